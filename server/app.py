@@ -1,0 +1,188 @@
+"""The server's life: what is built in which order, and what is stopped in which.
+
+    start   bundles -> sessions -> warm-up -> collections -> listen -> SERVING
+    stop    NOT_SERVING -> refuse new calls -> drain -> scheduler -> save the indexes
+
+Whatever fails at start is a StartupError: one line and exit code 2, before anything listens. SIGTERM and SIGINT stop
+it in order; a second signal ends the process at once, which loses nothing, since documents are on disk.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
+from shortlist.server import bundle, cores, service
+from shortlist.server.boundary import Boundary
+from shortlist.server.bundle import Bundle
+from shortlist.server.catalog import Catalog
+from shortlist.server.documents import Origin
+from shortlist.server.errors import ListenError
+from shortlist.server.limits import Limits
+from shortlist.server.models import Embedder, Graph, Running, Scorer
+from shortlist.server.pipeline import Pipeline
+from shortlist.server.scheduler import Scheduler
+from shortlist.server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_SERVICES = tuple(service.full_name for service in retrieval_pb2.DESCRIPTOR.services_by_name.values())
+_GPU_BATCH_TOKENS = 16_384
+# Threads for what blocks: SQLite, the index, tokenizing. They wait on locks and disks more than they compute.
+_BLOCKING_THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Hold what was built, for the server to use and to close."""
+
+    pipeline: Pipeline
+    scheduler: Scheduler
+
+    def close(self) -> None:
+        """Stop computing, then save and close the collections."""
+        self.scheduler.stop()
+        self.pipeline.catalog.close()
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit code.
+
+    Raises:
+        StartupError: the server cannot start; the message says why, in one line.
+    """
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # One text is tokenized on one thread: a pool of its own would take cores from the slots.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    parts = build(settings)
+    try:
+        asyncio.run(_serve(settings, parts))
+    finally:
+        parts.close()
+    logger.info("stopped")
+    return 0
+
+
+def build(settings: Settings) -> Parts:
+    """Load the models and open the collections.
+
+    Raises:
+        StartupError: a bundle, the provider or the data folder cannot be used.
+    """
+    began = time.monotonic()
+    on_cpu = settings.provider in {"cpu", "openvino"}
+    slots = settings.slots or (max(1, cores.usable() // settings.threads) if on_cpu else 1)
+    embedder_bundle = bundle.load(settings.embedder, "embedder")
+    reranker_bundle = bundle.load(settings.reranker, "reranker")
+    embedder_graph = _graph(settings, embedder_bundle, settings.embedder_variant, on_cpu=on_cpu)
+    reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, on_cpu=on_cpu)
+    scheduler = Scheduler(slots, settings.queue_tokens)
+    embedder = Embedder(embedder_bundle, embedder_graph, scheduler)
+    scorer = Scorer(reranker_bundle, reranker_graph, scheduler)
+    embedder_graph.warm_up(embedder.tokenizer)
+    reranker_graph.warm_up(scorer.tokenizer)
+    catalog = Catalog(settings.data, _origin(embedder_graph.running))
+    for role, running in (("embedder", embedder_graph.running), ("reranker", reranker_graph.running)):
+        logger.info("%s: %s, %s on %s", role, running.source.model, running.variant, running.provider)
+    logger.info(
+        "%d collections, %d slots of %d threads, ready after %.1f s",
+        len(catalog.collections()),
+        slots,
+        settings.threads,
+        time.monotonic() - began,
+    )
+    return Parts(Pipeline(embedder, scorer, catalog, Limits.of(settings)), scheduler)
+
+
+def _graph(settings: Settings, source: Bundle, variant: str, *, on_cpu: bool) -> Graph:
+    batch_tokens = settings.batch_tokens or (0 if on_cpu else _GPU_BATCH_TOKENS)
+    return Graph(source, variant, settings.provider, settings.threads, batch_tokens)
+
+
+def _origin(running: Running) -> Origin:
+    return Origin(f"{running.source.model} ({running.variant})", running.fingerprint, running.dimensions)
+
+
+async def _serve(settings: Settings, parts: Parts) -> None:
+    """Listen, serve until a signal, and drain."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_BLOCKING_THREADS, thread_name_prefix="blocking"))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop_once, stopping)
+
+    status = HealthServicer()
+    await _set_health(status, health_pb2.HealthCheckResponse.NOT_SERVING)
+    server = _server(settings, parts, status)
+    port = _listen(server, settings)
+    await server.start()
+    await _set_health(status, health_pb2.HealthCheckResponse.SERVING)
+    # On standard output and alone there, so that a script that asked for port 0 can read it.
+    print(f"listening on {settings.host}:{port}", flush=True)  # noqa: T201
+
+    await stopping.wait()
+    logger.info("stopping: calls in flight have %.0f s", settings.drain_s)
+    await status.enter_graceful_shutdown()
+    await server.stop(settings.drain_s)
+
+
+def _stop_once(stopping: asyncio.Event) -> None:
+    stopping.set()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)  # a second signal ends the process
+
+
+def _server(settings: Settings, parts: Parts, status: HealthServicer) -> grpc.aio.Server:
+    server = grpc.aio.server(
+        interceptors=(Boundary(),),
+        options=(
+            # Without this, Linux lets a second server share the port and get half of the calls.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", settings.max_request_bytes),
+            ("grpc.max_send_message_length", -1),
+        ),
+    )
+    deadlines = service.Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
+    description = service.describe(parts.pipeline, parts.scheduler.slots, settings.threads)
+    retrieval_pb2_grpc.add_RetrievalServicer_to_server(service.Retrieval(parts.pipeline, deadlines), server)
+    retrieval_pb2_grpc.add_InferenceServicer_to_server(
+        service.Inference(parts.pipeline, deadlines, description), server
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return server
+
+
+def _listen(server: grpc.aio.Server, settings: Settings) -> int:
+    address = f"{settings.host}:{settings.port}"
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ListenError(
+            f"cannot listen on {address}: the port is in use, or the address is not this machine's;"
+            " stop what listens there, or choose another with --port and --host"
+        ) from error
+    return port
+
+
+async def _set_health(
+    status: HealthServicer, state: "health_pb2.HealthCheckResponse.ServingStatus.ValueType"
+) -> None:
+    for name in ("", *_SERVICES):  # the empty name stands for the whole server
+        await status.set(name, state)

@@ -1,0 +1,215 @@
+"""The bundle: one model as `shortlist export` writes it and the server loads it.
+
+A bundle is a folder:
+
+    manifest.json     everything in this module's dataclasses, as JSON
+    tokenizer.json    a `tokenizers` file; truncation and padding in it are ignored, the manifest decides
+    fp32.onnx         one graph a variant (and its `*.onnx_data` where it is over 2 GB)
+    int8.onnx
+
+`Manifest` is the one contract between export and server. The graphs hold everything up to the last number:
+pooling, dense layers and normalization of an embedder are in its graph (`embedding`, float32 [batch, dimensions]),
+and a reranker's graph ends in one logit a pair (`logit`, float32 [batch]).
+
+This module reads and checks; it knows neither onnxruntime nor how a bundle is made.
+"""
+
+import dataclasses
+import hashlib
+import json
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from shortlist.server.errors import BundleError
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+TOKENIZER = "tokenizer.json"
+
+Kind = Literal["embedder", "reranker"]
+OUTPUT: dict[Kind, str] = {"embedder": "embedding", "reranker": "logit"}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Name a file of the bundle and what it must hold."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> "File":
+        """Describe the file at `path` as it is now."""
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return cls(path.name, digest, path.stat().st_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Say where the weights came from."""
+
+    model: str  # model id, or the folder's name
+    revision: str  # commit of the hub's repository; empty for a folder
+    architecture: str  # such as "BertForSequenceClassification"
+    weights_sha256: str  # over names, shapes and bytes of all tensors: the same model wherever it lay
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Describe one graph of the bundle."""
+
+    files: tuple[File, ...]  # the graph first, then its external data
+    precision: str  # "fp32", "int8 dynamic per channel", ...
+    inputs: tuple[str, ...]  # graph inputs, int64 [batch, sequence] each
+    output: str  # "embedding" or "logit"
+    batch_invariant: bool  # False: a result depends on its batch-mates, so the server runs one item at a time
+    parity: dict[str, float]  # what export measured against PyTorch; the names say what and in which unit
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Hold everything that the server must know of a model without opening its graphs."""
+
+    kind: Kind
+    source: Source
+    max_tokens: int  # the window: special tokens included
+    dimensions: int  # elements of a vector; 0 for a reranker
+    pooling: str  # "mean", "cls", "max"; empty for a reranker. In the graph; here for people
+    normalized: bool  # whether the graph ends in a division by the length
+    query_prefix: str  # put before a query, empty for most models
+    document_prefix: str  # put before a document
+    pad_token_id: int
+    tokenizer: File
+    variants: dict[str, Variant]
+    tools: dict[str, str]  # package -> version that made the bundle
+    settings: dict[str, str] = field(default_factory=dict)  # what export was asked for: a second run compares
+    created_at: str = ""  # ISO 8601, UTC
+    format_version: int = FORMAT_VERSION
+
+    def fingerprint(self, variant: str) -> str:
+        """Identify the vector space, or the scores, that a variant makes.
+
+        Built from what decides the numbers (weights, tokenizer, window, pooling, prefixes, precision) and from no
+        file's bytes, so that exporting the same model again with newer tools keeps a collection valid.
+        """
+        parts = (
+            self.kind,
+            self.source.weights_sha256,
+            self.tokenizer.sha256,
+            self.max_tokens,
+            self.pooling,
+            self.normalized,
+            self.query_prefix,
+            self.document_prefix,
+            variant,
+            self.variants[variant].precision,
+        )
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """Return the manifest as it is written to `manifest.json`."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """Parse what `to_json` wrote.
+
+        Raises:
+            BundleError: it is not JSON, misses a field, or a newer version wrote it.
+        """
+        try:
+            raw = json.loads(text)
+            version = raw["format_version"]
+            if version == FORMAT_VERSION:
+                return typing.cast("Manifest", _built(cls, raw))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BundleError(f"{MANIFEST} is damaged ({error}); export the model again") from error
+        raise BundleError(
+            f"{MANIFEST} has format {version}, this version reads {FORMAT_VERSION};"
+            " use the shortlist that exported it, or export the model again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Be a bundle on disk whose manifest was read."""
+
+    path: Path
+    manifest: Manifest
+
+    def graph(self, variant: str) -> Path:
+        """Return the path of a variant's graph."""
+        return self.path / self.manifest.variants[variant].files[0].name
+
+    @property
+    def tokenizer(self) -> Path:
+        """Return the path of `tokenizer.json`."""
+        return self.path / self.manifest.tokenizer.name
+
+    def verify(self, variant: str) -> None:
+        """Compare the tokenizer and the files of one variant with their hashes.
+
+        Raises:
+            BundleError: the variant is not in the bundle, or a file is missing or has changed.
+        """
+        if variant not in self.manifest.variants:
+            raise BundleError(
+                f"bundle {self.path} has no variant {variant!r}; it has {', '.join(self.manifest.variants)}"
+            )
+        for expected in (self.manifest.tokenizer, *self.manifest.variants[variant].files):
+            path = self.path / expected.name
+            if not path.is_file():
+                raise BundleError(f"bundle {self.path} misses its file {expected.name}; export the model again")
+            found = File.of(path)
+            if found != expected:
+                raise BundleError(
+                    f"bundle {self.path}: {expected.name} is not the file that was exported (SHA-256"
+                    f" {found.sha256[:12]}..., manifest {expected.sha256[:12]}...); export the model again"
+                )
+
+
+def load(path: Path, kind: Kind | None = None) -> Bundle:
+    """Read a bundle's manifest; `Bundle.verify` checks the files of the variant that will run.
+
+    Args:
+        path: the bundle's folder.
+        kind: what the bundle must be; None takes either.
+
+    Raises:
+        BundleError: there is no bundle, its manifest is damaged, or it is of the other kind.
+    """
+    manifest_path = path / MANIFEST
+    if not manifest_path.is_file():
+        raise BundleError(f"no bundle at {path} ({MANIFEST} is not there); make one with `shortlist export`")
+    manifest = Manifest.from_json(manifest_path.read_text(encoding="utf-8"))
+    if kind is not None and manifest.kind != kind:
+        raise BundleError(f"bundle {path} is a {manifest.kind}, but {kind} is needed; swap the two settings?")
+    return Bundle(path, manifest)
+
+
+def _built(target: Any, raw: Any) -> Any:
+    """Build `target`, a (possibly generic) type of this module, from parsed JSON."""
+    origin, arguments = typing.get_origin(target), typing.get_args(target)
+    if dataclasses.is_dataclass(target):
+        hints = typing.get_type_hints(target)
+        names = {entry.name for entry in dataclasses.fields(target)}
+        if unknown := raw.keys() - names:
+            raise ValueError(f"unknown field {min(unknown)}")
+        return typing.cast("Any", target)(**{name: _built(hints[name], value) for name, value in raw.items()})
+    if origin is tuple:
+        return tuple(_built(arguments[0], value) for value in raw)
+    if origin is dict:
+        return {key: _built(arguments[1], value) for key, value in raw.items()}
+    if origin is Literal:
+        if raw not in arguments:
+            raise ValueError(f"{raw!r} is none of {', '.join(arguments)}")
+        return raw
+    if target is float and type(raw) is int:
+        return float(raw)
+    if type(raw) is not target:
+        raise ValueError(f"{raw!r} is not of type {target.__name__}")
+    return raw

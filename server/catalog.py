@@ -1,0 +1,152 @@
+"""The collections in the data folder: made, opened, dropped, listed.
+
+    data/
+    ├── lock                    held by the one server that uses the folder
+    └── collections/
+        ├── NAME/               one collection (`collection.py`)
+        └── .new-*, .dropped-*  being made or dropped: removed at the next start
+
+A collection comes and goes by a rename, so there is no half of one. Methods block; the pipeline calls them from
+threads.
+"""
+
+import fcntl
+import logging
+import re
+import shutil
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from shortlist.server import durable
+from shortlist.server.collection import Collection
+from shortlist.server.documents import Origin
+from shortlist.server.errors import CollectionExists, InvalidRequest, StorageError, UnknownCollection
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class Catalog:
+    """Hold every collection of one data folder, for one embedder."""
+
+    def __init__(self, data: Path, origin: Origin) -> None:
+        """Take the folder, and open all its collections.
+
+        Raises:
+            StorageError: another server has the folder, it cannot be written, or a collection in it is damaged or
+                was made with another embedder.
+        """
+        self._root = data / "collections"
+        self._origin = origin
+        self._changing = threading.Lock()
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._lock = (data / "lock").open("w")
+        except OSError as error:
+            raise StorageError(f"data folder {data} cannot be used: {error}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise StorageError(
+                f"data folder {data} is in use by another server; stop that one, or choose another with --data"
+            ) from error
+        self._collections: dict[str, Collection] = {}
+        try:
+            for folder in self._folders():
+                self._collections[folder.name] = self._opened(folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def get(self, name: str) -> Collection:
+        """Return a collection.
+
+        Raises:
+            UnknownCollection: there is none of that name.
+        """
+        try:
+            return self._collections[name]
+        except KeyError:
+            there = ", ".join(sorted(self._collections)[:10]) or "none yet"
+            raise UnknownCollection(
+                f"collection: there is none named {name!r} (there are: {there}); create it first"
+            ) from None
+
+    def collections(self) -> list[Collection]:
+        """Return all collections by name."""
+        return [collection for _, collection in sorted(self._collections.items())]
+
+    def create(self, name: str, *, exist_ok: bool) -> tuple[Collection, bool]:
+        """Make a collection, and say whether it is new.
+
+        Raises:
+            InvalidRequest: the name is not allowed.
+            CollectionExists: it is there, and `exist_ok` is false.
+        """
+        if not _NAME.fullmatch(name):
+            raise InvalidRequest(
+                "name",
+                name,
+                "a name is 1 to 64 characters of a-z, 0-9, '-' and '_', beginning with a letter or digit",
+                "choose such a name",
+            )
+        with self._changing:
+            if name in self._collections:
+                if exist_ok:
+                    return self._collections[name], False
+                raise CollectionExists(f"name: collection {name!r} is there already; drop it, or set exist_ok")
+            folder = self._root / f".new-{uuid.uuid4().hex}"
+            folder.mkdir()
+            Collection.create(folder, self._origin, time.time())
+            durable.put(folder, self._root / name)
+            self._collections[name] = self._opened(self._root / name)
+            return self._collections[name], True
+
+    def drop(self, name: str) -> int:
+        """Delete a collection, and return how many documents it held.
+
+        Raises:
+            UnknownCollection: there is none of that name.
+        """
+        with self._changing:
+            collection = self.get(name)
+            count = len(collection)
+            del self._collections[name]
+            dropped = self._root / f".dropped-{uuid.uuid4().hex}"
+            durable.put(self._root / name, dropped)
+        collection.discard()
+        shutil.rmtree(dropped, ignore_errors=True)  # what is left is removed at the next start
+        return count
+
+    def close(self) -> None:
+        """Save and close every collection, and leave the folder to others."""
+        with self._changing:
+            for collection in self._collections.values():
+                collection.close()
+            self._collections.clear()
+            self._lock.close()
+
+    def _folders(self) -> list[Path]:
+        folders = []
+        for path in sorted(self._root.iterdir()):
+            if path.name.startswith((".new-", ".dropped-")):
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_dir():
+                folders.append(path)
+        return folders
+
+    def _opened(self, folder: Path) -> Collection:
+        collection = Collection(folder)
+        found, wanted = collection.origin, self._origin
+        if found.fingerprint != wanted.fingerprint:
+            collection.close()
+            raise StorageError(
+                f"collection {folder.name} in {self._root} was made with {found.embedder}, fingerprint"
+                f" {found.fingerprint}, but the embedder is {wanted.embedder}, fingerprint {wanted.fingerprint};"
+                " start with that embedder, or choose another folder with --data and index the documents again"
+            )
+        return collection

@@ -1,0 +1,181 @@
+"""Between the proto's messages and the pipeline's plain types, both ways. No logic beyond that.
+
+Field names in errors are the proto's.
+"""
+
+import json
+from datetime import UTC, datetime
+
+from google.protobuf import json_format
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.server.collection import Collection
+from shortlist.server.documents import Document, canonical
+from shortlist.server.errors import InvalidRequest
+from shortlist.server.limits import Limits
+from shortlist.server.models import Running, Scored, TextKind
+from shortlist.server.pipeline import Found, Hit, Mode
+from shortlist.server.tokens import Tokens
+
+_MODES: dict[pb.Mode.ValueType, Mode] = {
+    pb.MODE_UNSPECIFIED: "auto",
+    pb.MODE_AUTO: "auto",
+    pb.MODE_TWO_STAGE: "two-stage",
+    pb.MODE_DENSE: "dense",
+    pb.MODE_RERANK_ALL: "rerank-all",
+}
+_MODES_BACK = {plain: message for message, plain in _MODES.items()}  # the last of two wins: MODE_AUTO
+_KINDS: dict[pb.TextKind.ValueType, TextKind] = {
+    pb.TEXT_KIND_UNSPECIFIED: "document",
+    pb.TEXT_KIND_QUERY: "query",
+    pb.TEXT_KIND_DOCUMENT: "document",
+}
+
+
+def mode(message: pb.Mode.ValueType) -> Mode:
+    """Return a search's mode.
+
+    Raises:
+        InvalidRequest: a number that this version does not know.
+    """
+    try:
+        return _MODES[message]
+    except KeyError:
+        raise InvalidRequest("mode", message, "it must be one of the enum Mode", "update the server?") from None
+
+
+def text_kind(message: pb.TextKind.ValueType) -> TextKind:
+    """Return what a text is to the embedder.
+
+    Raises:
+        InvalidRequest: a number that this version does not know.
+    """
+    try:
+        return _KINDS[message]
+    except KeyError:
+        raise InvalidRequest("kind", message, "it must be one of the enum TextKind", "update the server?") from None
+
+
+def document(message: pb.Document, place: int) -> Document:
+    """Return the document at a place of a request.
+
+    Raises:
+        InvalidRequest: its metadata is not JSON.
+    """
+    metadata = ""
+    if message.HasField("metadata"):
+        try:
+            metadata = canonical(json_format.MessageToDict(message.metadata))
+        except (ValueError, json_format.SerializeToJsonError) as error:
+            raise InvalidRequest(
+                f"documents[{place}].metadata",
+                str(error),
+                "it must be a JSON object, with finite numbers",
+                "leave such values out, or send them as text",
+            ) from error
+    return Document(message.id, message.text, message.title, metadata)
+
+
+def document_message(plain: Document) -> pb.Document:
+    """Return a document as a message, whole."""
+    return pb.Document(id=plain.id, text=plain.text, title=plain.title, metadata=_struct(plain.metadata))
+
+
+def collection_message(plain: Collection) -> pb.Collection:
+    """Return a collection as a message."""
+    created_at = Timestamp()
+    created_at.FromDatetime(datetime.fromtimestamp(plain.created_at, tz=UTC))
+    return pb.Collection(
+        name=plain.name,
+        documents=len(plain),
+        embedder=plain.origin.embedder,
+        embedder_fingerprint=plain.origin.fingerprint,
+        dimensions=plain.origin.dimensions,
+        created_at=created_at,
+    )
+
+
+def search_response(found: Found, request: pb.SearchRequest, total_ms: float) -> pb.SearchResponse:
+    """Return what a search found, with as much of each document as the request asked for."""
+    return pb.SearchResponse(
+        hits=[_hit(hit, request) for hit in found.hits],
+        reranked=found.reranked,
+        candidates=found.candidates,
+        mode=_MODES_BACK[found.mode],
+        degraded=pb.DEGRADED_DEADLINE if found.cut_short else pb.DEGRADED_NONE,
+        truncated=found.truncated,
+        timing=pb.SearchTiming(
+            embed_ms=found.timing.embed_ms,
+            retrieve_ms=found.timing.retrieve_ms,
+            rerank_ms=found.timing.rerank_ms,
+            total_ms=total_ms,
+        ),
+    )
+
+
+def rerank_response(scored: Scored, top_k: int) -> pb.RerankResponse:
+    """Return scored documents, best first."""
+    scores, reranked = scored.scores, int(scored.done.sum())
+    return pb.RerankResponse(
+        results=[
+            pb.RerankResult(index=place, score=float(scores[place]) if scored.done[place] else None)
+            for place in scored.order()[:top_k]
+        ],
+        reranked=reranked,
+        degraded=pb.DEGRADED_NONE if reranked == len(scored.done) else pb.DEGRADED_DEADLINE,
+        truncated=scored.truncated,
+    )
+
+
+def tokenization_message(plain: Tokens) -> pb.Tokenization:
+    """Return a text's tokens as a message."""
+    return pb.Tokenization(ids=plain.ids, tokens=plain.tokens, truncated=plain.truncated)
+
+
+def model_message(plain: Running) -> pb.ModelDescription:
+    """Return a loaded model as a message."""
+    return pb.ModelDescription(
+        source=plain.source.model,
+        revision=plain.source.revision,
+        variant=plain.variant,
+        provider=plain.provider,
+        max_tokens=plain.max_tokens,
+        dimensions=plain.dimensions,
+        fingerprint=plain.fingerprint,
+        variants=plain.variants,
+    )
+
+
+def limits_message(plain: Limits) -> pb.Limits:
+    """Return the limits in force as a message."""
+    return pb.Limits(
+        max_top_k=plain.max_top_k,
+        max_candidates=plain.max_candidates,
+        max_batch=plain.max_batch,
+        max_text_bytes=plain.max_text_bytes,
+        auto_rerank_all=plain.auto_rerank_all,
+        max_request_bytes=plain.max_request_bytes,
+    )
+
+
+def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:
+    plain = hit.document
+    return pb.Hit(
+        id=plain.id,
+        score=hit.score,
+        similarity=hit.similarity,
+        rank=hit.rank,
+        title=plain.title if request.include_text else "",
+        text=plain.text if request.include_text else "",
+        metadata=_struct(plain.metadata) if request.include_metadata else None,
+    )
+
+
+def _struct(metadata: str) -> Struct | None:
+    if not metadata:
+        return None
+    message = Struct()
+    message.update(json.loads(metadata))
+    return message

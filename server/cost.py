@@ -1,0 +1,40 @@
+"""What a run costs: seconds a token, by length, learned from the runs themselves.
+
+Attention makes long texts dearer a token than short ones, so there is one estimate for each doubling of the length.
+Admission, deadlines and mode auto rest on it. Slots write and the event loop reads; a float's assignment is atomic
+in Python, and an estimate that is one run old does no harm, so there is no lock.
+"""
+
+from collections.abc import Iterable
+
+_BUCKETS = 16  # lengths up to 2**15 tokens; longer ones share the last
+_MEMORY = 0.9  # weight of the past in the moving average: about the last ten runs of a length count
+
+
+class Cost:
+    """Estimate how long one model takes."""
+
+    def __init__(self) -> None:
+        """Know nothing: estimates are 0 until the first run (warm-up sees to that)."""
+        self._seconds_a_token: list[float | None] = [None] * _BUCKETS
+
+    def observe(self, tokens: int, items: int, seconds: float) -> None:
+        """Learn from a run of `items` texts of `tokens` tokens in all."""
+        bucket = _bucket(tokens // items)
+        before, now = self._seconds_a_token[bucket], seconds / tokens
+        self._seconds_a_token[bucket] = now if before is None else _MEMORY * before + (1 - _MEMORY) * now
+
+    def estimate_s(self, lengths: Iterable[int]) -> float:
+        """Return the seconds that items of these lengths take on one slot, one after another."""
+        return sum(length * self._rate(_bucket(length)) for length in lengths)
+
+    def _rate(self, bucket: int) -> float:
+        known = [other for other in range(_BUCKETS) if self._seconds_a_token[other] is not None]
+        if not known:
+            return 0.0
+        nearest = min(known, key=lambda other: abs(other - bucket))
+        return self._seconds_a_token[nearest] or 0.0
+
+
+def _bucket(length: int) -> int:
+    return min(length.bit_length(), _BUCKETS - 1)

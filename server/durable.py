@@ -1,0 +1,22 @@
+"""Renames that survive a crash: a file or folder is there wholly, or not at all."""
+
+import os
+from pathlib import Path
+
+
+def put(new: Path, target: Path) -> None:
+    """Move `new`, a file or folder in the same file system, to `target`, and wait until the disk knows.
+
+    An existing file at `target` is replaced.
+    """
+    _sync(new)
+    new.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

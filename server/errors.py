@@ -1,0 +1,115 @@
+"""Every way in which the server says no.
+
+    ShortlistError
+    ├── RequestError             what the caller can mend
+    │   ├── InvalidRequest         field, value, limit and remedy are in the message
+    │   ├── UnknownCollection
+    │   ├── UnknownDocument
+    │   └── CollectionExists
+    ├── CapacityError            what the caller can try again
+    │   ├── Overloaded             the queue is full; `retry_after_ms` says when to come back
+    │   ├── DeadlineExceeded
+    │   └── ShuttingDown
+    ├── InferenceFailed          a run of a model raised: our fault, told without its internals
+    └── StartupError             the process ends with one line and exit code 2
+        ├── SettingsError
+        ├── BundleError            missing, damaged, of the wrong kind
+        ├── ProviderError          an execution provider that is not there
+        ├── StorageError           the data folder is in use, damaged, or made with another embedder
+        └── ListenError            the port is taken, or the address is not this machine's
+
+This module knows no gRPC: `status.py` has the one table from these classes to status codes.
+"""
+
+
+class ShortlistError(Exception):
+    """Be the root of every error that the server raises on purpose."""
+
+
+class RequestError(ShortlistError):
+    """Report a request that its caller can mend."""
+
+
+class InvalidRequest(RequestError):
+    """Report a field that is outside its limits."""
+
+    def __init__(self, field: str, value: object, limit: str, remedy: str) -> None:
+        """Put the four parts that a caller needs into one message.
+
+        Args:
+            field: the field's name in the request, as the proto spells it.
+            value: what it held; long values are cut.
+            limit: what it may hold.
+            remedy: what to do instead.
+        """
+        super().__init__(f"{field}: got {_shown(value)}, but {limit}; {remedy}")
+        self.field = field
+
+
+class UnknownCollection(RequestError):
+    """Report a collection that is not there."""
+
+
+class UnknownDocument(RequestError):
+    """Report a document id that is not there."""
+
+
+class CollectionExists(RequestError):
+    """Report a collection that is there already."""
+
+
+class CapacityError(ShortlistError):
+    """Report a request that may succeed if it is tried again."""
+
+
+class Overloaded(CapacityError):
+    """Report a full queue."""
+
+    def __init__(self, message: str, retry_after_ms: int) -> None:
+        """Keep the hint beside the message: `retry_after_ms` is the server's estimate."""
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class DeadlineExceeded(CapacityError):
+    """Report a deadline that passed, or that cannot be met."""
+
+
+class ShuttingDown(CapacityError):
+    """Report a server that takes no more work."""
+
+
+class InferenceFailed(ShortlistError):
+    """Report a run of a model that raised; the cause is chained and logged, not told to callers."""
+
+
+class StartupError(ShortlistError):
+    """End the process with one line on standard error and exit code 2."""
+
+
+class SettingsError(StartupError):
+    """Report a setting that cannot be honoured."""
+
+
+class BundleError(StartupError):
+    """Report a bundle that is missing, damaged or of the wrong kind."""
+
+
+class ProviderError(StartupError):
+    """Report an execution provider that is not there."""
+
+
+class StorageError(StartupError):
+    """Report a data folder that cannot be used."""
+
+
+class ListenError(StartupError):
+    """Report an address that cannot be listened on."""
+
+
+_SHOWN_CHARACTERS = 60
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

@@ -1,0 +1,211 @@
+"""The owner of all compute: slots that run what `lanes.take` decides.
+
+Theory of operation
+-------------------
+A *slot* is a worker thread. Whenever it is free it asks `take` for the most urgent run, runs it, writes the values
+into the jobs' arrays, and asks again. On CPUs a run is one unpadded item: padding and a second thread inside a run
+are what cost there, so keeping every slot on an item of its own is the batching. A model with a token budget
+(`batch_tokens`, for GPUs) gets stacked runs, across jobs.
+
+Invariants
+----------
+- Every job's future is settled exactly once, whatever happens: with all values, with those that its deadline allowed
+  (`Outcome.done` tells which), with an exception, or by its own cancellation.
+- A slot never waits while there is work: there is no timer for a batch to fill.
+- An exception in a run reaches exactly the jobs in it. The slot lives on.
+- Waiting tokens are bounded: beyond `queue_tokens`, `submit` raises Overloaded.
+- An item of an expired, closed, failed or cancelled job is never begun.
+
+All state is under one lock, which is held for decisions and never during a run. Knows neither texts nor gRPC.
+"""
+
+import bisect
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server.errors import InferenceFailed, Overloaded, ShuttingDown
+from shortlist.server.lanes import Job, Lane, Outcome, Part, take
+from shortlist.server.tokens import Encoded
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Show the scheduler's state at one moment."""
+
+    waiting_jobs: tuple[int, ...]  # by lane
+    waiting_tokens: int
+    running: int  # slots that run something
+
+
+class Scheduler:
+    """Queue jobs, and run them on `slots` threads."""
+
+    def __init__(self, slots: int, queue_tokens: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the slots.
+
+        Args:
+            slots: runs that go on at once.
+            queue_tokens: tokens that may wait.
+            clock: seconds, monotonic; deadlines are times of this clock.
+        """
+        self.slots = slots
+        self.clock = clock
+        self._queue_tokens = queue_tokens
+        self._lanes: tuple[list[Job], ...] = tuple([] for _ in Lane)
+        self._served_at = [0.0 for _ in Lane]
+        self._backlog_s = [0.0 for _ in Lane]  # estimated work that waits, by lane
+        self._waiting_tokens = 0
+        self._running = 0
+        self._stopping = False
+        self._changed = threading.Condition(threading.RLock())
+        self._threads = [
+            threading.Thread(target=self._work, name=f"slot-{number}", daemon=True) for number in range(slots)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Queue a job and return its future; cancelling the future frees the job's place.
+
+        Raises:
+            Overloaded: the queue is full.
+            ShuttingDown: `stop` was called.
+        """
+        tokens = _tokens(job.items)
+        with self._changed:
+            if self._stopping:
+                raise ShuttingDown("the server is stopping; send the request to another one")
+            if self._waiting_tokens + tokens > self._queue_tokens:
+                raise Overloaded(
+                    f"the queue is full: {self._waiting_tokens} tokens wait, this request brings {tokens}, and"
+                    f" queue_tokens is {self._queue_tokens}; try again later, or send less at once",
+                    retry_after_ms=max(1, round(1000 * self.wait_s(Lane.INGEST))),
+                )
+            lane = self._lanes[job.lane]
+            if not lane:
+                self._served_at[job.lane] = self.clock()
+            bisect.insort(lane, job, key=lambda waiting: waiting.deadline)
+            self._count(job.lane, tokens, job.seconds_a_token)
+            self._changed.notify(min(len(job.items), self.slots))
+        job.future.add_done_callback(lambda future: self._withdraw(job) if future.cancelled() else None)
+        return job.future
+
+    def wait_s(self, lane: Lane) -> float:
+        """Estimate how long a job that comes now waits for its first run, in seconds."""
+        with self._changed:
+            return sum(self._backlog_s[: lane + 1]) / self.slots
+
+    def close(self, job: Job) -> None:
+        """Settle a job with what is done by now; nothing more of it is begun."""
+        with self._changed:
+            self._withdraw(job)
+            self._settle(job, job.outcome())
+
+    def statistics(self) -> Statistics:
+        """Return what waits and runs now."""
+        with self._changed:
+            return Statistics(tuple(len(lane) for lane in self._lanes), self._waiting_tokens, self._running)
+
+    def stop(self) -> None:
+        """Refuse new jobs, fail those that wait, and end the slots after their present run."""
+        with self._changed:
+            self._stopping = True
+            for job in [job for lane in self._lanes for job in lane]:
+                self._withdraw(job)
+                self._settle(job, ShuttingDown("the server stopped before it came to this request"))
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not (parts := self._next_run()):
+                    if self._stopping:
+                        return
+                    self._changed.wait()
+                self._running += 1
+            self._run(parts)
+            with self._changed:
+                self._running -= 1
+
+    def _next_run(self) -> tuple[Part, ...]:
+        """Take the most urgent run off its lane; the lock is held."""
+        now = self.clock()
+        for lane in self._lanes:
+            while lane and lane[0].deadline <= now:  # the earliest deadline is in front
+                self.close(lane[0])
+        parts = take(self._lanes, [now - served_at for served_at in self._served_at])
+        for part in parts:
+            job = part.job
+            job.next = part.stop
+            self._served_at[job.lane] = now
+            self._count(job.lane, -_tokens(part.items), job.seconds_a_token)
+            if not job.waiting:
+                self._lanes[job.lane].remove(job)
+        return parts
+
+    def _run(self, parts: tuple[Part, ...]) -> None:
+        """Run parts of jobs of one model and hand out the values; no exception leaves."""
+        items = [item for part in parts for item in part.items]
+        try:
+            values = parts[0].job.model.run(items)
+        except Exception as error:
+            logger.exception("a run of %d items failed", len(items))
+            failed = InferenceFailed("the model could not run this input; the server's log has the cause")
+            failed.__cause__ = error
+            for part in parts:
+                self._withdraw(part.job)
+                self._settle(part.job, failed)
+            return
+        offset = 0
+        for part in parts:
+            count = part.stop - part.start
+            self._store(part, values[offset : offset + count])
+            offset += count
+
+    def _store(self, part: Part, values: NDArray[np.float32]) -> None:
+        job = part.job
+        with self._changed:
+            job.values[part.start : part.stop] = values
+            job.done[part.start : part.stop] = True
+            if job.done.all():
+                self._settle(job, Outcome(job.values, job.done))
+
+    def _withdraw(self, job: Job) -> None:
+        """Take what still waits of a job off its lane, if anything does."""
+        with self._changed:
+            if job.waiting and job in self._lanes[job.lane]:
+                self._lanes[job.lane].remove(job)
+                self._count(job.lane, -_tokens(job.waiting), job.seconds_a_token)
+                job.next = len(job.items)
+
+    def _settle(self, job: Job, result: Outcome | Exception) -> None:
+        """Resolve the job's future, unless that has happened already."""
+        with self._changed:
+            if job.settled:
+                return
+            job.settled = True
+        if job.future.set_running_or_notify_cancel():
+            if isinstance(result, Exception):
+                job.future.set_exception(result)
+            else:
+                job.future.set_result(result)
+
+    def _count(self, lane: Lane, tokens: int, seconds_a_token: float) -> None:
+        self._waiting_tokens += tokens
+        # Sums of floats drift; an empty lane is exactly empty.
+        self._backlog_s[lane] = max(0.0, self._backlog_s[lane] + tokens * seconds_a_token)
+
+
+def _tokens(items: Sequence[Encoded]) -> int:
+    return sum(len(item) for item in items)

@@ -1,0 +1,181 @@
+"""The RPCs: a request to a call of the pipeline, its answer to a response. No logic.
+
+Errors pass through: `boundary.py` turns them into statuses.
+"""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.proto import retrieval_pb2_grpc as pb_grpc
+from shortlist.server import convert
+from shortlist.server.errors import InvalidRequest, UnknownDocument
+from shortlist.server.lanes import Lane
+from shortlist.server.pipeline import DEFAULT_TOP_K, Pipeline, Query
+
+_DEFAULT_PAGE_SIZE = 100
+_SHOWN_IDS = 5
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Turn what is left of a call into a time of the monotonic clock, in seconds."""
+
+    default_s: float  # of a call that brings none
+    margin_s: float  # what answering takes: work stops this much earlier
+
+    def of(self, context: Context) -> float:
+        """Return when the work for a call must be done."""
+        remaining_s = context.time_remaining()
+        if remaining_s is None or math.isinf(remaining_s):
+            remaining_s = self.default_s
+        return time.monotonic() + remaining_s - self.margin_s
+
+
+class Retrieval(pb_grpc.RetrievalServicer):
+    """Serve shortlist.v1.Retrieval."""
+
+    def __init__(self, pipeline: Pipeline, deadlines: Deadlines) -> None:
+        """Serve one pipeline."""
+        self._pipeline = pipeline
+        self._catalog = pipeline.catalog
+        self._limits = pipeline.limits
+        self._deadlines = deadlines
+
+    async def CreateCollection(
+        self, request: pb.CreateCollectionRequest, context: Context
+    ) -> pb.CreateCollectionResponse:
+        collection, created = await asyncio.to_thread(self._catalog.create, request.name, exist_ok=request.exist_ok)
+        return pb.CreateCollectionResponse(collection=convert.collection_message(collection), created=created)
+
+    async def DropCollection(self, request: pb.DropCollectionRequest, context: Context) -> pb.DropCollectionResponse:
+        return pb.DropCollectionResponse(documents=await asyncio.to_thread(self._catalog.drop, request.name))
+
+    async def ListCollections(
+        self, request: pb.ListCollectionsRequest, context: Context
+    ) -> pb.ListCollectionsResponse:
+        return pb.ListCollectionsResponse(
+            collections=[convert.collection_message(found) for found in self._catalog.collections()]
+        )
+
+    async def Upsert(self, request: pb.UpsertRequest, context: Context) -> pb.UpsertResponse:
+        self._limits.batch("documents", len(request.documents))
+        documents = [convert.document(message, place) for place, message in enumerate(request.documents)]
+        done = await self._pipeline.upsert(request.collection, documents, self._deadlines.of(context))
+        return pb.UpsertResponse(
+            inserted=done.inserted, updated=done.updated, unchanged=done.unchanged, truncated=done.truncated
+        )
+
+    async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
+        self._limits.ids(request.ids)
+        collection = self._catalog.get(request.collection)
+        return pb.DeleteResponse(deleted=await asyncio.to_thread(collection.delete, list(request.ids)))
+
+    async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
+        self._limits.ids(request.ids)
+        collection = self._catalog.get(request.collection)
+        found = await asyncio.to_thread(collection.get, list(request.ids))
+        if missing := [name for name in request.ids if name not in found]:
+            raise UnknownDocument(
+                f"ids: {len(missing)} of {len(request.ids)} are not in collection {request.collection!r}:"
+                f" {', '.join(missing[:_SHOWN_IDS])}{', ...' if len(missing) > _SHOWN_IDS else ''}"
+            )
+        return pb.GetResponse(documents=[convert.document_message(found[name]) for name in request.ids])
+
+    async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
+        size = request.page_size if request.HasField("page_size") else _DEFAULT_PAGE_SIZE
+        self._limits.page_size(size)
+        collection = self._catalog.get(request.collection)
+        page = await asyncio.to_thread(collection.page, _page_token(request.page_token), size)
+        return pb.ListResponse(
+            documents=[convert.document_message(document) for _, document in page],
+            next_page_token=str(page[-1][0]) if len(page) == size else "",
+        )
+
+    async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
+        began = time.perf_counter()
+        query = Query(
+            collection=request.collection,
+            text=request.query,
+            deadline=self._deadlines.of(context),
+            top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
+            candidates=request.candidates if request.HasField("candidates") else None,
+            mode=convert.mode(request.mode),
+        )
+        found = await self._pipeline.search(query)
+        return convert.search_response(found, request, 1000 * (time.perf_counter() - began))
+
+
+class Inference(pb_grpc.InferenceServicer):
+    """Serve shortlist.v1.Inference."""
+
+    def __init__(self, pipeline: Pipeline, deadlines: Deadlines, description: pb.DescribeResponse) -> None:
+        """Serve one pipeline's models; `description` is what Describe answers."""
+        self._pipeline = pipeline
+        self._limits = pipeline.limits
+        self._deadlines = deadlines
+        self._description = description
+
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
+        kind = convert.text_kind(request.kind)
+        self._limits.texts("texts", request.texts)
+        lane = Lane.QUERY if kind == "query" else Lane.INGEST
+        embedded = await self._pipeline.embedder.embed(request.texts, kind, lane, self._deadlines.of(context))
+        return pb.EmbedResponse(
+            embeddings=[pb.Embedding(values=vector) for vector in embedded.vectors.tolist()],
+            truncated=sum(embedded.truncated),
+        )
+
+    async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:
+        top_k = request.top_k if request.HasField("top_k") else len(request.documents)
+        if request.HasField("top_k"):
+            self._limits.top_k(top_k)
+        scored = await self._pipeline.rerank(request.query, request.documents, self._deadlines.of(context))
+        return convert.rerank_response(scored, top_k)
+
+    async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
+        self._limits.texts("texts", request.texts)
+        if request.model == pb.MODEL_RERANKER:
+            tokenizer = self._pipeline.scorer.tokenizer
+            shown = await asyncio.to_thread(tokenizer.show, request.texts, request.query)
+        elif request.query:
+            raise InvalidRequest(
+                "query", request.query, "the embedder reads texts alone", "set model to MODEL_RERANKER"
+            )
+        else:
+            kind = convert.text_kind(request.kind)
+            shown = await asyncio.to_thread(self._pipeline.embedder.show, request.texts, kind)
+        return pb.TokenizeResponse(tokenizations=[convert.tokenization_message(tokens) for tokens in shown])
+
+    async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
+        return self._description
+
+
+def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeResponse:
+    """Build what Describe answers, which nothing changes while the server runs."""
+    return pb.DescribeResponse(
+        version=version("shortlist"),
+        embedder=convert.model_message(pipeline.embedder.graph.running),
+        reranker=convert.model_message(pipeline.scorer.graph.running),
+        limits=convert.limits_message(pipeline.limits),
+        slots=slots,
+        threads=threads,
+    )
+
+
+def _page_token(token: str) -> int:
+    if not token:
+        return 0
+    if not (token.isascii() and token.isdigit()):
+        raise InvalidRequest(
+            "page_token", token, "it must be a next_page_token that List returned", "begin with an empty one"
+        )
+    return int(token)

@@ -1,0 +1,119 @@
+"""What can be set about a server: one definition for flag, environment variable and TOML key.
+
+The field's name is the flag (`--queue-tokens`), the variable (`SHORTLIST_QUEUE_TOKENS`) and the key
+(`queue_tokens` under `[serve]`); its metadata is the help text. `client/options.py` does the reading; this module
+knows neither the command line nor the environment.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from shortlist.server.errors import SettingsError
+
+Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Hold the settings of one server."""
+
+    embedder: Path = field(
+        default=Path("bundles/embedder"), metadata={"help": "bundle of the dual encoder (stage one)"}
+    )
+    reranker: Path = field(
+        default=Path("bundles/reranker"), metadata={"help": "bundle of the cross-encoder (stage two)"}
+    )
+    data: Path = field(
+        default=Path("data"), metadata={"help": "folder that holds the collections; made if it is not there"}
+    )
+    host: str = field(
+        default="127.0.0.1",
+        metadata={"help": "address to listen on; 0.0.0.0 for every interface (there is no authentication)"},
+    )
+    port: int = field(default=50051, metadata={"help": "port to listen on; 0 takes a free one and prints it"})
+    embedder_variant: str = field(default="fp32", metadata={"help": "variant of the embedder's bundle to run"})
+    reranker_variant: str = field(default="int8", metadata={"help": "variant of the reranker's bundle to run"})
+    provider: Provider = field(
+        default="cpu",
+        metadata={"help": "execution provider; one that is not installed stops the start, it is never replaced"},
+    )
+    slots: int = field(
+        default=0,
+        metadata={"help": "runs that go on at once; 0: one a core that cgroup and affinity grant (GPU: 1)"},
+    )
+    threads: int = field(default=1, metadata={"help": "threads that one run uses"})
+    batch_tokens: int = field(
+        default=0,
+        metadata={
+            "help": "padded tokens that one run may stack; 0: one item a run on CPUs, where padding costs more"
+            " than stacking gains, and 16384 on GPUs"
+        },
+    )
+    queue_tokens: int = field(
+        default=2_000_000,
+        metadata={"help": "tokens that may wait for a slot; beyond it requests get RESOURCE_EXHAUSTED"},
+    )
+    default_deadline_s: float = field(
+        default=30.0, metadata={"help": "deadline, in seconds, of a call that brings none"}
+    )
+    deadline_margin_ms: float = field(
+        default=10.0,
+        metadata={"help": "how long before a call's deadline reranking stops, to have time to answer"},
+    )
+    auto_rerank_all: int = field(
+        default=500,
+        metadata={"help": "largest collection that mode auto reranks whole, if the deadline allows it"},
+    )
+    max_top_k: int = field(default=1000, metadata={"help": "largest top_k of a request"})
+    max_candidates: int = field(
+        default=1000,
+        metadata={"help": "largest candidates of a request, and largest collection to rerank whole"},
+    )
+    max_batch: int = field(default=1000, metadata={"help": "most documents, texts or ids in one call"})
+    max_text_bytes: int = field(default=1 << 20, metadata={"help": "largest text, in bytes of UTF-8"})
+    max_request_bytes: int = field(default=64 << 20, metadata={"help": "largest request, in bytes"})
+    drain_s: float = field(
+        default=10.0, metadata={"help": "seconds that calls in flight get to finish after SIGTERM"}
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = field(
+        default="info", metadata={"help": "least severe messages to log on standard error"}
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse values that could never be served.
+
+        Raises:
+            SettingsError: naming the setting, its value and the limit.
+        """
+        least: dict[str, float] = {
+            "slots": 0,
+            "threads": 1,
+            "batch_tokens": 0,
+            "queue_tokens": 1,
+            "auto_rerank_all": 0,
+            "max_top_k": 1,
+            "max_candidates": 1,
+            "max_batch": 1,
+            "max_text_bytes": 1,
+            "max_request_bytes": 1024,
+            "deadline_margin_ms": 0,
+            "drain_s": 0,
+        }
+        for name, minimum in least.items():
+            if getattr(self, name) < minimum:
+                raise SettingsError(f"{name} is {getattr(self, name)}, but it must be {minimum} or more")
+        if not 0 <= self.port <= 65535:  # noqa: PLR2004 (the range of a port is its own name)
+            raise SettingsError(f"port is {self.port}, but ports go from 0 to 65535")
+        if self.default_deadline_s <= 0:
+            raise SettingsError(f"default_deadline_s is {self.default_deadline_s}, but it must be more than 0")
+        if self.max_candidates < self.max_top_k:
+            raise SettingsError(
+                f"max_candidates is {self.max_candidates}, but max_top_k is {self.max_top_k}, and hits are chosen"
+                " from candidates; raise the one or lower the other"
+            )
+        if self.max_text_bytes > self.max_request_bytes:
+            raise SettingsError(
+                f"max_text_bytes is {self.max_text_bytes}, but a request holds {self.max_request_bytes} bytes;"
+                " raise max_request_bytes or lower max_text_bytes"
+            )

@@ -1,0 +1,185 @@
+"""Documents and index together: they agree after every change, failure and crash."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shortlist.server.collection import Collection
+from shortlist.server.documents import Document, Origin
+
+DIMENSIONS = 8
+RANDOM = np.random.default_rng(3)
+
+
+def vector(seed: str) -> np.ndarray:
+    """Return a unit vector that depends on the text alone."""
+    made = np.random.default_rng(list(seed.encode())).normal(size=DIMENSIONS).astype(np.float32)
+    return made / np.linalg.norm(made)
+
+
+def create(folder: Path) -> Collection:
+    """Make and open an empty collection."""
+    folder.mkdir()
+    Collection.create(folder, Origin("model (fp32)", "f00d", DIMENSIONS), created_at=0.0)
+    return Collection(folder)
+
+
+def upsert(collection: Collection, *documents: Document):
+    """Write documents with vectors of their texts."""
+    vectors = np.array([vector(document.text) for document in documents])
+    return collection.upsert(documents, vectors, [3] * len(documents))
+
+
+def found(collection: Collection, text: str, count: int = 100) -> list[str]:
+    """Return the ids that a search for a text finds, nearest first."""
+    return [candidate.document.id for candidate in collection.search(vector(text), count)]
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Iterator[Collection]:
+    """Return an empty collection."""
+    made = create(tmp_path / "c")
+    yield made
+    made.close()
+
+
+def test_an_empty_collection_finds_nothing(collection: Collection):
+    """A search of an empty collection is no error."""
+    assert found(collection, "anything") == []
+
+
+def test_upsert_finds_and_counts(collection: Collection):
+    """What is written is found, nearest first with its cosine and rank, and told apart as new or updated."""
+    done = upsert(collection, Document("a", "one"), Document("b", "two"))
+    assert (done.inserted, done.updated) == (2, 0)
+    done = upsert(collection, Document("b", "three"), Document("c", "four"))
+    assert (done.inserted, done.updated) == (1, 1)
+    candidates = collection.search(vector("three"), 2)
+    assert candidates[0].document == Document("b", "three")
+    assert candidates[0].similarity == pytest.approx(1.0, abs=1e-3)
+    assert [candidate.rank for candidate in candidates] == [1, 2]
+    expected = float(vector("three") @ vector(candidates[1].document.text))
+    assert candidates[1].similarity == pytest.approx(expected, abs=2e-3)
+
+
+def test_unchanged_means_every_field(collection: Collection):
+    """A document is unchanged only if id, text, title and metadata are all the same."""
+    kept = Document("a", "text", "title", '{"k":1}')
+    upsert(collection, kept)
+    assert collection.unchanged([kept, Document("b", "text")]) == {"a"}
+    for other in (
+        Document("a", "other", "title", '{"k":1}'),
+        Document("a", "text", "other", '{"k":1}'),
+        Document("a", "text", "title", '{"k":2}'),
+    ):
+        assert collection.unchanged([other]) == set()
+
+
+def test_delete(collection: Collection):
+    """What is deleted is not found any more; ids that are not there are not counted."""
+    upsert(collection, Document("a", "one"), Document("b", "two"))
+    assert collection.delete(["a", "missing"]) == 1
+    assert found(collection, "one") == ["b"]
+    assert len(collection) == 1
+
+
+def test_a_failed_upsert_leaves_nothing(collection: Collection, monkeypatch: pytest.MonkeyPatch):
+    """If the index refuses the vectors, neither row nor vector stays, and the old version is still found."""
+    upsert(collection, Document("a", "one"))
+    with monkeypatch.context() as patch:
+        patch.setattr(collection._vectors, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("full")))
+        with pytest.raises(RuntimeError):
+            upsert(collection, Document("a", "new"), Document("b", "two"))
+    assert collection.get(["a", "b"]) == {"a": Document("a", "one")}
+    assert found(collection, "one") == ["a"]
+    assert len(collection._vectors) == 1
+
+
+def crashed(folder: Path, copy: Path) -> Collection:
+    """Open a copy of the files as they are on disk now, as a new process would after kill -9."""
+    shutil.copytree(folder, copy)
+    return Collection(copy)
+
+
+def test_an_index_that_was_never_saved_is_rebuilt(collection: Collection, tmp_path: Path):
+    """Without any index file, a start finds every document."""
+    upsert(collection, Document("a", "one"), Document("b", "two"))
+    again = crashed(tmp_path / "c", tmp_path / "copy")
+    assert not (tmp_path / "c" / "vectors.usearch").exists()
+    assert found(again, "two") == ["b", "a"]
+    again.close()
+
+
+def test_a_stale_index_is_brought_up(collection: Collection, tmp_path: Path):
+    """An index file from before inserts, updates and deletes is put right at start."""
+    upsert(collection, Document("a", "one"), Document("b", "two"), Document("c", "three"))
+    collection._save()
+    upsert(collection, Document("b", "new"), Document("d", "four"))
+    collection.delete(["c"])
+    again = crashed(tmp_path / "c", tmp_path / "copy")
+    assert sorted(found(again, "new")) == ["a", "b", "d"]
+    assert found(again, "new", 1) == ["b"]
+    assert len(again._vectors) == 3
+    again.close()
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_a_damaged_index_is_rebuilt(collection: Collection, tmp_path: Path, damage: bytes | None):
+    """An index file that is empty, garbage or cut short costs time, not documents."""
+    upsert(collection, *(Document(str(number), f"text {number}") for number in range(50)))
+    collection._save()
+    path = tmp_path / "c" / "vectors.usearch"
+    path.write_bytes(path.read_bytes()[:1000] if damage is None else damage)
+    again = crashed(tmp_path / "c", tmp_path / "copy")
+    assert found(again, "text 7", 1) == ["7"]
+    assert len(found(again, "text 7")) == 50
+    again.close()
+
+
+operations = st.lists(
+    st.tuples(st.sampled_from(["upsert", "delete", "save", "restart"]), st.integers(0, 6), st.integers(0, 9)),
+    max_size=25,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(operations)
+def test_index_and_documents_agree(tmp_path: Path, steps: list[tuple[str, int, int]]):
+    """After any order of upserts, deletes, saves and restarts, a search finds exactly the documents there are."""
+    folder = tmp_path / "any"
+    shutil.rmtree(folder, ignore_errors=True)
+    collection, expected = create(folder), {}
+    for name, key, content in steps:
+        if name == "upsert":
+            upsert(collection, Document(str(key), f"text {content}"))
+            expected[str(key)] = f"text {content}"
+        elif name == "delete":
+            assert collection.delete([str(key)]) == (expected.pop(str(key), None) is not None)
+        elif name == "save":
+            collection._save()
+        else:
+            collection._documents.close()  # no save: as if killed
+            collection = Collection(folder)
+        assert len(collection) == len(expected)
+    there = {candidate.document.id: candidate.document.text for candidate in collection.search(vector("x"), 100)}
+    assert there == expected
+    collection.close()
+
+
+def test_recall_survives_churn(tmp_path: Path):
+    """After half of a large collection was replaced, the index still finds each document by its own vector."""
+    collection = create(tmp_path / "big")
+    names = [str(number) for number in range(3000)]
+    for start in range(0, 3000, 500):
+        upsert(collection, *(Document(name, f"old {name}") for name in names[start : start + 500]))
+    upsert(collection, *(Document(name, f"new {name}") for name in names[:1500]))
+    texts = {name: f"{'new' if number < 1500 else 'old'} {name}" for number, name in enumerate(names)}
+    asked = names[::30]
+    hits = sum(found(collection, texts[name], 10)[0] == name for name in asked)
+    assert hits >= 0.97 * len(asked)
+    collection.close()

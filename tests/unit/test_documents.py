@@ -1,0 +1,142 @@
+"""Documents in SQLite: versions with numbers of their own, transactions, damage."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shortlist.server.documents import Document, Documents, Origin, canonical
+from shortlist.server.errors import StorageError, UnknownCollection
+
+ORIGIN = Origin("model (fp32)", "f00d", 2)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Iterator[Documents]:
+    """Make an empty file and open it."""
+    path = tmp_path / "documents.sqlite"
+    Documents.create(path, ORIGIN, created_at=12.5)
+    opened = Documents(path)
+    yield opened
+    opened.close()
+
+
+def write(documents: Documents, *plain: Document) -> tuple[list[int], list[int]]:
+    """Write documents whose token count is their text's length; return new and old numbers."""
+    vectors = np.array([[len(document.text), 1.0] for document in plain], dtype=np.float32)
+    with documents.writing() as change:
+        new, old = change.replace(plain, vectors, [len(document.text) for document in plain])
+    return new.tolist(), old.tolist()
+
+
+def test_facts_are_kept(documents: Documents):
+    """What was fixed at creation is read back."""
+    assert documents.origin == ORIGIN
+    assert documents.created_at == 12.5
+
+
+def test_what_is_written_is_read(documents: Documents):
+    """A document comes back equal in every field, odd characters included."""
+    odd = Document("id \u2028 'quote\"", "text\0with NUL and \U0001f600", "title", canonical({"a": [1, None, "é"]}))
+    write(documents, odd)
+    assert documents.get([odd.id, "missing"]) == {odd.id: odd}
+
+
+def test_a_new_version_gets_a_new_number(documents: Documents):
+    """Replacing a document gives a number that was never used, and tells the old one."""
+    (first,), none = write(documents, Document("a", "one"))
+    (second,), old = write(documents, Document("a", "two!"))
+    assert (none, old) == ([], [first])
+    assert second > first
+    assert documents.seqs().tolist() == [second]
+
+
+def test_numbers_are_not_used_again(documents: Documents):
+    """After the newest document is deleted, its number stays unused: the index may still hold it."""
+    (first,), _ = write(documents, Document("a", "one"))
+    with documents.writing() as change:
+        assert change.delete(["a", "missing"]).tolist() == [first]
+    (second,), _ = write(documents, Document("a", "one"))
+    assert second > first
+
+
+def test_counts_follow(documents: Documents, tmp_path: Path):
+    """The counts kept in memory are those of the table, after inserts, updates, deletes and a new start."""
+    write(documents, Document("a", "one"), Document("b", "three"))
+    write(documents, Document("a", "seven!!"))
+    with documents.writing() as change:
+        change.delete(["b"])
+    assert (documents.count, documents.tokens) == (1, 7)
+    again = Documents(tmp_path / "documents.sqlite")
+    assert (again.count, again.tokens) == (1, 7)
+    again.close()
+
+
+def test_a_failed_change_is_undone(documents: Documents):
+    """An exception inside the block undoes all of it, counts included."""
+    write(documents, Document("a", "one"))
+
+    def fail_halfway() -> None:
+        with documents.writing() as change:
+            change.replace([Document("b", "two")], np.zeros((1, 2), np.float32), [1])
+            change.delete(["a"])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert documents.get(["a", "b"]).keys() == {"a"}
+    assert (documents.count, documents.tokens) == (1, 3)
+
+
+def test_pages_cover_everything_once(documents: Documents):
+    """Paging by number visits every document once, in the order of writing."""
+    write(documents, *(Document(str(number), "text") for number in range(7)))
+    write(documents, Document("2", "newer"))
+    visited, after = [], 0
+    while page := documents.page(after, size=3):
+        visited += [document.id for _, document in page]
+        after = page[-1][0]
+    assert visited == ["0", "1", "3", "4", "5", "6", "2"]
+
+
+def test_vectors_come_back(documents: Documents):
+    """Vectors are read beside the numbers they belong to; unknown numbers are left out."""
+    new, _ = write(documents, Document("a", "one"), Document("b", "three"))
+    seqs, vectors = documents.vectors(np.array([*new, 999], dtype=np.uint64))
+    assert dict(zip(seqs.tolist(), vectors.tolist(), strict=True)) == {new[0]: [3.0, 1.0], new[1]: [5.0, 1.0]}
+
+
+def test_a_closed_file_is_a_dropped_collection(documents: Documents):
+    """A request that still runs when its collection is dropped is told so."""
+    documents.close()
+    with pytest.raises(UnknownCollection, match="dropped while"):
+        documents.get(["a"])
+
+
+def test_a_file_that_is_no_database(tmp_path: Path):
+    """Garbage is refused by its path."""
+    path = tmp_path / "documents.sqlite"
+    path.write_bytes(b"garbage" * 1000)
+    with pytest.raises(StorageError, match=r"documents\.sqlite cannot be read"):
+        Documents(path)
+
+
+def test_a_newer_format(tmp_path: Path):
+    """A file of another format is refused with both numbers."""
+    path = tmp_path / "documents.sqlite"
+    Documents.create(path, ORIGIN, created_at=0.0)
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
+    connection.close()
+    with pytest.raises(StorageError, match="format 9, this version reads 1"):
+        Documents(path)
+
+
+def test_equal_metadata_is_equal_text():
+    """The order of keys does not make metadata different, and what is not finite is refused."""
+    assert canonical({"b": 1, "a": {"d": 2, "c": 3}}) == canonical({"a": {"c": 3, "d": 2}, "b": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        canonical({"a": float("nan")})
