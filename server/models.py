@@ -27,6 +27,7 @@ TextKind = Literal["query", "document"]
 # Texts shorter than this, all together, are tokenized where they are asked for: that takes less time than
 # handing them to a thread and back.
 _INLINE_CHARACTERS = 2_000
+_ENCODED_AT_ONCE = 64
 _WARM_UP_TOKENS = (8, 16, 32, 64, 128, 256, 512)
 
 
@@ -160,7 +161,7 @@ class Scored:
 
     logits: NDArray[np.float32]  # float32 [documents]; 0 where not done
     done: NDArray[np.bool_]  # bool [documents]; False where the deadline came first
-    truncated: int  # pairs that were longer than the window
+    truncated: int  # pairs that were longer than the window, of those that were tokenized in time
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -194,9 +195,21 @@ class Scorer:
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         characters = len(query) * len(documents) + sum(map(len, documents))
-        items = await _encoded(lambda: self.tokenizer.encode_pairs(query, documents), characters)
-        outcome = await _finish_in_time(self._scheduler, Job(Lane.RERANK, self.graph, items, deadline))
-        return Scored(outcome.values[:, 0], outcome.done, sum(item.truncated for item in items))
+        items = await _encoded(lambda: self._encode(query, documents, deadline), characters)
+        logits, done = np.zeros(len(documents), np.float32), np.zeros(len(documents), np.bool_)
+        if items:
+            outcome = await _finish_in_time(self._scheduler, Job(Lane.RERANK, self.graph, items, deadline))
+            logits[: len(items)], done[: len(items)] = outcome.values[:, 0], outcome.done
+        return Scored(logits, done, sum(item.truncated for item in items))
+
+    def _encode(self, query: str, documents: Sequence[str], deadline: float) -> list[Encoded]:
+        """Encode the pairs, as many as the deadline allows: a thousand long texts take seconds."""
+        items: list[Encoded] = []
+        for start in range(0, len(documents), _ENCODED_AT_ONCE):
+            if self._scheduler.clock() >= deadline:
+                break
+            items += self.tokenizer.encode_pairs(query, documents[start : start + _ENCODED_AT_ONCE])
+        return items
 
     def estimate_s(self, lengths: Sequence[int]) -> float:
         """Estimate the seconds until pairs of these lengths, in tokens, are scored if they came now."""

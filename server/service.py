@@ -8,9 +8,7 @@ import math
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
-
-import grpc
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
@@ -19,10 +17,13 @@ from shortlist.server.errors import InvalidRequest, UnknownDocument
 from shortlist.server.lanes import Lane
 from shortlist.server.pipeline import DEFAULT_TOP_K, Pipeline, Query
 
+if TYPE_CHECKING:
+    import grpc
+
 _DEFAULT_PAGE_SIZE = 100
 _SHOWN_IDS = 5
 
-Context = grpc.aio.ServicerContext[Any, Any]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,43 @@
+"""A server of one's own for a demo, a measurement or a test: started on a free port, stopped at the end."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+SHORTLIST = str(Path(sys.executable).with_name("shortlist"))
+
+
+@contextlib.contextmanager
+def serving(*options: str, port: int = 0) -> Iterator[str]:
+    """Run `shortlist serve` with these options and yield its address; stop it as an operator would, with SIGTERM.
+
+    Raises:
+        RuntimeError: it ended before it listened; its own message is on standard error.
+    """
+    with start(options, port) as process:
+        try:
+            yield address(process)
+        finally:
+            process.terminate()
+
+
+def start(options: Sequence[str], port: int = 0) -> "subprocess.Popen[str]":
+    """Start `shortlist serve` and return at once; settings in the environment do not reach it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHORTLIST_")}
+    command = [SHORTLIST, "serve", "--port", str(port), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def address(process: "subprocess.Popen[str]") -> str:
+    """Wait until a started server listens, and return its address.
+
+    Raises:
+        RuntimeError: it ended before.
+    """
+    announced = process.stdout.readline() if process.stdout else ""
+    if not announced.startswith("listening on "):
+        raise RuntimeError(f"the server ended with exit code {process.wait()} before it listened")
+    return announced.split()[-1]

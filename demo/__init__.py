@@ -1,0 +1,1 @@
+"""`make demo`: the whole path on the documentation of Python's own standard library."""

@@ -1,0 +1,69 @@
+"""Search Python's own documentation in two stages: start a server, index, ask, and stop the server.
+
+`make demo` exports the two bundles that this needs. Everything is under .demo, and a second run reuses it.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from demo import corpus, report
+from shortlist.bench import local
+from shortlist.client import Client
+
+ROOT = Path(".demo")
+COLLECTION = f"python-{sys.version_info.major}-{sys.version_info.minor}-{sys.version_info.micro}"
+CANDIDATES = 50
+QUERIES = (
+    "how do I read a csv file into dictionaries",
+    "run a shell command and get what it prints",
+    "stop a coroutine that takes too long",
+    "remove a folder with everything in it",
+    "keep only the newest entries of a function's cache",
+    "compare two text files line by line",
+)
+
+
+def main() -> int:
+    """Run the demo and return its exit code."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--query", default="", help="a question of your own, instead of the demo's")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    models = ("--embedder", str(ROOT / "embedder"), "--reranker", str(ROOT / "reranker"))
+    with local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning") as address:
+        _index(address)
+        _search(address, [arguments.query] if arguments.query else list(QUERIES))
+    print(f"\n  {time.monotonic() - began:.0f} s in all. Ask your own: make demo QUERY='...'")
+    return 0
+
+
+def _index(address: str) -> None:
+    """Index the corpus, unless the collection has all of it."""
+    path = ROOT / f"{COLLECTION}.jsonl"
+    if not path.exists():
+        corpus.write(path)
+    with path.open(encoding="utf-8") as stream, Client(address) as client:
+        wanted = sum(1 for _ in stream)
+        there = {collection.name: collection.documents for collection in client.list_collections()}
+    if there.get(COLLECTION) == wanted:
+        print(f"{wanted} documents of Python's standard library are indexed already")
+        return
+    print(f"indexing {wanted} documents: what Python's standard library says of itself")
+    command = [local.SHORTLIST, "index", "--address", address, "--collection", COLLECTION, str(path)]
+    subprocess.run(command, check=True)
+
+
+def _search(address: str, queries: list[str]) -> None:
+    with Client(address) as client:
+        for query in queries:
+            result = client.search(
+                COLLECTION, query, top_k=CANDIDATES, candidates=CANDIDATES, mode="two-stage", include_text=False
+            )
+            print("\n".join(report.lines(query, result)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

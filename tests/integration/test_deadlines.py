@@ -1,0 +1,59 @@
+"""Deadlines over gRPC: kept, by doing less and saying so, or by refusing at once."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from shortlist.client import Client, DeadlineExceeded, Document, SearchResult
+
+
+@pytest.fixture
+def documents() -> list[str]:
+    """Return texts that fill a model's window."""
+    return [f"{number} " + "word " * 300 for number in range(1000)]
+
+
+def time_of(call: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def test_a_rerank_is_cut_short(client: Client, documents: list[str]):
+    """Under a deadline that allows a part, Rerank answers in time: scored ones first, the rest in their own order."""
+    whole_s = time_of(lambda: client.rerank("words", documents, timeout_s=100))
+    result = client.rerank("words", documents, timeout_s=whole_s / 2)
+    assert result.degraded == "deadline"
+    assert 0 < result.reranked < 1000
+    assert len(result.results) == 1000
+    scores = [entry.score for entry in result.results[: result.reranked]]
+    assert scores == sorted(scores, reverse=True)
+    rest = result.results[result.reranked :]
+    assert all(entry.score is None for entry in rest)
+    assert [entry.index for entry in rest] == sorted(entry.index for entry in rest)
+
+
+def test_a_search_is_cut_short_in_stage_one_s_order(client: Client, name: str, documents: list[str]):
+    """Under a deadline, a search scores the most similar candidates and leaves the rest in stage one's order."""
+    client.create_collection(name)
+    client.upsert(name, [Document(str(number), text) for number, text in enumerate(documents)], timeout_s=100)
+
+    def search(timeout_s: float) -> SearchResult:
+        return client.search(
+            name, "words", mode="two-stage", top_k=1000, candidates=1000, timeout_s=timeout_s, include_text=False
+        )
+
+    whole_s = time_of(lambda: search(timeout_s=100))
+    result = search(timeout_s=whole_s / 2)
+    assert result.degraded == "deadline"
+    assert 0 < result.reranked < 1000
+    assert {hit.rank for hit in result.hits[: result.reranked]} == set(range(1, result.reranked + 1))
+    assert [hit.rank for hit in result.hits[result.reranked :]] == list(range(result.reranked + 1, 1001))
+
+
+def test_an_embed_that_cannot_be_done_is_refused(client: Client, documents: list[str]):
+    """What must be done whole and cannot be done in time fails with DEADLINE_EXCEEDED."""
+    with pytest.raises(DeadlineExceeded):
+        client.embed(documents, timeout_s=0.02)

@@ -1,0 +1,140 @@
+"""Bad input over gRPC: the status, and a message with field, value, limit and remedy."""
+
+import grpc
+import pytest
+
+from shortlist.client import Client, Document
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+
+INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+
+
+@pytest.fixture
+def channel(server):
+    """Open a bare channel: these requests are ones that the client would not send."""
+    with grpc.insecure_channel(server.address) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def collection(server) -> str:
+    """Make a collection with one document."""
+    with Client(server.address) as client:
+        client.create_collection("refusals", exist_ok=True)
+        client.upsert("refusals", [Document("a", "text")])
+    return "refusals"
+
+
+def documents(*entries: pb.Document) -> pb.UpsertRequest:
+    """Return an upsert of these documents."""
+    return pb.UpsertRequest(collection="refusals", documents=entries)
+
+
+def with_metadata(number: float) -> pb.Document:
+    """Return a document with a number in its metadata."""
+    document = pb.Document(id="a", text="b")
+    document.metadata.update({"deep": {"number": number}})
+    return document
+
+
+def search(**fields: object) -> pb.SearchRequest:
+    """Return a search that is sound but for these fields."""
+    return pb.SearchRequest(**{"collection": "refusals", "query": "q", **fields})  # type: ignore[arg-type]
+
+
+CASES = [
+    ("Search", search(query=""), INVALID, "query: got '', but it must hold more than white space; send"),
+    ("Search", search(query=" \t\n"), INVALID, "query: got"),
+    ("Search", search(query="x" * (2 << 20)), INVALID, "query: got"),
+    ("Search", search(top_k=0), INVALID, "top_k: got 0, but it must be 1 to 1000 hits; ask for fewer"),
+    ("Search", search(top_k=1001), INVALID, "top_k: got 1001, but it must be 1 to 1000 hits"),
+    ("Search", search(candidates=5), INVALID, "candidates: got 5, but it must be top_k (10) or more"),
+    ("Search", search(candidates=1001), INVALID, "candidates: got 1001, but it must be 1 to 1000"),
+    ("Search", search(mode=99), INVALID, "mode: got 99"),
+    ("Search", search(collection="nope"), NOT_FOUND, "there is none named 'nope'"),
+    ("Search", search(collection=""), NOT_FOUND, "there is none named ''"),
+    ("Upsert", documents(), INVALID, "documents: got []"),
+    ("Upsert", documents(pb.Document(text="b")), INVALID, "documents[0].id: got ''"),
+    ("Upsert", documents(pb.Document(id="a")), INVALID, "documents[0].text: got ''"),
+    (
+        "Upsert",
+        documents(*[pb.Document(id="a", text="b")] * 2),
+        INVALID,
+        "documents[1].id: got 'a', but documents[0]",
+    ),
+    ("Upsert", documents(pb.Document(id="a", text="x" * (1 << 20) + "x")), INVALID, "documents[0].text: got"),
+    ("Upsert", documents(with_metadata(float("nan"))), INVALID, "documents[0].metadata: got"),
+    ("Upsert", documents(with_metadata(float("inf"))), INVALID, "documents[0].metadata: got"),
+    ("Upsert", pb.UpsertRequest(collection="nope", documents=[pb.Document(id="a", text="b")]), NOT_FOUND, "'nope'"),
+    ("Delete", pb.DeleteRequest(collection="refusals"), INVALID, "ids: got []"),
+    ("Delete", pb.DeleteRequest(collection="nope", ids=["a"]), NOT_FOUND, "'nope'"),
+    ("Get", pb.GetRequest(collection="refusals", ids=["a", "b", "c"]), NOT_FOUND, "ids: 2 of 3 are not in"),
+    ("Get", pb.GetRequest(collection="refusals", ids=[""]), INVALID, "ids[0]: got ''"),
+    ("List", pb.ListRequest(collection="refusals", page_size=0), INVALID, "page_size: got 0"),
+    ("List", pb.ListRequest(collection="refusals", page_token="x"), INVALID, "page_token: got 'x'"),
+    ("List", pb.ListRequest(collection="refusals", page_token="9" * 30), INVALID, "page_token: got"),
+    ("CreateCollection", pb.CreateCollectionRequest(name="No!"), INVALID, "name: got 'No!', but a name is 1 to 64"),
+    ("CreateCollection", pb.CreateCollectionRequest(name="refusals"), grpc.StatusCode.ALREADY_EXISTS, "'refusals'"),
+    ("DropCollection", pb.DropCollectionRequest(name="nope"), NOT_FOUND, "'nope'"),
+    ("Embed", pb.EmbedRequest(), INVALID, "texts: got []"),
+    ("Embed", pb.EmbedRequest(texts=["a", ""]), INVALID, "texts[1]: got ''"),
+    ("Embed", pb.EmbedRequest(texts=["a"] * 1001), INVALID, "texts: got 1001, but it must be 1 to 1000"),
+    ("Embed", pb.EmbedRequest(texts=["a"], kind=9), INVALID, "kind: got 9"),
+    ("Rerank", pb.RerankRequest(query="q"), INVALID, "documents: got []"),
+    ("Rerank", pb.RerankRequest(documents=["d"]), INVALID, "query: got ''"),
+    ("Rerank", pb.RerankRequest(query="q", documents=["d", " "]), INVALID, "documents[1]: got ' '"),
+    ("Rerank", pb.RerankRequest(query="q", documents=["d"], top_k=0), INVALID, "top_k: got 0"),
+    ("Tokenize", pb.TokenizeRequest(), INVALID, "texts: got []"),
+    ("Tokenize", pb.TokenizeRequest(texts=["a"], query="q"), INVALID, "query: got 'q', but the embedder"),
+    ("Tokenize", pb.TokenizeRequest(texts=["a"], model=9), INVALID, "model: got 9"),
+]
+
+
+@pytest.mark.usefixtures("collection")
+@pytest.mark.parametrize(("method", "request_", "code", "message"), CASES)
+def test_refused(channel, method: str, request_: object, code: grpc.StatusCode, message: str):
+    """Each bad request gets its status, and a message that says what to do."""
+    stub = InferenceStub(channel) if hasattr(InferenceStub(channel), method) else RetrievalStub(channel)
+    with pytest.raises(grpc.RpcError) as refused:
+        getattr(stub, method)(request_, timeout=20)
+    assert refused.value.code() is code
+    assert message in refused.value.details()
+
+
+def test_invalid_utf8_names_its_field(channel, collection: str):
+    """Text that is not UTF-8 is the caller's fault, by the path of its field, and not an internal error."""
+    request = documents(pb.Document(id="good", text="fine"), pb.Document(id="bad", text="QQQQ"))
+    raw = request.SerializeToString().replace(b"QQQQ", b"Q\xffQQ")
+    call = channel.unary_unary("/shortlist.v1.Retrieval/Upsert")
+    with pytest.raises(grpc.RpcError) as refused:
+        call(raw, timeout=20)
+    assert refused.value.code() is INVALID
+    assert "documents[1].text: got b'Q\\xffQQ', but text must be valid UTF-8" in refused.value.details()
+
+
+def test_a_refused_upsert_writes_nothing(channel, collection: str):
+    """One bad document keeps the whole call from being written."""
+    request = documents(pb.Document(id="fresh", text="fine"), pb.Document(id="bad", text=""))
+    with pytest.raises(grpc.RpcError):
+        RetrievalStub(channel).Upsert(request, timeout=20)
+    with pytest.raises(grpc.RpcError) as missing:
+        RetrievalStub(channel).Get(pb.GetRequest(collection=collection, ids=["fresh"]), timeout=20)
+    assert missing.value.code() is NOT_FOUND
+
+
+def test_a_request_over_the_size_limit(channel, collection: str):
+    """A request larger than max_request_bytes is refused by its size before it is read."""
+    texts = ["x" * (1 << 20)] * 65
+    with pytest.raises(grpc.RpcError) as refused:
+        InferenceStub(channel).Embed(pb.EmbedRequest(texts=texts), timeout=20)
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in refused.value.details()
+
+
+def test_the_largest_values_pass(channel, collection: str):
+    """What is exactly at a limit is served: the largest text, id, top_k and batch."""
+    stub, inference = RetrievalStub(channel), InferenceStub(channel)
+    stub.Upsert(documents(pb.Document(id="i" * 512, text="x " * (1 << 19))), timeout=60)
+    stub.Search(search(top_k=1000, candidates=1000), timeout=60)
+    assert len(inference.Embed(pb.EmbedRequest(texts=["a"] * 1000), timeout=60).embeddings) == 1000

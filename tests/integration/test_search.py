@@ -1,0 +1,146 @@
+"""Search over gRPC on a real server: modes, order, what hits carry, what the response tells."""
+
+import pytest
+
+from shortlist.client import Client, Document, InvalidRequest
+
+DOCUMENTS = [
+    Document("fox", "the quick brown fox jumps over the lazy dog", "animals", {"legs": 4, "tags": ["a", None]}),
+    Document("tea", "boil the water and pour it over the leaves"),
+    Document("sea", "the tide follows the moon twice a day", "water"),
+    Document("law", "a contract binds the parties that signed it"),
+    Document("war", "the treaty ended the war after thirty years"),
+]
+
+
+@pytest.fixture
+def collection(client: Client, name: str) -> str:
+    """Make a collection with the five documents."""
+    client.create_collection(name)
+    client.upsert(name, DOCUMENTS)
+    return name
+
+
+def test_two_stages(client: Client, collection: str):
+    """Hits come by score, each with its score, its similarity and its place in the order of similarity."""
+    result = client.search(collection, "a quick animal", mode="two-stage", top_k=5)
+    scores = [hit.score for hit in result.hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+    by_rank = sorted(result.hits, key=lambda hit: hit.rank)
+    assert [hit.rank for hit in by_rank] == [1, 2, 3, 4, 5]
+    similarities = [hit.similarity for hit in by_rank]
+    assert similarities == sorted(similarities, reverse=True)
+    assert (result.mode, result.reranked, result.candidates, result.degraded) == ("two-stage", 5, 5, None)
+
+
+def test_the_score_is_the_reranker_s_own(client: Client, collection: str):
+    """A hit's score is what Rerank gives the same text, to the last bit; the title is part of the text."""
+    hits = client.search(collection, "water", mode="two-stage").hits
+    contents = [f"{hit.title} {hit.text}" if hit.title else hit.text for hit in hits]
+    ranked = client.rerank("water", contents).results
+    assert [hit.score for hit in hits] == [entry.score for entry in ranked]
+
+
+def test_the_similarity_is_the_embedder_s_own(client: Client, collection: str):
+    """A hit's similarity is the cosine of the vectors that Embed gives, to the index's precision."""
+    (hit, *_) = client.search(collection, "water", mode="dense").hits
+    (query,) = client.embed(["water"], kind="query").vectors
+    (vector,) = client.embed([f"{hit.title} {hit.text}" if hit.title else hit.text]).vectors
+    lengths = (sum(x * x for x in query) * sum(x * x for x in vector)) ** 0.5
+    assert hit.similarity == pytest.approx(sum(map(float.__mul__, query, vector)) / lengths, abs=2e-3)
+
+
+def test_dense_only(client: Client, collection: str):
+    """Mode dense returns stage one's order without scores, and reranks nothing."""
+    result = client.search(collection, "a quick animal", mode="dense", top_k=3)
+    assert [hit.rank for hit in result.hits] == [1, 2, 3]
+    assert [hit.score for hit in result.hits] == [None, None, None]
+    assert (result.mode, result.reranked, result.degraded) == ("dense", 0, None)
+
+
+def test_candidates_bound_the_second_stage(client: Client, collection: str):
+    """Stage two sees the candidates that were asked for, and no more."""
+    result = client.search(collection, "a quick animal", mode="two-stage", top_k=2, candidates=3)
+    assert (result.reranked, result.candidates, len(result.hits)) == (3, 3, 2)
+    assert {hit.rank for hit in result.hits} <= {1, 2, 3}
+
+
+def test_rerank_all(client: Client, collection: str):
+    """Mode rerank-all scores every document, whatever candidates says."""
+    result = client.search(collection, "a quick animal", mode="rerank-all", top_k=1)
+    assert (result.mode, result.reranked, len(result.hits)) == ("rerank-all", 5, 1)
+
+
+def test_auto_reranks_a_small_collection_whole(client: Client, collection: str):
+    """Mode auto scores every document where there are few and there is time."""
+    assert client.search(collection, "a quick animal", timeout_s=60).mode == "rerank-all"
+
+
+def test_auto_shortlists_a_large_collection(client: Client, name: str):
+    """Mode auto runs two stages above 500 documents, with 50 candidates."""
+    client.create_collection(name)
+    client.upsert(name, [Document(str(number), f"document number {number}") for number in range(501)])
+    result = client.search(name, "number 77", top_k=3, timeout_s=60)
+    assert (result.mode, result.candidates, result.reranked) == ("two-stage", 50, 50)
+
+
+def test_rerank_all_of_too_many(client: Client, name: str):
+    """Mode rerank-all is refused above the limit, with the count, the limit and the remedy."""
+    client.create_collection(name)
+    for start in (0, 1000):
+        client.upsert(name, [Document(str(start + number), f"document {number}") for number in range(1000)])
+    with pytest.raises(InvalidRequest, match="holds 2000 documents and the limit is 1000; use MODE_TWO_STAGE"):
+        client.search(name, "anything", mode="rerank-all")
+
+
+def test_text_and_metadata_if_asked(client: Client, collection: str):
+    """Hits carry title, text and metadata as they were given, or nothing of them."""
+    full = client.search(collection, "a quick animal", include_text=True, include_metadata=True)
+    fox = next(hit for hit in full.hits if hit.id == "fox")
+    assert (fox.title, fox.text, fox.metadata) == (DOCUMENTS[0].title, DOCUMENTS[0].text, DOCUMENTS[0].metadata)
+    bare = client.search(collection, "a quick animal", include_text=False, include_metadata=False)
+    assert {(hit.title, hit.text, len(hit.metadata)) for hit in bare.hits} == {("", "", 0)}
+
+
+def test_an_empty_collection(client: Client, name: str):
+    """A search of an empty collection finds nothing, in every mode."""
+    client.create_collection(name)
+    for mode in ("auto", "two-stage", "dense", "rerank-all"):
+        result = client.search(name, "anything", mode=mode)
+        assert (result.hits, result.reranked, result.degraded) == ((), 0, None)
+
+
+def test_timing_adds_up(client: Client, collection: str):
+    """The stages' times are told, and are no more than the whole."""
+    timing = client.search(collection, "a quick animal", mode="two-stage").timing
+    assert min(timing.embed_ms, timing.retrieve_ms, timing.rerank_ms) > 0
+    assert timing.embed_ms + timing.retrieve_ms + timing.rerank_ms <= timing.total_ms
+
+
+def test_truncation_is_counted(client: Client, name: str):
+    """Texts beyond a model's window are kept whole and counted: at upsert, in a search, in a rerank."""
+    client.create_collection(name)
+    long = "word " * 2000
+    done = client.upsert(name, [Document("long", long), Document("short", "a few words")])
+    assert done.truncated == 1
+    result = client.search(name, "words", mode="two-stage")
+    assert result.truncated == 1  # the pair with the long document
+    assert next(hit.text for hit in result.hits if hit.id == "long") == long
+    assert client.search(name, long, mode="dense").truncated == 1  # the query itself
+    assert client.rerank("words", [long, "short"]).truncated == 1
+
+
+def test_what_changes_is_found_at_once(client: Client, collection: str):
+    """After an upsert or a delete is acknowledged, searches see it."""
+    done = client.upsert(collection, [Document("tea", "coffee needs hotter water"), DOCUMENTS[0]])
+    assert (done.inserted, done.updated, done.unchanged) == (0, 1, 1)
+    hits = {hit.id: hit.text for hit in client.search(collection, "coffee").hits}
+    assert hits["tea"] == "coffee needs hotter water"
+    assert client.delete(collection, ["tea", "missing"]) == 1
+    assert "tea" not in {hit.id for hit in client.search(collection, "coffee").hits}
+
+
+def test_list_goes_through_all(client: Client, collection: str):
+    """Listing page by page returns every document once, whole."""
+    assert list(client.list(collection, page_size=2)) == DOCUMENTS
