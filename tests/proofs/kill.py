@@ -86,8 +86,8 @@ def prove(options: Sequence[str], rounds: int, seed: int) -> int:
     Raises:
         AssertionError: something was lost.
     """
-    dice = random.Random(seed)  # noqa: S311 (a seed makes the proof repeatable)
-    writers = [Writer(number, random.Random(f"{seed} {number}")) for number in range(WRITERS)]  # noqa: S311
+    dice = random.Random(seed)
+    writers = [Writer(number, random.Random(f"{seed} {number}")) for number in range(WRITERS)]
     with local.serving(*options) as address, Client(address) as client:
         client.create_collection(COLLECTION)
     for _ in range(rounds):

@@ -1,0 +1,101 @@
+"""The `shortlist` command: which commands there are, and how each of them ends.
+
+Exit codes: 0 done; 1 the server said no, or does not answer; 2 what was given cannot be used, or the server cannot
+start; 130 Ctrl-C. An error is one line on standard error.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from shortlist.client import describe, errors, export, index, options, rerank, search, serve
+from shortlist.client.command import Command
+from shortlist.server.errors import StartupError
+
+COMMANDS: dict[str, Command] = {
+    "export": export.COMMAND,
+    "serve": serve.COMMAND,
+    "index": index.COMMAND,
+    "search": search.COMMAND,
+    "rerank": rerank.COMMAND,
+    "describe": describe.COMMAND,
+}
+
+_USAGE = """\
+usage: shortlist COMMAND ...
+
+Two-stage retrieval: a dual encoder shortlists documents, a cross-encoder picks the best of them.
+
+commands, in the order in which they are first used:
+{commands}
+
+  shortlist export sentence-transformers/all-MiniLM-L6-v2 --out bundles/embedder
+  shortlist export cross-encoder/ms-marco-MiniLM-L6-v2 --out bundles/reranker
+  shortlist serve --embedder bundles/embedder --reranker bundles/reranker
+  shortlist index --collection notes notes/
+  shortlist search --collection notes "how do I renew the certificate?"
+
+`shortlist COMMAND --help` describes a command and its settings. Each setting is a flag, a variable SHORTLIST_...,
+and a key in the command's table of the TOML file that --config names. `shortlist --version` tells the version."""
+
+_OK, _FAILED, _UNUSABLE, _INTERRUPTED, _PIPE_CLOSED = 0, 1, 2, 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a document may hold what the terminal's encoding cannot show
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
+    try:
+        try:
+            return _run(name, rest)
+        finally:
+            sys.stdout.flush()
+    except (options.UsageError, StartupError) as error:
+        return _failed(name, error, _UNUSABLE)
+    except errors.Unavailable as error:
+        hint = "is a server there? `shortlist serve` starts one, --address names another"
+        return _failed(name, f"{error}; {hint}", _FAILED)
+    except errors.ShortlistError as error:
+        return _failed(name, error, _FAILED)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads any more, as behind `| head`. Python would try to flush once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    if name in {"-h", "--help"}:
+        print(_usage())
+        return _OK
+    if name == "--version":
+        print(f"shortlist {version('shortlist')}")
+        return _OK
+    if name not in COMMANDS:
+        hint = f"shortlist: there is no command {name!r}{options.did_you_mean(name, COMMANDS)}"
+        print(hint if name else _usage(), file=sys.stderr)
+        return _UNUSABLE
+    command = COMMANDS[name]
+    settings = command.settings()
+    parser = options.parser(name, settings, description=command.description, examples=command.examples)
+    given = parser.given(arguments)
+    return command.run(options.read(settings, name, given, environment=os.environ, tables=COMMANDS))
+
+
+def _failed(name: str, reason: object, code: int) -> int:
+    # One line: what a script's log keeps, and what grep finds.
+    print(f"shortlist {name}: {' '.join(str(reason).split())}", file=sys.stderr)
+    return code
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    return _USAGE.format(commands="\n".join(f"  {name:{width}}  {one.summary}" for name, one in COMMANDS.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""`Client`: a server's calls as Python methods.
+
+Any number of threads may share one client. It holds one channel, which gRPC connects when it is first used
+and connects again when it breaks. What the calls send and return is in `requests.py` and `responses.py`,
+shared with `AsyncClient`.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from shortlist.client import channel, errors, requests, responses
+from shortlist.client.types import (
+    Collection,
+    Description,
+    Document,
+    Embeddings,
+    Mode,
+    Model,
+    RerankResult,
+    SearchResult,
+    TextKind,
+    Tokenization,
+    UpsertResult,
+)
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+
+_Request = TypeVar("_Request", bound=Message)
+_Response = TypeVar("_Response")
+
+
+class Client:
+    """Search, index and rerank on a Shortlist server.
+
+        with Client("127.0.0.1:50051") as client:
+            client.create_collection("notes", exist_ok=True)
+            client.upsert("notes", [Document("1", "Paris is the capital of France.")])
+            for hit in client.search("notes", "what is France's capital?").hits:
+                print(hit.score, hit.text)
+
+    Every call takes `timeout_s` and raises `DeadlineExceeded` when it is over; without it, the client's own
+    counts. Calls that can be repeated safely are, while the server is away or its queue is full and within that
+    time: all but `create_collection` and `drop_collection`. Every error is a `ShortlistError` (`errors.py`).
+    """
+
+    def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
+        """Prepare to talk to the server at `address`; nothing is sent yet.
+
+        Args:
+            address: `host:port`, or any other target that gRPC knows, such as `unix:/run/shortlist.sock`.
+            timeout_s: deadline of a call that names none itself.
+        """
+        self.address = address
+        self.timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(address, options=channel.options())
+        self._retrieval = RetrievalStub(self._channel)
+        self._inference = InferenceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls that are under way in other threads end with an error."""
+        self._channel.close()
+
+    def wait_until_ready(self, timeout_s: float | None = None) -> Description:
+        """Wait until the server takes calls, and return what it runs.
+
+        Raises:
+            DeadlineExceeded: it did not within `timeout_s`.
+        """
+        patience_s = self.timeout_s if timeout_s is None else timeout_s
+        end = time.monotonic() + patience_s
+        while True:
+            # No sleep here: gRPC waits for the connection, and between its own retries.
+            try:
+                return self._describe(max(0.0, end - time.monotonic()), wait_for_ready=True)
+            except (errors.Unavailable, errors.DeadlineExceeded) as error:
+                if time.monotonic() >= end:
+                    raise errors.DeadlineExceeded(
+                        f"no server was ready at {self.address} within {patience_s:g} s"
+                    ) from error
+
+    def describe(self, *, timeout_s: float | None = None) -> Description:
+        """Tell what the server runs: version, models, limits."""
+        return self._describe(timeout_s, wait_for_ready=False)
+
+    def create_collection(self, name: str, *, exist_ok: bool = False, timeout_s: float | None = None) -> Collection:
+        """Make an empty collection, bound to the embedder that the server runs.
+
+        Args:
+            name: 1 to 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit.
+            exist_ok: True returns a collection of that name that is there already, with its documents.
+            timeout_s: deadline of this call.
+
+        Raises:
+            AlreadyExists: there is one of that name, and not `exist_ok`.
+        """
+        request = requests.create_collection(name, exist_ok=exist_ok)
+        return responses.collection(self._call(self._retrieval.CreateCollection, request, timeout_s).collection)
+
+    def drop_collection(self, name: str, *, timeout_s: float | None = None) -> int:
+        """Delete a collection and all its documents, for good; return how many they were."""
+        return self._call(self._retrieval.DropCollection, requests.drop_collection(name), timeout_s).documents
+
+    def list_collections(self, *, timeout_s: float | None = None) -> tuple[Collection, ...]:
+        """Return every collection, by name."""
+        response = self._call(self._retrieval.ListCollections, pb.ListCollectionsRequest(), timeout_s)
+        return tuple(responses.collection(one) for one in response.collections)
+
+    def upsert(
+        self, collection: str, documents: Iterable[Document], *, timeout_s: float | None = None
+    ) -> UpsertResult:
+        """Insert documents, or replace those whose id is there already.
+
+        All or nothing: once this returns, every document is on the server's disk and searches find it. One
+        call takes 1,000 documents and 64 MiB, unless the server says otherwise (`describe().limits`).
+        """
+        request = requests.upsert(collection, documents)
+        return responses.upsert(self._call(self._retrieval.Upsert, request, timeout_s))
+
+    def delete(self, collection: str, ids: Iterable[str], *, timeout_s: float | None = None) -> int:
+        """Delete documents by id; return how many of them were there."""
+        return self._call(self._retrieval.Delete, requests.delete(collection, ids), timeout_s).deleted
+
+    def get(self, collection: str, ids: Iterable[str], *, timeout_s: float | None = None) -> tuple[Document, ...]:
+        """Return documents by id, in the order of the ids.
+
+        Raises:
+            NotFound: the collection, or any of the ids, is not there.
+        """
+        response = self._call(self._retrieval.Get, requests.get(collection, ids), timeout_s)
+        return tuple(responses.document(one) for one in response.documents)
+
+    def list(
+        self, collection: str, *, page_size: int | None = None, timeout_s: float | None = None
+    ) -> Iterator[Document]:
+        """Go through all documents of a collection, in the order in which they were last written.
+
+        Args:
+            collection: its name.
+            page_size: documents that one call to the server brings; the server's default is 100.
+            timeout_s: deadline of each such call.
+        """
+        token = ""
+        while True:
+            request = requests.list_page(collection, page_size, token)
+            page = self._call(self._retrieval.List, request, timeout_s)
+            yield from (responses.document(one) for one in page.documents)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def search(
+        self,
+        collection: str,
+        query: str,
+        *,
+        top_k: int = 10,
+        candidates: int | None = None,
+        mode: Mode = "auto",
+        include_text: bool = True,
+        include_metadata: bool = True,
+        timeout_s: float | None = None,
+    ) -> SearchResult:
+        """Find the documents that answer a query, best first.
+
+        A deadline that comes near does not fail the search: the result then holds what was reranked by then,
+        followed by the rest in stage one's order, and says so in `degraded`.
+
+        Args:
+            collection: where to look.
+            query: what to look for.
+            top_k: hits to return.
+            candidates: documents that stage one hands to stage two; the server's default is 50, or `top_k` if
+                that is more.
+            mode: `two-stage`; `dense` for stage one alone; `rerank-all` to have every document of a small
+                collection scored; `auto` for `rerank-all` where the collection is small, else `two-stage`.
+            include_text: whether hits carry title and text.
+            include_metadata: whether hits carry metadata.
+            timeout_s: deadline of this call.
+        """
+        request = requests.search(
+            collection,
+            query,
+            top_k=top_k,
+            candidates=candidates,
+            mode=mode,
+            include_text=include_text,
+            include_metadata=include_metadata,
+        )
+        return responses.search(self._call(self._retrieval.Search, request, timeout_s))
+
+    def embed(
+        self, texts: Iterable[str], *, kind: TextKind = "document", timeout_s: float | None = None
+    ) -> Embeddings:
+        """Turn texts into vectors, with the embedder's prefix for `kind` before each."""
+        return responses.embed(self._call(self._inference.Embed, requests.embed(texts, kind), timeout_s))
+
+    def rerank(
+        self,
+        query: str,
+        documents: Iterable[str],
+        *,
+        top_k: int | None = None,
+        timeout_s: float | None = None,
+    ) -> RerankResult:
+        """Score texts against a query, best first, and return the best `top_k` or all.
+
+        A deadline that comes near does not fail the call: what was not scored then follows the rest.
+        """
+        request = requests.rerank(query, documents, top_k)
+        return responses.rerank(request, self._call(self._inference.Rerank, request, timeout_s))
+
+    def tokenize(
+        self,
+        texts: Iterable[str],
+        *,
+        model: Model = "embedder",
+        query: str = "",
+        kind: TextKind = "document",
+        timeout_s: float | None = None,
+    ) -> tuple[Tokenization, ...]:
+        """Show how a model sees texts, and whether they fit its window.
+
+        Args:
+            texts: what to tokenize.
+            model: which of the two.
+            query: reranker only: what each text is paired with; empty tokenizes the texts alone.
+            kind: embedder only: which prefix goes before each text.
+            timeout_s: deadline of this call.
+        """
+        request = requests.tokenize(texts, model=model, query=query, kind=kind)
+        return responses.tokenize(self._call(self._inference.Tokenize, request, timeout_s))
+
+    def _describe(self, timeout_s: float | None, *, wait_for_ready: bool) -> Description:
+        response = self._call(
+            self._inference.Describe, pb.DescribeRequest(), timeout_s, wait_for_ready=wait_for_ready
+        )
+        return responses.describe(response)
+
+    def _call(
+        self,
+        method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]",
+        request: _Request,
+        timeout_s: float | None,
+        *,
+        wait_for_ready: bool = False,
+    ) -> _Response:
+        channel.check_size(request)
+        deadline_s = self.timeout_s if timeout_s is None else timeout_s
+        try:
+            return method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
+        except grpc.RpcError as error:
+            raise errors.of_rpc(error, deadline_s) from error

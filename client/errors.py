@@ -1,0 +1,99 @@
+"""Every error that a call raises. Each is also the built-in that a Python person would catch.
+
+    ShortlistError
+    ├── InvalidRequest     (ValueError)       field, value, limit and remedy are in the message
+    ├── NotFound           (LookupError)      a collection or a document that is not there
+    ├── AlreadyExists                         a collection that is there
+    ├── EmbedderMismatch                      a collection that another embedder made
+    ├── Overloaded                            the server's queue is full, still after the client's retries
+    ├── DeadlineExceeded   (TimeoutError)     no answer within the call's `timeout_s`
+    ├── Unavailable        (ConnectionError)  no server there, or it starts or stops
+    ├── Unauthenticated    (PermissionError)
+    ├── PermissionDenied   (PermissionError)
+    └── ServerError                           the server failed, or said what this client does not know
+
+An interrupted or cancelled call raises what Python raises for it: KeyboardInterrupt, asyncio.CancelledError.
+"""
+
+import grpc
+
+
+class ShortlistError(Exception):
+    """Be the root of every error that a client raises."""
+
+
+class InvalidRequest(ShortlistError, ValueError):
+    """Report a field outside its limits, found by the client or by the server."""
+
+
+class NotFound(ShortlistError, LookupError):
+    """Report a collection or a document that is not there."""
+
+
+class AlreadyExists(ShortlistError):
+    """Report a collection that is there already."""
+
+
+class EmbedderMismatch(ShortlistError):
+    """Report a collection whose vectors another embedder made."""
+
+
+class Overloaded(ShortlistError):
+    """Report a server whose queue is full."""
+
+
+class DeadlineExceeded(ShortlistError, TimeoutError):
+    """Report a deadline that passed, or that the server cannot meet."""
+
+
+class Unavailable(ShortlistError, ConnectionError):
+    """Report that no server answers, or that it starts or stops."""
+
+
+class Unauthenticated(ShortlistError, PermissionError):
+    """Report a caller that the server does not know."""
+
+
+class PermissionDenied(ShortlistError, PermissionError):
+    """Report a caller that the server knows and does not let do this."""
+
+
+class ServerError(ShortlistError):
+    """Report that the server failed; its log says why."""
+
+
+_ERRORS: dict[grpc.StatusCode, type[ShortlistError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: EmbedderMismatch,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+}
+
+
+def of_rpc(error: grpc.RpcError, timeout_s: float) -> ShortlistError:
+    """Translate what gRPC raised for a call that had `timeout_s`; the caller chains it."""
+    code, details = error.code(), error.details() or ""
+    # gRPC itself gives a message over its size limit the status of a full queue; waiting would not help.
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "message larger than max" in details:
+        return InvalidRequest(f"{details}; send or ask for less in one call")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return DeadlineExceeded(f"{details} (timeout_s={timeout_s:g})")
+    if code in _ERRORS:
+        return _ERRORS[code](details)
+    return ServerError(f"{code.name}: {details}")
+
+
+def invalid(field: str, value: object, limit: str, remedy: str) -> InvalidRequest:
+    """Make the error for a value that cannot be sent, in the words that the server uses for its own."""
+    shown = repr(value)
+    if len(shown) > _SHOWN_CHARACTERS:
+        shown = f"{shown[:_SHOWN_CHARACTERS]}..."
+    return InvalidRequest(f"{field}: got {shown}, but {limit}; {remedy}")
+
+
+_SHOWN_CHARACTERS = 60

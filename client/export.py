@@ -1,0 +1,42 @@
+"""`shortlist export`: turn a model into a bundle, if what that takes is installed."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from shortlist.client.command import Command
+from shortlist.client.extras import needs
+
+if TYPE_CHECKING:
+    from shortlist.export.settings import ExportSettings
+
+
+def settings() -> "type[ExportSettings]":
+    """Return the export's settings; importing them needs no extra."""
+    from shortlist.export.settings import ExportSettings  # noqa: PLC0415 (no other command needs it)
+
+    return ExportSettings
+
+
+def run(chosen: "ExportSettings") -> int:
+    """Export, with progress on standard error and the bundle's folder on standard output."""
+    with needs("export", "export"):
+        from shortlist.export import app  # noqa: PLC0415 (the base install does not have what it imports)
+
+        # PyTorch is imported only if there is something to do.
+        bundle = app.run(chosen, lambda message: print(message, file=sys.stderr, flush=True))
+    print(bundle.path)
+    return 0
+
+
+COMMAND = Command(
+    summary="turn a model into a bundle that the server runs",
+    description="""\
+Export a dual encoder or a cross-encoder to a bundle: ONNX graphs, plain and quantized, with tokenizer and manifest,
+each graph held against the PyTorch model and its deviation written into the manifest. The model is a hub id, a local
+folder, or a PEFT adapter, which is merged into its base. It needs the extra export; the server does not.""",
+    examples="""\
+  shortlist export sentence-transformers/all-MiniLM-L6-v2 --out bundles/embedder
+  shortlist export ./my-reranker --kind reranker --out bundles/reranker""",
+    settings=settings,
+    run=run,
+)

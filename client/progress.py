@@ -1,0 +1,80 @@
+"""Progress on standard error: one line redrawn on a terminal, a line now and then elsewhere.
+
+Knows what was done and when, not what is done. Its owner calls it from one thread.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TextIO
+
+_TERMINAL_EVERY_S = 0.1
+_LOG_EVERY_S = 5.0
+# The rate is that of the last seconds: documents that are there already pass much faster than new ones.
+_RATE_OVER_S = 20.0
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Progress:
+    """Show how far a job is, how fast it goes and how long it still takes."""
+
+    def __init__(
+        self, stream: TextIO, verb: str, total: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Begin at nothing done.
+
+        Args:
+            stream: where to show it.
+            verb: what happens to documents, such as "indexed".
+            total: how many there are; None if that is not known.
+            clock: seconds, monotonic.
+        """
+        self._stream = stream
+        self._verb = verb
+        self._total = total
+        self._clock = clock
+        self._on_terminal = stream.isatty()
+        self._points = deque([(clock(), 0)])  # time and documents done, over the last _RATE_OVER_S
+        self._shown_at = clock()
+
+    def update(self, done: int, unchanged: int = 0) -> None:
+        """Take note of how many documents are done, and show it if it is time to."""
+        now = self._clock()
+        self._points.append((now, done))
+        while len(self._points) > 2 and self._points[1][0] < now - _RATE_OVER_S:  # noqa: PLR2004 (both ends)
+            self._points.popleft()
+        if now - self._shown_at >= (_TERMINAL_EVERY_S if self._on_terminal else _LOG_EVERY_S):
+            self._shown_at = now
+            (since, before), elapsed = self._points[0], now - self._points[0][0]
+            rate = (done - before) / elapsed if since < now else 0.0
+            text = line(self._verb, done, self._total, rate, unchanged)
+            self._stream.write(f"{_CLEAR_LINE}{text}" if self._on_terminal else f"{text}\n")
+            self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the line off the terminal, to make room for what comes after."""
+        if self._on_terminal:
+            self._stream.write(_CLEAR_LINE)
+            self._stream.flush()
+
+
+def line(verb: str, done: int, total: int | None, rate: float, unchanged: int) -> str:
+    """Return progress as one line; `rate` is in documents per second."""
+    if total is None:
+        parts = [f"{verb} {done:,} documents", f"{rate:,.0f}/s"]
+    else:
+        parts = [f"{verb} {done:,} of {total:,} documents ({100 * done // max(total, 1)}%)", f"{rate:,.0f}/s"]
+        if rate > 0:
+            parts.append(f"{duration((total - done) / rate)} left")
+    if unchanged:
+        parts.append(f"{unchanged:,} unchanged")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it, in its two largest units."""
+    minutes, rest_s = divmod(round(seconds), 60)
+    hours, rest_min = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {rest_min} min"
+    return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"

@@ -1,0 +1,225 @@
+"""Documents out of files: JSON lines, and plain text cut into passages.
+
+JSON lines hold an object a line: `id` (or `_id`, as BEIR writes it) and `text`, optionally `title` and `metadata`.
+A text file becomes passages with the ids `name#1`, `name#2`, ... What the server would refuse is refused here
+already, with file and line, so that a bad line 90,000 is found before line 1 is sent.
+
+This module knows the limits of a document and no server.
+"""
+
+import gzip
+import json
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from shortlist.client import errors, passages, requests
+from shortlist.client.options import UsageError
+from shortlist.client.types import Document
+
+_JSON_LINES = (".jsonl", ".ndjson", ".json")
+_TEXT = (".txt", ".md")
+_STDIN = "-"
+
+# The limits that proto/retrieval.proto gives for a Document; that of the text is the server's to set.
+_MAX_ID_BYTES = 512
+_MAX_TITLE_BYTES = 4 << 10
+_MAX_METADATA_BYTES = 64 << 10
+
+
+class InputError(UsageError):
+    """Report input that cannot be indexed, with file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Name a file to read."""
+
+    path: str  # "-" is standard input
+    name: str  # what the ids of its passages begin with: its path below the folder that was given
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether it can be read only once."""
+        return self.path == _STDIN
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is cut into passages."""
+        return self.path.lower().removesuffix(".gz").endswith(_TEXT)
+
+
+def sources(paths: Sequence[str]) -> list[Source]:
+    """Find the files to read, folders searched for every kind that can be.
+
+    Raises:
+        InputError: a path is not there, or nothing in it can be read.
+    """
+    return [source for path in paths for source in _found(path)]
+
+
+def _found(given: str) -> list[Source]:
+    path = Path(given)
+    if given == _STDIN or (path.exists() and not path.is_dir() and _is_known(path)):
+        return [Source(given, path.name)]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file() and _is_known(file))
+        names = [file.relative_to(path) for file in files]
+        visible = [
+            Source(str(file), name.as_posix())
+            for file, name in zip(files, names, strict=True)
+            if not any(part.startswith(".") for part in name.parts)
+        ]
+        if visible:
+            return visible
+        raise InputError(f"{given}: no file in this folder ends in {_known()}")
+    if path.exists():
+        raise InputError(f"{given}: not a kind of file that can be read; it must end in {_known()}")
+    raise InputError(f"{given}: no such file or folder")
+
+
+def _is_known(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith(_JSON_LINES + _TEXT)
+
+
+def _known() -> str:
+    return f"{', '.join(_JSON_LINES + _TEXT)}, each also with .gz"
+
+
+class Reader:
+    """Go through the documents of sources once, each id once.
+
+    Attributes:
+        repeated: documents left out because the same document came before.
+        ignored: names of fields that JSON lines had and that documents do not have.
+    """
+
+    def __init__(self, max_text_bytes: int) -> None:
+        """Start with nothing read; texts over `max_text_bytes` are refused."""
+        self.repeated = 0
+        self.ignored: set[str] = set()
+        self._max_text_bytes = max_text_bytes
+        self._seen: dict[str, tuple[int, str]] = {}  # id -> hash of the document, and where it was
+
+    def documents(self, files: Sequence[Source]) -> Iterator[tuple[Document, int]]:
+        """Yield each document and its size in bytes on the wire.
+
+        Raises:
+            InputError: a line is not a document, or an id comes twice with different content.
+        """
+        for source in files:
+            for place, document in self._read(source):
+                with _refused_at(place):
+                    size_bytes = self._check(document)
+                    is_new = self._is_new(document, place)
+                if is_new:
+                    yield document, size_bytes
+
+    def _read(self, source: Source) -> Iterator[tuple[str, Document]]:
+        if source.is_text:
+            text = b"".join(_lines(source))
+            with _refused_at(source.path):
+                content = _decoded(text)
+            for document in passages.documents(source.name, content):
+                yield source.path, document
+            return
+        for number, line in enumerate(_lines(source), start=1):
+            if line.isspace():
+                continue
+            place = f"{'standard input' if source.is_stdin else source.path}:{number}"
+            with _refused_at(place):
+                document = self._parse(_decoded(line).strip())
+            yield place, document
+
+    def _parse(self, line: str) -> Document:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise errors.invalid("line", line, f"it is not JSON ({error})", "write one object a line") from None
+        if not isinstance(record, dict):
+            raise errors.invalid("line", line, "it is not a JSON object", "write one object with id and text a line")
+        key = "id" if "id" in record else "_id"
+        self.ignored.update(record.keys() - {key, "text", "title", "metadata"})
+        # Data sets write null for what a document does not have.
+        title, metadata = record.get("title"), record.get("metadata")
+        return Document(
+            id=_string(record, key),
+            text=_string(record, "text"),
+            title="" if title is None else _string(record, "title"),
+            metadata={} if metadata is None else metadata,
+        )
+
+    def _check(self, document: Document) -> int:
+        """Return the document's size on the wire, or refuse it as the server would."""
+        message = requests.document(document)
+        if not document.id:
+            raise errors.invalid("id", "", "an id must not be empty", "give each document an id of its own")
+        if not document.text.strip():
+            raise errors.invalid("text", document.text, "it must hold more than white space", "remove the document")
+        metadata = json.dumps(document.metadata, ensure_ascii=False)
+        _check_size("id", document.id, _MAX_ID_BYTES, "use a shorter id, such as a hash of this one")
+        _check_size("title", document.title, _MAX_TITLE_BYTES, "shorten it, or move it into the text")
+        _check_size("text", document.text, self._max_text_bytes, "cut it into passages")
+        _check_size("metadata", metadata, _MAX_METADATA_BYTES, "keep large values elsewhere")
+        return message.ByteSize()
+
+    def _is_new(self, document: Document, place: str) -> bool:
+        content = hash((document.text, document.title, json.dumps(document.metadata, sort_keys=True)))
+        first, first_place = self._seen.setdefault(document.id, (content, place))
+        if first != content:
+            raise errors.invalid(
+                "id", document.id, f"{first_place} has another document with this id", "give each its own id"
+            )
+        if first_place != place:
+            self.repeated += 1
+        return first_place == place
+
+
+@contextmanager
+def _refused_at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except errors.InvalidRequest as error:
+        raise InputError(f"{place}: {error}") from None
+
+
+def _lines(source: Source) -> Iterator[bytes]:
+    try:
+        with _opened(source) as stream:
+            yield from stream
+    except (OSError, EOFError, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{source.path}: cannot be read: {reason}") from None
+
+
+def _opened(source: Source) -> AbstractContextManager[Iterable[bytes]]:
+    if source.is_stdin:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    return gzip.open(source.path) if source.path.endswith(".gz") else Path(source.path).open("rb")
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        bad = line[error.start : error.start + 1]
+        raise errors.invalid("line", bad, f"byte {error.start} is not UTF-8", "convert the file to UTF-8") from None
+
+
+def _string(record: dict[str, object], field: str) -> str:
+    if field not in record:
+        name = "id" if field == "_id" else field
+        raise errors.invalid("line", sorted(record), f"it has no {name!r}", "add it: a string")
+    value = record[field]
+    if not isinstance(value, str):
+        raise errors.invalid(field, value, "it must be a string", "put it in quotes")
+    return value
+
+
+def _check_size(field: str, value: str, limit: int, remedy: str) -> None:
+    # A character takes 4 bytes at most, so most values need not be encoded to be found short enough.
+    if len(value) * 4 > limit and (size := len(value.encode())) > limit:
+        raise errors.invalid(field, value, f"it has {size:,} bytes and {limit:,} is the most", remedy)

@@ -1,0 +1,132 @@
+"""The wire's responses to plain types: one function a call, shared by both clients."""
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import TypeVar
+
+from shortlist.client import errors, types
+from shortlist.client.metadata import from_struct
+from shortlist.client.requests import MODES
+from shortlist.proto import retrieval_pb2 as pb
+
+_DEGRADED: dict[types.Degraded | None, pb.Degraded.ValueType] = {
+    None: pb.DEGRADED_NONE,
+    "deadline": pb.DEGRADED_DEADLINE,
+}
+
+_Name = TypeVar("_Name")
+
+
+def collection(message: pb.Collection) -> types.Collection:
+    """Convert a collection from the wire."""
+    return types.Collection(
+        name=message.name,
+        documents=message.documents,
+        embedder=message.embedder,
+        embedder_fingerprint=message.embedder_fingerprint,
+        dimensions=message.dimensions,
+        created_at=message.created_at.ToDatetime(tzinfo=UTC),
+    )
+
+
+def upsert(response: pb.UpsertResponse) -> types.UpsertResult:
+    """Convert what became of an upsert."""
+    return types.UpsertResult(
+        inserted=response.inserted,
+        updated=response.updated,
+        unchanged=response.unchanged,
+        truncated=response.truncated,
+    )
+
+
+def document(message: pb.Document) -> types.Document:
+    """Convert a document from the wire."""
+    return types.Document(message.id, message.text, message.title, from_struct(message.metadata))
+
+
+def search(response: pb.SearchResponse) -> types.SearchResult:
+    """Convert the answer to a search."""
+    timing = response.timing
+    return types.SearchResult(
+        hits=tuple(_hit(hit) for hit in response.hits),
+        reranked=response.reranked,
+        candidates=response.candidates,
+        mode=_name("mode", response.mode, MODES),
+        degraded=_name("degraded", response.degraded, _DEGRADED),
+        truncated=response.truncated,
+        timing=types.SearchTiming(timing.embed_ms, timing.retrieve_ms, timing.rerank_ms, timing.total_ms),
+    )
+
+
+def _hit(hit: pb.Hit) -> types.Hit:
+    return types.Hit(
+        id=hit.id,
+        score=hit.score if hit.HasField("score") else None,
+        similarity=hit.similarity,
+        rank=hit.rank,
+        title=hit.title,
+        text=hit.text,
+        metadata=from_struct(hit.metadata),
+    )
+
+
+def embed(response: pb.EmbedResponse) -> types.Embeddings:
+    """Convert vectors from the wire."""
+    return types.Embeddings(tuple(tuple(one.values) for one in response.embeddings), response.truncated)
+
+
+def rerank(request: pb.RerankRequest, response: pb.RerankResponse) -> types.RerankResult:
+    """Convert the answer to a rerank, each score beside the text that it is for."""
+    results = tuple(
+        types.Ranked(one.index, one.score if one.HasField("score") else None, request.documents[one.index])
+        for one in response.results
+    )
+    degraded = _name("degraded", response.degraded, _DEGRADED)
+    return types.RerankResult(results, response.reranked, degraded, response.truncated)
+
+
+def tokenize(response: pb.TokenizeResponse) -> tuple[types.Tokenization, ...]:
+    """Convert tokens from the wire."""
+    return tuple(
+        types.Tokenization(tuple(one.ids), tuple(one.tokens), one.truncated) for one in response.tokenizations
+    )
+
+
+def describe(response: pb.DescribeResponse) -> types.Description:
+    """Convert what a server runs."""
+    limits = response.limits
+    return types.Description(
+        version=response.version,
+        embedder=_model(response.embedder),
+        reranker=_model(response.reranker),
+        limits=types.Limits(
+            max_top_k=limits.max_top_k,
+            max_candidates=limits.max_candidates,
+            max_batch=limits.max_batch,
+            max_text_bytes=limits.max_text_bytes,
+            auto_rerank_all=limits.auto_rerank_all,
+            max_request_bytes=limits.max_request_bytes,
+        ),
+        slots=response.slots,
+        threads=response.threads,
+    )
+
+
+def _model(model: pb.ModelDescription) -> types.ModelDescription:
+    return types.ModelDescription(
+        source=model.source,
+        revision=model.revision,
+        variant=model.variant,
+        provider=model.provider,
+        max_tokens=model.max_tokens,
+        dimensions=model.dimensions,
+        fingerprint=model.fingerprint,
+        variants=tuple(model.variants),
+    )
+
+
+def _name(field: str, number: int, numbers: Mapping[_Name, int]) -> _Name:
+    for name, known in numbers.items():
+        if known == number:
+            return name
+    raise errors.ServerError(f"the server answered {field}={number}, which this client does not know; update it")

@@ -1,0 +1,166 @@
+"""What goes into a call and what comes out of it, as plain Python values.
+
+This module knows neither gRPC nor protobuf; `messages.py` translates.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
+"""Which stages a search runs; `auto` reranks a small collection whole and shortlists from a larger one."""
+
+Degraded = Literal["deadline"]
+"""Why fewer documents were scored than asked for."""
+
+TextKind = Literal["query", "document"]
+"""What a text is to the embedder: many models put another prefix before each."""
+
+Model = Literal["embedder", "reranker"]
+"""Which of the server's two models."""
+
+Metadata = Mapping[str, Any]
+"""A JSON object. Numbers travel as doubles, and whole ones come back as `int`: `2.0` as `2`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A unit of retrieval: what is embedded, reranked and returned."""
+
+    id: str  # unique in its collection
+    text: str  # what is searched; not empty
+    title: str = ""  # both models read it before the text
+    metadata: Metadata = field(default_factory=dict)  # returned as it came; not searched
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Documents and the embedder that made their vectors."""
+
+    name: str
+    documents: int
+    embedder: str  # model and variant, for people
+    embedder_fingerprint: str  # what the server compares
+    dimensions: int  # elements of a vector
+    created_at: datetime  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertResult:
+    """What became of the documents of one upsert."""
+
+    inserted: int  # the id was new
+    updated: int  # replaced another version
+    unchanged: int  # equal in every field to what was there; not embedded again
+    truncated: int  # of the inserted and updated: longer than the embedder's window
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document that a search found."""
+
+    id: str
+    score: float | None  # stage two, 0 to 1; None where it did not score the document
+    similarity: float  # stage one, cosine, -1 to 1
+    rank: int  # place in stage one's order, from 1
+    title: str  # empty unless the search includes text
+    text: str  # the same
+    metadata: Metadata  # empty unless the search includes metadata
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTiming:
+    """Where the server's time for a search went, in milliseconds."""
+
+    embed_ms: float  # the query's way to its vector
+    retrieve_ms: float  # stage one's lookup
+    rerank_ms: float  # stage two
+    total_ms: float  # from the request's arrival to its answer
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The answer to a search."""
+
+    hits: tuple[Hit, ...]  # best first
+    reranked: int  # candidates that stage two scored
+    candidates: int  # candidates that stage one found
+    mode: Mode  # what ran: what `auto` chose
+    degraded: Degraded | None  # None: everything that was asked for was scored
+    truncated: int  # texts longer than a model's window
+    timing: SearchTiming
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """The vectors of texts, in the order of the texts."""
+
+    vectors: tuple[tuple[float, ...], ...]  # [texts, dimensions]
+    truncated: int  # texts longer than the embedder's window
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A text that was reranked."""
+
+    index: int  # its place in the request, from 0
+    score: float | None  # 0 to 1; None where the deadline came near first
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RerankResult:
+    """The answer to a rerank."""
+
+    results: tuple[Ranked, ...]  # best first
+    reranked: int  # texts that were scored
+    degraded: Degraded | None  # None: all were scored
+    truncated: int  # (query, text) pairs longer than the reranker's window
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenization:
+    """A text, or a pair, as a model reads it: special tokens included, cut to its window."""
+
+    ids: tuple[int, ...]  # in the vocabulary
+    tokens: tuple[str, ...]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A model that the server runs."""
+
+    source: str  # model id or folder that it was exported from
+    revision: str  # empty if the source has none
+    variant: str  # the graph that runs: "fp32", "int8", ...
+    provider: str  # onnxruntime's name of what runs it
+    max_tokens: int  # the window
+    dimensions: int  # elements of a vector; 0 for a reranker
+    fingerprint: str
+    variants: tuple[str, ...]  # all that the bundle holds
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server takes; requests beyond raise `InvalidRequest`."""
+
+    max_top_k: int
+    max_candidates: int  # also the largest collection to rerank whole
+    max_batch: int  # documents, texts or ids in a call
+    max_text_bytes: int  # of UTF-8
+    auto_rerank_all: int  # largest collection that mode `auto` reranks whole
+    max_request_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a server runs."""
+
+    version: str
+    embedder: ModelDescription
+    reranker: ModelDescription
+    limits: Limits
+    slots: int  # runs that go on at once
+    threads: int  # threads that one run uses

@@ -1,0 +1,140 @@
+"""The commands as processes of their own, against a real server."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from shortlist.client import Client
+
+_SHORTLIST = [sys.executable, "-m", "shortlist.client.cli"]
+_CITIES = {"paris": "France", "berlin": "Germany", "rome": "Italy"}
+
+
+@pytest.fixture
+def run(server):
+    """Run a command against the server, and return how it ended."""
+
+    def shortlist(command, *arguments, given=None):
+        return subprocess.run(
+            [*_SHORTLIST, command, "--address", server.address, *arguments],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    return shortlist
+
+
+@pytest.fixture
+def collection(server, request):
+    """Name a collection for one test, and drop it afterwards if the test made it."""
+    name = request.node.name.replace("test_", "")[:60].replace("_", "-")
+    yield name
+    with Client(server.address) as client:
+        if name in {one.name for one in client.list_collections()}:
+            client.drop_collection(name)
+
+
+@pytest.fixture
+def cities(tmp_path):
+    """Write three documents as JSON lines, and return the file's path."""
+    path = tmp_path / "cities.jsonl"
+    lines = [{"_id": name, "text": f"{name} is the capital of {land}"} for name, land in _CITIES.items()]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return str(path)
+
+
+def test_index_then_search(run, collection, cities):
+    """What was indexed is found; the second time nothing is embedded."""
+    first = run("index", "--collection", collection, "--json", cities)
+    again = run("index", "--collection", collection, "--json", cities)
+    found = run("search", "--collection", collection, "--json", "--top-k", "2", "the capital of Italy")
+    assert [first.returncode, again.returncode, found.returncode] == [0, 0, 0]
+    assert (json.loads(first.stdout)["inserted"], json.loads(again.stdout)["unchanged"]) == (3, 3)
+    hits = json.loads(found.stdout)["hits"]
+    assert len(hits) == 2
+    assert {hit["id"] for hit in hits} < set(_CITIES)
+
+
+def test_search_prints_a_table(run, collection, cities):
+    """Each hit is a line with its place, and the last line tells the mode and the time."""
+    run("index", "--collection", collection, cities)
+    lines = run("search", "--collection", collection, "the capital of Italy").stdout.splitlines()
+    assert lines[0].split() == ["place", "score", "similarity", "stage", "one", "id", "text"]
+    assert [line.split()[0] for line in lines[1:4]] == ["1", "2", "3"]
+    assert lines[-1].startswith("rerank-all: 3 of 3 candidates reranked; ")
+
+
+def test_index_a_folder_of_notes(run, collection, tmp_path):
+    """Text files below a folder become passages that are found by their file's name."""
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "travel.md").write_text("# Travel\n\nParis is in France.\n")
+    assert run("index", "--collection", collection, str(tmp_path / "notes")).returncode == 0
+    (hit,) = json.loads(run("search", "--collection", collection, "--json", "Paris").stdout)["hits"]
+    assert (hit["id"], hit["title"]) == ("travel.md#1", "Travel")
+
+
+def test_index_continues_after_an_interruption(run, server, collection, tmp_path):
+    """Ctrl-C loses nothing that was acknowledged, and the same command does the rest."""
+    # Metadata is not embedded: it makes the lines long, so that writing them all means that most were read.
+    lines = [
+        json.dumps({"id": str(n), "text": f"text {n}", "metadata": {"pad": "x" * 4096}}) + "\n" for n in range(200)
+    ]
+    command = [
+        *_SHORTLIST,
+        "index",
+        "--address",
+        server.address,
+        "--collection",
+        collection,
+        "--batch-size",
+        "8",
+        "-",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdin.writelines(lines)
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == 130
+    stopped = int(re.search(r"stopped after (\d+) documents, which are indexed", told)[1])
+    (tmp_path / "all.jsonl").write_text("".join(lines))
+    rest = json.loads(run("index", "--collection", collection, "--json", str(tmp_path / "all.jsonl")).stdout)
+    assert 0 < stopped <= rest["unchanged"]
+    assert rest["inserted"] + rest["unchanged"] == 200
+
+
+def test_rerank_takes_texts_or_a_pipe(run):
+    """Texts from standard input are scored as those from the command line are, best first."""
+    piped = run("rerank", "--json", "capital of Italy", given="paris\n\nrome\n")
+    named = run("rerank", "--json", "capital of Italy", "paris", "rome")
+    results = json.loads(piped.stdout)["results"]
+    assert results == json.loads(named.stdout)["results"]
+    assert {one["text"] for one in results} == {"paris", "rome"}
+    assert results[0]["score"] >= results[1]["score"]
+    assert run("rerank", "capital", "a", "b", "--top-k=1").stdout.splitlines()[1].split()[0] == "1"
+
+
+def test_describe(run, collection, cities):
+    """Models, limits and collections are shown, for people and for scripts."""
+    run("index", "--collection", collection, cities)
+    overview = json.loads(run("describe", "--json").stdout)
+    assert (collection, 3) in {(one["name"], one["documents"]) for one in overview["collections"]}
+    shown = run("describe").stdout
+    assert f"embedder: {overview['server']['embedder']['source']}" in shown
+    assert f"\n{collection} " in shown
+
+
+def test_a_refusal_is_one_line(run):
+    """What the server says is printed as it is, and the exit code is 1."""
+    result = run("search", "--collection", "no-such-collection", "query")
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("shortlist search: ")
+    assert "no-such-collection" in line

@@ -1,0 +1,155 @@
+"""Every command and example of the README, run as it stands there.
+
+What stands in for a new user's machine: a model hub's cache that holds tiny models under the names of the README, a
+free port in place of 50051, and `tests/grpcurl.py` in place of grpcurl. `make test` is this very run.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shortlist.bench import local
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TIMEOUT_S = 600
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("sh") for line in block.replace("\\\n", "").splitlines()]
+MAKE = [command for command in COMMANDS if command.startswith("make")]
+ELSE = [command for command in COMMANDS if not command.startswith("make")]
+
+
+def run(command: str, environment: dict[str, str], folder: Path) -> str:
+    """Run a command in a shell, as a reader would paste it, and return what it printed."""
+    ended = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory, hub_cache: Path) -> dict[str, str]:
+    """Return a new user's environment: our commands and grpcurl on PATH, and the hub's cache."""
+    tools = tmp_path_factory.mktemp("bin")
+    grpcurl = tools / "grpcurl"
+    grpcurl.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests" / "grpcurl.py"} "$@"\n')
+    grpcurl.chmod(0o755)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SHORTLIST_")}
+    path = f"{tools}:{Path(sys.executable).parent}:{kept['PATH']}"
+    return {**kept, "PATH": path, "HF_HUB_CACHE": str(hub_cache), "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files that the commands name."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("README.md", "docs", "constraints.txt"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(environment: dict[str, str], project: Path) -> Iterator[dict[str, str]]:
+    """Run the README's exports and its server, and return the environment of the commands that call it."""
+    for command in ELSE:
+        if command.startswith("shortlist export"):
+            run(command, environment, project)
+    (serve,) = [command for command in ELSE if command.startswith("shortlist serve")]
+    with subprocess.Popen(
+        shlex.split(serve),
+        cwd=project,
+        env={**environment, "SHORTLIST_PORT": "0"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield {**environment, "SHORTLIST_ADDRESS": local.address(process)}
+        process.terminate()
+        assert process.wait(TIMEOUT_S) == 0
+
+
+def at(address: str, text: str) -> str:
+    """Put a server's address in place of the default one."""
+    assert "127.0.0.1:50051" in text
+    return text.replace("127.0.0.1:50051", address)
+
+
+def test_the_readme_names_what_it_should():
+    """The two commands, the server, the client and the bare gRPC call are all there."""
+    assert MAKE[:2] == ["make demo", "make test"]
+    first_words = {" ".join(command.split()[:2]) for command in ELSE}
+    assert first_words == {
+        "pip install",
+        "grpcurl -plaintext",
+        *(f"shortlist {name}" for name in ("export", "serve", "index", "search", "rerank", "describe")),
+    }
+
+
+@pytest.mark.timeout(TIMEOUT_S)
+@pytest.mark.parametrize("command", [command for command in MAKE if command != "make test"])
+def test_make(command: str, environment: dict[str, str], real_reranker: Path):
+    """`make demo` ends well, shows both stages, and finds csv.DictReader for its own example."""
+    shown = run(command, environment, ROOT)
+    assert "stage one" in shown
+    assert "stage two" in shown
+    assert "csv.DictReader" in shown
+
+
+def test_make_test_is_what_runs_this(environment: dict[str, str]):
+    """`make test` runs pytest, as CI does."""
+    assert "-m pytest" in run("make --dry-run test", environment, ROOT)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_pip_install(environment: dict[str, str]):
+    """The server's install names an extra that exists, with pins that fit each other."""
+    (command,) = [command for command in ELSE if command.startswith("pip install")]
+    offline = command.replace("pip install", "pip install --dry-run --no-index --no-build-isolation", 1)
+    shown = run(offline, environment, ROOT)
+    assert "Would install shortlist" in shown
+    assert "does not provide the extra" not in shown
+    assert command.removeprefix("pip ") in (ROOT / "Dockerfile").read_text().replace("--no-cache-dir ", "")
+
+
+CALLS = [
+    command
+    for command in ELSE
+    if command.split()[1] in {"index", "search", "rerank", "describe"} or command.startswith("grpcurl")
+]
+
+
+def test_the_python_example(served: dict[str, str], project: Path):
+    """The Python example runs and prints a hit with score and similarity."""
+    (example,) = blocks("python")
+    script = project / "example.py"
+    script.write_text(at(served["SHORTLIST_ADDRESS"], example))
+    shown = run(f"python {script}", served, project)
+    assert re.search(r"^0\.\d{3}  -?0\.\d{3}  \w", shown, flags=re.MULTILINE)
+    assert "2 reranked in" in shown
+
+
+def test_the_commands_that_call_a_server(served: dict[str, str], project: Path):
+    """Index, search, rerank, describe and grpcurl run one after another, as they stand in the README."""
+    run(f"python {project / 'example.py'}", served, project)  # grpcurl searches what it made
+    for command in CALLS:
+        placed = at(served["SHORTLIST_ADDRESS"], command) if command.startswith("grpcurl") else command
+        assert run(placed, served, project).strip(), command

