@@ -5,7 +5,6 @@ from shortlist.client.client import Client
 from shortlist.client.errors import (
     AlreadyExists,
     DeadlineExceeded,
-    EmbedderMismatch,
     InvalidRequest,
     NotFound,
     Overloaded,
@@ -45,7 +44,6 @@ __all__ = [
     "Degraded",
     "Description",
     "Document",
-    "EmbedderMismatch",
     "Embeddings",
     "Hit",
     "InvalidRequest",

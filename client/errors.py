@@ -4,7 +4,6 @@
     ├── InvalidRequest     (ValueError)       field, value, limit and remedy are in the message
     ├── NotFound           (LookupError)      a collection or a document that is not there
     ├── AlreadyExists                         a collection that is there
-    ├── EmbedderMismatch                      a collection that another embedder made
     ├── Overloaded                            the server's queue is full, still after the client's retries
     ├── DeadlineExceeded   (TimeoutError)     no answer within the call's `timeout_s`
     ├── Unavailable        (ConnectionError)  no server there, or it starts or stops
@@ -32,10 +31,6 @@ class NotFound(ShortlistError, LookupError):
 
 class AlreadyExists(ShortlistError):
     """Report a collection that is there already."""
-
-
-class EmbedderMismatch(ShortlistError):
-    """Report a collection whose vectors another embedder made."""
 
 
 class Overloaded(ShortlistError):
@@ -66,7 +61,6 @@ _ERRORS: dict[grpc.StatusCode, type[ShortlistError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
-    grpc.StatusCode.FAILED_PRECONDITION: EmbedderMismatch,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,

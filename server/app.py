@@ -1,6 +1,6 @@
 """The server's life: what is built in which order, and what is stopped in which.
 
-    start   bundles -> sessions -> warm-up -> collections -> listen -> SERVING
+    start   address -> bundles -> sessions -> warm-up -> collections -> listen -> SERVING
     stop    NOT_SERVING -> refuse new calls -> drain -> scheduler -> save the indexes
 
 Whatever fails at start is a StartupError: one line and exit code 2, before anything listens. SIGTERM and SIGINT stop
@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,7 @@ def run(settings: Settings) -> int:
     )
     # One text is tokenized on one thread: a pool of its own would take cores from the slots.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _check_address(settings)
     parts = build(settings)
     try:
         asyncio.run(_serve(settings, parts))
@@ -170,15 +172,31 @@ def _server(settings: Settings, parts: Parts, status: HealthServicer) -> grpc.ai
 
 
 def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    address = f"{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host  # IPv6
     try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
+        return server.add_insecure_port(f"{host}:{settings.port}")
+    except RuntimeError as error:  # taken since the start
+        raise ListenError(f"cannot listen on {host}:{settings.port}: {error}") from error
+
+
+def _check_address(settings: Settings) -> None:
+    """Fail before anything is loaded, and with the system's reason: gRPC logs its own lines and tells none.
+
+    Raises:
+        ListenError: the port is taken, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC: a port just left is free
+            probe.bind(address)
+    except OSError as error:
         raise ListenError(
-            f"cannot listen on {address}: the port is in use, or the address is not this machine's;"
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error};"
             " stop what listens there, or choose another with --port and --host"
         ) from error
-    return port
 
 
 async def _set_health(

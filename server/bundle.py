@@ -66,7 +66,7 @@ class Variant:
     precision: str  # "fp32", "int8 dynamic per channel", ...
     inputs: tuple[str, ...]  # graph inputs, int64 [batch, sequence] each
     output: str  # "embedding" or "logit"
-    batch_invariant: bool  # False: a result depends on its batch-mates, so the server runs one item at a time
+    batch_invariant: bool  # False: a result depends on its batch-mates by more than rounding; run one item at a time
     parity: dict[str, float]  # what export measured against PyTorch; the names say what and in which unit
 
 
@@ -126,7 +126,7 @@ class Manifest:
             version = raw["format_version"]
             if version == FORMAT_VERSION:
                 return typing.cast("Manifest", _built(cls, raw))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"{MANIFEST} is damaged ({error}); export the model again") from error
         raise BundleError(
             f"{MANIFEST} has format {version}, this version reads {FORMAT_VERSION};"

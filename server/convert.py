@@ -4,13 +4,16 @@ Field names in errors are the proto's.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shortlist.proto import retrieval_pb2 as pb
+from shortlist.server.bundle import Kind
 from shortlist.server.collection import Collection
 from shortlist.server.documents import Document, canonical
 from shortlist.server.errors import InvalidRequest
@@ -18,6 +21,9 @@ from shortlist.server.limits import Limits
 from shortlist.server.models import Running, Scored, TextKind
 from shortlist.server.pipeline import Found, Hit, Mode
 from shortlist.server.tokens import Tokens
+
+_Number = TypeVar("_Number", bound=int)
+_Plain = TypeVar("_Plain")
 
 _MODES: dict[pb.Mode.ValueType, Mode] = {
     pb.MODE_UNSPECIFIED: "auto",
@@ -32,6 +38,11 @@ _KINDS: dict[pb.TextKind.ValueType, TextKind] = {
     pb.TEXT_KIND_QUERY: "query",
     pb.TEXT_KIND_DOCUMENT: "document",
 }
+_MODELS: dict[pb.Model.ValueType, Kind] = {
+    pb.MODEL_UNSPECIFIED: "embedder",
+    pb.MODEL_EMBEDDER: "embedder",
+    pb.MODEL_RERANKER: "reranker",
+}
 
 
 def mode(message: pb.Mode.ValueType) -> Mode:
@@ -40,10 +51,7 @@ def mode(message: pb.Mode.ValueType) -> Mode:
     Raises:
         InvalidRequest: a number that this version does not know.
     """
-    try:
-        return _MODES[message]
-    except KeyError:
-        raise InvalidRequest("mode", message, "it must be one of the enum Mode", "update the server?") from None
+    return _known("mode", message, _MODES)
 
 
 def text_kind(message: pb.TextKind.ValueType) -> TextKind:
@@ -52,10 +60,16 @@ def text_kind(message: pb.TextKind.ValueType) -> TextKind:
     Raises:
         InvalidRequest: a number that this version does not know.
     """
-    try:
-        return _KINDS[message]
-    except KeyError:
-        raise InvalidRequest("kind", message, "it must be one of the enum TextKind", "update the server?") from None
+    return _known("kind", message, _KINDS)
+
+
+def model(message: pb.Model.ValueType) -> Kind:
+    """Return which model is asked for.
+
+    Raises:
+        InvalidRequest: a number that this version does not know.
+    """
+    return _known("model", message, _MODELS)
 
 
 def document(message: pb.Document, place: int) -> Document:
@@ -158,6 +172,15 @@ def limits_message(plain: Limits) -> pb.Limits:
         auto_rerank_all=plain.auto_rerank_all,
         max_request_bytes=plain.max_request_bytes,
     )
+
+
+def _known(field: str, message: _Number, values: Mapping[_Number, _Plain]) -> _Plain:
+    """Return the plain value of an enum's number; proto3 lets any number through."""
+    try:
+        return values[message]
+    except KeyError:
+        known = f"the enum has {', '.join(map(str, values))}"
+        raise InvalidRequest(field, message, known, "use one of them, or a server that knows it") from None
 
 
 def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:

@@ -203,10 +203,12 @@ class Scorer:
         return Scored(logits, done, sum(item.truncated for item in items))
 
     def _encode(self, query: str, documents: Sequence[str], deadline: float) -> list[Encoded]:
-        """Encode the pairs, as many as the deadline allows: a thousand long texts take seconds."""
+        """Encode the pairs, or as many as half of the time allows: a thousand long texts take a second."""
         items: list[Encoded] = []
+        now = self._scheduler.clock()
+        until = now + (deadline - now) / 2
         for start in range(0, len(documents), _ENCODED_AT_ONCE):
-            if self._scheduler.clock() >= deadline:
+            if self._scheduler.clock() >= until:
                 break
             items += self.tokenizer.encode_pairs(query, documents[start : start + _ENCODED_AT_ONCE])
         return items

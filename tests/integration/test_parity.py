@@ -53,9 +53,9 @@ def test_embeddings(client: Client, examples: list[tuple[str, list[str]]], embed
     assert cosines.min() >= 1 - COSINE_TOLERANCE
 
 
-def test_scores(client: Client, examples: list[tuple[str, list[str]]], reranker_folder: Path):
+def test_scores(client: Client, examples: list[tuple[str, list[str]]], real_reranker: Path):
     """fp32 scores are those of sentence-transformers' CrossEncoder, to 1e-4."""
-    reference = CrossEncoder(str(reranker_folder), device="cpu")
+    reference = CrossEncoder(str(real_reranker), device="cpu")
     for query, documents in examples:
         ranked = client.rerank(query, documents).results
         ours = [entry.score for entry in sorted(ranked, key=lambda entry: entry.index)]

@@ -48,6 +48,23 @@ def run(command: str, environment: dict[str, str], folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
+def hub_cache(tiny_models, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model hub's cache that holds tiny models under the names of the README."""
+    cache = tmp_path_factory.mktemp("hub")
+    for name, folder in (
+        ("sentence-transformers/all-MiniLM-L6-v2", tiny_models.embedder),
+        ("cross-encoder/ms-marco-MiniLM-L6-v2", tiny_models.reranker),
+    ):
+        commit = "0" * 40
+        stored = cache / f"models--{name.replace('/', '--')}"
+        (stored / "refs").mkdir(parents=True)
+        (stored / "refs" / "main").write_text(commit)
+        (stored / "snapshots").mkdir()
+        (stored / "snapshots" / commit).symlink_to(folder)
+    return cache
+
+
+@pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory, hub_cache: Path) -> dict[str, str]:
     """Return a new user's environment: our commands and grpcurl on PATH, and the hub's cache."""
     tools = tmp_path_factory.mktemp("bin")

@@ -119,7 +119,15 @@ def test_a_port_in_use(options: list[str]):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert f"cannot listen on 127.0.0.1:{port}" in refused([*options, "--port", str(port)])
+        line = refused([*options, "--port", str(port)])
+        assert f"cannot listen on 127.0.0.1:{port}: Address already in use; stop what listens there" in line
+
+
+def test_an_address_of_another_machine(options: list[str]):
+    """An address that is not this machine's is refused with the system's reason."""
+    assert "cannot listen on 192.0.2.1:0: Cannot assign requested address" in refused(
+        [*options, "--host", "192.0.2.1"]
+    )
 
 
 def test_a_second_server_does_not_share_a_port(options: list[str], tmp_path: Path):
@@ -181,6 +189,6 @@ def test_sigterm_finishes_what_is_under_way(options: list[str], tmp_path: Path):
             call.join(WAIT_S)
             assert answers == [1000]
             assert process.wait(WAIT_S) == 0
-        with Client(address, timeout_s=1) as client, pytest.raises(Unavailable):
+        with Client(address, timeout_s=WAIT_S) as client, pytest.raises(Unavailable):
             client.describe()
     assert (tmp_path / "data" / "collections" / "papers" / "vectors.usearch").exists()

@@ -9,7 +9,6 @@ _EXPECTED = {
     "INVALID_ARGUMENT": (errors.InvalidRequest, ValueError),
     "NOT_FOUND": (errors.NotFound, LookupError),
     "ALREADY_EXISTS": (errors.AlreadyExists, errors.ShortlistError),
-    "FAILED_PRECONDITION": (errors.EmbedderMismatch, errors.ShortlistError),
     "RESOURCE_EXHAUSTED": (errors.Overloaded, errors.ShortlistError),
     "DEADLINE_EXCEEDED": (errors.DeadlineExceeded, TimeoutError),
     "UNAVAILABLE": (errors.Unavailable, ConnectionError),

@@ -43,7 +43,9 @@ def test_bm25_on_dl_2019(shared_data: Path):
         grades.setdefault(query, {})[document] = int(grade)
     run = json.loads((shared_data / "BM25.retrieve_results_dl19_top100.json").read_text(encoding="utf-8"))
     rankings = {
-        str(entry["hits"][0]["qid"]): [str(hit["docid"]) for hit in sorted(entry["hits"], key=lambda hit: hit["rank"])]
+        str(entry["hits"][0]["qid"]): [
+            str(hit["docid"]) for hit in sorted(entry["hits"], key=lambda hit: hit["rank"])
+        ]
         for entry in run
     }
     mean = fmean(ndcg(ranking, grades[query]) for query, ranking in rankings.items())

@@ -1,0 +1,58 @@
+"""`shortlist export`: one model to one bundle, or nothing to do.
+
+    resolve -> up to date? -> [load -> trace -> fuse -> compare -> quantize -> compare] -> into place
+
+What is before the bracket imports neither torch nor transformers, so that a second run ends in a second.
+"""
+
+import time
+from collections.abc import Callable
+
+from shortlist.export import place, source, tools
+from shortlist.export.settings import ExportSettings
+from shortlist.export.source import Origin
+from shortlist.server import bundle
+from shortlist.server.bundle import Bundle
+
+
+def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
+    """Export a model to the bundle `settings.out`; do nothing if it is there already.
+
+    Args:
+        settings: what to export, and where to.
+        progress: takes one line a step.
+
+    Raises:
+        ExportError: the model cannot be exported or fails the comparison with PyTorch, and no bundle was written
+            (one that was there stays); the message says why.
+    """
+    origin = source.resolve(settings.model, settings.revision, settings.base)
+    found = place.existing(settings.out)
+    asked = _asked(settings, origin)
+    if found is not None and not settings.force and _current(found, asked):
+        progress(f"{settings.out} is up to date: same model, settings and tools; --force exports it again")
+        return found
+    progress("Importing PyTorch")
+    from shortlist.export.build import build  # noqa: PLC0415 (seconds of imports, which the check above spares)
+
+    start = time.monotonic()
+    with place.replacing(settings.out) as folder:
+        build(settings, origin, asked, folder, progress)
+    progress(f"Wrote {settings.out} in {time.monotonic() - start:.0f} s")
+    return bundle.load(settings.out)
+
+
+def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
+    """Return what decides a bundle's content, beside the tools."""
+    return {
+        "model": origin.name,
+        "revision": origin.revision,
+        "files_sha256": origin.files_sha256(),
+        "kind": settings.kind,
+        "variants": ",".join(sorted(settings.variants)),
+        "max_tokens": str(settings.max_tokens),
+    }
+
+
+def _current(found: Bundle, asked: dict[str, str]) -> bool:
+    return found.manifest.settings == asked and found.manifest.tools == tools.versions() and place.intact(found)

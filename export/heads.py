@@ -1,0 +1,88 @@
+"""The modules that are traced: a transformer's body with everything that follows it, up to the last number.
+
+Written out here, since sentence-transformers, whose modules these are, is no dependency; tests hold them against it.
+"""
+
+import torch
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from shortlist.export.layout import Pooling
+
+_SMALLEST_COUNT = 1e-9  # as in sentence-transformers: no division by zero where a text has no token
+
+
+class Embedder(nn.Module):
+    """Turn token ids into one vector a text."""
+
+    config: PretrainedConfig  # the exporter reads it
+    body: nn.Module
+
+    def __init__(self, body: PreTrainedModel, pooling: Pooling, steps: nn.Module) -> None:
+        """Put the parts together; `steps` turns the pooled vectors into what leaves the model."""
+        super().__init__()
+        self.config = body.config
+        self.body = body
+        self.pooling = pooling
+        self.steps = steps
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return `embedding`, float32 [batch, dimensions], for int64 [batch, sequence] inputs."""
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
+        return {"embedding": self.steps(pooled(hidden, attention_mask, self.pooling))}
+
+
+class Reranker(nn.Module):
+    """Turn the token ids of a pair into one logit."""
+
+    config: PretrainedConfig  # the exporter reads it
+    body: nn.Module
+
+    def __init__(self, classifier: PreTrainedModel, positive: int, negative: int | None) -> None:
+        """Keep the classifier and its labels; `negative` is None where there is one label."""
+        super().__init__()
+        self.config = classifier.config
+        self.body = classifier
+        self.positive = positive
+        self.negative = negative
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return `logit`, float32 [batch]; of two labels the difference, whose sigmoid is the softmax's positive."""
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        logits = self.body(input_ids=input_ids, attention_mask=attention_mask, **types).logits  # [batch, labels]
+        logit = logits[:, self.positive]
+        return {"logit": logit if self.negative is None else logit - logits[:, self.negative]}
+
+
+class Normalize(nn.Module):
+    """Divide each vector by its length."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return vectors of length 1."""
+        return nn.functional.normalize(vectors, p=2.0, dim=1)
+
+
+def pooled(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
+    """Make one vector of a text's token vectors, blind to padding.
+
+    Args:
+        hidden: float32 [batch, sequence, width].
+        attention_mask: int64 [batch, sequence], 0 where a row is padded on its right.
+        pooling: how.
+
+    Returns:
+        float32 [batch, width].
+    """
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # [batch, sequence, 1]
+    match pooling:
+        case "mean":
+            return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=_SMALLEST_COUNT)
+        case "cls":
+            return hidden[:, 0]
+        case "max":
+            return hidden.masked_fill(mask == 0, -torch.inf).amax(dim=1)

@@ -1,0 +1,153 @@
+"""Weights into memory: float32, in evaluation mode, and every one of them from the model's files.
+
+A head whose weights are not in the files is one that transformers filled with random numbers, with no more than a
+warning; here it is refused.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+from shortlist.export import adapter, heads
+from shortlist.export.errors import ExportError
+from shortlist.export.layout import Dense, Layout, Step
+from shortlist.export.quiet import quiet
+from shortlist.export.source import Origin
+
+_NEGATIVE_LABELS = ("irrelevant", "not_relevant", "non_relevant", "negative", "contradiction", "not_entailment", "no")
+_POSITIVE_LABELS = ("relevant", "positive", "entailment", "yes", "true")
+_TWO_LABELS = 2
+_ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
+
+Model = heads.Embedder | heads.Reranker
+
+
+def load(origin: Origin, layout: Layout) -> Model:
+    """Load a model with all that follows its transformer, the adapter merged in.
+
+    Raises:
+        ExportError: weights are missing, or a label or an activation cannot be exported; the message names it.
+    """
+    with torch.no_grad():
+        model = _embedder(origin, layout) if layout.kind == "embedder" else _reranker(origin, layout)
+    return model.float().eval().requires_grad_(requires_grad=False)
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """Identify a model by the names, types, shapes and bytes of all its tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _embedder(origin: Origin, layout: Layout) -> heads.Embedder:
+    body = _loaded(origin, layout, AutoModel, unused=("pooler.",))
+    if getattr(body, "pooler", None) is not None:
+        body.pooler = None  # the embedding does not pass through it, and its weights may be random
+    if layout.pooling == "":
+        raise ExportError(f"{origin.name} names no pooling")
+    return heads.Embedder(body, layout.pooling, nn.Sequential(*(_step(origin, step) for step in layout.steps)))
+
+
+def _reranker(origin: Origin, layout: Layout) -> heads.Reranker:
+    classifier = _loaded(origin, layout, AutoModelForSequenceClassification)
+    labels: dict[int, str] = classifier.config.id2label
+    if len(labels) > _TWO_LABELS:
+        raise ExportError(
+            f"{origin.name} has {len(labels)} labels ({', '.join(labels.values())}), but a reranker has one or two"
+        )
+    if len(labels) == 1:
+        return heads.Reranker(classifier, 0, None)
+    positive = _positive(labels)
+    return heads.Reranker(classifier, positive, 1 - positive)
+
+
+def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] = ()) -> Any:
+    """Load a transformer of one of the Auto classes; only weights named in `unused` may be missing."""
+    folder = origin.folder / layout.body
+    changes: dict[str, Any] = {}
+    trained = None if origin.adapter is None else adapter.read(origin.adapter)
+    if trained is not None and (count := trained.labels()) and layout.kind == "reranker":
+        changes["num_labels"] = count
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
+            model, report = kind.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                attn_implementation="eager",  # the form that graph fusions know
+                output_loading_info=True,
+                trust_remote_code=False,
+            )
+    except Exception as error:  # damaged files and unknown architectures end in errors of any kind
+        raise ExportError(f"{origin.name} cannot be loaded: {_first_line(error)}") from error
+    missing = [name for name in report["missing_keys"] if not name.startswith(unused)]
+    if trained is not None:
+        model = trained.merged_into(model)
+        missing = [name for name in missing if not trained.holds(name)]
+    if missing:
+        raise ExportError(
+            f"{origin.name} has no weights for {_some(missing)} of {type(model).__name__};"
+            f" name a model that was trained as {'an' if layout.kind == 'embedder' else 'a'} {layout.kind}"
+        )
+    return model
+
+
+def _step(origin: Origin, step: Step) -> nn.Module:
+    if not isinstance(step, Dense):
+        return heads.Normalize()
+    name = step.activation.rsplit(".", 1)[-1]
+    if name not in _ACTIVATIONS or not step.activation.startswith("torch.nn."):
+        raise ExportError(
+            f"{origin.name} has a Dense module with the activation {step.activation}, which cannot be exported;"
+            f" {', '.join(_ACTIVATIONS)} can"
+        )
+    linear = nn.Linear(step.inputs, step.outputs, bias=step.bias)
+    weights = {key.removeprefix("linear."): value for key, value in _tensors(step.folder).items()}
+    try:
+        linear.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ExportError(
+            f"{origin.name}: the weights of {step.folder.name} do not fit: {_first_line(error)}"
+        ) from error
+    return nn.Sequential(linear, getattr(nn, name)())
+
+
+def _tensors(folder: Path) -> dict[str, torch.Tensor]:
+    if (folder / "model.safetensors").is_file():
+        return load_file(folder / "model.safetensors")
+    if (folder / "pytorch_model.bin").is_file():
+        found: dict[str, torch.Tensor] = torch.load(
+            folder / "pytorch_model.bin", weights_only=True, map_location="cpu"
+        )
+        return found
+    raise ExportError(f"{folder} holds no weights (neither model.safetensors nor pytorch_model.bin is there)")
+
+
+def _positive(labels: dict[int, str]) -> int:
+    """Return the label that says relevant: by name if one tells, else the second, as is the custom."""
+    names = {index: label.lower().replace("-", "_").replace(" ", "_") for index, label in labels.items()}
+    for index, name in names.items():
+        if name in _POSITIVE_LABELS:
+            return index
+        if name in _NEGATIVE_LABELS:
+            return 1 - index
+    return 1
+
+
+def _some(names: Iterable[str]) -> str:
+    found = sorted(names)
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")  # noqa: PLR2004
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,78 @@
+"""The folder that a bundle is written to: whole or not at all, and never over somebody else's files."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from shortlist.export.errors import ExportError
+from shortlist.server import bundle
+from shortlist.server.bundle import MANIFEST, Bundle
+from shortlist.server.errors import BundleError
+
+
+def existing(out: Path) -> Bundle | None:
+    """Return the bundle that is at `out` already.
+
+    Raises:
+        ExportError: there is something else, which an export would delete.
+    """
+    if not out.exists():
+        return None
+    if not out.is_dir():
+        raise ExportError(f"{out} is a file; name a folder for the bundle with --out")
+    names = {path.name for path in out.iterdir()}
+    if not names:
+        return None
+    try:
+        found = bundle.load(out)
+    except BundleError as error:
+        raise ExportError(
+            f"{out} holds files that are no bundle's ({error}); name another folder with --out"
+        ) from error
+    if foreign := names - _names(found):
+        raise ExportError(
+            f"{out} holds {min(foreign)}, which is no part of its bundle; move it, or name another folder"
+        )
+    return found
+
+
+def intact(found: Bundle) -> bool:
+    """Return whether every file of a bundle is as it was written."""
+    try:
+        for variant in found.manifest.variants:
+            found.verify(variant)
+    except BundleError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` to write to, which takes its place at the end.
+
+    If the block raises, the folder is deleted and `out` stays as it was.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(f".{out.name}.{os.getpid()}.new")
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    draft.mkdir()
+    try:
+        yield draft
+        if out.exists():
+            out.rename(old)
+        try:
+            draft.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
+    finally:
+        for folder in (draft, old):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _names(found: Bundle) -> set[str]:
+    variants = found.manifest.variants.values()
+    return {MANIFEST, found.manifest.tokenizer.name, *(file.name for entry in variants for file in entry.files)}

@@ -1,0 +1,59 @@
+"""What can be set about an export: one definition for flag, environment variable and TOML key.
+
+The field's metadata is the help text, as in `server/settings.py`. Importing this module needs no extra.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from shortlist.server.errors import SettingsError
+
+VARIANTS = ("fp32", "int8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSettings:
+    """Hold the settings of one export."""
+
+    model: str = field(
+        metadata={
+            "help": "model id, folder, PEFT adapter folder, or package:NAME/FOLDER for a model inside an installed"
+            " Python package",
+            "positional": True,
+        }
+    )
+    out: Path = field(metadata={"help": "folder of the bundle; an older bundle there is replaced"})
+    kind: Literal["auto", "embedder", "reranker"] = field(
+        default="auto", metadata={"help": "what the model is; auto goes by its own configuration"}
+    )
+    revision: str = field(
+        default="", metadata={"help": "branch, tag or commit of a model id; its main branch if empty"}
+    )
+    base: str = field(
+        default="",
+        metadata={"help": "base model of a PEFT adapter, in place of the one that its configuration names"},
+    )
+    variants: tuple[str, ...] = field(
+        default=VARIANTS, metadata={"help": "graphs to write: fp32, int8 or both, separated by commas"}
+    )
+    max_tokens: int = field(
+        default=0, metadata={"help": "window in tokens, special tokens included; 0: the model's own"}
+    )
+    force: bool = field(default=False, metadata={"help": "export even if the bundle is up to date"})
+
+    def __post_init__(self) -> None:
+        """Refuse values that no export can honour.
+
+        Raises:
+            SettingsError: naming the setting, its value and the limit.
+        """
+        if not self.model:
+            raise SettingsError("model is empty; name a model id, a folder or a PEFT adapter folder")
+        if not self.variants or set(self.variants) - set(VARIANTS):
+            raise SettingsError(
+                f"variants is {','.join(self.variants) or 'empty'}, but there are {' and '.join(VARIANTS)};"
+                " name one or both"
+            )
+        if self.max_tokens < 0:
+            raise SettingsError(f"max_tokens is {self.max_tokens}, but it must be 0 or more")

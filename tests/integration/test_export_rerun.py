@@ -1,0 +1,168 @@
+"""An export is whole or not there, and a second one with nothing changed does nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import models
+import onnx
+import pytest
+
+from shortlist.export import fuse, graphs, quantize
+from shortlist.export.app import run
+from shortlist.export.errors import ExportError
+from shortlist.export.settings import ExportSettings
+from shortlist.server.bundle import load
+
+SECOND_RUN = """
+import sys
+from pathlib import Path
+from shortlist.export.app import run
+from shortlist.export.settings import ExportSettings
+run(ExportSettings(model=sys.argv[1], out=Path(sys.argv[2])), print)
+print("torch" in sys.modules or "transformers" in sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a reranker's folder."""
+    return models.encoder(tmp_path_factory.mktemp("model") / "model", labels=["LABEL_0"])
+
+
+def state(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return what each file of a folder is and when it was written."""
+    found = {path.name: path.stat() for path in folder.iterdir()}
+    return {name: (entry.st_ino, entry.st_mtime_ns) for name, entry in found.items()}
+
+
+def halve_weights(path: Path) -> None:
+    """Damage a graph: it still runs, and computes something else."""
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) / 2, tensor.name))
+    onnx.save(model, path)
+
+
+def test_second_run_does_nothing_and_says_so(model: Path, tmp_path: Path) -> None:
+    """With nothing changed no file is touched, and neither PyTorch nor transformers is imported."""
+    out = tmp_path / "out"
+    models.export(model, out)
+    before = state(out)
+    command = [sys.executable, "-c", SECOND_RUN, str(model), str(out)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert printed == [f"{out} is up to date: same model, settings and tools; --force exports it again", "False"]
+    assert state(out) == before
+
+
+@pytest.mark.parametrize("change", ["force", "max_tokens", "variants", "file", "tools", "damage"])
+def test_what_makes_a_second_run_export_again(
+    change: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another setting, other files, other tools, a damaged bundle or --force: each exports again."""
+    source = tmp_path / "model"
+    source.mkdir()
+    for path in model.iterdir():
+        (source / path.name).write_bytes(path.read_bytes())
+    out = tmp_path / "out"
+    models.export(source, out)
+    before = state(out)
+    settings: dict[str, object] = {}
+    match change:
+        case "force":
+            settings["force"] = True
+        case "max_tokens":
+            settings["max_tokens"] = 16
+        case "variants":
+            settings["variants"] = ("fp32",)
+        case "file":
+            models.edit(source / "config.json", layer_norm_eps=1e-11)
+        case "tools":
+            monkeypatch.setattr("shortlist.export.tools.versions", lambda: {"onnxruntime": "0"})
+        case "damage":
+            halve_weights(out / "fp32.onnx")
+    models.export(source, out, **settings)
+    after = state(out)
+    assert not any(after[name] == before.get(name) for name in after)
+    for variant in load(out).manifest.variants:
+        load(out).verify(variant)
+
+
+def test_failed_comparison_leaves_no_bundle(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph that computes something else ends the export with its figures, and nothing is written."""
+    honest = quantize.quantize
+
+    def damaged(source: Path, target: Path, scratch: Path) -> None:
+        honest(source, target, scratch)
+        model = onnx.load(target)
+        for tensor in model.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2:
+                zeros = onnx.numpy_helper.to_array(tensor) * 0
+                tensor.CopyFrom(onnx.numpy_helper.from_array(zeros, tensor.name))
+        onnx.save(model, target)
+
+    monkeypatch.setattr(quantize, "quantize", damaged)
+    out = tmp_path / "bundles" / "out"
+    with pytest.raises(ExportError, match="int8.onnx does not compute.*kendall_tau is .*must be 0.8 or more"):
+        models.export(model, out)
+    assert not list(out.parent.iterdir())
+
+
+def test_failed_comparison_keeps_the_bundle_that_was_there(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an export fails, the bundle that it would have replaced stays as it was."""
+    out = tmp_path / "out"
+    models.export(model, out)
+    before = state(out)
+    monkeypatch.setattr(fuse, "fuse", lambda *_: False)
+    honest = graphs.save
+
+    def damaged(graph: onnx.ModelProto, path: Path) -> None:
+        honest(graph, path)
+        halve_weights(path)
+
+    monkeypatch.setattr(graphs, "save", damaged)
+    with pytest.raises(ExportError, match="fp32.onnx does not compute.*score_change_max"):
+        models.export(model, out, force=True)
+    assert state(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_fused_graph_that_differs_gives_way_to_the_plain_one(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fusion that does not compute the same is dropped with a word, and the plain graph passes."""
+    honest = fuse.fuse
+
+    def damaged(source: Path, target: Path, config: object) -> bool:
+        fused = honest(source, target, config)
+        halve_weights(target)
+        return fused
+
+    monkeypatch.setattr(fuse, "fuse", damaged)
+    lines: list[str] = []
+    settings = ExportSettings(model=str(model), out=tmp_path / "out", variants=("fp32",))
+    bundle = run(settings, lines.append)
+    assert any("The fused graph differs from PyTorch" in line for line in lines)
+    assert bundle.manifest.variants["fp32"].parity["score_change_max"] < 1e-4
+
+
+def test_attention_is_fused(model: Path, tmp_path: Path) -> None:
+    """BERT's attention is one operator in both graphs, and no slow SkipLayerNormalization is made of it."""
+    bundle = models.export(model, tmp_path / "out")
+    for variant, attention in (("fp32", "Attention"), ("int8", "QAttention")):
+        operators = [node.op_type for node in onnx.load(bundle.graph(variant)).graph.node]
+        assert operators.count(attention) == 2
+        assert "SkipLayerNormalization" not in operators
+
+
+def test_progress_is_shown_and_libraries_are_silent(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each step tells its number; what the libraries print and warn does not reach the terminal."""
+    lines: list[str] = []
+    run(ExportSettings(model=str(model), out=tmp_path / "out"), lines.append)
+    assert [line[:5] for line in lines if line.startswith("[")] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,33 @@
+"""Stacked runs, as GPUs get them, on the CPU: the same results, and only where a variant allows it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shortlist.server import bundle
+from shortlist.server.models import Graph
+from shortlist.server.tokens import Tokenizer
+
+TEXTS = ["one", "a few more words than that", "the quick brown fox jumps over the lazy dog " * 3, "end"]
+
+
+def graph(path: Path, variant: str, batch_tokens: int) -> Graph:
+    """Load a variant of a bundle."""
+    return Graph(bundle.load(path), variant, "cpu", threads=1, batch_tokens=batch_tokens)
+
+
+@pytest.mark.parametrize("kind", ["embedder", "reranker"])
+def test_a_padded_stack_computes_what_single_runs_do(tiny, kind: str):
+    """fp32 results of a padded stack are those of single runs, up to rounding."""
+    path = getattr(tiny, kind)
+    items = Tokenizer(bundle.load(path)).encode(TEXTS)
+    loaded = graph(path, "fp32", batch_tokens=1000)
+    alone = np.concatenate([loaded.run([item]) for item in items])
+    np.testing.assert_allclose(loaded.run(items), alone, rtol=0, atol=1e-5)
+
+
+def test_a_variant_that_varies_is_never_stacked(tiny):
+    """Dynamic int8 runs one item at a time, whatever budget is set; fp32 takes the budget."""
+    assert graph(tiny.reranker, "int8", batch_tokens=1000).batch_tokens == 0
+    assert graph(tiny.reranker, "fp32", batch_tokens=1000).batch_tokens == 1000

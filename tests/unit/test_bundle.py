@@ -1,0 +1,110 @@
+"""The contract between export and server: what is written is read, and damage is named."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from shortlist.server import bundle
+from shortlist.server.bundle import File, Manifest, Source, Variant
+from shortlist.server.errors import BundleError
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    """Write the files of a bundle and return the manifest that is true of them."""
+    for name in ("tokenizer.json", "fp32.onnx", "fp32.onnx_data"):
+        (tmp_path / name).write_text(f"content of {name}")
+    graph = tuple(File.of(tmp_path / name) for name in ("fp32.onnx", "fp32.onnx_data"))
+    made = Manifest(
+        kind="embedder",
+        source=Source("model", "", "BertModel", "00"),
+        max_tokens=256,
+        dimensions=384,
+        pooling="mean",
+        normalized=True,
+        query_prefix="query: ",
+        document_prefix="",
+        pad_token_id=0,
+        tokenizer=File.of(tmp_path / "tokenizer.json"),
+        variants={"fp32": Variant(graph, "fp32", ("input_ids",), "embedding", True, {"cosine_min": 1.0})},
+        tools={"onnxruntime": "1"},
+    )
+    (tmp_path / "manifest.json").write_text(made.to_json())
+    return made
+
+
+def test_what_is_written_is_read(manifest: Manifest, tmp_path: Path):
+    """A manifest comes back equal, and its files pass their check."""
+    loaded = bundle.load(tmp_path, "embedder")
+    assert loaded.manifest == manifest
+    assert loaded.graph("fp32") == tmp_path / "fp32.onnx"
+    loaded.verify("fp32")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "fp32.onnx", "fp32.onnx_data"])
+def test_every_file_of_a_variant_is_checked(manifest: Manifest, tmp_path: Path, name: str):
+    """A changed or missing file is named, external data included."""
+    loaded = bundle.load(tmp_path)
+    (tmp_path / name).write_text(f"Content of {name}")
+    with pytest.raises(BundleError, match=f"{name} is not the file that was exported"):
+        loaded.verify("fp32")
+    (tmp_path / name).unlink()
+    with pytest.raises(BundleError, match=f"misses its file {name}"):
+        loaded.verify("fp32")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_tokens": None}, "None is not of type int"),
+        ({"dimensions": True}, "True is not of type int"),
+        ({"kind": "generator"}, "'generator' is none of embedder, reranker"),
+        ({"colour": "red"}, "unknown field colour"),
+        ({"format_version": 2}, "has format 2, this version reads 1"),
+        ({"variants": []}, "is damaged"),
+    ],
+)
+def test_damage_is_named(manifest: Manifest, change: dict, message: str):
+    """A wrong type, value, field or format is refused by name."""
+    raw = json.loads(manifest.to_json())
+    with pytest.raises(BundleError, match=message):
+        Manifest.from_json(json.dumps({**raw, **change}))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format_version": 1}'])
+def test_what_is_no_manifest(text: str):
+    """Anything that is not a manifest is refused, not a traceback."""
+    with pytest.raises(BundleError, match=r"manifest\.json is damaged"):
+        Manifest.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_tokens": 128},
+        {"pooling": "cls"},
+        {"normalized": False},
+        {"query_prefix": ""},
+        {"document_prefix": "passage: "},
+        {"source": Source("model", "", "BertModel", "01")},
+        {"tokenizer": File("tokenizer.json", "beef", 1)},
+    ],
+)
+def test_the_fingerprint_follows_what_decides_the_numbers(manifest: Manifest, change: dict):
+    """Whatever makes other vectors makes another fingerprint."""
+    assert dataclasses.replace(manifest, **change).fingerprint("fp32") != manifest.fingerprint("fp32")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tools": {"onnxruntime": "2"}},
+        {"created_at": "2030-01-01"},
+        {"source": Source("elsewhere/model", "main", "BertModel", "00")},
+    ],
+)
+def test_the_fingerprint_outlives_a_new_export(manifest: Manifest, change: dict):
+    """The same weights exported again, by newer tools or from another place, keep their collections."""
+    assert dataclasses.replace(manifest, **change).fingerprint("fp32") == manifest.fingerprint("fp32")

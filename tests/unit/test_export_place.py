@@ -1,0 +1,88 @@
+"""The bundle's folder: whole or not at all, and nobody else's files are touched."""
+
+from pathlib import Path
+
+import pytest
+
+from shortlist.export import place
+from shortlist.export.errors import ExportError
+from shortlist.server.bundle import File, Manifest, Source, Variant
+
+
+def bundle_at(folder: Path) -> Path:
+    """Write a bundle whose graph is a text."""
+    folder.mkdir()
+    for name in ("fp32.onnx", "tokenizer.json"):
+        (folder / name).write_text(name, encoding="utf-8")
+    graph, tokenizer = (File.of(folder / name) for name in ("fp32.onnx", "tokenizer.json"))
+    variant = Variant((graph,), "fp32", ("input_ids",), "logit", batch_invariant=True, parity={})
+    source = Source("model", "", "BertForSequenceClassification", "0" * 64)
+    manifest = Manifest("reranker", source, 512, 0, "", False, "", "", 0, tokenizer, {"fp32": variant}, {})
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    return folder
+
+
+def test_nothing_or_an_empty_folder_is_free(tmp_path: Path) -> None:
+    """A folder that is not there, or holds nothing, may be written to."""
+    assert place.existing(tmp_path / "none") is None
+    assert place.existing(tmp_path) is None
+
+
+def test_bundle_is_found_and_its_damage_seen(tmp_path: Path) -> None:
+    """A bundle is recognized; one whose file has changed is not intact."""
+    found = place.existing(bundle_at(tmp_path / "out"))
+    assert found is not None
+    assert place.intact(found)
+    (found.path / "fp32.onnx").write_text("other", encoding="utf-8")
+    assert not place.intact(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("thesis.doc", "years of work"), ("manifest.json", '{"name": "a web application"}')]
+)
+def test_foreign_folder_is_refused(name: str, text: str, tmp_path: Path) -> None:
+    """A folder with other files is refused, even if one of them is called manifest.json."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ExportError, match="holds files that are no bundle's"):
+        place.existing(tmp_path)
+    assert (tmp_path / name).read_text(encoding="utf-8") == text
+
+
+def test_foreign_file_in_a_bundle_is_refused(tmp_path: Path) -> None:
+    """A file that someone put into a bundle would be deleted with it, so the folder is refused."""
+    out = bundle_at(tmp_path / "out")
+    (out / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ExportError, match=r"holds notes\.txt"):
+        place.existing(out)
+
+
+def test_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    """A file where the bundle's folder should be is refused."""
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
+    with pytest.raises(ExportError, match="is a file"):
+        place.existing(tmp_path / "out")
+
+
+def test_new_folder_takes_the_old_ones_place(tmp_path: Path) -> None:
+    """What was written replaces what was there, and no draft is left."""
+    out = bundle_at(tmp_path / "out")
+    with place.replacing(out) as folder:
+        (folder / "new").write_text("new", encoding="utf-8")
+        assert (out / "fp32.onnx").is_file()
+    assert [path.name for path in out.iterdir()] == ["new"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_failure_leaves_the_old_one(tmp_path: Path) -> None:
+    """If writing fails, the draft goes and the old bundle stays."""
+    out = bundle_at(tmp_path / "out")
+
+    def fail() -> None:
+        with place.replacing(out) as folder:
+            (folder / "new").write_text("new", encoding="utf-8")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert place.intact(place.existing(out))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

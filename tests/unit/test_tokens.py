@@ -1,0 +1,85 @@
+"""Padding, and tokenizers as bundles bring them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers import models, pre_tokenizers, processors
+
+from shortlist.server.errors import BundleError
+from shortlist.server.tokens import Encoded, Tokenizer, pad
+
+PAD = 99
+WORDS = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, **{f"w{number}": 3 + number for number in range(20)}}
+
+
+def item(ids: list[int]) -> Encoded:
+    """Return an item whose type ids tell its ids' parity."""
+    array = np.array(ids, dtype=np.int64)
+    return Encoded(array, array % 2, truncated=False)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> SimpleNamespace:
+    """Write a tokenizer that pads and truncates at 4, in a bundle whose window is 8."""
+    fast = FastTokenizer(models.WordLevel(WORDS, unk_token="[UNK]"))
+    fast.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    fast.enable_padding(length=16)
+    fast.enable_truncation(4)
+    fast.save(str(tmp_path / "tokenizer.json"))
+    return SimpleNamespace(tokenizer=tmp_path / "tokenizer.json", manifest=SimpleNamespace(max_tokens=8))
+
+
+@given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=12), min_size=1, max_size=8))
+def test_padding_keeps_every_item(batch: list[list[int]]):
+    """Each row holds its item, then padding that the mask hides; the width is that of the longest."""
+    feeds = pad([item(ids) for ids in batch], PAD)
+    width = max(map(len, batch))
+    for row, ids in enumerate(batch):
+        rest = width - len(ids)
+        assert feeds["input_ids"][row].tolist() == ids + [PAD] * rest
+        assert feeds["attention_mask"][row].tolist() == [1] * len(ids) + [0] * rest
+        assert feeds["token_type_ids"][row].tolist() == [entry % 2 for entry in ids] + [0] * rest
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=12))
+def test_a_single_item_is_not_padded(ids: list[int]):
+    """A batch of one has the item's own width."""
+    assert pad([item(ids)], PAD)["input_ids"].tolist() == [ids]
+
+
+def test_the_manifest_decides_the_window(bundle: SimpleNamespace):
+    """Truncation and padding inside tokenizer.json are ignored: the manifest's window holds."""
+    tokenizer = Tokenizer(bundle)
+    short, long = tokenizer.encode(["w1 w2 w3", " ".join(["w1"] * 20)])
+    assert short.input_ids.tolist() == [1, 4, 5, 6, 2]
+    assert (len(long), short.truncated, long.truncated) == (8, False, True)
+
+
+def test_a_pair_loses_from_its_longer_part(bundle: SimpleNamespace):
+    """A pair over the window is cut in its longer part, as Hugging Face tokenizers do by default."""
+    (pair,) = Tokenizer(bundle).encode_pairs("w1 w2", [" ".join(["w3"] * 20)])
+    assert pair.input_ids.tolist() == [1, 4, 5, 2, 6, 6, 6, 2]
+    assert pair.type_ids.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert pair.truncated
+
+
+def test_showing_tokens(bundle: SimpleNamespace):
+    """Tokens are shown as strings, alone or beside a query."""
+    tokenizer = Tokenizer(bundle)
+    assert tokenizer.show(["w1 nope"])[0].tokens == ("[CLS]", "w1", "[UNK]", "[SEP]")
+    assert tokenizer.show(["w1"], query="w2")[0].tokens == ("[CLS]", "w2", "[SEP]", "w1", "[SEP]")
+
+
+def test_a_file_that_is_no_tokenizer(bundle: SimpleNamespace):
+    """A tokenizer that cannot be read is refused by its path."""
+    bundle.tokenizer.write_text("{}")
+    with pytest.raises(BundleError, match=r"tokenizer\.json cannot be read"):
+        Tokenizer(bundle)
