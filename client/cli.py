@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from shortlist.client import describe, errors, export, index, options, rerank, search, serve
+from shortlist.client import describe, errors, export, finetune, index, options, rerank, search, serve
 from shortlist.client.command import Command
 from shortlist.server.errors import StartupError
 
 COMMANDS: dict[str, Command] = {
+    "finetune": finetune.COMMAND,
     "export": export.COMMAND,
     "serve": serve.COMMAND,
     "index": index.COMMAND,

@@ -1,0 +1,237 @@
+"""Models for training: the cross-encoder that learns, the dual encoder that finds, the teacher that is asked.
+
+Names are resolved as `shortlist export` resolves them, so what one command takes the other takes too.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from sentence_transformers import CrossEncoder, SentenceTransformer
+from torch import nn
+
+from shortlist.export import layout, source
+from shortlist.export.quiet import quiet
+from shortlist.export.source import Origin
+from shortlist.finetune.errors import FinetuneError
+from shortlist.finetune.settings import FinetuneSettings
+
+Floats = NDArray[np.float32]
+
+_EMBED_BATCH = 32
+_SCORE_BATCH = 32
+
+
+def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
+    """Load the cross-encoder to train, with a LoRA adapter in it unless all its weights are to be trained.
+
+    Raises:
+        FinetuneError: it cannot be loaded, or has more than one label.
+    """
+    folder = _reranking_folder(origin)
+    try:
+        with quiet():
+            model = CrossEncoder(
+                str(folder),
+                num_labels=None if _is_reranker(folder) else 1,
+                max_length=settings.max_tokens,
+                activation_fn=nn.Identity(),
+                # The sdpa form is slower on CPUs for texts this short.
+                model_kwargs={"attn_implementation": "eager"},
+            )
+    except (OSError, ValueError) as error:
+        raise FinetuneError(f"{settings.base} cannot be loaded as a cross-encoder: {error}") from error
+    if model.num_labels != 1:
+        raise FinetuneError(
+            f"{settings.base} has {model.num_labels} labels, and a list-wise loss takes one logit a pair;"
+            " start from a model with one label, or from its body"
+        )
+    if settings.full and origin.adapter is not None:
+        _place(model, PeftModel.from_pretrained(_inner(model), str(origin.adapter)).merge_and_unload())
+    elif not settings.full:
+        _place(model, _adapted(settings, origin, _inner(model)))
+    return model
+
+
+def _adapted(settings: FinetuneSettings, origin: Origin, model: Any) -> Any:
+    """Put an adapter into a model: the one that it comes with, or a new one on every linear layer of the body."""
+    if origin.adapter is not None:
+        adapted = PeftModel.from_pretrained(model, str(origin.adapter), is_trainable=True)
+        return adapted.float()
+    heads = [name for name, _ in model.named_children() if name != model.base_model_prefix]
+    if getattr(model.base_model, "pooler", None) is not None:
+        heads.append("pooler")
+    linear = [name for name, module in model.base_model.named_modules() if isinstance(module, nn.Linear)]
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=settings.rank,
+        lora_alpha=settings.rank,
+        target_modules=sorted({name.rsplit(".", 1)[-1] for name in linear if not name.startswith("pooler")}),
+        exclude_modules=r".*\b(" + "|".join(heads) + r")\b.*",
+        modules_to_save=[name for name in heads if any(True for _ in _named(model, name).parameters())],
+    )
+    adapted = get_peft_model(model, config)
+    # What export is to look for; a path of this machine would mean nothing elsewhere.
+    adapted.peft_config["default"].base_model_name_or_path = settings.base
+    return adapted
+
+
+class Dual:
+    """Be a dual encoder: texts to vectors of length 1."""
+
+    def __init__(self, origin: Origin) -> None:
+        """Load it.
+
+        Raises:
+            FinetuneError: it cannot be loaded.
+        """
+        self.name = origin.name
+        self._form = layout.read(origin, "embedder")
+        try:
+            with quiet():
+                self._model = SentenceTransformer(str(origin.folder))
+        except (OSError, ValueError) as error:
+            raise FinetuneError(f"{origin.name} cannot be loaded as a dual encoder: {error}") from error
+
+    def queries(self, texts: list[str]) -> Floats:
+        """Return float32 [texts, dimensions]."""
+        return self._encoded(texts, self._form.query_prefix)
+
+    def documents(self, texts: list[str]) -> Floats:
+        """Return float32 [texts, dimensions]."""
+        return self._encoded(texts, self._form.document_prefix)
+
+    def agreement(self, pairs: list[tuple[str, str]]) -> Floats:
+        """Return the cosine of each pair of query and passage, float32 [pairs]."""
+        queries, passages = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+        query_rows = {text: row for row, text in enumerate(queries)}
+        passage_rows = {text: row for row, text in enumerate(passages)}
+        left = self.queries(queries)[[query_rows[query] for query, _ in pairs]]
+        right = self.documents(passages)[[passage_rows[passage] for _, passage in pairs]]
+        cosines: Floats = (left * right).sum(axis=1)
+        return cosines
+
+    def _encoded(self, texts: list[str], prefix: str) -> Floats:
+        found: Floats = self._model.encode(
+            [prefix + text for text in texts],
+            prompt="",
+            batch_size=_EMBED_BATCH,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )
+        return found
+
+
+class Cross:
+    """Be a cross-encoder that teaches."""
+
+    def __init__(self, origin: Origin) -> None:
+        """Load it.
+
+        Raises:
+            FinetuneError: it cannot be loaded.
+        """
+        self.name = origin.name
+        try:
+            with quiet():
+                self._model = CrossEncoder(str(origin.folder), activation_fn=nn.Identity())
+        except (OSError, ValueError) as error:
+            raise FinetuneError(f"{origin.name} cannot be loaded as a cross-encoder: {error}") from error
+
+    def agreement(self, pairs: list[tuple[str, str]]) -> Floats:
+        """Return the logit of each pair of query and passage, float32 [pairs]."""
+        return logits(self._model, pairs)
+
+
+Teacher = Dual | Cross
+
+
+def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
+    """Load the dual encoder that finds candidates.
+
+    Raises:
+        FinetuneError: none is named, and the base is a cross-encoder.
+    """
+    if settings.embedder:
+        return Dual(source.resolve(settings.embedder))
+    if _is_reranker(base.folder):
+        raise FinetuneError(
+            f"{settings.base} is a cross-encoder, which finds no candidates; name a dual encoder with --embedder"
+        )
+    return Dual(Origin(base.name, base.revision, base.folder))
+
+
+def teacher(settings: FinetuneSettings, finder: Dual) -> Teacher:
+    """Load the teacher: the one that is named, or the embedder itself."""
+    if not settings.teacher:
+        return finder
+    origin = source.resolve(settings.teacher)
+    return Cross(origin) if _is_reranker(origin.folder) else Dual(origin)
+
+
+def logits(model: CrossEncoder, pairs: list[tuple[str, str]]) -> Floats:
+    """Return a cross-encoder's logits, float32 [pairs]."""
+    found: Floats = model.predict(
+        pairs, batch_size=_SCORE_BATCH, activation_fn=nn.Identity(), show_progress_bar=False
+    )
+    return found
+
+
+def save(model: CrossEncoder, out: Path) -> None:
+    """Write the weights: of an adapter as float16, which halves it and changes no ranking worth the name."""
+    inner = _inner(model)
+    if not isinstance(inner, PeftModel):
+        model.save_pretrained(str(out), create_model_card=False)
+        return
+    before = {name: tensor.clone() for name, tensor in inner.state_dict().items()}
+    inner.half().save_pretrained(str(out))
+    (out / "README.md").unlink(missing_ok=True)  # PEFT's template
+    inner.float().load_state_dict(before)
+
+
+def is_adapter(model: CrossEncoder) -> bool:
+    """Return whether an adapter is trained rather than all weights."""
+    return isinstance(_inner(model), PeftModel)
+
+
+def trainable(model: CrossEncoder) -> int:
+    """Count the weights that training changes."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def has_bf16() -> bool:
+    """Return whether the processor that trains computes in bfloat16 rather than imitating it."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and "avx512_bf16" in flags.read_text(encoding="utf-8")
+
+
+def inner(model: CrossEncoder) -> Any:
+    """Return the transformer inside a cross-encoder, in its adapter if it has one."""
+    return _inner(model)
+
+
+def _inner(model: CrossEncoder) -> Any:
+    return model[0].model
+
+
+def _place(model: CrossEncoder, transformer: Any) -> None:
+    model[0].model = transformer
+
+
+def _named(model: Any, name: str) -> nn.Module:
+    found: nn.Module = next(module for path, module in model.named_modules() if path.rsplit(".", 1)[-1] == name)
+    return found
+
+
+def _is_reranker(folder: Path) -> bool:
+    architectures = source.read_json(folder / "config.json").get("architectures") or [""]
+    return str(architectures[0]).endswith("ForSequenceClassification")
+
+
+def _reranking_folder(origin: Origin) -> Path:
+    return origin.folder

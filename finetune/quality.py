@@ -1,0 +1,119 @@
+"""What a cross-encoder is worth: nDCG@10 on queries that it was not trained on, beside what stage one had.
+
+The candidates are the embedder's, as in the server. Beside the reranked order stands the blended one: z-scores of
+logits and of similarities within a query, added.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from sentence_transformers import CrossEncoder
+from sentence_transformers.base.evaluation import BaseEvaluator
+
+from shortlist.bench import beir, measures
+from shortlist.finetune import models, reading
+from shortlist.finetune.errors import FinetuneError
+from shortlist.finetune.lists import Index
+from shortlist.finetune.models import Dual, Floats
+from shortlist.finetune.reading import Examples
+
+CANDIDATES = 30
+_STILL = 1e-9  # a spread below it is none: all candidates score the same
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Be nDCG@10 of one set of queries."""
+
+    stage_one: float
+    reranked: float
+    blended: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    query: str
+    ids: list[str]
+    passages: list[str]
+    similarities: Floats
+    grades: dict[str, int]
+
+
+class Panel:
+    """Be a set of judged queries with their candidates."""
+
+    def __init__(self, name: str, examples: Examples, index: Index, queries: Sequence[str]) -> None:
+        """Find the candidates of these queries, once for all measurements."""
+        self.name = name
+        found = index.search([examples.queries[query] for query in queries], CANDIDATES)
+        self._asked = [
+            _Asked(
+                examples.queries[query],
+                ids,
+                [examples.documents[each] for each in ids],
+                similarities,
+                examples.relevant[query],
+            )
+            for query, (ids, similarities) in zip(queries, found, strict=True)
+        ]
+
+    def measure(self, model: CrossEncoder) -> Figures:
+        """Rerank all candidates and compare."""
+        logits = models.logits(model, [(one.query, passage) for one in self._asked for passage in one.passages])
+        orders: list[tuple[float, float, float]] = []
+        start = 0
+        for one in self._asked:
+            scores = logits[start : start + len(one.ids)]
+            start += len(one.ids)
+            both = _standard(scores) + _standard(one.similarities)
+            first, second, third = (_ndcg(one, order) for order in (one.similarities, scores, both))
+            orders.append((first, second, third))
+        return Figures(*(round(fmean(column), 4) for column in zip(*orders, strict=True)))
+
+
+def outside(folder: Path, finder: Dual, most: int) -> Panel:
+    """Read a collection of another domain; the first `most` of its judged queries are asked.
+
+    Raises:
+        FinetuneError: it is not there or malformed.
+    """
+    try:
+        judged = beir.load(folder)
+    except (OSError, KeyError, ValueError) as error:
+        raise FinetuneError(f"outside {folder} is no collection in BEIR's layout: {error}") from error
+    examples = Examples(judged.queries, reading.read_corpus(judged.corpus), judged.relevant)
+    return Panel(judged.name, examples, Index(finder, examples.documents), list(judged.queries)[:most])
+
+
+class Evaluator(BaseEvaluator):  # type: ignore[misc]  # sentence-transformers types it loosely
+    """Measure panels during training; the first decides which checkpoint is the best."""
+
+    def __init__(self, panels: Sequence[Panel]) -> None:
+        """Keep the panels."""
+        super().__init__()
+        self._panels = panels
+        self.primary_metric = metric(panels[0])
+
+    def __call__(self, model: CrossEncoder, *_: Any, **__: Any) -> dict[str, float]:
+        """Return nDCG@10 of the reranked order by panel."""
+        return {metric(panel): panel.measure(model).reranked for panel in self._panels}
+
+
+def metric(panel: Panel) -> str:
+    """Return what the trainer calls a panel's figure."""
+    return f"{panel.name}_ndcg@10"
+
+
+def _ndcg(one: _Asked, scores: Floats) -> float:
+    order = np.argsort(-scores, kind="stable")
+    return measures.ndcg([one.ids[place] for place in order], one.grades)
+
+
+def _standard(values: Floats) -> Floats:
+    spread = values.std()
+    result: Floats = (values - values.mean()) / (spread if spread > _STILL else 1.0)
+    return result

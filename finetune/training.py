@@ -1,0 +1,181 @@
+"""The training itself: sentence-transformers' CrossEncoderTrainer, told what it needs to know.
+
+The loss is ListNet: the cross-entropy between a list's target shares and the softmax of its logits. Batches hold
+lists of about the same length, since padding costs as much as text.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from peft import set_peft_model_state_dict
+from peft.utils import load_peft_weights
+from sentence_transformers import CrossEncoder
+from sentence_transformers.base.sampler import DefaultBatchSampler
+from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
+from sentence_transformers.cross_encoder.losses import ListNetLoss
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from shortlist.finetune import models
+from shortlist.finetune.errors import FinetuneError
+from shortlist.finetune.lists import TrainingList
+from shortlist.finetune.quality import Evaluator
+from shortlist.finetune.settings import FinetuneSettings
+
+_PAIRS_AT_ONCE = 16  # what one forward pass holds; more pads more
+_WINDOW_BATCHES = 40  # batches whose lists are sorted by length together; the rest stays shuffled
+_ASKED = "asked.json"
+
+
+def train(
+    settings: FinetuneSettings,
+    model: CrossEncoder,
+    lists: Sequence[TrainingList],
+    evaluator: Evaluator,
+    progress: Callable[[str], None],
+) -> int:
+    """Train, from the last checkpoint in `settings.out` if there is one; leave the best weights in the model.
+
+    Returns:
+        The steps that were taken.
+    """
+    folder = settings.out / "checkpoints"
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(settings, folder, evaluator),
+        train_dataset=Dataset.from_dict(
+            {
+                "query": [one.query for one in lists],
+                "passages": [one.passages for one in lists],
+                "labels": [one.targets for one in lists],
+            }
+        ),
+        loss=ListNetLoss(model, mini_batch_size=_PAIRS_AT_ONCE),
+        evaluator=evaluator,
+        callbacks=[_Progress(progress), EarlyStoppingCallback(early_stopping_patience=settings.patience)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    if last:
+        progress(f"Continuing from {Path(last).name}")
+    trainer.train(resume_from_checkpoint=last)
+    return int(trainer.state.global_step)
+
+
+def claim(settings: FinetuneSettings) -> None:
+    """Note in the output's folder what was asked for, so that only the same run continues it.
+
+    Raises:
+        FinetuneError: another run's checkpoints are there.
+    """
+    folder = settings.out / "checkpoints"
+    path, asked = folder / _ASKED, json.dumps(shown(settings), indent=2) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") != asked:
+        raise FinetuneError(
+            f"{folder} holds checkpoints of a run with other settings; give the same settings to continue it,"
+            " or name another folder with --out"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(asked, encoding="utf-8")
+
+
+def shown(settings: FinetuneSettings) -> dict[str, str | int | float | bool | None]:
+    """Return the settings as JSON has them; of paths only the last two parts, which mean something elsewhere."""
+    result = {}
+    for name in settings.__slots__:  # type: ignore[attr-defined]  # dataclass(slots=True) makes it
+        value = getattr(settings, name)
+        result[name] = "/".join(value.parts[-2:]) if isinstance(value, Path) else value
+    return result
+
+
+def _arguments(
+    settings: FinetuneSettings, folder: Path, evaluator: Evaluator
+) -> CrossEncoderTrainingArguments:
+    return CrossEncoderTrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_lists,
+        learning_rate=settings.rate,
+        warmup_ratio=0.05,
+        lr_scheduler_type="linear",
+        weight_decay=0.01,
+        max_grad_norm=1.0,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        bf16=models.has_bf16(),
+        batch_sampler=_LikeLengths,
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        save_strategy="steps",
+        save_steps=settings.evaluate_every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model=f"eval_{evaluator.primary_metric}",
+        greater_is_better=True,
+        logging_steps=max(1, settings.evaluate_every // 5),
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+class _Trainer(CrossEncoderTrainer):  # type: ignore[misc]  # sentence-transformers types it loosely
+    """Load an adapter's checkpoint into the model that is there.
+
+    The trainer would build a second model from the checkpoint, whose adapter names a base that only we resolve.
+    """
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+        if not models.is_adapter(self.model):
+            super()._load_from_checkpoint(checkpoint_path)
+            return
+        set_peft_model_state_dict(models.inner(self.model), load_peft_weights(checkpoint_path, device="cpu"))
+
+
+class _Progress(TrainerCallback):  # type: ignore[misc]  # transformers types it loosely
+    """Tell loss and figures, a line each."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self._progress = progress
+
+    def on_log(self, _: Any, state: Any, control: Any, logs: dict[str, float], **__: Any) -> None:
+        """Tell the loss."""
+        del control
+        if "loss" in logs:
+            self._progress(f"step {state.global_step} of {state.max_steps}: loss {logs['loss']:.4f}")
+
+    def on_evaluate(self, _: Any, state: Any, control: Any, metrics: dict[str, float], **__: Any) -> None:
+        """Tell the figures of every panel."""
+        del control
+        figures = {name.removeprefix("eval_"): value for name, value in metrics.items() if "ndcg" in name}
+        told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
+        self._progress(f"step {state.global_step}: {told}")
+
+
+class _LikeLengths(DefaultBatchSampler):  # type: ignore[misc]  # sentence-transformers types it loosely
+    """Shuffle, sort stretches by length, cut them into batches, shuffle the batches."""
+
+    def __init__(self, dataset: Dataset, batch_size: int, drop_last: bool, *, seed: int = 0, **_: Any) -> None:
+        super().__init__(range(len(dataset)), batch_size=batch_size, drop_last=drop_last)
+        self._lengths = [sum(map(len, passages)) for passages in dataset["passages"]]
+        self._size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle differently in each epoch, and the same way when a run is continued."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the rows of each batch."""
+        drawn = random.Random(f"{self._seed} {self._epoch}")  # noqa: S311 (training data, no secret)
+        rows = drawn.sample(range(len(self._lengths)), len(self._lengths))
+        stretch = self._size * _WINDOW_BATCHES
+        for start in range(0, len(rows), stretch):
+            ordered = sorted(rows[start : start + stretch], key=self._lengths.__getitem__)
+            batches = [ordered[at : at + self._size] for at in range(0, len(ordered), self._size)]
+            drawn.shuffle(batches)
+            yield from batches

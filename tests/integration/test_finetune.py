@@ -1,0 +1,177 @@
+"""Fine-tuning tiny random models end to end: adapter, export, all weights, continuation, card."""
+
+import json
+import random
+
+import pytest
+
+pytest.importorskip("datasets", reason="the extra finetune is not installed")
+pytest.importorskip("accelerate", reason="the extra finetune is not installed")
+
+from shortlist.client import cli  # noqa: E402 (after the check that its extra is there)
+from shortlist.finetune import app, training  # noqa: E402
+from shortlist.finetune.errors import FinetuneError  # noqa: E402
+from shortlist.finetune.settings import FinetuneSettings  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # what the training libraries warn of is theirs
+
+WORDS = "red green blue one two three cat dog bird sun moon star sea hill tree road".split()
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    """Write a collection: each query is two words of its document."""
+    folder = tmp_path_factory.mktemp("collection")
+    drawn = random.Random(1)
+    texts = [drawn.sample(WORDS, 8) for _ in range(40)]
+    write(folder / "corpus.jsonl", ({"_id": f"d{i}", "text": " ".join(words)} for i, words in enumerate(texts)))
+    write(folder / "queries.jsonl", ({"_id": f"q{i}", "text": " ".join(words[:2])} for i, words in enumerate(texts)))
+    rows = "".join(f"q{i}\td{i}\t1\n" for i in range(40))
+    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + rows)
+    return folder
+
+
+def write(path, entries):
+    """Write JSON lines."""
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def settings(collection, base, out, **changes):
+    """Return settings of a run that takes a second."""
+    names = {name: collection / file for name, file in FILES.items()}
+    quick = {"held_out": 8, "passages": 4, "rank": 2, "max_tokens": 40, "evaluate_every": 3, "batch_lists": 4}
+    return FinetuneSettings(base=str(base), out=out, **{**names, **quick, **changes})
+
+
+FILES = {"queries": "queries.jsonl", "corpus": "corpus.jsonl", "qrels": "qrels.tsv"}
+
+
+def run(chosen):
+    """Run and return the figures and what was told."""
+    told = []
+    return app.run(chosen, told.append), told
+
+
+@pytest.fixture(scope="module")
+def adapter(collection, tiny_models, tmp_path_factory):
+    """Fine-tune an adapter on a dual encoder's body, with an outside set."""
+    out = tmp_path_factory.mktemp("adapter") / "out"
+    figures, told = run(settings(collection, tiny_models.embedder, out, outside=collection, licence="CC0"))
+    return out, figures, told
+
+
+def test_a_dual_encoder_becomes_an_adapter(adapter):
+    """The weights are an adapter with its card; checkpoints are gone, and nothing else is left."""
+    out, _, _ = adapter
+    assert {path.name for path in out.iterdir()} == {
+        "README.md", "adapter_config.json", "adapter_model.safetensors",
+    }
+
+
+def test_the_figures_are_told(adapter, collection):
+    """Both sets are measured before and after, with stage one and blended beside, and the loss is told."""
+    _, figures, told = adapter
+    assert set(figures["before"]) == set(figures["after"]) == {"held-out", collection.name}
+    assert set(figures["after"]["held-out"]) == {"stage_one", "reranked", "blended"}
+    assert any("loss" in line for line in told)
+
+
+def test_the_card_says_what_it_is(adapter, tiny_models):
+    """The card names base, data, licence, settings and figures."""
+    card = (adapter[0] / "README.md").read_text()
+    for part in (str(tiny_models.embedder), "CC0", '"rank": 2', "held-out", "32 queries over 40 documents"):
+        assert part in card
+
+
+def test_the_adapter_exports(make, adapter, tmp_path):
+    """What fine-tuning writes is what export takes."""
+    bundle = make.export(adapter[0], tmp_path / "bundle", kind="reranker")
+    assert bundle.manifest.kind == "reranker"
+
+
+def test_an_adapter_can_be_gone_on_with(adapter, collection, tiny_models, tmp_path):
+    """An adapter is a base too, and stays one for the same model."""
+    chosen = settings(collection, adapter[0], tmp_path / "out", embedder=str(tiny_models.embedder), lists=8)
+    run(chosen)
+    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(tiny_models.embedder)
+
+
+def test_all_weights(make, collection, tiny_models, tmp_path):
+    """With --full a cross-encoder is trained whole, with a cross-encoder as its teacher, and exports as well."""
+    chosen = settings(
+        collection, tiny_models.reranker, tmp_path / "out", full=True, embedder=str(tiny_models.embedder),
+        teacher=str(tiny_models.reranker), lists=8,
+    )
+    run(chosen)
+    assert (tmp_path / "out" / "model.safetensors").exists()
+    assert make.export(tmp_path / "out", tmp_path / "bundle").manifest.kind == "reranker"
+
+
+def test_pairs(collection, tiny_models, tmp_path):
+    """JSON lines of query, positive and negatives are trained on too."""
+    texts = [json.loads(line)["text"] for line in (collection / "corpus.jsonl").read_text().splitlines()]
+    write(
+        tmp_path / "pairs.jsonl",
+        ({"query": text[:9], "positive": text, "negatives": texts[:3]} for text in texts[3:]),
+    )
+    none = dict.fromkeys(FILES)
+    figures, _ = run(
+        settings(collection, tiny_models.embedder, tmp_path / "out", pairs=tmp_path / "pairs.jsonl", lists=8, **none)
+    )
+    assert set(figures["after"]) == {"held-out"}
+
+
+def test_an_interrupted_run_continues(collection, tiny_models, tmp_path, monkeypatch):
+    """A run that is cut off goes on from its checkpoint and ends with the weights of one that was not."""
+    whole = settings(collection, tiny_models.embedder, tmp_path / "whole", seed=3)
+    run(whole)
+    cut = settings(collection, tiny_models.embedder, tmp_path / "cut", seed=3)
+    stop_at(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        run(cut)
+    monkeypatch.undo()
+    _, told = run(cut)
+    assert "Continuing from checkpoint-3" in told
+    name = "adapter_model.safetensors"
+    assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+
+
+def stop_at(monkeypatch, step):
+    """Interrupt training at a step, as Ctrl-C would."""
+
+    def on_step_end(self, arguments, state, control, **_):
+        if state.global_step == step:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training._Progress, "on_step_end", on_step_end)
+
+
+def test_other_settings_do_not_continue(collection, tiny_models, tmp_path):
+    """Checkpoints of another run are not taken for this one's."""
+    training.claim(settings(collection, tiny_models.embedder, tmp_path, seed=1))
+    with pytest.raises(FinetuneError, match="other settings"):
+        run(settings(collection, tiny_models.embedder, tmp_path, seed=2))
+
+
+def test_a_finished_model_is_not_overwritten(adapter, collection, tiny_models):
+    """A folder with a model card is somebody's model."""
+    with pytest.raises(FinetuneError, match="holds a finished model"):
+        run(settings(collection, tiny_models.embedder, adapter[0]))
+
+
+def test_a_cross_encoder_needs_an_embedder(collection, tiny_models, tmp_path):
+    """A cross-encoder alone finds no candidates."""
+    with pytest.raises(FinetuneError, match="name a dual encoder with --embedder"):
+        run(settings(collection, tiny_models.reranker, tmp_path / "out"))
+
+
+def test_the_command(collection, tiny_models, tmp_path, capsys):
+    """`shortlist finetune` prints the figures as JSON; bad data is one line and exit code 2."""
+    flags = [f"--{name}={collection / file}" for name, file in FILES.items()]
+    shared = ["finetune", f"--base={tiny_models.embedder}", *flags, "--passages=4", "--lists=4", "--rank=2"]
+    assert cli.main([*shared, f"--out={tmp_path / 'out'}", "--held-out=4"]) == 0
+    assert "after" in json.loads(capsys.readouterr().out)
+    assert cli.main([*shared, f"--out={tmp_path / 'none'}", "--held-out=40"]) == 2
+    assert "none is left to train on" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
