@@ -1,6 +1,7 @@
 """Two trained models, exported: what fp32 and int8 compute on real texts, held against sentence-transformers."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import models
@@ -61,7 +62,7 @@ def test_reranker_on_real_pairs(bundles, real_reranker: Path, examples, passages
     """The cross-encoder exported scores pairs as CrossEncoder does; int8 keeps most of their order."""
     found = bundle.load(bundles.reranker, "reranker")
     pairs = [(query, document) for query, documents in examples for document in documents]
-    pairs += [(passage.split(".")[0], other) for passage, other in zip(passages[:60], passages[1:61], strict=True)]
+    pairs += [(passage.split(".")[0], other) for passage, other in pairwise(passages[:61])]
     pairs += [(passage.split(".")[0], passage) for passage in passages[:60]]
     reference = CrossEncoder(str(real_reranker), device="cpu")
     expected = reference.predict(pairs, activation_fn=torch.nn.Sigmoid())
