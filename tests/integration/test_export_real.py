@@ -1,17 +1,19 @@
-"""Two trained models, exported: what fp32 and int8 compute on real texts, held against sentence-transformers."""
+"""Two trained models, exported: what the manifests say, and what int8 keeps of fp32 on real passages.
+
+That fp32 is what sentence-transformers computes, `test_parity.py` shows through the server.
+"""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import models
 import numpy as np
 import pytest
-import torch
-from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from shortlist.server import bundle
 
-PASSAGES = 200
+PASSAGES = 60
 
 
 @pytest.fixture(scope="module")
@@ -22,64 +24,32 @@ def passages(shared_data: Path) -> list[str]:
     return found[:: len(found) // PASSAGES][:PASSAGES]
 
 
-@pytest.fixture(scope="module")
-def examples(shared_data: Path) -> list[tuple[str, list[str]]]:
-    """Return the article's queries, each with its documents."""
-    found = json.loads((shared_data / "article-examples.json").read_text(encoding="utf-8"))
-    return [(example["query"], example["documents"]) for example in found.values()]
+def test_the_manifests_tell_the_models(bundles) -> None:
+    """Window, dimensions, pooling and normalization are those of the models' own configurations."""
+    embedder = bundle.load(bundles.embedder, "embedder").manifest
+    assert (embedder.max_tokens, embedder.dimensions) == (256, 384)  # tokenizer.json would cut at 128
+    assert (embedder.pooling, embedder.normalized) == ("mean", True)
+    reranker = bundle.load(bundles.reranker, "reranker").manifest
+    assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (512, 0, "")
+    for manifest in (embedder, reranker):
+        assert manifest.variants["fp32"].batch_invariant
+        assert not manifest.variants["int8"].batch_invariant
 
 
-def test_embedder_on_real_passages(bundles, embedder_folder: Path, passages: list[str]) -> None:
-    """all-MiniLM-L6-v2 exported embeds passages as sentence-transformers does; int8 keeps their directions."""
+def test_int8_keeps_directions(bundles, passages: list[str]) -> None:
+    """int8 embeddings point where fp32's do: a cosine of 0.99 in the mean, and 0.97 at least."""
     found = bundle.load(bundles.embedder, "embedder")
-    manifest = found.manifest
-    assert (manifest.max_tokens, manifest.dimensions) == (256, 384)
-    assert (manifest.pooling, manifest.normalized) == ("mean", True)
-    expected = SentenceTransformer(str(embedder_folder), device="cpu").encode(passages)
-    fp32 = models.outputs(found, passages)
-    np.testing.assert_allclose(fp32, expected, atol=1e-6)
-    assert (fp32 * expected).sum(1).min() >= 1 - 1e-5
-    padded = models.outputs(found, passages[:32], batch=32)
-    np.testing.assert_allclose(padded, expected[:32], atol=1e-6)
-    int8 = models.outputs(found, passages, "int8")
-    cosines = (int8 * expected).sum(1)
+    cosines = (models.outputs(found, passages, "int8") * models.outputs(found, passages)).sum(1)
     assert cosines.mean() > 0.99
     assert cosines.min() > 0.97
 
 
-def test_embedder_orders_the_articles_examples(bundles, embedder_folder: Path, examples) -> None:
-    """On the article's examples documents come in the same order as from sentence-transformers."""
-    reference = SentenceTransformer(str(embedder_folder), device="cpu")
-    found = bundle.load(bundles.embedder)
-    for query, documents in examples:
-        expected = reference.encode(documents) @ reference.encode(query)
-        vectors = models.outputs(found, [query, *documents])
-        np.testing.assert_allclose(vectors[1:] @ vectors[0], expected, atol=1e-5)
-
-
-def test_reranker_on_real_pairs(bundles, real_reranker: Path, examples, passages: list[str]) -> None:
-    """The cross-encoder exported scores pairs as CrossEncoder does; int8 keeps most of their order."""
+def test_int8_keeps_the_order(bundles, passages: list[str]) -> None:
+    """Of all pairs of scores, int8 orders 95 in 100 as fp32 does."""
     found = bundle.load(bundles.reranker, "reranker")
-    pairs = [(query, document) for query, documents in examples for document in documents]
-    pairs += [(passage.split(".")[0], other) for passage, other in zip(passages[:60], passages[1:61], strict=True)]
-    pairs += [(passage.split(".")[0], passage) for passage in passages[:60]]
-    reference = CrossEncoder(str(real_reranker), device="cpu")
-    expected = reference.predict(pairs, activation_fn=torch.nn.Sigmoid())
-
-    def scores(variant: str) -> models.Floats:
-        return 1 / (1 + np.exp(-models.outputs(found, pairs, variant)))
-
-    np.testing.assert_allclose(scores("fp32"), expected, atol=1e-4)
-    int8 = scores("int8")
+    pairs = [(passage.split(".")[0], other) for passage, other in pairwise(passages)]
+    pairs += [(passage.split(".")[0], passage) for passage in passages]
+    int8, fp32 = models.outputs(found, pairs, "int8"), models.outputs(found, pairs)
     upper = np.triu_indices(len(pairs), k=1)
-    agree = np.sign(np.subtract.outer(int8, int8)[upper]) == np.sign(np.subtract.outer(expected, expected)[upper])
+    agree = np.sign(np.subtract.outer(int8, int8)[upper]) == np.sign(np.subtract.outer(fp32, fp32)[upper])
     assert agree.mean() > 0.95
-
-
-def test_int8_is_faster_and_fp32_is_batch_invariant(bundles) -> None:
-    """The manifests' own figures: int8 takes less time a token, and only fp32 is blind to its batch-mates."""
-    for path in (bundles.embedder, bundles.reranker):
-        variants = bundle.load(path).manifest.variants
-        assert variants["int8"].parity["ns_per_token"] < variants["fp32"].parity["ns_per_token"]
-        assert variants["fp32"].batch_invariant
-        assert not variants["int8"].batch_invariant

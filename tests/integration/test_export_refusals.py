@@ -142,7 +142,7 @@ def test_refused_by_name(make: Callable[[Path], Path], named: str, tmp_path: Pat
 def test_kind_that_the_model_is_not(tmp_path: Path) -> None:
     """An embedder asked for as reranker has no head, and is refused for it."""
     folder = models.embedder(tmp_path)
-    with pytest.raises(ExportError, match="has no weights for classifier.bias"):
+    with pytest.raises(ExportError, match=r"has no weights for classifier\.bias"):
         models.export(folder, tmp_path / "out", kind="reranker")
 
 

@@ -104,7 +104,7 @@ def test_failed_comparison_leaves_no_bundle(model: Path, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(quantize, "quantize", damaged)
     out = tmp_path / "bundles" / "out"
-    with pytest.raises(ExportError, match="int8.onnx does not compute.*kendall_tau is .*must be 0.8 or more"):
+    with pytest.raises(ExportError, match=r"int8\.onnx does not compute.*kendall_tau is .*must be 0\.8 or more"):
         models.export(model, out)
     assert not list(out.parent.iterdir())
 
@@ -124,7 +124,7 @@ def test_failed_comparison_keeps_the_bundle_that_was_there(
         halve_weights(path)
 
     monkeypatch.setattr(graphs, "save", damaged)
-    with pytest.raises(ExportError, match="fp32.onnx does not compute.*score_change_max"):
+    with pytest.raises(ExportError, match=r"fp32\.onnx does not compute.*score_change_max"):
         models.export(model, out, force=True)
     assert state(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -65,7 +65,7 @@ def test_the_server_imports_no_torch():
 
 def test_the_client_imports_nothing_of_the_server():
     """Importing the client and its command line needs no more than the base install has."""
-    extras = {"numpy", "onnxruntime", "tokenizers", "usearch", "torch", "transformers", "grpc_health"}
+    extras = {"numpy", "onnxruntime", "tokenizers", "usearch", "torch", "transformers"}
     assert imported("shortlist.client.cli") & extras == set()
 
 

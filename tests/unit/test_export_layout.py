@@ -81,7 +81,7 @@ def test_prefixes_are_found_as_sentence_transformers_does(
 
 
 def test_steps_after_the_pooling(tmp_path: Path) -> None:
-    """Dense and Normalize are kept in order, Dropout does nothing, and the last step tells whether vectors are normal."""
+    """Dense and Normalize are kept in order, Dropout does nothing, and the last step tells whether to normalize."""
     types = [f"{OLD}.{name}" for name in ("Transformer", "Pooling", "Dropout", "Dense", "Normalize")]
     dense = {"in_features": 8, "out_features": 4}
     found = layout.read(model(tmp_path, *types, **{"3/config.json": dense}), "auto")
@@ -117,7 +117,7 @@ def test_options_that_change_the_result_are_refused(name: str, config: dict[str,
     types = [f"{OLD}.{module}" for module in ("Transformer", "Pooling", "Dense")]
     prompts = {"config_sentence_transformers.json": {"prompts": {"query": "q: "}}}
     dense = {"2/config.json": {"in_features": 8, "out_features": 8}}
-    with pytest.raises(ExportError, match="include_prompt|token_embeddings"):
+    with pytest.raises(ExportError, match=r"include_prompt|token_embeddings"):
         layout.read(model(tmp_path, *types, **{**prompts, **dense, name: config}), "auto")
 
 

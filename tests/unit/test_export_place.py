@@ -63,6 +63,13 @@ def test_file_in_the_way_is_refused(tmp_path: Path) -> None:
         place.existing(tmp_path / "out")
 
 
+def test_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """Where no folder can be made, one line says so."""
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with pytest.raises(ExportError, match="no bundle can be written"), place.replacing(tmp_path / "file" / "out"):
+        pass
+
+
 def test_new_folder_takes_the_old_ones_place(tmp_path: Path) -> None:
     """What was written replaces what was there, and no draft is left."""
     out = bundle_at(tmp_path / "out")

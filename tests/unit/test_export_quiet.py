@@ -14,8 +14,8 @@ def test_prints_warnings_and_records_are_kept_back(
 ) -> None:
     """Nothing of what a library says in the block comes out; afterwards it may talk again."""
     with quiet():
-        print("noise")  # noqa: T201 (the noise)
-        print("noise", file=sys.stderr)  # noqa: T201
+        print("noise")
+        print("noise", file=sys.stderr)
         warnings.warn("noise", stacklevel=1)
         logging.getLogger("library").critical("noise")
     assert capfd.readouterr() == ("", "")

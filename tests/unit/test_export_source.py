@@ -48,7 +48,7 @@ def test_folder_is_named_after_itself(tmp_path: Path) -> None:
 
 def test_model_id_records_its_commit(hub: dict[str, str]) -> None:
     """From the hub come configuration and safetensors, not other runtimes' weights, and the commit is kept."""
-    hub |= {name: "{}" for name in ("config.json", "model.safetensors", "pytorch_model.bin", "onnx/config.json")}
+    hub |= dict.fromkeys(("config.json", "model.safetensors", "pytorch_model.bin", "onnx/config.json"), "{}")
     found = source.resolve("some/model", "v2")
     assert (found.name, found.revision) == ("some/model", COMMIT)
     assert {path.name for path in found.folder.iterdir()} == {"config.json", "model.safetensors"}
@@ -56,10 +56,9 @@ def test_model_id_records_its_commit(hub: dict[str, str]) -> None:
 
 def test_pickled_weights_are_fetched_where_there_are_no_others(hub: dict[str, str]) -> None:
     """An old repository's pytorch_model.bin is fetched, in a dense module's folder too."""
-    hub |= {
-        name: "{}"
-        for name in ("config.json", "pytorch_model.bin", "2_Dense/config.json", "2_Dense/pytorch_model.bin")
-    }
+    hub |= dict.fromkeys(
+        ("config.json", "pytorch_model.bin", "2_Dense/config.json", "2_Dense/pytorch_model.bin"), "{}"
+    )
     found = source.resolve("some/model")
     assert (found.folder / "pytorch_model.bin").is_file()
     assert (found.folder / "2_Dense" / "pytorch_model.bin").is_file()
