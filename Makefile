@@ -60,5 +60,5 @@ clean: ## Remove everything that make made.
 
 .venv/.test: .venv/.demo pyproject.toml constraints.txt
 	@echo "Installing what the tests need into .venv"
-	$(PIP) --editable '.[cpu,export,demo,test,dev]'
+	$(PIP) --editable '.[cpu,export,finetune,demo,test,dev]'
 	@touch $@

@@ -140,6 +140,7 @@ class AsyncClient:
         mode: Mode = "auto",
         include_text: bool = True,
         include_metadata: bool = True,
+        blend: float | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first; see `Client.search`."""
@@ -151,6 +152,7 @@ class AsyncClient:
             mode=mode,
             include_text=include_text,
             include_metadata=include_metadata,
+            blend=blend,
         )
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 

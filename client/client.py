@@ -171,6 +171,7 @@ class Client:
         mode: Mode = "auto",
         include_text: bool = True,
         include_metadata: bool = True,
+        blend: float | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first.
@@ -188,6 +189,8 @@ class Client:
                 collection scored; `auto` for `rerank-all` where the collection is small, else `two-stage`.
             include_text: whether hits carry title and text.
             include_metadata: whether hits carry metadata.
+            blend: share of the similarity in the final order, 0 to 1; the default is what the reranker's bundle
+                says, which is 0, the score alone, for most.
             timeout_s: deadline of this call.
         """
         request = requests.search(
@@ -198,6 +201,7 @@ class Client:
             mode=mode,
             include_text=include_text,
             include_metadata=include_metadata,
+            blend=blend,
         )
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 

@@ -31,10 +31,10 @@ def run(chosen: "FinetuneSettings") -> int:
 COMMAND = Command(
     summary="train a cross-encoder on judged queries of your own",
     description="""\
-Fine-tune a cross-encoder, or a dual encoder's body with a new head, on judged queries. Negatives are mined with a dual
-encoder, whose order is distilled beside the labels, so that the model stays useful on texts unlike those that it was
-trained on. The result is a LoRA adapter of a few megabytes with its model card, which `shortlist export` merges. It
-needs the extra finetune. An interrupted run continues when it is started again.""",
+Fine-tune a cross-encoder, or a dual encoder's body with a new head, on judged queries. Negatives are mined with a
+dual encoder, whose order is distilled beside the labels, so that the model stays useful on texts unlike those that it
+was trained on. The result is a LoRA adapter of a few megabytes with its model card, which `shortlist export` merges.
+It needs the extra finetune. An interrupted run continues when it is started again.""",
     examples="""\
   shortlist finetune --base sentence-transformers/all-MiniLM-L6-v2 --out my-reranker \\
     --queries data/queries.jsonl --corpus data/corpus.jsonl --qrels data/qrels.tsv

@@ -75,6 +75,7 @@ def search(
     mode: types.Mode,
     include_text: bool,
     include_metadata: bool,
+    blend: float | None,
 ) -> pb.SearchRequest:
     """Make the request for a search."""
     return pb.SearchRequest(
@@ -85,6 +86,7 @@ def search(
         mode=_enum("mode", mode, MODES),
         include_text=include_text,
         include_metadata=include_metadata,
+        blend=blend,
     )
 
 

@@ -122,6 +122,7 @@ def _model(model: pb.ModelDescription) -> types.ModelDescription:
         dimensions=model.dimensions,
         fingerprint=model.fingerprint,
         variants=tuple(model.variants),
+        blend=model.blend,
     )
 
 

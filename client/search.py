@@ -25,6 +25,10 @@ class SearchSettings(Connection):
             " auto: rerank-all where the collection is small, else two-stage"
         },
     )
+    blend: float | None = field(
+        default=None,
+        metadata={"help": "share of the similarity in the final order, 0 to 1; the default is the reranker's own"},
+    )
     json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
 
 
@@ -37,6 +41,7 @@ def run(settings: SearchSettings) -> int:
             top_k=settings.top_k,
             candidates=settings.candidates,
             mode=settings.mode,
+            blend=settings.blend,
         )
     print(output.as_json(result) if settings.json else shown(result))
     return 0

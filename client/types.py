@@ -140,6 +140,7 @@ class ModelDescription:
     dimensions: int  # elements of a vector; 0 for a reranker
     fingerprint: str
     variants: tuple[str, ...]  # all that the bundle holds
+    blend: float  # of a reranker: share of the similarity in the final order of a search that names none
 
 
 @dataclass(frozen=True, slots=True)

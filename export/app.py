@@ -51,6 +51,7 @@ def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
         "kind": settings.kind,
         "variants": ",".join(sorted(settings.variants)),
         "max_tokens": str(settings.max_tokens),
+        "blend": "" if settings.blend is None else str(settings.blend),
     }
 
 

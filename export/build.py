@@ -3,6 +3,7 @@
 Writes into the folder that it is given and knows nothing of where that folder goes in the end.
 """
 
+import dataclasses
 import datetime as dt
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from shortlist.export import fuse, graphs, layout, model, quantize, tokenizer, t
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
 from shortlist.export.settings import ExportSettings
-from shortlist.export.source import Origin
+from shortlist.export.source import RECOMMENDED, Origin, read_json
 from shortlist.export.tokenizer import Written
 from shortlist.export.verify import Measured, Trial, shortfall
 from shortlist.server.bundle import MANIFEST, OUTPUT, TOKENIZER, File, Manifest, Source, Variant
@@ -67,7 +68,8 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     if "fp32" not in settings.variants:
         del measured["fp32"]
         graphs.delete(folder / "fp32.onnx")
-    manifest = _manifest(traced, found, asked, folder, measured)
+    blend = _blend(settings, origin) if found.kind == "reranker" else 0.0
+    manifest = dataclasses.replace(_manifest(traced, found, asked, folder, measured), blend=blend)
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
 
 
@@ -112,6 +114,21 @@ def _proven(variant: str, folder: Path, trial: Trial, progress: Progress) -> Mea
 def _summary(measured: Measured) -> str:
     shown = (f"{name} {value:.6g}" for name, value in measured.parity.items())
     return ", ".join(shown)
+
+
+def _blend(settings: ExportSettings, origin: Origin) -> float:
+    """Return the similarity's share in the final order: what was asked for, else what the model says of itself.
+
+    Raises:
+        ExportError: the model's own word is no share.
+    """
+    path = origin.find(RECOMMENDED)
+    if settings.blend is not None or path is None:
+        return settings.blend or 0.0
+    share = read_json(path).get("blend", 0.0)
+    if not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ExportError(f"blend in {path} is {share!r}, but a share is from 0 to 1; mend it, or give --blend")
+    return float(share)
 
 
 def _manifest(

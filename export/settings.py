@@ -40,6 +40,13 @@ class ExportSettings:
     max_tokens: int = field(
         default=0, metadata={"help": "window in tokens, special tokens included; 0: the model's own"}
     )
+    blend: float | None = field(
+        default=None,
+        metadata={
+            "help": "share of the similarity in the final order that searches with this reranker default to, 0 to 1;"
+            " the default is what the model's own shortlist.json says, else 0"
+        },
+    )
     force: bool = field(default=False, metadata={"help": "export even if the bundle is up to date"})
 
     def __post_init__(self) -> None:
@@ -55,5 +62,7 @@ class ExportSettings:
                 f"variants is {','.join(self.variants) or 'empty'}, but there are {' and '.join(VARIANTS)};"
                 " name one or both"
             )
+        if self.blend is not None and not 0 <= self.blend <= 1:
+            raise SettingsError(f"blend is {self.blend}, but a share is from 0 to 1")
         if self.max_tokens < 0:
             raise SettingsError(f"max_tokens is {self.max_tokens}, but it must be 0 or more")

@@ -18,6 +18,9 @@ from shortlist.export.errors import ExportError
 
 PACKAGE = "package:"
 ADAPTER_CONFIG = "adapter_config.json"
+RECOMMENDED = (
+    "shortlist.json"  # beside a model's weights: how its makers would have it served, such as {"blend": 0.5}
+)
 
 # What an export reads. Model repositories also hold the same weights for other runtimes, often gigabytes.
 _READ = ("*.json", "*.txt", "*.model", "*.safetensors")

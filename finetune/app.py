@@ -18,8 +18,7 @@ from transformers import set_seed
 from shortlist.export import source
 from shortlist.finetune import card, lists, models, quality, reading, training
 from shortlist.finetune.errors import FinetuneError
-from shortlist.finetune.lists import Index, TrainingList
-from shortlist.finetune.models import Dual, Teacher
+from shortlist.finetune.lists import Index
 from shortlist.finetune.quality import Figures, Panel
 from shortlist.finetune.reading import Examples
 from shortlist.finetune.settings import FinetuneSettings

@@ -46,8 +46,8 @@ tags: [cross-encoder, reranker, text-ranking]
 
 # A cross-encoder fine-tuned from {run.base}
 
-Made by `shortlist finetune` on {date}. It reads a query and a passage together and gives one logit; its sigmoid is the
-score. `shortlist export` turns it into a bundle{"" if run.settings["full"] else ", merged into its base"}.
+Made by `shortlist finetune` on {date}. It reads a query and a passage together and gives one logit; its sigmoid is
+the score. `shortlist export` turns it into a bundle{"" if run.settings["full"] else ", merged into its base"}.
 
 ## Data
 
@@ -57,9 +57,9 @@ order that was distilled is that of {run.teacher}.
 
 ## Figures
 
-nDCG@10, linear gain, the embedder's best {CANDIDATES} candidates reranked; blended: z-scores of logit and similarity,
-added. Queries of `held-out` were kept from training. A set of another domain shows what the model knows beyond its own
-data.
+nDCG@10, linear gain, the embedder's best {CANDIDATES} candidates reranked; blended: z-scores of logit and
+similarity, added. Queries of `held-out` were kept from training. A set of another domain shows what the model knows
+beyond its own data.
 
 | queries | stage one | before | after | after, blended |
 |---|---|---|---|---|
@@ -90,5 +90,3 @@ def _rows(run: Run) -> str:
         f" | {after.blended:.3f} |"
         for name, after in run.after.items()
     )
-
-

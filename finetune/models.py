@@ -31,10 +31,10 @@ def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
     Raises:
         FinetuneError: it cannot be loaded, or has more than one label.
     """
-    folder = _reranking_folder(origin)
+    folder = origin.folder
     try:
         with quiet():
-            model = CrossEncoder(
+            model: CrossEncoder = CrossEncoder(
                 str(folder),
                 num_labels=None if _is_reranker(folder) else 1,
                 max_length=settings.max_tokens,
@@ -50,9 +50,9 @@ def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
             " start from a model with one label, or from its body"
         )
     if settings.full and origin.adapter is not None:
-        _place(model, PeftModel.from_pretrained(_inner(model), str(origin.adapter)).merge_and_unload())
+        _place(model, PeftModel.from_pretrained(inner(model), str(origin.adapter)).merge_and_unload())
     elif not settings.full:
-        _place(model, _adapted(settings, origin, _inner(model)))
+        _place(model, _adapted(settings, origin, inner(model)))
     return model
 
 
@@ -174,27 +174,24 @@ def teacher(settings: FinetuneSettings, finder: Dual) -> Teacher:
 
 def logits(model: CrossEncoder, pairs: list[tuple[str, str]]) -> Floats:
     """Return a cross-encoder's logits, float32 [pairs]."""
-    found: Floats = model.predict(
-        pairs, batch_size=_SCORE_BATCH, activation_fn=nn.Identity(), show_progress_bar=False
-    )
-    return found
+    asked: Any = pairs  # its own type is a union of all modalities, and lists of it are invariant
+    found: Any = model.predict(asked, batch_size=_SCORE_BATCH, activation_fn=nn.Identity(), show_progress_bar=False)
+    return np.asarray(found, np.float32)
 
 
 def save(model: CrossEncoder, out: Path) -> None:
     """Write the weights: of an adapter as float16, which halves it and changes no ranking worth the name."""
-    inner = _inner(model)
-    if not isinstance(inner, PeftModel):
+    if is_adapter(model):
+        inner(model).half().save_pretrained(str(out))
+        inner(model).float()
+        (out / "README.md").unlink(missing_ok=True)  # PEFT's template
+    else:
         model.save_pretrained(str(out), create_model_card=False)
-        return
-    before = {name: tensor.clone() for name, tensor in inner.state_dict().items()}
-    inner.half().save_pretrained(str(out))
-    (out / "README.md").unlink(missing_ok=True)  # PEFT's template
-    inner.float().load_state_dict(before)
 
 
 def is_adapter(model: CrossEncoder) -> bool:
     """Return whether an adapter is trained rather than all weights."""
-    return isinstance(_inner(model), PeftModel)
+    return isinstance(inner(model), PeftModel)
 
 
 def trainable(model: CrossEncoder) -> int:
@@ -212,10 +209,6 @@ def has_bf16() -> bool:
 
 def inner(model: CrossEncoder) -> Any:
     """Return the transformer inside a cross-encoder, in its adapter if it has one."""
-    return _inner(model)
-
-
-def _inner(model: CrossEncoder) -> Any:
     return model[0].model
 
 
@@ -231,7 +224,3 @@ def _named(model: Any, name: str) -> nn.Module:
 def _is_reranker(folder: Path) -> bool:
     architectures = source.read_json(folder / "config.json").get("architectures") or [""]
     return str(architectures[0]).endswith("ForSequenceClassification")
-
-
-def _reranking_folder(origin: Origin) -> Path:
-    return origin.folder

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sentence_transformers import CrossEncoder
 from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.base.model import BaseModel
 
 from shortlist.bench import beir, measures
 from shortlist.finetune import models, reading
@@ -89,18 +90,19 @@ def outside(folder: Path, finder: Dual, most: int) -> Panel:
     return Panel(judged.name, examples, Index(finder, examples.documents), list(judged.queries)[:most])
 
 
-class Evaluator(BaseEvaluator):  # type: ignore[misc]  # sentence-transformers types it loosely
+class Evaluator(BaseEvaluator):
     """Measure panels during training; the first decides which checkpoint is the best."""
 
     def __init__(self, panels: Sequence[Panel]) -> None:
         """Keep the panels."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._panels = panels
         self.primary_metric = metric(panels[0])
 
-    def __call__(self, model: CrossEncoder, *_: Any, **__: Any) -> dict[str, float]:
+    def __call__(self, model: BaseModel, *_: Any, **__: Any) -> dict[str, float]:
         """Return nDCG@10 of the reranked order by panel."""
-        return {metric(panel): panel.measure(model).reranked for panel in self._panels}
+        student = cast("CrossEncoder", model)  # the trainer calls with what it trains
+        return {metric(panel): panel.measure(student).reranked for panel in self._panels}
 
 
 def metric(panel: Panel) -> str:

@@ -1,7 +1,7 @@
 """Judged queries from files, checked whole before anything is trained.
 
-Two layouts: BEIR's three files, and JSON lines of `query`, `positive` (a text or several) and `negatives`. What cannot
-be trained with is refused by name.
+Two layouts: BEIR's three files, and JSON lines of `query`, `positive` (a text or several) and `negatives`. What
+cannot be trained with is refused by name.
 """
 
 import csv
@@ -39,7 +39,7 @@ def read(settings: FinetuneSettings) -> Examples:
         found = beir(queries, corpus, qrels)
     if len(found.queries) <= settings.held_out:
         raise FinetuneError(
-            f"there are {len(found.queries)} queries and held_out is {settings.held_out}, so none is left to train on;"
+            f"there are {len(found.queries)} queries and held_out is {settings.held_out}: none is left to train on;"
             " lower held_out or bring more queries"
         )
     if len(found.documents) < settings.passages:
@@ -68,7 +68,7 @@ def beir(queries: Path, corpus: Path, qrels: Path) -> Examples:
             relevant[query][document] = grade
     for query, found in relevant.items():
         if not found:
-            raise FinetuneError(f"query {query!r} has no relevant document in {qrels}; judge one, or leave it out")
+            raise FinetuneError(f"query {query!r} has no relevant document in {qrels}; judge one or leave it out")
     return Examples(texts, documents, relevant)
 
 

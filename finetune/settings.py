@@ -27,7 +27,8 @@ class FinetuneSettings:
     teacher: str = field(
         default="",
         metadata={
-            "help": "dual or cross-encoder whose order is distilled; empty: the embedder's", "metavar": "MODEL",
+            "help": "dual or cross-encoder whose order is distilled; empty: the embedder's",
+            "metavar": "MODEL",
         },
     )
     embedder: str = field(
@@ -51,9 +52,7 @@ class FinetuneSettings:
         default=None,
         metadata={"help": "instead of these three: JSON lines with query, positive and negatives", "group": _DATA},
     )
-    held_out: int = field(
-        default=100, metadata={"help": "queries kept from training and measured", "group": _DATA}
-    )
+    held_out: int = field(default=100, metadata={"help": "queries kept from training and measured", "group": _DATA})
     outside: Path | None = field(
         default=None,
         metadata={
@@ -69,8 +68,10 @@ class FinetuneSettings:
     passages: int = field(default=6, metadata={"help": "passages in a list", "group": _LISTS})
     passage_words: int = field(
         default=50,
-        metadata={"help": "words that a list's documents are cut to, around what answers; half to 1.5 times that",
-                  "group": _LISTS},
+        metadata={
+            "help": "words that a list's documents are cut to, around what answers; half to 1.5 times that",
+            "group": _LISTS,
+        },
     )
     depth: int = field(
         default=60, metadata={"help": "places of the embedder's ranking to take negatives from", "group": _LISTS}
@@ -117,8 +118,17 @@ class FinetuneSettings:
         if given != (len(beir) if self.pairs is None else 0):
             raise SettingsError("data is incomplete or twofold; give queries, corpus and qrels, or only pairs")
         least: dict[str, float] = {
-            "rank": 1, "held_out": 1, "lists": 1, "passages": 2, "passage_words": 8, "depth": 2,
-            "batch_lists": 1, "max_tokens": 16, "evaluate_every": 1, "patience": 1, "sharpness": 0,
+            "rank": 1,
+            "held_out": 1,
+            "lists": 1,
+            "passages": 2,
+            "passage_words": 8,
+            "depth": 2,
+            "batch_lists": 1,
+            "max_tokens": 16,
+            "evaluate_every": 1,
+            "patience": 1,
+            "sharpness": 0,
             "learning_rate": 0,
         }
         for name, minimum in least.items():

@@ -18,7 +18,6 @@ from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 from sentence_transformers.cross_encoder.losses import ListNetLoss
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from shortlist.finetune import models
 from shortlist.finetune.errors import FinetuneError
@@ -59,10 +58,10 @@ def train(
         callbacks=[_Progress(progress), EarlyStoppingCallback(early_stopping_patience=settings.patience)],
     )
     trainer.remove_callback(PrinterCallback)
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    last = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
     if last:
-        progress(f"Continuing from {Path(last).name}")
-    trainer.train(resume_from_checkpoint=last)
+        progress(f"Continuing from {last.name}")
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
     return int(trainer.state.global_step)
 
 
@@ -86,15 +85,13 @@ def claim(settings: FinetuneSettings) -> None:
 def shown(settings: FinetuneSettings) -> dict[str, str | int | float | bool | None]:
     """Return the settings as JSON has them; of paths only the last two parts, which mean something elsewhere."""
     result = {}
-    for name in settings.__slots__:  # type: ignore[attr-defined]  # dataclass(slots=True) makes it
+    for name in settings.__slots__:
         value = getattr(settings, name)
         result[name] = "/".join(value.parts[-2:]) if isinstance(value, Path) else value
     return result
 
 
-def _arguments(
-    settings: FinetuneSettings, folder: Path, evaluator: Evaluator
-) -> CrossEncoderTrainingArguments:
+def _arguments(settings: FinetuneSettings, folder: Path, evaluator: Evaluator) -> CrossEncoderTrainingArguments:
     return CrossEncoderTrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
@@ -122,40 +119,41 @@ def _arguments(
     )
 
 
-class _Trainer(CrossEncoderTrainer):  # type: ignore[misc]  # sentence-transformers types it loosely
+class _Trainer(CrossEncoderTrainer):
     """Load an adapter's checkpoint into the model that is there.
 
     The trainer would build a second model from the checkpoint, whose adapter names a base that only we resolve.
     """
 
-    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
-        if not models.is_adapter(self.model):
+    def _load_from_checkpoint(self, checkpoint_path: str, model: Any = None) -> None:
+        del model  # transformers' own trainer may bring one; sentence-transformers' knows better
+        if models.is_adapter(self.model):
+            set_peft_model_state_dict(models.inner(self.model), load_peft_weights(checkpoint_path, device="cpu"))
+        else:
             super()._load_from_checkpoint(checkpoint_path)
-            return
-        set_peft_model_state_dict(models.inner(self.model), load_peft_weights(checkpoint_path, device="cpu"))
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc]  # transformers types it loosely
+class _Progress(TrainerCallback):
     """Tell loss and figures, a line each."""
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._progress = progress
 
-    def on_log(self, _: Any, state: Any, control: Any, logs: dict[str, float], **__: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Tell the loss."""
-        del control
-        if "loss" in logs:
-            self._progress(f"step {state.global_step} of {state.max_steps}: loss {logs['loss']:.4f}")
+        del args, control
+        if "loss" in more["logs"]:
+            self._progress(f"step {state.global_step} of {state.max_steps}: loss {more['logs']['loss']:.4f}")
 
-    def on_evaluate(self, _: Any, state: Any, control: Any, metrics: dict[str, float], **__: Any) -> None:
+    def on_evaluate(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Tell the figures of every panel."""
-        del control
-        figures = {name.removeprefix("eval_"): value for name, value in metrics.items() if "ndcg" in name}
+        del args, control
+        figures = {name.removeprefix("eval_"): value for name, value in more["metrics"].items() if "ndcg" in name}
         told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
         self._progress(f"step {state.global_step}: {told}")
 
 
-class _LikeLengths(DefaultBatchSampler):  # type: ignore[misc]  # sentence-transformers types it loosely
+class _LikeLengths(DefaultBatchSampler):
     """Shuffle, sort stretches by length, cut them into batches, shuffle the batches."""
 
     def __init__(self, dataset: Dataset, batch_size: int, drop_last: bool, *, seed: int = 0, **_: Any) -> None:

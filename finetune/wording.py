@@ -11,8 +11,29 @@ from collections.abc import Iterable
 
 # Words that a keyword query leaves out.
 _STOP_WORDS = frozenset(
-    "a an and are as at be been by can could did do does for from had has have how in is it its many much of on or"
-    " that the these this those to was were what when where which who whom whose why will with would".split()
+    (
+        *(
+            "a",
+            "an",
+            "and",
+            "are",
+            "as",
+            "at",
+            "be",
+            "been",
+            "by",
+            "can",
+            "could",
+            "did",
+            "do",
+            "does",
+            "for",
+            "from",
+        ),
+        *("had", "has", "have", "how", "in", "is", "it", "its", "many", "much", "of", "on", "or", "that", "the"),
+        *("these", "this", "those", "to", "was", "were", "what", "when", "where", "which", "who", "whom", "whose"),
+        *("why", "will", "with", "would"),
+    )
 )
 _STEP_WORDS = 4  # windows start every so many words; between them the best one hardly changes
 _LEAST_WORDS = 3

@@ -570,6 +570,7 @@ class SearchRequest(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     INCLUDE_TEXT_FIELD_NUMBER: _builtins.int
     INCLUDE_METADATA_FIELD_NUMBER: _builtins.int
+    BLEND_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
     query: _builtins.str
@@ -586,6 +587,11 @@ class SearchRequest(_message.Message):
     """True: hits carry title and text."""
     include_metadata: _builtins.bool
     """True: hits carry metadata."""
+    blend: _builtins.float
+    """Share of the similarity in the final order of what stage two scored, 0 to 1: similarities and logits are
+    standardized over the candidates and added. 0 orders by score alone. Default: ModelDescription.blend of the
+    reranker. Scores stay as they are, so with a share above 0 hits need not come in the order of their scores.
+    """
     def __init__(
         self,
         *,
@@ -596,15 +602,20 @@ class SearchRequest(_message.Message):
         mode: Global___Mode.ValueType = ...,
         include_text: _builtins.bool = ...,
         include_metadata: _builtins.bool = ...,
+        blend: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_top_k", b"_top_k", "candidates", b"candidates", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_blend", b"_blend", "_candidates", b"_candidates", "_top_k", b"_top_k", "blend", b"blend", "candidates", b"candidates", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_top_k", b"_top_k", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "mode", b"mode", "query", b"query", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blend", b"_blend", "_candidates", b"_candidates", "_top_k", b"_top_k", "blend", b"blend", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "mode", b"mode", "query", b"query", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__blend: _TypeAlias = _typing.Literal["blend"]  # noqa: Y015
+    _WhichOneofArgType__blend: _TypeAlias = _typing.Literal["_blend", b"_blend"]  # noqa: Y015
     _WhichOneofReturnType__candidates: _TypeAlias = _typing.Literal["candidates"]  # noqa: Y015
     _WhichOneofArgType__candidates: _TypeAlias = _typing.Literal["_candidates", b"_candidates"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__blend) -> _WhichOneofReturnType__blend | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__candidates) -> _WhichOneofReturnType__candidates | None: ...
     @_typing.overload
@@ -1035,6 +1046,7 @@ class ModelDescription(_message.Message):
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
+    BLEND_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The model id or folder that the bundle was exported from."""
     revision: _builtins.str
@@ -1049,6 +1061,8 @@ class ModelDescription(_message.Message):
     """Elements of a vector; 0 for a reranker."""
     fingerprint: _builtins.str
     """Identifies weights, tokenizer, pooling, prefixes and variant together."""
+    blend: _builtins.float
+    """Of a reranker: SearchRequest.blend of searches that bring none, as its bundle says; 0 for most rerankers."""
     @_builtins.property
     def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Every variant in the bundle."""
@@ -1064,10 +1078,11 @@ class ModelDescription(_message.Message):
         dimensions: _builtins.int = ...,
         fingerprint: _builtins.str = ...,
         variants: _abc.Iterable[_builtins.str] | None = ...,
+        blend: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "fingerprint", b"fingerprint", "max_tokens", b"max_tokens", "provider", b"provider", "revision", b"revision", "source", b"source", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blend", b"blend", "dimensions", b"dimensions", "fingerprint", b"fingerprint", "max_tokens", b"max_tokens", "provider", b"provider", "revision", b"revision", "source", b"source", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -159,6 +159,7 @@ def model_message(plain: Running) -> pb.ModelDescription:
         dimensions=plain.dimensions,
         fingerprint=plain.fingerprint,
         variants=plain.variants,
+        blend=plain.blend,
     )
 
 

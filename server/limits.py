@@ -99,6 +99,17 @@ class Limits:
         remedy = "ask for fewer, or raise max_candidates on the server"
         _range("candidates", value, 1, self.max_candidates, "documents", remedy)
 
+    def blend(self, value: float) -> None:
+        """Check the similarity's share in the final order.
+
+        Raises:
+            InvalidRequest: it is no share.
+        """
+        if not 0 <= value <= 1:
+            raise InvalidRequest(
+                "blend", value, "a share is from 0 to 1", "send 0 to order by score alone, or leave it out"
+            )
+
     def page_size(self, value: int) -> None:
         """Check the size of a page.
 

@@ -42,6 +42,7 @@ class Running:
     max_tokens: int
     dimensions: int  # 0 for a reranker
     fingerprint: str
+    blend: float  # share of the similarity in the final order, unless a search says otherwise; 0 for an embedder
 
 
 class Graph:
@@ -78,6 +79,7 @@ class Graph:
             manifest.max_tokens,
             manifest.dimensions,
             manifest.fingerprint(variant),
+            manifest.blend,
         )
 
     def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from shortlist.server import blending
 from shortlist.server.catalog import Catalog
 from shortlist.server.collection import Candidate, Collection
 from shortlist.server.documents import Document
@@ -36,6 +37,7 @@ class Query:
     top_k: int = DEFAULT_TOP_K
     candidates: int | None = None  # None: DEFAULT_CANDIDATES, or top_k if that is more
     mode: Mode = "auto"
+    blend: float | None = None  # share of the similarity in the final order; None: what the reranker's bundle says
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class Pipeline:
         if query.candidates is not None:
             self.limits.candidates(query.candidates, query.top_k)
         collection = self.catalog.get(query.collection)
+        if query.blend is not None:
+            self.limits.blend(query.blend)
         mode = self._mode(query, collection)
         count = self._candidates(query, mode, collection)
 
@@ -121,7 +125,7 @@ class Pipeline:
             scored = await self.scorer.score(query.text, contents, query.deadline)
         rerank_done = time.perf_counter()
         return Found(
-            hits=_ranked(candidates, scored)[: query.top_k],
+            hits=_ranked(candidates, scored, self._share(query))[: query.top_k],
             reranked=int(scored.done.sum()) if scored else 0,
             candidates=len(candidates),
             mode=mode,
@@ -163,6 +167,10 @@ class Pipeline:
         self.limits.texts("documents", documents)
         return await self.scorer.score(query, documents, deadline)
 
+    def _share(self, query: Query) -> float:
+        """Return the similarity's share in the final order."""
+        return self.scorer.graph.running.blend if query.blend is None else query.blend
+
     def _mode(self, query: Query, collection: Collection) -> Mode:
         """Turn mode auto into the one to run."""
         if query.mode != "auto":
@@ -196,11 +204,12 @@ class Pipeline:
         return query.candidates
 
 
-def _ranked(candidates: Sequence[Candidate], scored: Scored | None) -> list[Hit]:
-    """Order the candidates: what was scored by score, then the rest as stage one had it."""
+def _ranked(candidates: Sequence[Candidate], scored: Scored | None, blend: float) -> list[Hit]:
+    """Order the candidates: what was scored by score and similarity, then the rest as stage one had it."""
     if scored is None:
         return [Hit(found.document, None, found.similarity, found.rank) for found in candidates]
     scores = scored.scores
+    similarities = [candidate.similarity for candidate in candidates]
     return [
         Hit(
             candidates[place].document,
@@ -208,5 +217,5 @@ def _ranked(candidates: Sequence[Candidate], scored: Scored | None) -> list[Hit]
             candidates[place].similarity,
             candidates[place].rank,
         )
-        for place in scored.order()
+        for place in blending.order(scored.logits, scored.done, similarities, blend)
     ]

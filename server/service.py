@@ -111,6 +111,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
             candidates=request.candidates if request.HasField("candidates") else None,
             mode=convert.mode(request.mode),
+            blend=request.blend if request.HasField("blend") else None,
         )
         found = await self._pipeline.search(query)
         return convert.search_response(found, request, 1000 * (time.perf_counter() - began))

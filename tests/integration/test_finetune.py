@@ -5,17 +5,14 @@ import random
 
 import pytest
 
-pytest.importorskip("datasets", reason="the extra finetune is not installed")
-pytest.importorskip("accelerate", reason="the extra finetune is not installed")
-
-from shortlist.client import cli  # noqa: E402 (after the check that its extra is there)
-from shortlist.finetune import app, training  # noqa: E402
-from shortlist.finetune.errors import FinetuneError  # noqa: E402
-from shortlist.finetune.settings import FinetuneSettings  # noqa: E402
+from shortlist.client import cli
+from shortlist.finetune import app, training
+from shortlist.finetune.errors import FinetuneError
+from shortlist.finetune.settings import FinetuneSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what the training libraries warn of is theirs
 
-WORDS = "red green blue one two three cat dog bird sun moon star sea hill tree road".split()
+WORDS = ("red", "green", "blue", "one", "two", "three", "cat", "dog", "bird", "sun", "moon", "star", "sea", "hill")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +61,9 @@ def test_a_dual_encoder_becomes_an_adapter(adapter):
     """The weights are an adapter with its card; checkpoints are gone, and nothing else is left."""
     out, _, _ = adapter
     assert {path.name for path in out.iterdir()} == {
-        "README.md", "adapter_config.json", "adapter_model.safetensors",
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
     }
 
 
@@ -100,8 +99,13 @@ def test_an_adapter_can_be_gone_on_with(adapter, collection, tiny_models, tmp_pa
 def test_all_weights(make, collection, tiny_models, tmp_path):
     """With --full a cross-encoder is trained whole, with a cross-encoder as its teacher, and exports as well."""
     chosen = settings(
-        collection, tiny_models.reranker, tmp_path / "out", full=True, embedder=str(tiny_models.embedder),
-        teacher=str(tiny_models.reranker), lists=8,
+        collection,
+        tiny_models.reranker,
+        tmp_path / "out",
+        full=True,
+        embedder=str(tiny_models.embedder),
+        teacher=str(tiny_models.reranker),
+        lists=8,
     )
     run(chosen)
     assert (tmp_path / "out" / "model.safetensors").exists()

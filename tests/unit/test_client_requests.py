@@ -11,7 +11,14 @@ from shortlist.proto import retrieval_pb2 as pb
 
 def search_request(**changes):
     """Make a search request as the clients do."""
-    fields = {"top_k": 10, "candidates": None, "mode": "auto", "include_text": True, "include_metadata": True}
+    fields = {
+        "top_k": 10,
+        "candidates": None,
+        "mode": "auto",
+        "include_text": True,
+        "include_metadata": True,
+        "blend": None,
+    }
     return requests.search("notes", "query", **(fields | changes))
 
 
@@ -29,6 +36,8 @@ def test_empty_metadata_is_not_sent():
 def test_search_fields():
     """Candidates are left to the server unless they are given; every mode has its number."""
     assert not search_request().HasField("candidates")
+    assert not search_request().HasField("blend")
+    assert search_request(blend=0.0).HasField("blend")
     assert search_request(candidates=50).candidates == 50
     modes = [search_request(mode=mode).mode for mode in ("auto", "two-stage", "dense", "rerank-all")]
     assert modes == [pb.MODE_AUTO, pb.MODE_TWO_STAGE, pb.MODE_DENSE, pb.MODE_RERANK_ALL]

@@ -1,0 +1,41 @@
+"""The final order of a search: by the cross-encoder's logits, or by them with a share of stage one's similarity.
+
+A small reranker that was trained on little knows less than the dual encoder of texts unlike its training data, and
+the two err in different places. Pure functions of arrays; what to blend by default is the reranker's bundle to say.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_STILL = 1e-9  # a spread below it is none: all candidates are worth the same
+
+
+def order(
+    logits: NDArray[np.float32], done: NDArray[np.bool_], similarities: Sequence[float], share: float
+) -> list[int]:
+    """Return the candidates' places, best first; what was not scored follows in the order it came in.
+
+    Logits and similarities have no common scale, so each is standardized over the candidates that were scored (mean
+    0, deviation 1) before they are added: (1 - share) * logit + share * similarity.
+
+    Args:
+        logits: float32 [candidates].
+        done: bool [candidates]; False where there is no logit.
+        similarities: stage one's, one a candidate.
+        share: the similarity's, 0 to 1; 0 orders by logit alone.
+    """
+    worth = np.zeros(len(logits))
+    near = np.asarray(similarities, np.float64)
+    worth[done] = (1 - share) * _standard(logits[done].astype(np.float64)) + share * _standard(near[done])
+    # A stable sort keeps ties in stage one's order.
+    return sorted(range(len(done)), key=lambda place: (not done[place], -worth[place]))
+
+
+def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not len(values):
+        return values
+    spread = float(values.std())
+    result: NDArray[np.float64] = (values - values.mean()) / (spread if spread > _STILL else 1.0)
+    return result

@@ -1,0 +1,105 @@
+"""Training lists: targets, candidates, what is never a negative. The embedder is a stand-in with known vectors."""
+
+import math
+import random
+import re
+
+import numpy as np
+import pytest
+
+from shortlist.finetune import lists
+from shortlist.finetune.models import Dual
+from shortlist.finetune.reading import Examples
+from shortlist.finetune.settings import FinetuneSettings
+
+SIZE = 20
+NUMBER = re.compile(r"[\d.]+")
+
+
+class Angles(Dual):
+    """Put a text at the angle that is the first number in it, in degrees."""
+
+    name = "angles"
+
+    def __init__(self) -> None:
+        """Load nothing."""
+
+    def queries(self, texts):
+        return self.documents(texts)
+
+    def documents(self, texts):
+        angles = [math.radians(float((NUMBER.findall(text) or [0])[0])) for text in texts]
+        return np.array([(math.cos(angle), math.sin(angle)) for angle in angles], np.float32)
+
+
+@pytest.fixture
+def examples():
+    """Return documents 5 degrees apart, of which each query's two nearest are relevant; two are nearly the same."""
+    documents = {f"d{i}": f"{5 * i} word" for i in range(SIZE)} | {"twin": "0.1 word"}
+    queries = {f"q{i}": f"{5 * i} asked" for i in range(0, SIZE, 4)}
+    relevant = {name: {f"d{name[1:]}": 2, f"d{int(name[1:]) + 1}": 1} for name in queries}
+    return Examples(queries, documents, relevant)
+
+
+def settings(tmp_path, **changes):
+    """Return settings with what these tests look at."""
+    plain = {"passages": 5, "depth": 8, "augment": 0.0, "unlabelled": 0.0}
+    return FinetuneSettings(base="b", out=tmp_path, pairs=tmp_path, **{**plain, **changes})
+
+
+def make(tmp_path, examples, **changes):
+    """Make lists."""
+    finder = Angles()
+    return lists.make(settings(tmp_path, **changes), examples, lists.Index(finder, examples.documents), finder, print)
+
+
+def test_one_positive_and_negatives(tmp_path, examples):
+    """A labelled list begins with a positive; nothing else that is judged relevant is in it, nor its twin."""
+    for one in make(tmp_path, examples):
+        name = f"q{int(float(one.query.split()[0])) // 5}"
+        relevant = {examples.documents[document] for document in examples.relevant[name]}
+        assert one.passages[0] in relevant
+        assert not relevant & set(one.passages[1:])
+        assert len(set(one.passages)) == len(one.passages) == 5
+        if one.passages[0] == "0 word":
+            assert "0.1 word" not in one.passages[1:-1]
+
+
+def test_given_negatives_come_first(tmp_path, examples):
+    """Negatives that the data brings are used before mined ones."""
+    given = Examples(examples.queries, examples.documents, examples.relevant, {"q0": ("d17", "d18", "d19")})
+    (one,) = [found for found in make(tmp_path, given) if found.query == "0 asked"]
+    assert set(one.passages[1:4]) == {"85 word", "90 word", "95 word"}
+
+
+def test_without_labels_the_teacher_decides(tmp_path, examples):
+    """An unlabelled list's targets follow the teacher's cosines."""
+    for one in make(tmp_path, examples, unlabelled=1.0):
+        away = [abs(float(passage.split()[0]) - float(one.query.split()[0])) for passage in one.passages]
+        assert np.argsort(away, kind="stable").tolist() == np.argsort(-np.array(one.targets), kind="stable").tolist()
+
+
+def test_the_same_seed_makes_the_same_lists(tmp_path, examples):
+    """Everything that is drawn comes from the seed."""
+    shared = {"unlabelled": 0.5, "augment": 0.5}
+    assert make(tmp_path, examples, **shared) == make(tmp_path, examples, **shared)
+    assert make(tmp_path, examples, **shared) != make(tmp_path, examples, seed=1, **shared)
+
+
+@pytest.mark.parametrize("distill", [0.0, 0.35, 1.0])
+def test_targets_are_shares(distill):
+    """Targets add up to 1; the label has its weight, and the teacher's order holds among the rest."""
+    opinions = np.array([1.0, 3.0, 2.0], np.float32)
+    shares = lists.targets(opinions, distill)
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares[0] >= (1 - distill) * (1 - 1e-5)
+    assert shares[1] >= shares[2] > 0
+
+
+def test_search_is_exact(examples):
+    """The index finds the nearest documents, best first, for any number of queries."""
+    index = lists.Index(Angles(), examples.documents)
+    drawn = random.Random(1).choices(range(0, 95, 5), k=300)
+    for angle, (ids, cosines) in zip(drawn, index.search([f"{angle}.0 q" for angle in drawn], 3), strict=True):
+        assert f"d{angle // 5}" in ids[:2]
+        assert list(cosines) == sorted(cosines, reverse=True)

@@ -1,0 +1,52 @@
+"""Documents cut to what answers, and queries in other shapes."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortlist.finetune import wording
+
+TEXTS = st.text(st.sampled_from("ab c."), min_size=1)
+
+
+def test_the_part_that_answers_is_kept():
+    """The window holds the query's rare words rather than its frequent ones."""
+    document = " ".join(["the city"] * 30 + ["quasar"] + ["a river"] * 30)
+    cutter = wording.Cutter([document, "city", "city", "city"])
+    cut = cutter.cut(document, "which city has a quasar?", 12)
+    assert "quasar" in cut
+    assert len(cut.split()) == 12
+
+
+def test_short_documents_stay_whole():
+    """What fits is not touched."""
+    assert wording.Cutter(["a  b"]).cut("a  b", "b", 5) == "a  b"
+
+
+@given(TEXTS, TEXTS, st.integers(1, 5))
+def test_a_cut_is_a_part(document, query, words):
+    """A cut is words of the document, in a row, and no more than asked for."""
+    cut = wording.Cutter([document]).cut(document, query, words).split()
+    whole = document.split()
+    assert len(cut) <= words
+    assert any(whole[at : at + len(cut)] == cut for at in range(len(whole) + 1))
+
+
+def test_keywords_leave_out_what_nobody_types():
+    """Stop words and the question mark go; some other words may."""
+    found = wording.keywords("What is the capital of France?", random.Random(1)).split()
+    assert set(found) <= {"capital", "france"}
+    assert found
+
+
+def test_keywords_of_nothing_but_stop_words():
+    """A query that would become empty stays."""
+    assert wording.keywords("what is it", random.Random(1)) == "what is it"
+
+
+def test_beginnings_and_excerpts():
+    """A beginning is half the query, an excerpt some words of the document in a row."""
+    assert wording.beginning("one two three four five six seven eight") == "one two three four"
+    document = " ".join(map(str, range(50)))
+    assert wording.excerpt(document, random.Random(1)) in document
