@@ -42,6 +42,7 @@ class Quality:
     reranked_queries: int  # how many of them went through both stages
     ndcg_at_10_stage_one_same: float  # stage one on those
     ndcg_at_10_stage_two: float  # stage two on those
+    blend: float | None  # similarity's share in the final order; None: the bundle's own
     embedder: str
     reranker: str
     seconds: float
@@ -59,6 +60,7 @@ def main() -> int:
     parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
     parser.add_argument("--embedder-variant", default="fp32", help="default: %(default)s")
     parser.add_argument("--reranker-variant", default="int8", help="default: %(default)s")
+    parser.add_argument("--blend", type=float, help="similarity's share in the final order; default: the bundle's")
     parser.add_argument(
         "--rerank-queries", type=int, default=1000, help="queries that go through both stages, 0 for all"
     )
@@ -76,12 +78,12 @@ def main() -> int:
         with local.serving(*models, *variants, "--data", data, "--log-level", "warning") as address:
             index = ("index", "--address", address, "--collection", COLLECTION, str(judged.corpus))
             subprocess.run([local.SHORTLIST, *index], check=True)
-            quality = asyncio.run(_measure(address, judged, arguments.rerank_queries))
+            quality = asyncio.run(_measure(address, judged, arguments.rerank_queries, arguments.blend))
     print(json.dumps(asdict(quality)))
     return 0
 
 
-async def _measure(address: str, judged: beir.Judged, rerank_queries: int) -> Quality:
+async def _measure(address: str, judged: beir.Judged, rerank_queries: int, blend: float | None) -> Quality:
     began = time.monotonic()
     names = sorted(judged.queries)
     count = min(rerank_queries or len(names), len(names))
@@ -89,8 +91,8 @@ async def _measure(address: str, judged: beir.Judged, rerank_queries: int) -> Qu
     async with AsyncClient(address, timeout_s=120.0) as client:
         description = await client.describe()
         (collection,) = await client.list_collections()
-        dense = await _ask(client, judged, names, "dense")
-        both = await _ask(client, judged, sample, "two-stage")
+        dense = await _ask(client, judged, names, "dense", None)
+        both = await _ask(client, judged, sample, "two-stage", blend)
     return Quality(
         collection=judged.name,
         documents=collection.documents,
@@ -100,13 +102,16 @@ async def _measure(address: str, judged: beir.Judged, rerank_queries: int) -> Qu
         reranked_queries=count,
         ndcg_at_10_stage_one_same=_mean_ndcg(judged, sample, [_stage_one(result) for result in both]),
         ndcg_at_10_stage_two=_mean_ndcg(judged, sample, [_stage_two(result) for result in both]),
+        blend=blend,
         embedder=f"{description.embedder.source} {description.embedder.variant}",
         reranker=f"{description.reranker.source} {description.reranker.variant}",
         seconds=time.monotonic() - began,
     )
 
 
-async def _ask(client: AsyncClient, judged: beir.Judged, names: list[str], mode: Mode) -> list[SearchResult]:
+async def _ask(
+    client: AsyncClient, judged: beir.Judged, names: list[str], mode: Mode, blend: float | None
+) -> list[SearchResult]:
     """Ask queries, some at a time, and return their results in order; show progress on standard error."""
     gate = asyncio.Semaphore(CONCURRENCY)
     done = 0
@@ -122,6 +127,7 @@ async def _ask(client: AsyncClient, judged: beir.Judged, names: list[str], mode:
                 mode=mode,
                 include_text=False,
                 include_metadata=False,
+                blend=blend,
             )
         done += 1
         if done % PROGRESS_EVERY == 0 or done == len(names):

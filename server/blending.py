@@ -26,9 +26,10 @@ def order(
         similarities: stage one's, one a candidate.
         share: the similarity's, 0 to 1; 0 orders by logit alone.
     """
-    worth = np.zeros(len(logits))
-    near = np.asarray(similarities, np.float64)
-    worth[done] = (1 - share) * _standard(logits[done].astype(np.float64)) + share * _standard(near[done])
+    worth = np.where(done, logits, 0.0).astype(np.float64)
+    if share > 0:  # else as they are: standardizing rounds, and may make ties of logits that differ
+        near = np.asarray(similarities, np.float64)
+        worth[done] = (1 - share) * _standard(worth[done]) + share * _standard(near[done])
     # A stable sort keeps ties in stage one's order.
     return sorted(range(len(done)), key=lambda place: (not done[place], -worth[place]))
 

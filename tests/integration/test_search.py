@@ -51,6 +51,18 @@ def test_the_similarity_is_the_embedder_s_own(client: Client, collection: str):
     assert hit.similarity == pytest.approx(sum(map(float.__mul__, query, vector)) / lengths, abs=2e-3)
 
 
+def test_blending(client: Client, collection: str):
+    """The similarity's share goes from the reranker's order to stage one's; scores stay the reranker's."""
+    asked = {"mode": "two-stage", "top_k": 5}
+    plain = client.search(collection, "a quick animal", **asked).hits
+    assert client.search(collection, "a quick animal", blend=0.0, **asked).hits == plain
+    similar = client.search(collection, "a quick animal", blend=1.0, **asked).hits
+    assert [hit.rank for hit in similar] == [1, 2, 3, 4, 5]
+    assert {hit.id: hit.score for hit in similar} == {hit.id: hit.score for hit in plain}
+    with pytest.raises(InvalidRequest, match=r"blend: got 1.5, but a share is from 0 to 1"):
+        client.search(collection, "a quick animal", blend=1.5)
+
+
 def test_dense_only(client: Client, collection: str):
     """Mode dense returns stage one's order without scores, and reranks nothing."""
     result = client.search(collection, "a quick animal", mode="dense", top_k=3)

@@ -22,7 +22,7 @@ def test_from_logits_to_similarities(share, expected):
 def test_what_was_not_scored_comes_last():
     """Candidates without a logit follow in stage one's order, whatever their similarity."""
     done = np.array([False, True, True, False])
-    assert blending.order(LOGITS, done, SIMILARITIES, 0.5) == [1, 2, 0, 3]
+    assert blending.order(LOGITS, done, SIMILARITIES, 0.6) == [1, 2, 0, 3]
 
 
 def test_nothing_scored():
@@ -34,7 +34,7 @@ def test_nothing_scored():
 def test_no_share_is_the_scorers_order(logits, data):
     """Share 0 gives what `Scored.order` gives, ties and unscored candidates included."""
     done = np.array(data.draw(st.lists(st.booleans(), min_size=len(logits), max_size=len(logits))))
-    values = np.array(logits, np.float32)
+    values = np.where(done, np.array(logits, np.float32), np.float32(0))
     assert blending.order(values, done, [0.5] * len(logits), 0.0) == Scored(values, done, 0).order()
 
 
