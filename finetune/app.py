@@ -19,6 +19,7 @@ from shortlist.export.source import Origin
 from shortlist.finetune import card, lists, models, quality, reading, training
 from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.lists import Index
+from shortlist.finetune.models import Dual, Teacher
 from shortlist.finetune.quality import Figures, Panel
 from shortlist.finetune.reading import Examples
 from shortlist.finetune.settings import FinetuneSettings
