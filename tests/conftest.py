@@ -16,8 +16,8 @@ from shortlist.client import Client
 if TYPE_CHECKING:
     import models
 
-# Where the tests run in the background, as in CI, SIGINT is ignored, and so in every process that they start. A signal
-# that is handled here reaches them as at a terminal.
+# Where the tests run in the background, as in CI, SIGINT is ignored, and so in every process that they start. A
+# signal that is handled here reaches them as at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[2] / "shared"
