@@ -1,6 +1,7 @@
 """Fixtures that several files share: bundles of tiny and of real models, a running server, collections on disk."""
 
 import importlib.util
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -14,6 +15,10 @@ from shortlist.client import Client
 
 if TYPE_CHECKING:
     import models
+
+# Where the tests run in the background, as in CI, SIGINT is ignored, and so in every process that they start. A
+# signal that is handled here reaches them as at a terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[2] / "shared"
 _numbers = count()
