@@ -161,7 +161,8 @@ def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
         raise FinetuneError(
             f"{settings.base} is a cross-encoder, which finds no candidates; name a dual encoder with --embedder"
         )
-    return Dual(Origin(base.name, base.revision, base.folder))
+    name = base.name if base.adapter is None else f"the base of {base.name}"
+    return Dual(Origin(name, base.revision, base.folder))
 
 
 def teacher(settings: FinetuneSettings, finder: Dual) -> Teacher:

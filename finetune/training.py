@@ -6,10 +6,12 @@ lists of about the same length, since padding costs as much as text.
 
 import json
 import random
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from peft import set_peft_model_state_dict
 from peft.utils import load_peft_weights
@@ -61,7 +63,10 @@ def train(
     last = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
     if last:
         progress(f"Continuing from {last.name}")
-    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    with warnings.catch_warnings():
+        # PEFT looks for the base's vocabulary, under a name that only `shortlist` resolves; no adapter changes it.
+        warnings.filterwarnings("ignore", message="Could not find a config file in")
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
     return int(trainer.state.global_step)
 
 
@@ -113,9 +118,10 @@ def _arguments(settings: FinetuneSettings, folder: Path, evaluator: Evaluator) -
         load_best_model_at_end=True,
         metric_for_best_model=f"eval_{evaluator.primary_metric}",
         greater_is_better=True,
-        logging_steps=max(1, settings.evaluate_every // 5),
+        logging_steps=max(1, min(settings.evaluate_every // 5, 10)),
         report_to="none",
         disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
     )
 
 
