@@ -38,7 +38,7 @@ def run(settings: SearchSettings) -> int:
             candidates=settings.candidates,
             mode=settings.mode,
         )
-    print(output.as_json(result) if settings.json else shown(result))
+    output.write(output.as_json(result) if settings.json else shown(result))
     return 0
 
 
