@@ -10,10 +10,10 @@ QUERY ?=
 
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo bundles test check format stubs quality clean
+.PHONY: help demo bundles test check format stubs quality prove-durability clean
 
 help: ## Say what there is.
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: bundles ## Export both models, start a server, index the standard library's docs and search them.
 	@$(BIN)/python -m demo --query "$(QUERY)"
@@ -43,6 +43,9 @@ stubs: .venv/.test ## Generate the gRPC stubs from proto/retrieval.proto.
 quality: bundles ## Measure recall and nDCG of both stages on SQuAD dev (DATA=folder of collections).
 	$(BIN)/python -m shortlist.bench.quality --collection "$(DATA)/squad-dev" \
 	  --embedder .demo/embedder --reranker .demo/reranker
+
+prove-durability: bundles ## Kill the server again and again in the middle of an ingest; nothing may be lost.
+	$(BIN)/python tests/proofs/kill.py --embedder .demo/embedder --reranker .demo/reranker
 
 clean: ## Remove everything that make made.
 	rm -rf .venv .demo build dist *.egg-info

@@ -44,6 +44,7 @@ class AsyncClient:
 
     def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
         """Prepare to talk to the server at `address`; see `Client`."""
+        channel.check_target(address, timeout_s)
         self.address = address
         self.timeout_s = timeout_s
         self._channel = grpc.aio.insecure_channel(address, options=channel.options())
@@ -203,6 +204,7 @@ class AsyncClient:
     ) -> _Response:
         channel.check_size(request)
         deadline_s = self.timeout_s if timeout_s is None else timeout_s
+        channel.check_timeout(deadline_s)
         try:
             return await method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:

@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 from shortlist.client import errors
 
 MAX_MESSAGE_BYTES = 64 << 20
+# Far above what a call takes, and far below where gRPC's arithmetic turns a deadline into one that has passed.
+MAX_TIMEOUT_S = 30 * 24 * 3600
 
 REPEATED = {
     "shortlist.v1.Retrieval": ("ListCollections", "Upsert", "Delete", "Get", "List", "Search"),
@@ -42,6 +44,32 @@ def options() -> list[tuple[str, str | int]]:
             json.dumps({"methodConfig": [{"name": repeated, "retryPolicy": _RETRY_POLICY}]}),
         ),
     ]
+
+
+def check_target(address: str, timeout_s: float) -> None:
+    """Refuse an address that no server can have, and a deadline by which no server could answer.
+
+    Raises:
+        InvalidRequest: the address is empty, or the deadline is not a time to come.
+    """
+    if not address.strip():
+        raise errors.invalid("address", address, "it must not be empty", "name a server, such as 127.0.0.1:50051")
+    # A call's own deadline may be 0 or less: what is left of its caller's time. That of a client is a mistake.
+    if timeout_s <= 0:
+        raise errors.invalid(
+            "timeout_s", timeout_s, "it must be more than 0", "give the seconds that a call may take"
+        )
+    check_timeout(timeout_s)
+
+
+def check_timeout(timeout_s: float) -> None:
+    """Refuse a deadline that gRPC would take for one that has passed.
+
+    Raises:
+        InvalidRequest: it is over 30 days, or not a number.
+    """
+    if not timeout_s <= MAX_TIMEOUT_S:
+        raise errors.invalid("timeout_s", timeout_s, f"{MAX_TIMEOUT_S:,} (30 days) is the most", "give fewer seconds")
 
 
 def check_size(request: Message) -> None:

@@ -1,7 +1,7 @@
 """The `shortlist` command: which commands there are, and how each of them ends.
 
-Exit codes: 0 done; 1 the server said no, or does not answer; 2 what was given cannot be used, or the server cannot
-start; 130 Ctrl-C. An error is one line on standard error.
+Exit codes: 0 done; 1 the server said no or does not answer, or the output cannot be written; 2 what was given cannot
+be used, or the server cannot start; 130 Ctrl-C. An error is one line on standard error.
 """
 
 import io
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from shortlist.client import describe, errors, export, finetune, index, options, rerank, search, serve
+from shortlist.client import describe, errors, export, finetune, index, options, output, rerank, search, serve
 from shortlist.client.command import Command
 from shortlist.server.errors import StartupError
 
@@ -46,35 +46,37 @@ _OK, _FAILED, _UNUSABLE, _INTERRUPTED, _PIPE_CLOSED = 0, 1, 2, 130, 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
+    if sys.stderr is None:
+        # `print` would put errors among the results, and progress has no terminal to ask for.
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (open as long as the process)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a document may hold what the terminal's encoding cannot show
-    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     try:
-        try:
-            return _run(name, rest)
-        finally:
-            sys.stdout.flush()
+        return _run(name, rest)
     except (options.UsageError, StartupError) as error:
         return _failed(name, error, _UNUSABLE)
     except errors.Unavailable as error:
         hint = "is a server there? `shortlist serve` starts one, --address names another"
         return _failed(name, f"{error}; {hint}", _FAILED)
-    except errors.ShortlistError as error:
+    except (errors.ShortlistError, output.OutputError) as error:
         return _failed(name, error, _FAILED)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Nobody reads any more, as behind `| head`. Python would try to flush once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # nobody reads any more, as behind `| head`
+        output.discard()
         return _PIPE_CLOSED
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
+    if sys.stdout is None:
+        # Whatever is opened next, a socket or a database, would get the descriptor that libraries print to.
+        raise output.OutputError("standard output is closed; send it to /dev/null if nobody reads it")
     if name in {"-h", "--help"}:
-        print(_usage())
+        output.write(_usage())
         return _OK
     if name == "--version":
-        print(f"shortlist {version('shortlist')}")
+        output.write(f"shortlist {version('shortlist')}")
         return _OK
     if name not in COMMANDS:
         hint = f"shortlist: there is no command {name!r}{options.did_you_mean(name, COMMANDS)}"
@@ -89,7 +91,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
 
 def _failed(name: str, reason: object, code: int) -> int:
     # One line: what a script's log keeps, and what grep finds.
-    print(f"shortlist {name}: {' '.join(str(reason).split())}", file=sys.stderr)
+    print(f"{f'shortlist {name}'.rstrip()}: {' '.join(str(reason).split())}", file=sys.stderr)
     return code
 
 

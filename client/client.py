@@ -45,7 +45,9 @@ class Client:
 
     Every call takes `timeout_s` and raises `DeadlineExceeded` when it is over; without it, the client's own
     counts. Calls that can be repeated safely are, while the server is away or its queue is full and within that
-    time: all but `create_collection` and `drop_collection`. Every error is a `ShortlistError` (`errors.py`).
+    time: all but `create_collection` and `drop_collection`. gRPC makes five attempts at most, so a server that
+    stays busy raises `Overloaded` after seconds, however long the deadline; wait then, and call again. Every error
+    is a `ShortlistError` (`errors.py`).
     """
 
     def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
@@ -53,8 +55,12 @@ class Client:
 
         Args:
             address: `host:port`, or any other target that gRPC knows, such as `unix:/run/shortlist.sock`.
-            timeout_s: deadline of a call that names none itself.
+            timeout_s: deadline of a call that names none itself; more than 0, and 30 days at most.
+
+        Raises:
+            InvalidRequest: the address is empty, or the deadline outside its limits.
         """
+        channel.check_target(address, timeout_s)
         self.address = address
         self.timeout_s = timeout_s
         self._channel = grpc.insecure_channel(address, options=channel.options())
@@ -263,6 +269,7 @@ class Client:
     ) -> _Response:
         channel.check_size(request)
         deadline_s = self.timeout_s if timeout_s is None else timeout_s
+        channel.check_timeout(deadline_s)
         try:
             return method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:

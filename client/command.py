@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shortlist.client import channel, errors
 from shortlist.client.client import Client
+from shortlist.client.options import UsageError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -32,6 +34,17 @@ class Connection:
     timeout_s: float = field(
         default=30.0, metadata={"help": "seconds that a call may take", "metavar": "S", "group": "connection"}
     )
+
+    def __post_init__(self) -> None:
+        """Refuse what a client would.
+
+        Raises:
+            UsageError: naming the setting, its value and the limit.
+        """
+        try:
+            channel.check_target(self.address, self.timeout_s)
+        except errors.InvalidRequest as error:
+            raise UsageError(str(error)) from None
 
     def client(self) -> Client:
         """Make a client for that server."""

@@ -27,7 +27,7 @@ def run(settings: DescribeSettings) -> int:
     """Ask the server, and print what it says."""
     with settings.client() as client:
         overview = Overview(client.describe(), client.list_collections())
-    print(output.as_json(overview) if settings.json else shown(overview, settings.address))
+    output.write(output.as_json(overview) if settings.json else shown(overview, settings.address))
     return 0
 
 

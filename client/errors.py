@@ -34,7 +34,10 @@ class AlreadyExists(ShortlistError):
 
 
 class Overloaded(ShortlistError):
-    """Report a server whose queue is full."""
+    """Report a server whose queue is full, still at the last of the five attempts that gRPC makes.
+
+    That may be seconds after the first and long before the deadline: wait, and call again.
+    """
 
 
 class DeadlineExceeded(ShortlistError, TimeoutError):

@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
+from shortlist.client import output
 from shortlist.client.command import Command
 from shortlist.client.extras import needs
 
@@ -24,7 +25,7 @@ def run(chosen: "ExportSettings") -> int:
 
         # PyTorch is imported only if there is something to do.
         bundle = app.run(chosen, lambda message: print(message, file=sys.stderr, flush=True))
-    print(bundle.path)
+    output.write(str(bundle.path))
     return 0
 
 

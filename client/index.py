@@ -6,6 +6,7 @@ on disk, and does not embed again what it has already, so an interrupted run is 
 
 import dataclasses
 import json
+import re
 import sys
 import threading
 import time
@@ -13,16 +14,19 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from shortlist.client import errors
+from shortlist.client import errors, output, sources
 from shortlist.client.client import Client
 from shortlist.client.command import Command, Connection
 from shortlist.client.options import UsageError
 from shortlist.client.progress import Progress, duration
-from shortlist.client.reading import Reader, Source, sources
+from shortlist.client.reading import Reader
+from shortlist.client.sources import Source
 from shortlist.client.types import Document, Limits, UpsertResult
 
 # What may help after a wait. An upsert that was cut off may be sent again: its documents have ids.
 _PASSING = (errors.Overloaded, errors.Unavailable, errors.DeadlineExceeded)
+# How the server refuses an upsert that no wait would help: its queue, even empty, does not hold so many tokens.
+_OVER_QUEUE = re.compile(r"request: got '?[\d,]+ tokens")
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 15.0
 # Far below what a request may hold: a batch is what is sent again when a call fails.
@@ -60,6 +64,7 @@ class IndexSettings(Connection):
         Raises:
             UsageError: naming the setting, its value and the limit.
         """
+        Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         for name in ("batch_size", "in_flight"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}, but it must be 1 or more")
@@ -91,7 +96,7 @@ class Tally:
 
 def run(settings: IndexSettings) -> int:
     """Index the files and say what became of them."""
-    files = sources(settings.files)
+    files = sources.find(settings.files)
     with settings.client() as client:
         limits = client.describe().limits
         total = None if any(source.is_stdin for source in files) else _check(files, limits)
@@ -146,7 +151,7 @@ def _send(
 ) -> None:
     """Upsert all batches, `in_flight` at once; the first failure stops the others."""
     stopping = threading.Event()
-    pending: set[Future[UpsertResult]] = set()
+    pending: set[Future[list[UpsertResult]]] = set()
     with ThreadPoolExecutor(settings.in_flight, thread_name_prefix="upsert") as pool:
         try:
             for batch in batches:
@@ -161,24 +166,32 @@ def _send(
             raise
 
 
-def _collect(pending: set[Future[UpsertResult]], tally: Tally, progress: Progress) -> set[Future[UpsertResult]]:
+def _collect(
+    pending: set[Future[list[UpsertResult]]], tally: Tally, progress: Progress
+) -> set[Future[list[UpsertResult]]]:
     """Wait for one upsert at least, count those that ended, and return the rest."""
     ended, rest = wait(pending, return_when=FIRST_COMPLETED)
     for future in ended:
-        tally.add(future.result())
+        for result in future.result():
+            tally.add(result)
     progress.update(tally.documents, tally.unchanged)
     return rest
 
 
 def _upsert(
     client: Client, settings: IndexSettings, batch: list[Document], stopping: threading.Event
-) -> UpsertResult:
-    """Upsert one batch, again and again while the server is busy or away."""
+) -> list[UpsertResult]:
+    """Upsert one batch, again and again while the server is busy or away, and in halves if it is too large."""
     give_up: float | None = None
     wait_s = _FIRST_WAIT_S
     while True:
         try:
-            return client.upsert(settings.collection, batch)
+            return [client.upsert(settings.collection, batch)]
+        except errors.InvalidRequest as error:
+            if len(batch) == 1 or not _OVER_QUEUE.match(str(error)):
+                raise
+            halves = batch[: len(batch) // 2], batch[len(batch) // 2 :]
+            return [result for half in halves for result in _upsert(client, settings, half, stopping)]
         except _PASSING:
             now = time.monotonic()
             give_up = give_up or now + settings.patience_s
@@ -192,9 +205,9 @@ def _report(settings: IndexSettings, tally: Tally, reader: Reader, elapsed_s: fl
     if settings.json:
         counts = {"collection": settings.collection, "documents": tally.documents, **dataclasses.asdict(tally)}
         rest = {"repeated": reader.repeated, "seconds": round(elapsed_s, 3), "documents_per_s": round(rate, 1)}
-        print(json.dumps(counts | rest))
+        output.write(json.dumps(counts | rest))
     else:
-        print(
+        output.write(
             f"{settings.collection}: {tally.documents:,} documents in {duration(elapsed_s)}, {rate:,.0f}/s:"
             f" {tally.inserted:,} new, {tally.updated:,} replaced, {tally.unchanged:,} unchanged"
         )
@@ -217,7 +230,8 @@ Read documents from files and put them in a collection.
 
 JSON lines hold one object a line: "id" (or "_id", as BEIR writes it) and "text", both strings, and optionally
 "title", a string, and "metadata", an object. Text files are cut at blank lines into passages of up to 1,000
-characters, with the ids NAME#1, NAME#2, ... and the title of the file's first heading, or else its name.
+characters, with the ids PATH#1, PATH#2, ... and the title of the file's first heading, or else its name. PATH is the
+file's path as given here; of one over 480 bytes, a hash takes the place of the beginning.
 
 All files are read and checked before anything is sent: a line that is no document stops the command, by file and
 line. (Standard input is checked as it comes.)

@@ -28,16 +28,16 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from shortlist.client import values
+from shortlist.client import output, values
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+    from _typeshed import DataclassInstance, SupportsWrite
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 _PREFIX = "SHORTLIST_"
 _CONFIG = "config"
-_MOST_COLUMNS = 100
+_LEAST_COLUMNS, _MOST_COLUMNS = 20, 100
 _SOURCES = """\
 A setting's default and its environment variable stand behind it. In a TOML file it is a key of the table [{}].
 A flag comes before the environment, the environment before the file, the file before the default."""
@@ -101,6 +101,10 @@ class Parser(ArgumentParser):
         # Python 3.11 loses a `--` where flags may stand between arguments.
         return self.parse_args(arguments) if "--" in arguments else self.parse_intermixed_args(arguments)
 
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:  # noqa: ARG002 (nobody passes one)
+        """Print --help; argparse would pass over an error, such as a full disk."""
+        output.write(self.format_help().rstrip())
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and exiting."""
         raise UsageError(f"{message}; see `{self.prog} --help`")
@@ -145,7 +149,7 @@ def _argument(option: Option) -> str:
 
 def _filled(text: str) -> str:
     """Wrap paragraphs to the terminal's width."""
-    width = min(shutil.get_terminal_size().columns, _MOST_COLUMNS) - 2
+    width = max(_LEAST_COLUMNS, min(shutil.get_terminal_size().columns, _MOST_COLUMNS) - 2)
     return "\n\n".join(textwrap.fill(paragraph, width) for paragraph in text.split("\n\n"))
 
 

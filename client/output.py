@@ -1,8 +1,10 @@
-"""What commands print: tables for people, JSON for scripts."""
+"""What commands print, and how: tables for people, JSON for scripts."""
 
 import dataclasses
 import json
+import os
 import shutil
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,6 +14,31 @@ if TYPE_CHECKING:
 
 _LEAST_TEXT_CHARACTERS = 30
 _GAP = "  "
+
+
+class OutputError(Exception):
+    """Report standard output that cannot be written: one line on standard error, exit code 1."""
+
+
+def write(text: str) -> None:
+    """Print on standard output, at once, so that what fails does so here and not when Python ends.
+
+    Raises:
+        OutputError: it cannot be written, as on a full disk.
+        BrokenPipeError: nobody reads it any more.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard()
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def discard() -> None:
+    """Drop what could not be written: it is still buffered, and Python would try again when it ends, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def as_json(result: "DataclassInstance") -> str:

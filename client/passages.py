@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from shortlist.client.types import Document
 
@@ -17,11 +18,12 @@ def documents(name: str, text: str) -> Iterator[Document]:
     """Cut a file into documents.
 
     Args:
-        name: the file's; ids are `name#1` and so on, and it is the title unless the file has a heading.
+        name: the file's, with folders; ids are `name#1` and so on, and its last part is the title of a file
+            without a heading.
         text: its content, Markdown or plain.
     """
     heading = _HEADING.search(text) if name.removesuffix(".gz").endswith(".md") else None
-    title = heading[1] if heading else name
+    title = heading[1] if heading else PurePosixPath(name).name
     for number, passage in enumerate(cut(text.replace("\r\n", "\n")), start=1):
         yield Document(f"{name}#{number}", passage, title)
 

@@ -1,92 +1,24 @@
 """Documents out of files: JSON lines, and plain text cut into passages.
 
 JSON lines hold an object a line: `id` (or `_id`, as BEIR writes it) and `text`, optionally `title` and `metadata`.
-A text file becomes passages with the ids `name#1`, `name#2`, ... What the server would refuse is refused here
+A text file becomes passages with the ids `path#1`, `path#2`, ... What the server would refuse is refused here
 already, with file and line, so that a bad line 90,000 is found before line 1 is sent.
 
-This module knows the limits of a document and no server.
+This module knows the limits of a document and no server; `sources.py` finds and opens the files.
 """
 
-import gzip
 import json
-import sys
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from shortlist.client import errors, passages, requests
-from shortlist.client.options import UsageError
+from shortlist.client.sources import InputError, Source
 from shortlist.client.types import Document
-
-_JSON_LINES = (".jsonl", ".ndjson", ".json")
-_TEXT = (".txt", ".md")
-_STDIN = "-"
 
 # The limits that proto/retrieval.proto gives for a Document; that of the text is the server's to set.
 _MAX_ID_BYTES = 512
 _MAX_TITLE_BYTES = 4 << 10
 _MAX_METADATA_BYTES = 64 << 10
-
-
-class InputError(UsageError):
-    """Report input that cannot be indexed, with file and line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Name a file to read."""
-
-    path: str  # "-" is standard input
-    name: str  # what the ids of its passages begin with: its path below the folder that was given
-
-    @property
-    def is_stdin(self) -> bool:
-        """Whether it can be read only once."""
-        return self.path == _STDIN
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it is cut into passages."""
-        return self.path.lower().removesuffix(".gz").endswith(_TEXT)
-
-
-def sources(paths: Sequence[str]) -> list[Source]:
-    """Find the files to read, folders searched for every kind that can be.
-
-    Raises:
-        InputError: a path is not there, or nothing in it can be read.
-    """
-    return [source for path in paths for source in _found(path)]
-
-
-def _found(given: str) -> list[Source]:
-    path = Path(given)
-    if given == _STDIN or (path.exists() and not path.is_dir() and _is_known(path)):
-        return [Source(given, path.name)]
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and _is_known(file))
-        names = [file.relative_to(path) for file in files]
-        visible = [
-            Source(str(file), name.as_posix())
-            for file, name in zip(files, names, strict=True)
-            if not any(part.startswith(".") for part in name.parts)
-        ]
-        if visible:
-            return visible
-        raise InputError(f"{given}: no file in this folder ends in {_known()}")
-    if path.exists():
-        raise InputError(f"{given}: not a kind of file that can be read; it must end in {_known()}")
-    raise InputError(f"{given}: no such file or folder")
-
-
-def _is_known(path: Path) -> bool:
-    return path.name.lower().removesuffix(".gz").endswith(_JSON_LINES + _TEXT)
-
-
-def _known() -> str:
-    return f"{', '.join(_JSON_LINES + _TEXT)}, each also with .gz"
 
 
 class Reader:
@@ -120,13 +52,13 @@ class Reader:
 
     def _read(self, source: Source) -> Iterator[tuple[str, Document]]:
         if source.is_text:
-            text = b"".join(_lines(source))
+            text = b"".join(source.lines())
             with _refused_at(source.path):
                 content = _decoded(text)
             for document in passages.documents(source.name, content):
                 yield source.path, document
             return
-        for number, line in enumerate(_lines(source), start=1):
+        for number, line in enumerate(source.lines(), start=1):
             if line.isspace():
                 continue
             place = f"{'standard input' if source.is_stdin else source.path}:{number}"
@@ -159,6 +91,8 @@ class Reader:
             raise errors.invalid("id", "", "an id must not be empty", "give each document an id of its own")
         if not document.text.strip():
             raise errors.invalid("text", document.text, "it must hold more than white space", "remove the document")
+        if "\0" in document.id:
+            raise errors.invalid("id", document.id, "an id must not hold a NUL character", "take it out of the id")
         metadata = json.dumps(document.metadata, ensure_ascii=False)
         _check_size("id", document.id, _MAX_ID_BYTES, "use a shorter id, such as a hash of this one")
         _check_size("title", document.title, _MAX_TITLE_BYTES, "shorten it, or move it into the text")
@@ -184,21 +118,6 @@ def _refused_at(place: str) -> Iterator[None]:
         yield
     except errors.InvalidRequest as error:
         raise InputError(f"{place}: {error}") from None
-
-
-def _lines(source: Source) -> Iterator[bytes]:
-    try:
-        with _opened(source) as stream:
-            yield from stream
-    except (OSError, EOFError, zlib.error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{source.path}: cannot be read: {reason}") from None
-
-
-def _opened(source: Source) -> AbstractContextManager[Iterable[bytes]]:
-    if source.is_stdin:
-        return open(sys.stdin.fileno(), "rb", closefd=False)
-    return gzip.open(source.path) if source.path.endswith(".gz") else Path(source.path).open("rb")
 
 
 def _decoded(line: bytes) -> str:

@@ -1,9 +1,8 @@
 """`shortlist rerank`: texts scored against a query."""
 
-import sys
 from dataclasses import dataclass, field
 
-from shortlist.client import output
+from shortlist.client import output, sources
 from shortlist.client.command import Command, Connection
 from shortlist.client.options import UsageError
 from shortlist.client.types import RerankResult
@@ -29,9 +28,11 @@ class RerankSettings(Connection):
 def run(settings: RerankSettings) -> int:
     """Rerank, and print the texts with their scores."""
     texts = settings.texts or _lines()
+    if not texts:
+        raise UsageError("there is nothing to score; give texts as arguments, or as lines of standard input")
     with settings.client() as client:
         result = client.rerank(settings.query, texts, top_k=settings.top_k)
-    print(output.as_json(result) if settings.json else shown(result))
+    output.write(output.as_json(result) if settings.json else shown(result))
     return 0
 
 
@@ -51,7 +52,7 @@ def shown(result: RerankResult) -> str:
 
 def _lines() -> list[str]:
     try:
-        content = sys.stdin.buffer.read().decode("utf-8-sig")
+        content = b"".join(sources.STANDARD_INPUT.lines()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input: byte {error.start} is not UTF-8; convert it first") from None
     return [text for text in content.split("\n") if text.strip()]

@@ -43,7 +43,7 @@ def run(settings: SearchSettings) -> int:
             mode=settings.mode,
             blend=settings.blend,
         )
-    print(output.as_json(result) if settings.json else shown(result))
+    output.write(output.as_json(result) if settings.json else shown(result))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from shortlist.client import output
 from shortlist.client.command import Command
 from shortlist.client.extras import needs
 
@@ -21,7 +22,7 @@ def run(chosen: "Settings") -> int:
     with needs("serve", "cpu, gpu or openvino"):
         from shortlist.server import app  # noqa: PLC0415 (the base install does not have what it imports)
 
-    return app.run(chosen)
+    return app.run(chosen, output.write)
 
 
 COMMAND = Command(

@@ -4,16 +4,19 @@
     stop    NOT_SERVING -> refuse new calls -> drain -> scheduler -> save the indexes
 
 Whatever fails at start is a StartupError: one line and exit code 2, before anything listens. SIGTERM and SIGINT stop
-it in order; a second signal ends the process at once, which loses nothing, since documents are on disk.
+it in order, or at once while it loads; a second signal ends the process, which loses nothing, since documents are on
+disk.
 """
 
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -29,8 +32,9 @@ from shortlist.server.bundle import Bundle
 from shortlist.server.catalog import Catalog
 from shortlist.server.documents import Origin
 from shortlist.server.errors import ListenError
+from shortlist.server.graph import Graph, Running
 from shortlist.server.limits import Limits
-from shortlist.server.models import Embedder, Graph, Running, Scorer
+from shortlist.server.models import Embedder, Scorer, TokenizingPool
 from shortlist.server.pipeline import Pipeline
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.settings import Settings
@@ -38,8 +42,9 @@ from shortlist.server.settings import Settings
 logger = logging.getLogger(__name__)
 
 _SERVICES = tuple(service.full_name for service in retrieval_pb2.DESCRIPTOR.services_by_name.values())
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _GPU_BATCH_TOKENS = 16_384
-# Threads for what blocks: SQLite, the index, tokenizing. They wait on locks and disks more than they compute.
+# Threads for what blocks: SQLite and the index. They wait on locks and disks more than they compute.
 _BLOCKING_THREADS = 16
 
 
@@ -49,15 +54,21 @@ class Parts:
 
     pipeline: Pipeline
     scheduler: Scheduler
+    pool: TokenizingPool
 
     def close(self) -> None:
         """Stop computing, then save and close the collections."""
+        self.pool.close()
         self.scheduler.stop()
         self.pipeline.catalog.close()
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, announce: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit code.
+
+    Args:
+        settings: what to serve, and where.
+        announce: takes the line "listening on HOST:PORT", once calls are taken: with port 0 it tells the port.
 
     Raises:
         StartupError: the server cannot start; the message says why, in one line.
@@ -69,10 +80,13 @@ def run(settings: Settings) -> int:
     )
     # One text is tokenized on one thread: a pool of its own would take cores from the slots.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    for number in _SIGNALS:
+        signal.signal(number, _leave)
+    _raise_file_limit()
     _check_address(settings)
     parts = build(settings)
     try:
-        asyncio.run(_serve(settings, parts))
+        asyncio.run(_serve(settings, parts, announce))
     finally:
         parts.close()
     logger.info("stopped")
@@ -93,8 +107,9 @@ def build(settings: Settings) -> Parts:
     embedder_graph = _graph(settings, embedder_bundle, settings.embedder_variant, on_cpu=on_cpu)
     reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, on_cpu=on_cpu)
     scheduler = Scheduler(slots, settings.queue_tokens)
-    embedder = Embedder(embedder_bundle, embedder_graph, scheduler)
-    scorer = Scorer(reranker_bundle, reranker_graph, scheduler)
+    pool = TokenizingPool(cores.usable())
+    embedder = Embedder(embedder_bundle, embedder_graph, scheduler, pool)
+    scorer = Scorer(reranker_bundle, reranker_graph, scheduler, pool)
     embedder_graph.warm_up(embedder.tokenizer)
     reranker_graph.warm_up(scorer.tokenizer)
     catalog = Catalog(settings.data, _origin(embedder_graph.running))
@@ -107,7 +122,7 @@ def build(settings: Settings) -> Parts:
         settings.threads,
         time.monotonic() - began,
     )
-    return Parts(Pipeline(embedder, scorer, catalog, Limits.of(settings)), scheduler)
+    return Parts(Pipeline(embedder, scorer, catalog, Limits.of(settings)), scheduler, pool)
 
 
 def _graph(settings: Settings, source: Bundle, variant: str, *, on_cpu: bool) -> Graph:
@@ -119,12 +134,12 @@ def _origin(running: Running) -> Origin:
     return Origin(f"{running.source.model} ({running.variant})", running.fingerprint, running.dimensions)
 
 
-async def _serve(settings: Settings, parts: Parts) -> None:
+async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], None]) -> None:
     """Listen, serve until a signal, and drain."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_BLOCKING_THREADS, thread_name_prefix="blocking"))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, _stop_once, stopping)
 
     status = HealthServicer()
@@ -132,22 +147,38 @@ async def _serve(settings: Settings, parts: Parts) -> None:
     server = _server(settings, parts, status)
     port = _listen(server, settings)
     await server.start()
-    await _set_health(status, health_pb2.HealthCheckResponse.SERVING)
-    # On standard output and alone there, so that a script that asked for port 0 can read it.
-    print(f"listening on {settings.host}:{port}", flush=True)  # noqa: T201
-
-    await stopping.wait()
-    logger.info("stopping: calls in flight have %.0f s", settings.drain_s)
-    await status.enter_graceful_shutdown()
-    await server.stop(settings.drain_s)
+    try:
+        await _set_health(status, health_pb2.HealthCheckResponse.SERVING)
+        announce(f"listening on {_host(settings)}:{port}")
+        await stopping.wait()
+        logger.info("stopping: calls in flight have %.0f s", settings.drain_s)
+    finally:
+        await status.enter_graceful_shutdown()
+        await server.stop(settings.drain_s)
 
 
 def _stop_once(stopping: asyncio.Event) -> None:
     stopping.set()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_DFL)  # a second signal ends the process
+        signal.signal(number, _end)
+
+
+def _leave(*_: object) -> None:
+    """End a server that is still loading: there is nothing to finish."""
+    raise SystemExit(0)
+
+
+def _end(number: int, _: object) -> None:
+    """End the process at once. The default action would not: process 1 of a container ignores it."""
+    os._exit(128 + number)
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: a collection takes five, a connection one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _server(settings: Settings, parts: Parts, status: HealthServicer) -> grpc.aio.Server:
@@ -172,11 +203,15 @@ def _server(settings: Settings, parts: Parts, status: HealthServicer) -> grpc.ai
 
 
 def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host  # IPv6
+    host = _host(settings)
     try:
         return server.add_insecure_port(f"{host}:{settings.port}")
     except RuntimeError as error:  # taken since the start
         raise ListenError(f"cannot listen on {host}:{settings.port}: {error}") from error
+
+
+def _host(settings: Settings) -> str:
+    return f"[{settings.host}]" if ":" in settings.host else settings.host  # IPv6, as addresses are written
 
 
 def _check_address(settings: Settings) -> None:
@@ -192,9 +227,10 @@ def _check_address(settings: Settings) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC: a port just left is free
             probe.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ListenError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error};"
+            f"cannot listen on {settings.host}:{settings.port}: {reason};"
             " stop what listens there, or choose another with --port and --host"
         ) from error
 

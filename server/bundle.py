@@ -29,6 +29,7 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
 Kind = Literal["embedder", "reranker"]
+_LEAST_WINDOW = 8  # special tokens, and at least something between them
 OUTPUT: dict[Kind, str] = {"embedder": "embedding", "reranker": "logit"}
 
 
@@ -111,6 +112,22 @@ class Manifest:
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
+    def check(self) -> None:
+        """Refuse values that no export writes.
+
+        Raises:
+            ValueError: naming the field.
+        """
+        if self.max_tokens < _LEAST_WINDOW:
+            raise ValueError(f"max_tokens is {self.max_tokens}")
+        if (self.dimensions > 0) != (self.kind == "embedder"):
+            raise ValueError(f"dimensions is {self.dimensions} for kind {self.kind}")
+        if self.pad_token_id < 0:
+            raise ValueError(f"pad_token_id is {self.pad_token_id}")
+        for name, variant in self.variants.items():
+            if not variant.files or variant.output != OUTPUT[self.kind]:
+                raise ValueError(f"variant {name} has {len(variant.files)} files and the output {variant.output!r}")
+
     def to_json(self) -> str:
         """Return the manifest as it is written to `manifest.json`."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
@@ -126,8 +143,10 @@ class Manifest:
             raw = json.loads(text)
             version = raw["format_version"]
             if version == FORMAT_VERSION:
-                return typing.cast("Manifest", _built(cls, raw))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+                manifest = typing.cast("Manifest", _built(cls, raw))
+                manifest.check()
+                return manifest
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BundleError(f"{MANIFEST} is damaged ({error}); export the model again") from error
         raise BundleError(
             f"{MANIFEST} has format {version}, this version reads {FORMAT_VERSION};"
@@ -186,7 +205,11 @@ def load(path: Path, kind: Kind | None = None) -> Bundle:
     manifest_path = path / MANIFEST
     if not manifest_path.is_file():
         raise BundleError(f"no bundle at {path} ({MANIFEST} is not there); make one with `shortlist export`")
-    manifest = Manifest.from_json(manifest_path.read_text(encoding="utf-8"))
+    try:
+        text = manifest_path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise BundleError(f"{manifest_path} cannot be read ({error}); export the model again") from error
+    manifest = Manifest.from_json(text)
     if kind is not None and manifest.kind != kind:
         raise BundleError(f"bundle {path} is a {manifest.kind}, but {kind} is needed; swap the two settings?")
     return Bundle(path, manifest)

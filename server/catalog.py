@@ -14,6 +14,7 @@ import fcntl
 import logging
 import re
 import shutil
+import sqlite3
 import threading
 import time
 import uuid
@@ -22,7 +23,14 @@ from pathlib import Path
 from shortlist.server import durable
 from shortlist.server.collection import Collection
 from shortlist.server.documents import Origin
-from shortlist.server.errors import CollectionExists, InvalidRequest, StorageError, UnknownCollection
+from shortlist.server.errors import (
+    CollectionExists,
+    InvalidRequest,
+    StorageError,
+    StorageFailed,
+    UnknownCollection,
+    shown,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +53,7 @@ class Catalog:
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             self._lock = (data / "lock").open("w")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise StorageError(f"data folder {data} cannot be used: {error}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,7 +81,7 @@ class Catalog:
         except KeyError:
             there = ", ".join(sorted(self._collections)[:10]) or "none yet"
             raise UnknownCollection(
-                f"collection: there is none named {name!r} (there are: {there}); create it first"
+                f"collection: there is none named {shown(name)} (there are: {there}); create it first"
             ) from None
 
     def collections(self) -> list[Collection]:
@@ -86,6 +94,7 @@ class Catalog:
         Raises:
             InvalidRequest: the name is not allowed.
             CollectionExists: it is there, and `exist_ok` is false.
+            StorageFailed: the disk is full, or fails.
         """
         if not _NAME.fullmatch(name):
             raise InvalidRequest(
@@ -100,9 +109,13 @@ class Catalog:
                     return self._collections[name], False
                 raise CollectionExists(f"name: collection {name!r} is there already; drop it, or set exist_ok")
             folder = self._root / f".new-{uuid.uuid4().hex}"
-            folder.mkdir()
-            Collection.create(folder, self._origin, time.time())
-            durable.put(folder, self._root / name)
+            try:
+                folder.mkdir()
+                Collection.create(folder, self._origin, time.time())
+                durable.put(folder, self._root / name)
+            except (OSError, sqlite3.Error) as error:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise StorageFailed(f"the data folder cannot be written: {error}; nothing was created") from error
             self._collections[name] = self._opened(self._root / name)
             return self._collections[name], True
 
@@ -115,9 +128,9 @@ class Catalog:
         with self._changing:
             collection = self.get(name)
             count = len(collection)
-            del self._collections[name]
             dropped = self._root / f".dropped-{uuid.uuid4().hex}"
             durable.put(self._root / name, dropped)
+            del self._collections[name]
         collection.discard()
         shutil.rmtree(dropped, ignore_errors=True)  # what is left is removed at the next start
         return count
@@ -135,7 +148,7 @@ class Catalog:
         for path in sorted(self._root.iterdir()):
             if path.name.startswith((".new-", ".dropped-")):
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.is_dir():
+            elif path.is_dir() and not path.name.startswith("."):
                 folders.append(path)
         return folders
 

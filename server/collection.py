@@ -5,23 +5,27 @@ A change goes through SQLite's transaction, with the index inside it:
     begin -> write the rows -> add the new vectors -> commit -> remove the old vectors -> acknowledge
 
 so a commit is never acknowledged before its documents can be found, a change that fails leaves neither rows nor
-vectors, and a document that is replaced can be found all the time. A vector whose row is gone finds nothing.
+vectors. A search that a change disturbs, because the index named a row that is not there yet or not any more, is done
+again, so a document that is replaced can be found all the time.
 
 All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time, and keeps them apart
 from a save of the index; searches and reads do not take it.
 """
 
 import logging
-import os
+import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server import cores
 from shortlist.server.documents import Document, Documents, Origin
+from shortlist.server.errors import StorageError
 from shortlist.server.vectors import Vectors
 
 logger = logging.getLogger(__name__)
@@ -33,6 +37,9 @@ _VECTORS = "vectors.usearch"
 _SAVE_AFTER_CHANGES = 10_000
 _SAVE_AFTER_SHARE = 0.1
 _REBUILD_BATCH = 1000
+
+# Searches that a change may disturb before one waits for the changes.
+_SEARCHES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,11 @@ class Collection:
         self._vectors = Vectors(folder / _VECTORS, self.origin.dimensions)
         self._changing = threading.Lock()
         self._unsaved = 0
-        self._catch_up()
+        try:
+            self._catch_up()
+        except (sqlite3.Error, ValueError) as error:
+            self._documents.close()
+            raise StorageError(f"{folder} is damaged: {error}; restore a backup of {_DOCUMENTS}") from error
 
     @staticmethod
     def create(folder: Path, origin: Origin, created_at: float) -> None:
@@ -79,8 +90,8 @@ class Collection:
         return self._documents.origin
 
     @property
-    def created_at(self) -> float:
-        """Return when the collection was made, in seconds since the epoch."""
+    def created_at(self) -> datetime:
+        """Return when the collection was made."""
         return self._documents.created_at
 
     def __len__(self) -> int:
@@ -142,14 +153,21 @@ class Collection:
             vector: float32 [dimensions].
             count: how many.
         """
+        for _ in range(_SEARCHES):
+            found, disturbed = self._found(vector, count)
+            if not disturbed:
+                return found
+        with self._changing:  # changes come one after another: let them wait once
+            return self._found(vector, count)[0]
+
+    def _found(self, vector: NDArray[np.float32], count: int) -> tuple[list[Candidate], bool]:
+        """Search once, and tell whether the index named a row that is not there."""
         seqs, similarities = self._vectors.search(vector, count)
         there = self._documents.by_seq(seqs)
-        found = [
-            (there[int(seq)], float(similarity))
-            for seq, similarity in zip(seqs, similarities, strict=True)
-            if int(seq) in there
-        ]
-        return [Candidate(document, similarity, rank) for rank, (document, similarity) in enumerate(found, start=1)]
+        pairs = zip(seqs.tolist(), similarities.tolist(), strict=True)
+        found = [(there[seq], similarity) for seq, similarity in pairs if seq in there]
+        candidates = [Candidate(document, similarity, rank) for rank, (document, similarity) in enumerate(found, 1)]
+        return candidates, len(candidates) < len(seqs)
 
     def close(self) -> None:
         """Save the index if it changed, and close the files."""
@@ -166,15 +184,16 @@ class Collection:
     def _catch_up(self) -> None:
         """Make the index hold exactly the documents' vectors."""
         there, wanted = self._vectors.keys(), self._documents.seqs()
-        self._vectors.remove(np.setdiff1d(there, wanted))
-        missing = np.setdiff1d(wanted, there)
+        left_over, missing = np.setdiff1d(there, wanted), np.setdiff1d(wanted, there)
+        self._vectors.remove(left_over)
+        self._unsaved = len(left_over) + len(missing)
         if not len(missing):
             return
         logger.info("collection %s: adding %d documents to its index", self.name, len(missing))
         for start in range(0, len(missing), _REBUILD_BATCH):
             seqs, vectors = self._documents.vectors(missing[start : start + _REBUILD_BATCH])
             # Nothing else runs yet, so every core may help.
-            self._vectors.add(seqs, vectors, threads=len(os.sched_getaffinity(0)))
+            self._vectors.add(seqs, vectors, threads=cores.usable())
         self._save()
 
     def _changed(self, count: int) -> None:
@@ -183,5 +202,11 @@ class Collection:
             self._save()
 
     def _save(self) -> None:
-        self._vectors.save()
+        """Save the index, or say why not: documents are safe without it, and it is tried again."""
+        try:
+            self._vectors.save()
+        except (OSError, RuntimeError) as error:
+            logger.warning(
+                "collection %s: its index could not be saved (%s); a start will take longer", self.name, error
+            )
         self._unsaved = 0

@@ -5,7 +5,6 @@ Field names in errors are the proto's.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from google.protobuf import json_format
@@ -17,8 +16,9 @@ from shortlist.server.bundle import Kind
 from shortlist.server.collection import Collection
 from shortlist.server.documents import Document, canonical
 from shortlist.server.errors import InvalidRequest
+from shortlist.server.graph import Running
 from shortlist.server.limits import Limits
-from shortlist.server.models import Running, Scored, TextKind
+from shortlist.server.models import Scored, TextKind
 from shortlist.server.pipeline import Found, Hit, Mode
 from shortlist.server.tokens import Tokens
 
@@ -100,7 +100,7 @@ def document_message(plain: Document) -> pb.Document:
 def collection_message(plain: Collection) -> pb.Collection:
     """Return a collection as a message."""
     created_at = Timestamp()
-    created_at.FromDatetime(datetime.fromtimestamp(plain.created_at, tz=UTC))
+    created_at.FromDatetime(plain.created_at)
     return pb.Collection(
         name=plain.name,
         documents=len(plain),

@@ -12,16 +12,18 @@ nor models.
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server.errors import StorageError, UnknownCollection
+from shortlist.server.errors import StorageError, StorageFailed, UnknownCollection
 
 Seqs = NDArray[np.uint64]
 
@@ -37,13 +39,19 @@ CREATE TABLE documents (
   tokens INTEGER NOT NULL,
   vector BLOB NOT NULL
 ) STRICT;
+INSERT INTO sqlite_sequence (name, seq) VALUES ('documents', 0);
 """
+_DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSError)
 
 # The columns after the number are in the order of Document's fields. `json_each` makes one parameter of a list.
 _BY_ID = "SELECT seq, id, text, title, metadata FROM documents WHERE id IN (SELECT value FROM json_each(?))"
 _BY_SEQ = "SELECT seq, id, text, title, metadata FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
 _PAGE = "SELECT seq, id, text, title, metadata FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"
 _VECTORS = "SELECT seq, vector FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
+_TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
+# Numbers go on from the time of the start, in microseconds: after an older file was put back, too, no number is used
+# that an index may know from before.
+_NEVER_AGAIN = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'documents'"
 _INSERT = "INSERT INTO documents (id, title, text, metadata, tokens, vector) VALUES (?, ?, ?, ?, ?, ?)"
 _DELETE = "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?)) RETURNING seq, tokens"
 
@@ -81,27 +89,28 @@ class Documents:
         Raises:
             StorageError: it is not such a file.
         """
+        if not path.is_file():
+            raise StorageError(f"{path} is not there: {path.parent} is no collection; move it out of the data folder")
+        self._reading = threading.Lock()
+        self._closed = False
+        self._numbering = False  # whether numbers go on from this start
         try:
             self._writer = _connected(path)
             self._reader = _connected(path)
-            rows = dict(self._reader.execute("SELECT name, value FROM facts").fetchall())
-        except sqlite3.DatabaseError as error:
-            raise StorageError(f"{path} cannot be read as a collection: {error}") from error
-        if rows.get("format") != _FORMAT:
-            raise StorageError(
-                f"{path} has format {rows.get('format')}, this version reads {_FORMAT};"
-                " use the shortlist that made it, or index the documents again"
-            )
-        self.origin = Origin(rows["embedder"], rows["fingerprint"], int(rows["dimensions"]))
-        self.created_at = float(rows["created_at"])
-        self._reading = threading.Lock()
-        self._closed = False
-        # What collections report is kept in memory: counting rows reads the whole table.
-        self.count: int
-        self.tokens: int
-        self.count, self.tokens = self._reader.execute(
-            "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
-        ).fetchone()
+            facts = dict(self._reader.execute("SELECT name, value FROM facts").fetchall())
+            if facts.get("format") != _FORMAT:
+                raise StorageError(
+                    f"{path} has format {facts.get('format')}, this version reads {_FORMAT};"
+                    " use the shortlist that made it, or index the documents again"
+                )
+            self.origin = Origin(facts["embedder"], facts["fingerprint"], int(facts["dimensions"]))
+            self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
+            # What collections report is kept in memory: counting rows reads the whole table.
+            self.count: int
+            self.tokens: int
+            self.count, self.tokens = self._reader.execute(_TOTALS).fetchone()
+        except _DAMAGE as error:
+            raise StorageError(f"{path} cannot be read as a collection: {error!r}; restore a backup of it") from error
 
     @staticmethod
     def create(path: Path, origin: Origin, created_at: float) -> None:
@@ -127,12 +136,19 @@ class Documents:
 
         Raises:
             UnknownCollection: the file was closed, since the collection was dropped meanwhile.
+            StorageFailed: the disk is full, or fails; nothing was changed.
         """
         self._check_open()
-        with self._writer:
-            self._writer.execute("BEGIN IMMEDIATE")
-            change = Writing(self._writer)
-            yield change
+        try:
+            with self._writer:
+                self._writer.execute("BEGIN IMMEDIATE")
+                if not self._numbering:
+                    self._writer.execute(_NEVER_AGAIN, [time.time_ns() // 1000])
+                change = Writing(self._writer)
+                yield change
+        except sqlite3.OperationalError as error:
+            raise StorageFailed(f"the data folder cannot be written: {error}; nothing was changed") from error
+        self._numbering = True
         self.count += change.documents
         self.tokens += change.tokens
 

@@ -10,6 +10,7 @@
     │   ├── Overloaded             the queue is full; `retry_after_ms` says when to come back
     │   ├── DeadlineExceeded
     │   └── ShuttingDown
+    ├── StorageFailed            the disk is full or fails; told, since only an operator can mend it
     ├── InferenceFailed          a run of a model raised: our fault, told without its internals
     └── StartupError             the process ends with one line and exit code 2
         ├── SettingsError
@@ -42,7 +43,7 @@ class InvalidRequest(RequestError):
             limit: what it may hold.
             remedy: what to do instead.
         """
-        super().__init__(f"{field}: got {_shown(value)}, but {limit}; {remedy}")
+        super().__init__(f"{field}: got {shown(value)}, but {limit}; {remedy}")
         self.field = field
 
 
@@ -79,6 +80,10 @@ class ShuttingDown(CapacityError):
     """Report a server that takes no more work."""
 
 
+class StorageFailed(ShortlistError):
+    """Report a change that could not be written; nothing of it was."""
+
+
 class InferenceFailed(ShortlistError):
     """Report a run of a model that raised; the cause is chained and logged, not told to callers."""
 
@@ -110,6 +115,7 @@ class ListenError(StartupError):
 _SHOWN_CHARACTERS = 60
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a caller's value as a message can hold it: quoted, and cut if it is long (gRPC limits messages)."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

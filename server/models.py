@@ -1,110 +1,68 @@
 """The two models: texts to vectors, and a query beside documents to scores, through the scheduler.
 
-`Graph` is what a slot runs; `Embedder` and `Scorer` are what the pipeline awaits. Knows texts, deadlines and
+`Embedder` and `Scorer` are what the pipeline awaits; `graph.py` has what a slot runs. Knows texts, deadlines and
 lanes; knows neither collections nor gRPC.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server.bundle import OUTPUT, Bundle, Source
-from shortlist.server.cost import Cost
+from shortlist.server.bundle import Bundle
 from shortlist.server.errors import DeadlineExceeded
+from shortlist.server.graph import Graph
 from shortlist.server.lanes import Job, Lane, Outcome
 from shortlist.server.scheduler import Scheduler
-from shortlist.server.session import Session
-from shortlist.server.settings import Provider
-from shortlist.server.tokens import Encoded, Tokenizer, Tokens, pad
+from shortlist.server.tokens import Encoded, Tokenizer, Tokens
 
 TextKind = Literal["query", "document"]
 
-# Texts shorter than this, all together, are tokenized where they are asked for: that takes less time than
-# handing them to a thread and back.
-_INLINE_CHARACTERS = 2_000
-_ENCODED_AT_ONCE = 64
-_WARM_UP_TOKENS = (8, 16, 32, 64, 128, 256, 512)
+_SLICE = 32  # texts that are tokenized at once: some milliseconds
+# A slice shorter than this is tokenized where it is asked for: that takes less time than handing it to a thread.
+_INLINE_CHARACTERS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """Say what a loaded model is."""
+class TokenizingPool:
+    """Tokenize on threads of its own, in slices: between two of them a deadline counts, and a caller may leave."""
 
-    source: Source
-    variant: str
-    variants: tuple[str, ...]
-    provider: str  # as onnxruntime names it
-    max_tokens: int
-    dimensions: int  # 0 for a reranker
-    fingerprint: str
-    blend: float  # share of the similarity in the final order, unless a search says otherwise; 0 for an embedder
+    def __init__(self, threads: int) -> None:
+        """Start with no thread; they come with the work."""
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="tokenize")
 
-
-class Graph:
-    """Run encoded texts through one variant of a bundle: the scheduler's `Model`."""
-
-    def __init__(self, bundle: Bundle, variant: str, provider: Provider, threads: int, batch_tokens: int) -> None:
-        """Check the variant's files and load its graph.
+    async def encode(
+        self, encode: Callable[[Sequence[str]], list[Encoded]], texts: Sequence[str], until: float
+    ) -> list[Encoded]:
+        """Encode texts from the first on, for as long as there is time.
 
         Args:
-            bundle: where it lies.
-            variant: which graph of it.
-            provider: where to run it.
-            threads: what one run uses.
-            batch_tokens: padded tokens that one run may stack; a variant whose results depend on its
-                batch-mates runs one item at a time whatever this says.
+            encode: what encodes a slice.
+            texts: what to encode.
+            until: a time of the monotonic clock, in seconds.
 
-        Raises:
-            BundleError: the variant is missing or damaged.
-            ProviderError: the provider is not there.
+        Returns:
+            as many items as there was time for.
         """
-        bundle.verify(variant)
-        manifest = bundle.manifest
-        self._session = Session(bundle.graph(variant), provider, threads)
-        self._output = OUTPUT[manifest.kind]
-        self._pad_token_id = manifest.pad_token_id
-        self.width = manifest.dimensions if manifest.kind == "embedder" else 1
-        self.batch_tokens = batch_tokens if manifest.variants[variant].batch_invariant else 0
-        self.cost = Cost()
-        self.running = Running(
-            manifest.source,
-            variant,
-            tuple(manifest.variants),
-            self._session.provider,
-            manifest.max_tokens,
-            manifest.dimensions,
-            manifest.fingerprint(variant),
-            manifest.blend,
-        )
+        items: list[Encoded] = []
+        for start in range(0, len(texts), _SLICE):
+            if time.monotonic() >= until:
+                break
+            part = texts[start : start + _SLICE]
+            if sum(map(len, part)) <= _INLINE_CHARACTERS:
+                items += encode(part)
+            else:
+                items += await asyncio.get_running_loop().run_in_executor(self._threads, encode, part)
+        return items
 
-    def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
-        """Return float32 [items, width], and learn what the run cost."""
-        began = time.perf_counter()
-        values = self._infer(items)
-        self.cost.observe(sum(len(item) for item in items), len(items), time.perf_counter() - began)
-        return values
-
-    def estimate_s(self, lengths: Sequence[int]) -> float:
-        """Return the seconds that items of these lengths, in tokens, take on one slot."""
-        return self.cost.estimate_s(lengths)
-
-    def _infer(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
-        values = self._session.run(self._output, pad(items, self._pad_token_id))
-        return values.reshape(len(items), self.width)
-
-    def warm_up(self, tokenizer: Tokenizer) -> None:
-        """Run every doubling of the length up to the window, so that the first request finds all known."""
-        longest = tokenizer.encode([" ".join(["word"] * self.running.max_tokens)])[0]
-        lengths = [length for length in _WARM_UP_TOKENS if length < len(longest)]
-        for length in (*lengths, len(longest)):
-            item = Encoded(longest.input_ids[:length], longest.type_ids[:length], truncated=True)
-            self._infer([item])  # the first run of a shape also pays for its memory: not counted
-            self.run([item])
+    def close(self) -> None:
+        """Drop what waits; what runs ends within a slice."""
+        self._threads.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +77,10 @@ class Embedded:
 class Embedder:
     """Turn texts into vectors with the dual encoder."""
 
-    def __init__(self, bundle: Bundle, graph: Graph, scheduler: Scheduler) -> None:
+    def __init__(self, bundle: Bundle, graph: Graph, scheduler: Scheduler, pool: TokenizingPool) -> None:
         """Join the bundle's tokenizer and prefixes with its loaded graph."""
         self.graph = graph
+        self._pool = pool
         self.tokenizer = Tokenizer(bundle)
         self._scheduler = scheduler
         self._prefixes: dict[TextKind, str] = {
@@ -143,7 +102,12 @@ class Embedder:
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         prefixed = self.prefixed(texts, kind)
-        items = await _encoded(lambda: self.tokenizer.encode(prefixed), sum(map(len, prefixed)))
+        items = await self._pool.encode(self.tokenizer.encode, prefixed, deadline)
+        if len(items) < len(texts):
+            raise DeadlineExceeded(
+                f"{len(items)} of {len(texts)} texts were tokenized at the deadline;"
+                " allow more time, or send less at once"
+            )
         outcome = await _finish(self._scheduler, Job(lane, self.graph, items, deadline))
         return Embedded(outcome.values, tuple(len(item) for item in items), tuple(item.truncated for item in items))
 
@@ -179,9 +143,10 @@ class Scored:
 class Scorer:
     """Score documents beside a query with the cross-encoder."""
 
-    def __init__(self, bundle: Bundle, graph: Graph, scheduler: Scheduler) -> None:
+    def __init__(self, bundle: Bundle, graph: Graph, scheduler: Scheduler, pool: TokenizingPool) -> None:
         """Join the bundle's tokenizer with its loaded graph."""
         self.graph = graph
+        self._pool = pool
         self.tokenizer = Tokenizer(bundle)
         self._scheduler = scheduler
 
@@ -196,33 +161,20 @@ class Scorer:
         Raises:
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
-        characters = len(query) * len(documents) + sum(map(len, documents))
-        items = await _encoded(lambda: self._encode(query, documents, deadline), characters)
+        now = self._scheduler.clock()
+        items = await self._pool.encode(
+            partial(self.tokenizer.encode_pairs, query), documents, until=now + (deadline - now) / 2
+        )
         logits, done = np.zeros(len(documents), np.float32), np.zeros(len(documents), np.bool_)
         if items:
             outcome = await _finish_in_time(self._scheduler, Job(Lane.RERANK, self.graph, items, deadline))
             logits[: len(items)], done[: len(items)] = outcome.values[:, 0], outcome.done
         return Scored(logits, done, sum(item.truncated for item in items))
 
-    def _encode(self, query: str, documents: Sequence[str], deadline: float) -> list[Encoded]:
-        """Encode the pairs, or as many as half of the time allows: a thousand long texts take a second."""
-        items: list[Encoded] = []
-        now = self._scheduler.clock()
-        until = now + (deadline - now) / 2
-        for start in range(0, len(documents), _ENCODED_AT_ONCE):
-            if self._scheduler.clock() >= until:
-                break
-            items += self.tokenizer.encode_pairs(query, documents[start : start + _ENCODED_AT_ONCE])
-        return items
-
     def estimate_s(self, lengths: Sequence[int]) -> float:
         """Estimate the seconds until pairs of these lengths, in tokens, are scored if they came now."""
         run_s = self.graph.estimate_s(lengths) / min(self._scheduler.slots, len(lengths))
         return self._scheduler.wait_s(Lane.RERANK) + run_s
-
-
-async def _encoded(encode: Callable[[], list[Encoded]], characters: int) -> list[Encoded]:
-    return encode() if characters <= _INLINE_CHARACTERS else await asyncio.to_thread(encode)
 
 
 async def _finish_in_time(scheduler: Scheduler, job: Job) -> Outcome:

@@ -21,6 +21,7 @@ All state is under one lock, which is held for decisions and never during a run.
 
 import bisect
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -30,11 +31,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server.errors import InferenceFailed, Overloaded, ShuttingDown
+from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
 from shortlist.server.lanes import Job, Lane, Outcome, Part, take
 from shortlist.server.tokens import Encoded
 
 logger = logging.getLogger(__name__)
+
+_LEAST_RETRY_MS = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,18 @@ class Scheduler:
         """Queue a job and return its future; cancelling the future frees the job's place.
 
         Raises:
+            InvalidRequest: the job is larger than the whole queue.
             Overloaded: the queue is full.
             ShuttingDown: `stop` was called.
         """
         tokens = _tokens(job.items)
+        if tokens > self._queue_tokens:
+            raise InvalidRequest(
+                "request",
+                f"{tokens} tokens",
+                f"the server's whole queue holds {self._queue_tokens}",
+                "send less at once, or raise queue_tokens on the server",
+            )
         with self._changed:
             if self._stopping:
                 raise ShuttingDown("the server is stopping; send the request to another one")
@@ -88,7 +99,7 @@ class Scheduler:
                 raise Overloaded(
                     f"the queue is full: {self._waiting_tokens} tokens wait, this request brings {tokens}, and"
                     f" queue_tokens is {self._queue_tokens}; try again later, or send less at once",
-                    retry_after_ms=max(1, round(1000 * self.wait_s(Lane.INGEST))),
+                    retry_after_ms=self._retry_after_ms(),
                 )
             lane = self._lanes[job.lane]
             if not lane:
@@ -125,6 +136,11 @@ class Scheduler:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _retry_after_ms(self) -> int:
+        """Say when to come back: once the backlog is done, and not all at the same moment."""
+        backlog_ms = max(_LEAST_RETRY_MS, 1000 * self.wait_s(Lane.INGEST))
+        return round(backlog_ms * random.uniform(1, 2))  # noqa: S311 (spreads callers, hides nothing)
 
     def _work(self) -> None:
         while True:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server import convert
-from shortlist.server.errors import InvalidRequest, UnknownDocument
+from shortlist.server.errors import InvalidRequest, UnknownDocument, shown
 from shortlist.server.lanes import Lane
 from shortlist.server.pipeline import DEFAULT_TOP_K, Pipeline, Query
 
 if TYPE_CHECKING:
     import grpc
 
+# Many calls that are cut short at one moment are answered one after another; longer deadlines have more of them.
+_MARGIN_SHARE = 0.05
 _DEFAULT_PAGE_SIZE = 100
 _SHOWN_IDS = 5
 _PAGE_TOKEN_DIGITS = 18  # SQLite's numbers go a little further
@@ -32,14 +34,14 @@ class Deadlines:
     """Turn what is left of a call into a time of the monotonic clock, in seconds."""
 
     default_s: float  # of a call that brings none
-    margin_s: float  # what answering takes: work stops this much earlier
+    margin_s: float  # what answering takes, at least: work stops this much earlier
 
     def of(self, context: Context) -> float:
         """Return when the work for a call must be done."""
         remaining_s = context.time_remaining()
         if remaining_s is None or math.isinf(remaining_s):
             remaining_s = self.default_s
-        return time.monotonic() + remaining_s - self.margin_s
+        return time.monotonic() + remaining_s - max(self.margin_s, _MARGIN_SHARE * remaining_s)
 
 
 class Retrieval(pb_grpc.RetrievalServicer):
@@ -88,7 +90,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
         if missing := [name for name in request.ids if name not in found]:
             raise UnknownDocument(
                 f"ids: {len(missing)} of {len(request.ids)} are not in collection {request.collection!r}:"
-                f" {', '.join(missing[:_SHOWN_IDS])}{', ...' if len(missing) > _SHOWN_IDS else ''}"
+                f" {', '.join(map(shown, missing[:_SHOWN_IDS]))}{', ...' if len(missing) > _SHOWN_IDS else ''}"
             )
         return pb.GetResponse(documents=[convert.document_message(found[name]) for name in request.ids])
 
@@ -146,6 +148,8 @@ class Inference(pb_grpc.InferenceServicer):
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         self._limits.texts("texts", request.texts)
+        if request.query:
+            self._limits.text("query", request.query)
         if convert.model(request.model) == "reranker":
             tokenizer = self._pipeline.scorer.tokenizer
             shown = await asyncio.to_thread(tokenizer.show, request.texts, request.query)

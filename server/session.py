@@ -24,7 +24,8 @@ NAMES: dict[Provider, str] = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 _EXTRAS: dict[Provider, str] = {"cpu": "cpu", "openvino": "openvino", "cuda": "gpu", "tensorrt": "gpu"}
-_ERRORS_ONLY = 3  # onnxruntime's severity: 0 verbose, 1 info, 2 warning, 3 error
+# onnxruntime's severity: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal. An error is raised as well as logged.
+_FATAL_ONLY = 4
 
 
 class Session:
@@ -51,7 +52,7 @@ class Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _FATAL_ONLY
         # Patterns are kept for every shape that was ever seen; unpadded runs have hundreds.
         options.enable_mem_pattern = False
         # Spinning threads take a core from the other slots' runs (onnxruntime issue 17011).

@@ -11,6 +11,27 @@ from typing import Literal
 
 from shortlist.server.errors import SettingsError
 
+_MOST_BYTES = 2**31 - 1  # of a gRPC message
+_MOST_THREADS = 1024
+_MOST_DOCUMENTS = 1_000_000  # in one call
+_A_DAY_S = 86_400
+_RANGES: dict[str, tuple[float, float]] = {
+    "port": (0, 65_535),
+    "slots": (0, _MOST_THREADS),
+    "threads": (1, _MOST_THREADS),
+    "batch_tokens": (0, 2**31 - 1),
+    "queue_tokens": (1, 2**40),
+    "default_deadline_s": (0.001, 30 * _A_DAY_S),
+    "deadline_margin_ms": (0, 1000 * _A_DAY_S),
+    "auto_rerank_all": (0, _MOST_DOCUMENTS),
+    "max_top_k": (1, _MOST_DOCUMENTS),
+    "max_candidates": (1, _MOST_DOCUMENTS),
+    "max_batch": (1, _MOST_DOCUMENTS),
+    "max_text_bytes": (1, _MOST_BYTES),
+    "max_request_bytes": (1024, _MOST_BYTES),
+    "drain_s": (0, _A_DAY_S),
+}
+
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
 
 
@@ -59,7 +80,10 @@ class Settings:
     )
     deadline_margin_ms: float = field(
         default=10.0,
-        metadata={"help": "how long before a call's deadline reranking stops, to have time to answer"},
+        metadata={
+            "help": "how long before a call's deadline its work stops, to have time to answer: this, or a twentieth"
+            " of the time that the call has, whichever is more"
+        },
     )
     auto_rerank_all: int = field(
         default=500,
@@ -86,27 +110,12 @@ class Settings:
         Raises:
             SettingsError: naming the setting, its value and the limit.
         """
-        least: dict[str, float] = {
-            "slots": 0,
-            "threads": 1,
-            "batch_tokens": 0,
-            "queue_tokens": 1,
-            "auto_rerank_all": 0,
-            "max_top_k": 1,
-            "max_candidates": 1,
-            "max_batch": 1,
-            "max_text_bytes": 1,
-            "max_request_bytes": 1024,
-            "deadline_margin_ms": 0,
-            "drain_s": 0,
-        }
-        for name, minimum in least.items():
-            if getattr(self, name) < minimum:
-                raise SettingsError(f"{name} is {getattr(self, name)}, but it must be {minimum} or more")
-        if not 0 <= self.port <= 65535:  # noqa: PLR2004 (the range of a port is its own name)
-            raise SettingsError(f"port is {self.port}, but ports go from 0 to 65535")
-        if self.default_deadline_s <= 0:
-            raise SettingsError(f"default_deadline_s is {self.default_deadline_s}, but it must be more than 0")
+        for name, (least, most) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise SettingsError(f"{name} is {getattr(self, name)}, but it must be {least} to {most}")
+        for name in ("embedder", "reranker", "data", "host"):
+            if "\0" in str(getattr(self, name)) or not str(getattr(self, name)):
+                raise SettingsError(f"{name} is {str(getattr(self, name))!r}, but it must not be empty or hold a NUL")
         if self.max_candidates < self.max_top_k:
             raise SettingsError(
                 f"max_candidates is {self.max_candidates}, but max_top_k is {self.max_top_k}, and hits are chosen"

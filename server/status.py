@@ -14,6 +14,7 @@ from shortlist.server.errors import (
     Overloaded,
     ShortlistError,
     ShuttingDown,
+    StorageFailed,
     UnknownCollection,
     UnknownDocument,
 )
@@ -26,6 +27,7 @@ CODES: dict[type[ShortlistError], grpc.StatusCode] = {
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+    StorageFailed: grpc.StatusCode.INTERNAL,
     InferenceFailed: grpc.StatusCode.INTERNAL,
 }
 

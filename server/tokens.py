@@ -20,6 +20,8 @@ from shortlist.server.errors import BundleError
 
 Ids = NDArray[np.int64]
 
+_CHARACTERS_A_TOKEN = 16  # English has 4 to 5; what has more is looked at further
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -58,24 +60,42 @@ class Tokenizer:
             raise BundleError(f"{bundle.tokenizer} cannot be read as a tokenizer: {error}") from error
         self.max_tokens = bundle.manifest.max_tokens
         self._fast.no_padding()
+        self._whole = FastTokenizer.from_str(self._fast.to_str())
+        self._whole.no_truncation()
         self._fast.enable_truncation(self.max_tokens, strategy="longest_first")
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Encode each text on its own."""
-        return [_encoded(found) for found in self._fast.encode_batch_fast(list(texts))]
+        return [_encoded(found) for found in self._fast.encode_batch_fast([self._begin(text) for text in texts])]
 
     def encode_pairs(self, query: str, documents: Sequence[str]) -> list[Encoded]:
         """Encode each document beside the query."""
-        pairs = [(query, document) for document in documents]
+        query = self._begin(query)
+        pairs = [(query, self._begin(document)) for document in documents]
         return [_encoded(found) for found in self._fast.encode_batch_fast(pairs)]
 
     def show(self, texts: Sequence[str], query: str = "") -> list[Tokens]:
         """Return each text's tokens as strings, beside the query if there is one."""
+        texts, query = [self._begin(text) for text in texts], self._begin(query)
         inputs = [(query, text) if query else text for text in texts]
         return [
             Tokens(tuple(found.ids), tuple(found.tokens), bool(found.overflowing))
             for found in self._fast.encode_batch(inputs)
         ]
+
+    def _begin(self, text: str) -> str:
+        """Return the beginning of a long text that holds more tokens than the window.
+
+        `tokenizers` keeps all that it truncates, and for a pair every window of the one text beside every window of
+        the other: two texts of 40 KB take a gigabyte. What is cut here is never read, but for the tokens next to
+        the cut, and those are far behind the window.
+        """
+        length = _CHARACTERS_A_TOKEN * self.max_tokens
+        while length < len(text):
+            if len(self._whole.encode(text[:length])) > 2 * self.max_tokens:
+                return text[:length]
+            length *= 4
+        return text
 
 
 def pad(batch: Sequence[Encoded], pad_token_id: int) -> dict[str, Ids]:

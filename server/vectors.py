@@ -7,6 +7,7 @@ Any thread may search while one changes: usearch locks inside. `save` must not r
 lock sees to that.
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ _CONNECTIVITY = 16
 _EXACT_COUNT = 1000
 # Candidates that a search keeps on its way: twice the default shortlist. usearch raises it to the count asked for.
 _EXPANSION = 100
+_DIGEST = ".sha256"
 
 
 class Vectors:
@@ -65,26 +67,41 @@ class Vectors:
             count: how many.
         """
         size = len(self._index)
-        if not size:
+        if not size or count <= 0:
             return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
         exact = size <= max(_EXACT_COUNT, count)
         found = self._index.search(vector, min(count, size), exact=exact, threads=1)
         return np.array(found.keys, dtype=np.uint64), 1.0 - np.array(found.distances, dtype=np.float32)
 
     def save(self) -> None:
-        """Replace the file by the index as it is: wholly, or not at all."""
+        """Replace the file by the index as it is: wholly, or not at all.
+
+        Raises:
+            OSError, RuntimeError: it cannot be written; the old file stays.
+        """
         beside = self._path.with_suffix(".new")
         self._index.save(str(beside))  # usearch itself would write onto the old file
+        digest = self._path.with_suffix(_DIGEST)
+        digest_beside = digest.with_suffix(".new-digest")
+        digest_beside.write_text(_sha256(beside))
+        # Between the two, the digest is another file's: a crash there costs a rebuild.
         durable.put(beside, self._path)
+        durable.put(digest_beside, digest)
 
 
 def _loaded(path: Path, dimensions: int) -> Index | None:
     """Return the saved index, or None where the file is missing, damaged or of another shape: it can be rebuilt."""
-    if not path.is_file():
-        return None
     try:
+        # usearch follows whatever offsets a damaged file holds, out of its memory.
+        if path.with_suffix(_DIGEST).read_text() != _sha256(path):
+            return None
         index = Index.restore(str(path), view=False, expansion_search=_EXPANSION)
-    except (RuntimeError, ValueError):
+    except (OSError, RuntimeError, ValueError):
         return None
     usable = index is not None and index.ndim == dimensions and index.dtype.name.lower() == _DTYPE
     return index if usable else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

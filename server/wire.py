@@ -17,6 +17,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from shortlist.server.errors import InvalidRequest
 
 _LENGTH_DELIMITED = 2  # wire type of strings, bytes and messages
+# Enough for the text of a document's metadata. Each level reads its bytes once more, and metadata nests without end.
+_DEEPEST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,20 @@ def parser(message: type[Message]) -> Callable[[bytes], Message | Malformed]:
 
 
 def _reason(descriptor: Any, data: bytes) -> InvalidRequest:
-    found = _bad_text(descriptor, data)
+    found = _bad_text(descriptor, data, _DEEPEST)
     if found is None:
-        name = descriptor.full_name
-        return InvalidRequest(name, data[:20], "it is not a message of this type", "generate your stubs again")
+        limit = "it must be a message of this type, with metadata nested 32 levels deep at most"
+        return InvalidRequest(
+            descriptor.full_name, data[:20], limit, "flatten metadata, or generate your stubs again"
+        )
     field, value = found
     return InvalidRequest(field, value, "text must be valid UTF-8", "decode it with its real encoding first")
 
 
-def _bad_text(descriptor: Any, data: bytes) -> tuple[str, bytes] | None:
-    """Return path and bytes of the first string that is not UTF-8, if there is one."""
+def _bad_text(descriptor: Any, data: bytes, levels: int) -> tuple[str, bytes] | None:
+    """Return path and bytes of the first string that is not UTF-8, if there is one so many levels deep."""
+    if not levels:
+        return None
     try:
         # A message without fields of its own keeps every field as unknown: number, wire type and bytes.
         unknown: Any = UnknownFieldSet(Empty.FromString(data))  # its stubs miss that it is a sequence
@@ -63,7 +69,7 @@ def _bad_text(descriptor: Any, data: bytes) -> tuple[str, bytes] | None:
             continue
         name = f"{field.name}[{place}]" if field.is_repeated else field.name
         if field.message_type is not None:
-            inner = _bad_text(field.message_type, entry.data)
+            inner = _bad_text(field.message_type, entry.data, levels - 1)
             if inner is not None:
                 return f"{name}.{inner[0]}", inner[1]
         elif field.type == FieldDescriptor.TYPE_STRING and not _is_utf8(entry.data):

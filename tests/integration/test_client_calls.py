@@ -217,6 +217,28 @@ def test_a_request_that_is_too_large(scripted, call):
     assert scripted.requests == []
 
 
+def test_a_deadline_that_no_call_can_have(scripted, call):
+    """What gRPC would take for a deadline that has passed is refused, and not sent."""
+    with pytest.raises(errors.InvalidRequest, match=r"^timeout_s: got inf, but 2,592,000 \(30 days\) is the most"):
+        call("embed", ["text"], timeout_s=float("inf"))
+    assert scripted.requests == []
+
+
+@pytest.mark.parametrize("make", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("address", "timeout_s", "message"),
+    [
+        ("", 1.0, "address: got '', but it must not be empty; "),
+        ("here:1", 0, "timeout_s: got 0, but it must be more than 0; "),
+        ("here:1", float("nan"), "timeout_s: got nan, but 2,592,000 "),
+    ],
+)
+def test_what_no_client_can_be_made_with(make, address, timeout_s, message):
+    """A client that could reach nobody is refused when it is made."""
+    with pytest.raises(ValueError, match=f"^{message}"):
+        make(address, timeout_s=timeout_s)
+
+
 def test_waiting_for_a_server_that_starts(scripted, call):
     """Waiting outlasts more refusals than one call's retries, and returns what the server runs."""
     pushback = (("grpc-retry-pushback-ms", "1"),)
@@ -318,6 +340,40 @@ def test_index_outlasts_a_busy_server(scripted, target, corpus, capsys, monkeypa
     assert cli.main(["index", *target, "--json", corpus(10)]) == 0
     assert len(scripted.asked("Upsert")) == 10
     assert json.loads(capsys.readouterr().out)["documents"] == 10
+
+
+@pytest.fixture
+def narrow(scripted, target):
+    """Let the server's whole queue hold so many documents."""
+
+    def hold(most):
+        def answer(request):
+            count = len(request.documents)
+            refusal = f"request: got '{count} tokens', but the server's whole queue holds {most}; send less at once"
+            over = Refusal(grpc.StatusCode.INVALID_ARGUMENT, refusal)
+            return over if count > most else pb.UpsertResponse(inserted=count)
+
+        scripted.defaults["Upsert"] = answer
+
+    return hold
+
+
+def test_index_halves_what_is_larger_than_the_queue(scripted, target, corpus, capsys, narrow):
+    """A batch that the server's queue could never hold arrives in parts, each document once."""
+    narrow(3)
+    assert cli.main(["index", *target, "--batch-size=10", "--json", corpus(20)]) == 0
+    assert json.loads(capsys.readouterr().out)["documents"] == 20
+    taken = [len(request.documents) for request in scripted.asked("Upsert") if len(request.documents) <= 3]
+    assert sum(taken) == 20
+
+
+def test_index_stops_at_a_document_that_is_larger_than_the_queue(target, corpus, capsys, narrow):
+    """A single document that does not fit ends the command with the server's words."""
+    narrow(0)
+    assert cli.main(["index", *target, corpus(4)]) == 1
+    assert capsys.readouterr().err.startswith(
+        "shortlist index: request: got '1 tokens', but the server's whole queue"
+    )
 
 
 def test_index_gives_up_when_its_patience_is_over(scripted, target, corpus, capsys):

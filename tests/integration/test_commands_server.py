@@ -72,12 +72,12 @@ def test_search_prints_a_table(run, collection, cities):
 
 
 def test_index_a_folder_of_notes(run, collection, tmp_path):
-    """Text files below a folder become passages that are found by their file's name."""
+    """Text files below a folder become passages that are found by their file's path."""
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "travel.md").write_text("# Travel\n\nParis is in France.\n")
     assert run("index", "--collection", collection, str(tmp_path / "notes")).returncode == 0
     (hit,) = json.loads(run("search", "--collection", collection, "--json", "Paris").stdout)["hits"]
-    assert (hit["id"], hit["title"]) == ("travel.md#1", "Travel")
+    assert (hit["id"], hit["title"]) == (f"{tmp_path}/notes/travel.md#1", "Travel")
 
 
 def test_index_continues_after_an_interruption(run, server, collection, tmp_path):

@@ -4,6 +4,7 @@ What stands in for a new user's machine: a model hub's cache that holds tiny mod
 free port in place of 50051, and `tests/grpcurl.py` in place of grpcurl. `make test` is this very run.
 """
 
+import json
 import os
 import re
 import shlex
@@ -122,7 +123,7 @@ def test_the_readme_names_what_it_should():
 
 
 @pytest.mark.timeout(TIMEOUT_S)
-@pytest.mark.parametrize("command", [command for command in MAKE if command != "make test"])
+@pytest.mark.parametrize("command", [command for command in MAKE if command.startswith("make demo")])
 def test_make(command: str, environment: dict[str, str], real_reranker: Path):
     """`make demo` ends well, shows both stages, and finds csv.DictReader for its own example."""
     shown = run(command, environment, ROOT)
@@ -135,6 +136,21 @@ def test_make_test_is_what_runs_this(environment: dict[str, str]):
     """`make test` runs pytest, as CI does."""
     assert "-m pytest" in run("make --dry-run test", environment, ROOT)
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_make_quality(environment: dict[str, str], tiny, shared_data: Path):
+    """`make quality` measures what it says: its own command, on a small collection with tiny models."""
+    shown = run("make --dry-run quality", environment, ROOT)
+    (command,) = re.findall(r"\S+/python -m shortlist\.bench\.quality .*", shown.replace("\\\n", ""))
+    for asked, tried in (
+        (".demo/embedder", str(tiny.embedder)),
+        (".demo/reranker", str(tiny.reranker)),
+        ("../shared/data/squad-dev", str(shared_data / "xquad-en")),
+    ):
+        command = command.replace(asked, tried)
+    result = json.loads(run(f"{command} --rerank-queries 20", environment, ROOT).splitlines()[-1])
+    assert (result["documents"], result["queries"], result["reranked_queries"]) == (240, 1190, 20)
+    assert 0 < result["recall_at_50"] < 1  # random weights find some by chance
 
 
 def test_pip_install(environment: dict[str, str]):

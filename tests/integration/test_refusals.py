@@ -87,6 +87,9 @@ CASES = [
     ("Rerank", pb.RerankRequest(query="q", documents=["d"], top_k=0), INVALID, "top_k: got 0"),
     ("Tokenize", pb.TokenizeRequest(), INVALID, "texts: got []"),
     ("Tokenize", pb.TokenizeRequest(texts=["a"], query="q"), INVALID, "query: got 'q', but the embedder"),
+    ("Tokenize", pb.TokenizeRequest(texts=["a"], model=2, query=" "), INVALID, "query: got ' '"),
+    ("Tokenize", pb.TokenizeRequest(texts=["a"], model=2, query="x" * (2 << 20)), INVALID, "query: got"),
+    ("Search", search(collection="x" * 50_000), NOT_FOUND, "there is none named 'xxx"),
     ("Tokenize", pb.TokenizeRequest(texts=["a"], model=9), INVALID, "model: got 9"),
 ]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shortlist.server import bundle
-from shortlist.server.models import Graph
+from shortlist.server.graph import Graph
 from shortlist.server.tokens import Tokenizer
 
 TEXTS = ["one", "a few more words than that", "the quick brown fox jumps over the lazy dog " * 3, "end"]

@@ -5,7 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from shortlist.bench import local
-from shortlist.client import Client, Document, Unavailable
+from shortlist.client import Client, Document, ServerError, Unavailable
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub
 
 WAIT_S = 60
 
@@ -155,7 +157,78 @@ def test_a_collection_of_another_embedder(options: list[str], tmp_path: Path):
 
 def test_settings_that_make_no_sense(options: list[str]):
     """A setting outside its range is refused by name and value."""
-    assert "threads is 0, but it must be 1 or more" in refused([*options, "--threads", "0"])
+    assert "threads is 0, but it must be 1 to 1024" in refused([*options, "--threads", "0"])
+
+
+def test_a_graph_that_is_not_what_its_manifest_says(options: list[str], tmp_path: Path):
+    """A manifest with a window or a width that the graph does not have is found at start."""
+    path = tmp_path / "embedder" / "manifest.json"
+    edit(path, lambda manifest: manifest.update(dimensions=7))
+    assert "the graph does not run as its manifest says" in refused(options)
+    edit(path, lambda manifest: manifest.update(dimensions=32, max_tokens=5000))
+    assert "the graph does not run as its manifest says" in refused(options)
+
+
+def test_a_stranger_in_the_data_folder(options: list[str], tmp_path: Path):
+    """A folder that is no collection stops the start by its name, and is left as it was."""
+    stranger = tmp_path / "data" / "collections" / "stranger"
+    stranger.mkdir(parents=True)
+    assert "stranger is no collection" in refused(options)
+    assert list(stranger.iterdir()) == []
+
+
+def test_a_full_disk_loses_nothing(options: list[str], tmp_path: Path):
+    """Where nothing can be written any more, a change fails as a whole with the reason, and searches go on."""
+    limit = 600_000  # bytes a file: the index and SQLite's log stop growing there
+    program = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2);"
+    program += "os.execv(sys.argv[2], sys.argv[2:])"
+    command = [sys.executable, "-c", program, str(limit), local.SHORTLIST, "serve", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with Client(local.address(process), timeout_s=WAIT_S) as client:
+            client.create_collection("papers")
+            client.upsert("papers", [Document("kept", "text")])
+            with pytest.raises(ServerError, match=r"the data folder cannot be written: .*; nothing was changed"):
+                client.upsert("papers", [Document(str(number), "x" * 10_000) for number in range(100)])
+            assert [hit.id for hit in client.search("papers", "text", mode="dense").hits] == ["kept"]
+        process.terminate()
+        assert process.wait(WAIT_S) == 0
+    with local.serving(*options) as address, Client(address) as client:
+        assert [document.id for document in client.list("papers")] == ["kept"]
+
+
+def test_ipv6(options: list[str]):
+    """An IPv6 address is announced as addresses are written, so that a client can use it."""
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    with local.serving(*options, "--host", "::1") as address, Client(address) as client:
+        assert address.startswith("[::1]:")
+        assert client.describe().slots >= 1
+
+
+def test_nothing_is_kept_in_the_home_folder(options: list[str], tmp_path: Path):
+    """The server writes nothing into its user's home: onnxruntime's telemetry is off."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with subprocess.Popen(
+        [local.SHORTLIST, "serve", *options], stdout=subprocess.PIPE, text=True, env={"HOME": str(home)}
+    ) as process:
+        local.address(process)
+        process.terminate()
+        assert process.wait(WAIT_S) == 0
+    assert list(home.iterdir()) == []
+
+
+def test_a_second_signal_ends_it_at_once(options: list[str]):
+    """While a stop waits for a call, a second signal ends the process without waiting."""
+    with local.start([*options, "--drain-s", "600"]) as process:
+        address = local.address(process)
+        with grpc.insecure_channel(address) as channel:
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+            process.send_signal(signal.SIGTERM)
+            assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(WAIT_S) == 128 + signal.SIGTERM
 
 
 def test_health_and_reflection(server):
@@ -176,19 +249,18 @@ def test_sigterm_finishes_what_is_under_way(options: list[str], tmp_path: Path):
         with Client(address, timeout_s=WAIT_S) as client:
             client.create_collection("papers")
             client.upsert("papers", [Document("a", "text")])
-            answers: list[int] = []
-            texts = ["word " * 300] * 1000
-            call = threading.Thread(target=lambda: answers.append(client.rerank("q", texts).reranked))
-            call.start()
-            with grpc.insecure_channel(address) as channel:
-                watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
-                assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-                process.send_signal(signal.SIGTERM)
-                assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
-                watch.cancel()
-            call.join(WAIT_S)
-            assert answers == [1000]
-            assert process.wait(WAIT_S) == 0
+        with grpc.insecure_channel(address) as channel:
+            request = pb.RerankRequest(query="q", documents=["word " * 300] * 1000)
+            call = InferenceStub(channel).Rerank.future(request, timeout=WAIT_S)
+            # Behind the rerank on one connection: once this is answered, the rerank has begun.
+            InferenceStub(channel).Describe(pb.DescribeRequest(), timeout=WAIT_S)
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
+            assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+            process.send_signal(signal.SIGTERM)
+            assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            watch.cancel()
+            assert call.result().reranked == 1000
+        assert process.wait(WAIT_S) == 0
         with Client(address, timeout_s=WAIT_S) as client, pytest.raises(Unavailable):
             client.describe()
     assert (tmp_path / "data" / "collections" / "papers" / "vectors.usearch").exists()

@@ -64,6 +64,10 @@ def test_every_file_of_a_variant_is_checked(manifest: Manifest, tmp_path: Path, 
         ({"colour": "red"}, "unknown field colour"),
         ({"format_version": 2}, "has format 2, this version reads 1"),
         ({"variants": []}, "is damaged"),
+        ({"max_tokens": 2}, "max_tokens is 2"),
+        ({"max_tokens": -5}, "max_tokens is -5"),
+        ({"dimensions": 0}, "dimensions is 0 for kind embedder"),
+        ({"pad_token_id": -1}, "pad_token_id is -1"),
     ],
 )
 def test_damage_is_named(manifest: Manifest, change: dict, message: str):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,8 @@ _EXTRAS = (
     "transformers",
     "usearch",
 )
+
+_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 
 
 def python(code, *arguments):
@@ -78,10 +81,14 @@ def test_help_of_every_command(name, capsys):
     [
         (["search", "hello"], "collection is not set; give --collection NAME, SHORTLIST_COLLECTION, or "),
         (["search", "--collection"], "argument --collection: expected one argument; see `shortlist search --help`"),
-        (["serve", "--port", "70000"], "port is 70000, but ports go from 0 to 65535"),
+        (["serve", "--port", "70000"], "port is 70000, but it must be 0 to 65535"),
         (["index", "--collection=x", "--batch-size=0", "f"], "batch_size is 0, but it must be 1 or more"),
         (["index", "--collection=x", "-", "-"], "standard input (-) can be read only once"),
         (["index", "--collection=x", "/nowhere"], "/nowhere: no such file or folder"),
+        (["index", "--collection=x", "--timeout-s=0", "f"], "timeout_s: got 0.0, but it must be more than 0; "),
+        (["describe", "--timeout-s=-1"], "timeout_s: got -1.0, but it must be more than 0; "),
+        (["describe", "--timeout-s=1e300"], "timeout_s: got 1e+300, but 2,592,000 (30 days) is the most; "),
+        (["describe", "--address="], "address: got '', but it must not be empty; "),
     ],
 )
 def test_what_cannot_be_used(arguments, message, capsys):
@@ -122,6 +129,39 @@ def test_a_missing_module_of_our_own_is_no_extra():
     """A defect of ours is not told as something to install."""
     with pytest.raises(ModuleNotFoundError), extras.needs("serve", "cpu"):
         raise ModuleNotFoundError("No module named 'shortlist.server.nothing'", name="shortlist.server.nothing")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        pytest.param(
+            "--help >/dev/full",
+            1,
+            "shortlist --help: standard output cannot be written: No space left on device",
+            marks=_FULL,
+        ),
+        pytest.param(
+            "serve --help >/dev/full",
+            1,
+            "shortlist serve: standard output cannot be written: No space left on device",
+            marks=_FULL,
+        ),
+        ("--help >&-", 1, "shortlist --help: standard output is closed; send it to /dev/null if nobody reads it"),
+        (">&-", 1, "shortlist: standard output is closed; send it to /dev/null if nobody reads it"),
+        ("describe --address= 2>&-", 2, ""),
+        ("rerank q <&-", 2, "shortlist rerank: standard input is closed; name what to read, or redirect it"),
+        (
+            "rerank q </dev/null",
+            2,
+            "shortlist rerank: there is nothing to score; give texts as arguments, or as lines of standard input",
+        ),
+    ],
+)
+def test_streams_that_cannot_be_used(words, code, message):
+    """Output that cannot be written, and input that is not there, are one line and no traceback."""
+    command = f"exec {sys.executable} -m shortlist.client.cli {words}"
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr.strip(), result.stdout) == (code, message, "")
 
 
 def test_a_reader_that_left():

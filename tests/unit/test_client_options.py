@@ -207,3 +207,11 @@ def test_help_shows_every_setting_with_default_and_variable():
         "examples: shortlist greet",
     ):
         assert part in flat
+
+
+@pytest.mark.parametrize("columns", ["1", "2", "3"])
+def test_help_on_a_terminal_without_room(monkeypatch, columns):
+    """However narrow the terminal, a command can be run and can be explained."""
+    monkeypatch.setenv("COLUMNS", columns)
+    parser = options.parser("greet", Sample, description="Greet them all.", examples="  shortlist greet")
+    assert "Greet them all." in parser.format_help()

@@ -51,3 +51,9 @@ def test_a_table_fits_the_terminal(monkeypatch):
     """The last column is cut where the terminal ends."""
     monkeypatch.setenv("COLUMNS", "50")
     assert output.table(("id", "text"), [("a", "x" * 100)]).splitlines()[1] == f"a   {'x' * 43}..."
+
+
+def test_a_terminal_without_room(monkeypatch):
+    """However narrow the terminal, some of the text is shown."""
+    monkeypatch.setenv("COLUMNS", "1")
+    assert output.table(("id", "text"), [("a", "x" * 100)]).splitlines()[1] == f"a   {'x' * 27}..."

@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from shortlist.client.reading import InputError, Reader, sources
+from shortlist.client import sources
+from shortlist.client.reading import Reader
+from shortlist.client.sources import InputError
 from shortlist.client.types import Document
 
 
@@ -26,7 +28,7 @@ def write(tmp_path):
 
 def documents(*paths, reader=None):
     """Read all documents of some paths."""
-    return [document for document, _ in (reader or Reader(1 << 20)).documents(sources(paths))]
+    return [document for document, _ in (reader or Reader(1 << 20)).documents(sources.find(paths))]
 
 
 def refusal(*paths):
@@ -54,22 +56,45 @@ def test_names_of_json_lines(write, name):
 
 
 def test_text_files_become_passages(write):
-    """A text file's passages are named after it; Markdown is titled by its first heading."""
+    """A text file's passages are named after its path; Markdown is titled by its first heading."""
     plain = write("notes/plain.txt", b"One.\r\n\r\nTwo.")
     marked = write("notes/deep/marked.md", b"Intro\n\n## The *heading* ##\n\nText.\n")
     assert documents(plain, marked) == [
-        Document("plain.txt#1", "One.\n\nTwo.", "plain.txt"),
-        Document("marked.md#1", "Intro\n\n## The *heading* ##\n\nText.", "The *heading*"),
+        Document(f"{plain}#1", "One.\n\nTwo.", "plain.txt"),
+        Document(f"{marked}#1", "Intro\n\n## The *heading* ##\n\nText.", "The *heading*"),
     ]
 
 
-def test_folders_are_searched(write, tmp_path):
+@pytest.mark.parametrize("given", ["a/README.md", "./a//README.md", "a/../a/README.md", "{}/a/README.md", "a", "./"])
+def test_one_file_has_one_id(write, tmp_path, monkeypatch, given):
+    """However a path is written, alone or as a folder, it makes the same ids, and files of one name differ."""
+    write("a/README.md", b"A")
+    monkeypatch.chdir(tmp_path)
+    assert [document.id for document in documents(given.format(tmp_path))] == ["a/README.md#1"]
+    write("b/README.md", b"B")
+    assert [document.id for document in documents("b")] == ["b/README.md#1"]
+
+
+def test_a_long_path_is_shortened(write, tmp_path, monkeypatch):
+    """Ids stay within 512 bytes, keep the path's end, and differ where only its beginning does."""
+    monkeypatch.chdir(tmp_path)
+    folders = "é" * 100, "é" * 100, "é" * 100
+    for first in "ab":
+        write("/".join((first, *folders, "notes.md")), b"N")
+    (one,), (other,) = documents("a"), documents("b")
+    assert one.id.endswith(f"{'é' * 100}/notes.md#1")
+    assert len(one.id.encode()) <= 512
+    assert one.id != other.id
+
+
+def test_folders_are_searched(write, tmp_path, monkeypatch):
     """A folder gives all files of known kinds below it, in order; ids hold the path; hidden ones are left out."""
+    monkeypatch.chdir(tmp_path)
     write("notes/b.txt", b"B")
     write("notes/a/c.md", b"C")
     write("notes/.git/d.txt", b"D")
     write("notes/e.pdf", b"E")
-    assert [document.id for document in documents(str(tmp_path / "notes"))] == ["a/c.md#1", "b.txt#1"]
+    assert [document.id for document in documents("notes")] == ["notes/a/c.md#1", "notes/b.txt#1"]
 
 
 def test_repeated_documents_are_left_out(write):
@@ -110,6 +135,7 @@ def test_fields_that_are_not_read_are_named(write):
             b'{"id": "a", "text": "caf\xe9"}',
             "line: got b'\\xe9', but byte 24 is not UTF-8; convert the file to UTF-8",
         ),
+        ({"id": "a\0", "text": "A"}, "id: got 'a\\x00', but an id must not hold a NUL character; take it out"),
         ({"id": "é" * 257, "text": "A"}, "id: got 'éééé"),
         ({"id": "a", "text": "é" * 60}, "text: got 'éééé"),
         ({"id": "a", "text": "A", "title": "t" * 4097}, "title: got 'tttt"),

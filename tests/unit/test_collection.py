@@ -1,6 +1,8 @@
 """Documents and index together: they agree after every change, failure and crash."""
 
 import shutil
+import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from shortlist.server.collection import Collection
 from shortlist.server.documents import Document, Origin
+from shortlist.server.errors import StorageError
 
 DIMENSIONS = 8
 RANDOM = np.random.default_rng(3)
@@ -139,6 +142,87 @@ def test_a_damaged_index_is_rebuilt(collection: Collection, tmp_path: Path, dama
     assert found(again, "text 7", 1) == ["7"]
     assert len(found(again, "text 7")) == 50
     again.close()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_flipped_bytes_are_noticed(collection: Collection, tmp_path: Path, seed: int):
+    """An index file with some bytes changed is rebuilt: usearch itself would follow them out of its memory."""
+    upsert(collection, *(Document(str(number), f"text {number}") for number in range(50)))
+    collection._save()
+    path = tmp_path / "c" / "vectors.usearch"
+    data = bytearray(path.read_bytes())
+    for place in np.random.default_rng(seed).integers(0, len(data), size=20):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    again = crashed(tmp_path / "c", tmp_path / "copy")
+    assert found(again, "text 7", 1) == ["7"]
+    again.close()
+
+
+def test_a_backup_that_is_put_back(tmp_path: Path):
+    """After an older documents.sqlite is put back beside a newer index, no number means two documents."""
+    folder, backup = tmp_path / "c", tmp_path / "backup.sqlite"
+    collection = create(folder)
+    upsert(collection, *(Document(f"a{number}", f"first {number}") for number in range(20)))
+    collection.close()
+    shutil.copy(folder / "documents.sqlite", backup)
+    collection = Collection(folder)
+    upsert(collection, *(Document(f"b{number}", f"second {number}") for number in range(20)))
+    collection.close()
+    shutil.copy(backup, folder / "documents.sqlite")
+    collection = Collection(folder)
+    upsert(collection, *(Document(f"c{number}", f"third {number}") for number in range(20)))
+    again = crashed(folder, tmp_path / "copy")
+    for letter, text in (("a", "first"), ("c", "third")):
+        assert [found(again, f"{text} {number}", 1) for number in range(20)] == [[f"{letter}{n}"] for n in range(20)]
+    assert len(again) == 40
+    again.close()
+    collection.close()
+
+
+def test_an_index_that_cannot_be_saved(collection: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """Where the index cannot be saved, documents are served all the same, and the log says so."""
+    upsert(collection, Document("a", "one"))
+    (tmp_path / "c" / "vectors.new").mkdir()
+    collection._save()
+    assert "collection c: its index could not be saved" in caplog.text
+    assert found(collection, "one") == ["a"]
+    again = crashed(tmp_path / "c", tmp_path / "copy")
+    assert found(again, "one") == ["a"]
+    again.close()
+
+
+def test_damage_inside_the_documents(collection: Collection, tmp_path: Path):
+    """A vector of the wrong length stops the start with the collection's name, not with a traceback."""
+    upsert(collection, Document("a", "one"))
+    connection = sqlite3.connect(tmp_path / "c" / "documents.sqlite")
+    with connection:
+        connection.execute("UPDATE documents SET vector = x'00000000'")
+    connection.close()
+    with pytest.raises(StorageError, match="copy is damaged"):
+        crashed(tmp_path / "c", tmp_path / "copy")
+
+
+def test_a_document_that_is_replaced_is_found_all_the_time(collection: Collection):
+    """While every document is written again and again, each search finds all of them."""
+    documents = [Document(str(number), f"text {number}") for number in range(20)]
+    upsert(collection, *documents)
+    over = threading.Event()
+
+    def replace() -> None:
+        version = 0
+        while not over.is_set():
+            version += 1
+            upsert(collection, *(Document(each.id, each.text, title=f"version {version}") for each in documents))
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        for _ in range(300):
+            assert sorted(found(collection, "text 1", 20), key=int) == [each.id for each in documents]
+    finally:
+        over.set()
+        writer.join()
 
 
 operations = st.lists(

@@ -34,7 +34,7 @@ def write(documents: Documents, *plain: Document) -> tuple[list[int], list[int]]
 def test_facts_are_kept(documents: Documents):
     """What was fixed at creation is read back."""
     assert documents.origin == ORIGIN
-    assert documents.created_at == 12.5
+    assert documents.created_at.timestamp() == 12.5
 
 
 def test_what_is_written_is_read(documents: Documents):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 
 from shortlist.server.errors import DeadlineExceeded
 from shortlist.server.lanes import Lane
-from shortlist.server.models import Embedder, Scored, Scorer
+from shortlist.server.models import Embedder, Scored, Scorer, TokenizingPool
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.tokens import Encoded
 
@@ -76,15 +77,23 @@ def scheduler(graph: Graph) -> Iterator[Scheduler]:
     made.stop()
 
 
+@pytest.fixture
+def pool() -> Iterator[TokenizingPool]:
+    """Return a pool of one thread."""
+    made = TokenizingPool(1)
+    yield made
+    made.close()
+
+
 def let_go(graph: Graph, runs: int) -> None:
     """Let runs of the graph end."""
     for _ in range(runs):
         graph.go.release()
 
 
-async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph):
+async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
     """A query gets the model's query prefix, and a document its own."""
-    embedder = Embedder(BUNDLE, graph, scheduler)
+    embedder = Embedder(BUNDLE, graph, scheduler, pool)
     let_go(graph, 2)
     deadline = scheduler.clock() + WAIT_S
     query = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
@@ -92,9 +101,9 @@ async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph):
     assert (query.lengths, document.lengths) == ((3,), (2,))
 
 
-async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Graph):
+async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
     """When its caller is gone, what waits of a call is dropped at once and never run."""
-    scorer = Scorer(BUNDLE, graph, scheduler)
+    scorer = Scorer(BUNDLE, graph, scheduler, pool)
     call = asyncio.create_task(scorer.score("q", ["a b c"] * 50, scheduler.clock() + WAIT_S))
     assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
     call.cancel()
@@ -104,39 +113,80 @@ async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Gr
     let_go(graph, 1)
 
 
-async def test_a_score_is_cut_at_its_deadline(scheduler: Scheduler, graph: Graph):
+async def test_a_score_is_cut_at_its_deadline(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
     """At the deadline the call returns with what is done, and says which; the order puts that first."""
-    scorer = Scorer(BUNDLE, graph, scheduler)
+    scorer = Scorer(BUNDLE, graph, scheduler, pool)
     let_go(graph, 2)
     scored = await scorer.score("q", ["one", "one two three", "one two", "one"], scheduler.clock() + 0.2)
     assert scored.done.tolist() == [True, True, False, False]
     assert scored.order() == [1, 0, 2, 3]
 
 
-async def test_a_deadline_in_the_past_scores_nothing(scheduler: Scheduler, graph: Graph):
+async def test_a_deadline_in_the_past_scores_nothing(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
     """Without any time left nothing is tokenized or run, and the order is the one that came in."""
-    scorer = Scorer(BUNDLE, graph, scheduler)
+    scorer = Scorer(BUNDLE, graph, scheduler, pool)
     scored = await scorer.score("q", ["one", "two"], scheduler.clock() - 1)
     assert (scored.done.any(), scored.order(), graph.runs) == (False, [0, 1], 0)
 
 
-async def test_an_embed_is_whole_or_refused(scheduler: Scheduler, graph: Graph):
+async def test_an_embed_is_whole_or_refused(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
     """An embedding that is not finished at its deadline fails, telling how far it came."""
-    embedder = Embedder(BUNDLE, graph, scheduler)
+    embedder = Embedder(BUNDLE, graph, scheduler, pool)
     let_go(graph, 1)
     with pytest.raises(DeadlineExceeded, match="1 of 2 texts were done"):
         await embedder.embed(["one", "two"], "document", Lane.INGEST, scheduler.clock() + 0.2)
 
 
 async def test_an_embed_that_cannot_be_done_is_refused_at_once(
-    scheduler: Scheduler, graph: Graph, monkeypatch: pytest.MonkeyPatch
+    scheduler: Scheduler, graph: Graph, pool: TokenizingPool, monkeypatch: pytest.MonkeyPatch
 ):
     """Where the cost model says that the deadline cannot be met, nothing is queued."""
     monkeypatch.setattr(graph, "estimate_s", lambda lengths: 10.0 * sum(lengths))
-    embedder = Embedder(BUNDLE, graph, scheduler)
+    embedder = Embedder(BUNDLE, graph, scheduler, pool)
     with pytest.raises(DeadlineExceeded, match="this takes about 20000 ms"):
         await embedder.embed(["one two"], "document", Lane.INGEST, scheduler.clock() + 5)
     assert scheduler.statistics().waiting_jobs == (0, 0, 0)
+
+
+async def test_tokenizing_ends_with_its_time(pool: TokenizingPool):
+    """What is tokenized at the end of its time is returned, and nothing more is begun."""
+    seen: list[int] = []
+
+    def encode(texts: Sequence[str]) -> list[Encoded]:
+        seen.append(len(texts))
+        if len(seen) == 2:
+            until.set()
+            assert over.wait(WAIT_S)
+        return Words().encode(texts)
+
+    until, over = threading.Event(), threading.Event()
+    call = asyncio.create_task(pool.encode(encode, ["word " * 100] * 1000, time.monotonic() + 0.2))
+    assert await asyncio.to_thread(until.wait, WAIT_S)
+    await asyncio.sleep(0.2)  # the time that it has
+    over.set()
+    assert len(await call) == sum(seen) < 1000
+    assert len(seen) == 2
+
+
+async def test_a_caller_who_leaves_ends_tokenizing(pool: TokenizingPool):
+    """After a caller left, no further slice of its texts is begun."""
+    seen: list[int] = []
+    entered, over = threading.Event(), threading.Event()
+
+    def encode(texts: Sequence[str]) -> list[Encoded]:
+        seen.append(len(texts))
+        entered.set()
+        assert over.wait(WAIT_S)
+        return Words().encode(texts)
+
+    call = asyncio.create_task(pool.encode(encode, ["word " * 100] * 1000, time.monotonic() + WAIT_S))
+    assert await asyncio.to_thread(entered.wait, WAIT_S)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    over.set()
+    pool.close()
+    assert len(seen) == 1
 
 
 def test_scores_are_sigmoids_and_ties_keep_their_order():

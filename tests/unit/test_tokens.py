@@ -71,6 +71,24 @@ def test_a_pair_loses_from_its_longer_part(bundle: SimpleNamespace):
     assert pair.truncated
 
 
+def test_long_texts_are_cut_before_they_are_paired(bundle: SimpleNamespace):
+    """Two texts of any length make the same pair as their beginnings do, without every window of both in memory."""
+    tokenizer = Tokenizer(bundle)
+    beginning, long = " ".join(["w1", "w2"] * 30), " ".join(["w1", "w2"] * 200_000)
+    (short_pair,) = tokenizer.encode_pairs(beginning, [beginning])
+    (long_pair,) = tokenizer.encode_pairs(long, [long])
+    assert long_pair.input_ids.tolist() == short_pair.input_ids.tolist()
+    assert long_pair.truncated
+    assert tokenizer.encode([long])[0].input_ids.tolist() == tokenizer.encode([beginning])[0].input_ids.tolist()
+
+
+def test_a_text_that_is_mostly_white_space_is_read_on(bundle: SimpleNamespace):
+    """Cutting counts tokens, not characters: words behind a megabyte of spaces are read."""
+    (item_,) = Tokenizer(bundle).encode(["w1" + " " * 1_000_000 + "w2"])
+    assert item_.input_ids.tolist() == [1, 4, 5, 2]
+    assert not item_.truncated
+
+
 def test_showing_tokens(bundle: SimpleNamespace):
     """Tokens are shown as strings, alone or beside a query."""
     tokenizer = Tokenizer(bundle)

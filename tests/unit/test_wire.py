@@ -47,6 +47,36 @@ def test_a_key_of_metadata_that_is_not_utf8():
     assert "documents[0].metadata.fields[0].key" in str(parsed.reason)
 
 
+def nested(levels: int, inside: bytes) -> bytes:
+    """Return an upsert whose metadata nests so deep, written by hand: protobuf would refuse to."""
+
+    def field(number: int, data: bytes) -> bytes:
+        size, length = b"", len(data)
+        while length > 127:
+            size, length = size + bytes([length % 128 | 128]), length // 128
+        return bytes([number << 3 | 2]) + size + bytes([length]) + data
+
+    value = field(3, inside)  # Value.string_value
+    for _ in range(levels):
+        entry = field(1, b"k") + field(2, value)  # Struct.fields
+        value = field(5, field(1, entry))  # Value.struct_value
+    return field(2, field(1, b"a") + field(2, b"b") + field(4, field(1, field(1, b"k") + field(2, value))))
+
+
+@pytest.mark.parametrize("levels", [40, 330, 5000])
+def test_metadata_that_nests_without_end(levels: int):
+    """Metadata too deep to parse is refused as that, in bounded time and stack, however deep it is."""
+    parsed = parser(pb.UpsertRequest)(nested(levels, b"\xff" * 100))
+    assert isinstance(parsed, Malformed)
+    assert "metadata nested 32 levels deep at most; flatten metadata" in str(parsed.reason)
+
+
+def test_the_nesting_above_is_real():
+    """What the test above builds is an upsert, as far as protobuf goes."""
+    request = pb.UpsertRequest.FromString(nested(3, b"deep"))
+    assert request.documents[0].metadata["k"]["k"]["k"]["k"] == "deep"
+
+
 def test_bytes_that_are_no_message():
     """Bytes that are no protobuf at all are refused as the message they should have been."""
     parsed = parser(pb.SearchRequest)(b"\xff\xff\xff")
