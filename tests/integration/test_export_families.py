@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import models
 import numpy as np
 import pytest
 import torch
@@ -11,6 +10,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Dropout, Normalize
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
+import models
 from shortlist.export import texts
 from shortlist.export.app import run
 from shortlist.export.settings import ExportSettings

@@ -7,10 +7,10 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-import models
 import numpy as np
 import pytest
 
+import models
 from shortlist.server import bundle
 
 PASSAGES = 60

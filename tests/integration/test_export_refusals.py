@@ -4,13 +4,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import models
 import pytest
 import torch
 from peft import TaskType
 from sentence_transformers.sentence_transformer.modules import Dense, LayerNorm
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, GPT2Model
 
+import models
 from shortlist.export.errors import ExportError
 
 

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import models
 import onnx
 import pytest
 
+import models
 from shortlist.export import fuse, graphs, quantize
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
