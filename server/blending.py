@@ -13,7 +13,7 @@ _STILL = 1e-9  # a spread below it is none: all candidates are worth the same
 
 
 def order(
-    logits: NDArray[np.float32], done: NDArray[np.bool_], similarities: Sequence[float], share: float
+    logits: NDArray[np.float32], done: NDArray[np.bool_], similarities: Sequence[float] = (), share: float = 0.0
 ) -> list[int]:
     """Return the candidates' places, best first; what was not scored follows in the order it came in.
 
@@ -23,7 +23,7 @@ def order(
     Args:
         logits: float32 [candidates].
         done: bool [candidates]; False where there is no logit.
-        similarities: stage one's, one a candidate.
+        similarities: stage one's, one a candidate; not looked at where their share is 0.
         share: the similarity's, 0 to 1; 0 orders by logit alone.
     """
     worth = np.where(done, logits, 0.0).astype(np.float64)

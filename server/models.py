@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server import blending
 from shortlist.server.bundle import Bundle
 from shortlist.server.errors import DeadlineExceeded
 from shortlist.server.graph import Graph
@@ -136,8 +137,7 @@ class Scored:
 
     def order(self) -> list[int]:
         """Return the documents' places, best first; what was not scored follows in the order it came in."""
-        # By logit: far from zero, scores round to the same number. A stable sort keeps ties in the order given.
-        return sorted(range(len(self.done)), key=lambda place: (not self.done[place], -self.logits[place]))
+        return blending.order(self.logits, self.done)
 
 
 class Scorer:
