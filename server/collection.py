@@ -202,7 +202,7 @@ class Collection:
             self._save()
 
     def _save(self) -> None:
-        """Save the index, or say why not: documents are safe without it, and it is tried again."""
+        """Save the index, or say why not: documents are safe without it, and the next save is as far away as ever."""
         try:
             self._vectors.save()
         except (OSError, RuntimeError) as error:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shortlist.server.bundle import OUTPUT, Bundle, Source
 from shortlist.server.cost import Cost
 from shortlist.server.errors import BundleError
-from shortlist.server.session import Session
+from shortlist.server.session import Session, first_line
 from shortlist.server.settings import Provider
 from shortlist.server.tokens import Encoded, Tokenizer, pad
 
@@ -95,10 +95,9 @@ class Graph:
         try:
             self._warm_up(tokenizer)
         except Exception as error:  # onnxruntime's own classes share no public root
-            reason = str(error).strip().split("\n", 1)[0]
             raise BundleError(
                 f"{self.running.source.model}, {self.running.variant}: the graph does not run as its manifest says"
-                f" ({reason}); export the model again"
+                f" ({first_line(error)}); export the model again"
             ) from error
 
     def _warm_up(self, tokenizer: Tokenizer) -> None:

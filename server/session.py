@@ -60,7 +60,7 @@ class Session:
         try:
             self._session = ort.InferenceSession(str(graph), options, providers=[self.provider])
         except Exception as error:  # the binding raises its own classes, which share no public root
-            raise BundleError(f"onnxruntime cannot load {graph}: {_first_line(error)}") from error
+            raise BundleError(f"onnxruntime cannot load {graph}: {first_line(error)}") from error
         found = self._session.get_providers()
         if not found or found[0] != self.provider:
             raise ProviderError(
@@ -81,5 +81,6 @@ class Session:
         return np.asarray(values, dtype=np.float32)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what onnxruntime says first: the rest is its own source's lines."""
     return str(error).strip().split("\n", 1)[0]
