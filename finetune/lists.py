@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.finetune import wording
-from shortlist.finetune.models import Dual, Floats, Teacher
+from shortlist.finetune.models import Cross, Dual, Floats, Teacher
 from shortlist.finetune.reading import Examples
 from shortlist.finetune.settings import FinetuneSettings
 
 _DUPLICATE = 0.95  # cosine from which a passage says what the positive says
 _POSITIVE_SHOWN = 0.5  # share of unlabelled lists that may hold a positive of their query
+_ASKED = 0.5  # share of unchanged queries that keep their capitals and question mark
 _RANDOM = 1  # of a list's passages, how many come from anywhere in the corpus
 _QUERIES_AT_ONCE = 256  # rows of the similarity matrix in memory
 _LEAST_SHARE = 1e-6
@@ -79,7 +80,7 @@ def make(
     progress(f"Asking the teacher about {sum(len(draft.passages) for draft in drafts)} passages")
     pairs = [(draft.query, passage) for draft in drafts for passage in draft.passages]
     opinions = teacher.agreement(pairs)
-    sharpness = settings.sharpness if isinstance(teacher, Dual) else 1.0  # logits are sharp already
+    sharpness = 1.0 if isinstance(teacher, Cross) else settings.sharpness  # logits are sharp already
     result, start = [], 0
     for draft in drafts:
         end = start + len(draft.passages)
@@ -132,7 +133,7 @@ class _Drafter:
         query = self._examples.queries[name]
         labelled = self._random.random() >= self._settings.unlabelled
         if self._random.random() >= self._settings.augment:
-            return query, labelled
+            return query if self._random.random() < _ASKED else wording.plain(query), labelled
         if labelled:
             return wording.keywords(query, self._random), True
         document = self._examples.documents[next(iter(self._examples.relevant[name]))]

@@ -23,6 +23,7 @@ Floats = NDArray[np.float32]
 
 _EMBED_BATCH = 32
 _SCORE_BATCH = 32
+_PAIRS_AT_ONCE = 1024
 
 
 def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
@@ -114,6 +115,29 @@ class Dual:
         cosines: Floats = (left * right).sum(axis=1)
         return cosines
 
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether its token vectors lie in the space of its text vectors."""
+        return self._form.pooling == "mean"
+
+    def query_tokens(self, texts: list[str]) -> list[Floats]:
+        """Return a query's token vectors of length 1 each, float32 [tokens, dimensions]."""
+        return self._tokens(texts, self._form.query_prefix)
+
+    def document_tokens(self, texts: list[str]) -> list[Floats]:
+        """Return a document's token vectors of length 1 each, float32 [tokens, dimensions]."""
+        return self._tokens(texts, self._form.document_prefix)
+
+    def _tokens(self, texts: list[str], prefix: str) -> list[Floats]:
+        found: Any = self._model.encode(
+            [prefix + text for text in texts],
+            prompt="",
+            output_value="token_embeddings",
+            batch_size=_EMBED_BATCH,
+            show_progress_bar=False,
+        )
+        return [nn.functional.normalize(one, dim=1).cpu().numpy() for one in found]
+
     def _encoded(self, texts: list[str], prefix: str) -> Floats:
         found: Floats = self._model.encode(
             [prefix + text for text in texts],
@@ -123,6 +147,32 @@ class Dual:
             show_progress_bar=False,
         )
         return found
+
+
+class LateInteraction:
+    """Be a dual encoder that judges token by token: the mean, over a query's tokens, of the best cosine in the passage.
+
+    This is the MaxSim of ColBERT (Khattab and Zaharia, 2020, arXiv:2004.12832), divided by the query's tokens. Of a
+    dual encoder that pools by mean it orders better than the cosine of the pooled vectors: docs/finetuning.md.
+    """
+
+    def __init__(self, dual: Dual) -> None:
+        """Judge with this dual encoder's token vectors."""
+        self.name = f"{dual.name}, by its token vectors"
+        self._dual = dual
+
+    def agreement(self, pairs: list[tuple[str, str]]) -> Floats:
+        """Return how well each passage covers its query, from -1 to 1, float32 [pairs]."""
+        # Token vectors are large: those of a slice are in memory at a time, not those of a whole training set.
+        slices = [pairs[start : start + _PAIRS_AT_ONCE] for start in range(0, len(pairs), _PAIRS_AT_ONCE)]
+        return np.concatenate([self._slice(one) for one in slices])
+
+    def _slice(self, pairs: list[tuple[str, str]]) -> Floats:
+        queries, passages = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+        left = dict(zip(queries, self._dual.query_tokens(queries), strict=True))
+        right = dict(zip(passages, self._dual.document_tokens(passages), strict=True))
+        best = [(left[query] @ right[passage].T).max(axis=1).mean() for query, passage in pairs]
+        return np.array(best, np.float32)
 
 
 class Cross:
@@ -146,7 +196,7 @@ class Cross:
         return logits(self._model, pairs)
 
 
-Teacher = Dual | Cross
+Teacher = Dual | LateInteraction | Cross
 
 
 def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
@@ -167,10 +217,14 @@ def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
 
 def teacher(settings: FinetuneSettings, finder: Dual) -> Teacher:
     """Load the teacher: the one that is named, or the embedder itself."""
-    if not settings.teacher:
-        return finder
-    origin = source.resolve(settings.teacher)
-    return Cross(origin) if _is_reranker(origin.folder) else Dual(origin)
+    dual = finder
+    if settings.teacher:
+        origin = source.resolve(settings.teacher)
+        if _is_reranker(origin.folder):
+            return Cross(origin)
+        dual = Dual(origin)
+    late = settings.interaction == "late" if settings.interaction else dual.pools_by_mean
+    return LateInteraction(dual) if late else dual
 
 
 def logits(model: CrossEncoder, pairs: list[tuple[str, str]]) -> Floats:

@@ -91,23 +91,24 @@ def outside(folder: Path, finder: Dual, most: int) -> Panel:
 
 
 class Evaluator(BaseEvaluator):
-    """Measure panels during training; the first decides which checkpoint is the best."""
+    """Measure panels during training; the mean of them decides which checkpoint is the best."""
 
     def __init__(self, panels: Sequence[Panel]) -> None:
         """Keep the panels."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._panels = panels
-        self.primary_metric = metric(panels[0])
+        self.primary_metric = metric("mean")
 
     def __call__(self, model: BaseModel, *_: Any, **__: Any) -> dict[str, float]:
-        """Return nDCG@10 of the reranked order by panel."""
+        """Return nDCG@10 of the reranked order by panel, and their mean."""
         student = cast("CrossEncoder", model)  # the trainer calls with what it trains
-        return {metric(panel): panel.measure(student).reranked for panel in self._panels}
+        found = {metric(panel.name): panel.measure(student).reranked for panel in self._panels}
+        return {**found, self.primary_metric: fmean(found.values())}
 
 
-def metric(panel: Panel) -> str:
+def metric(panel: str) -> str:
     """Return what the trainer calls a panel's figure."""
-    return f"{panel.name}_ndcg@10"
+    return f"{panel}_ndcg@10"
 
 
 def _ndcg(one: _Asked, scores: Floats) -> float:

@@ -31,6 +31,13 @@ class FinetuneSettings:
             "metavar": "MODEL",
         },
     )
+    interaction: str = field(
+        default="",
+        metadata={
+            "help": "how a dual encoder teaches: late (best match of each query token) or pooled (cosine of the"
+            " texts); empty: late if it pools by mean"
+        },
+    )
     embedder: str = field(
         default="",
         metadata={"help": "dual encoder that finds candidates; empty: the base's own weights", "metavar": "MODEL"},
@@ -89,8 +96,8 @@ class FinetuneSettings:
         metadata={"help": "weight of the teacher's order where there are labels too", "group": _LISTS},
     )
     sharpness: float = field(
-        default=18.0,
-        metadata={"help": "factor on the teacher's similarities before their softmax", "group": _LISTS},
+        default=24.0,
+        metadata={"help": "factor on a dual teacher's similarities before their softmax", "group": _LISTS},
     )
 
     epochs: float = field(default=1.0, metadata={"help": "times to go through the lists", "group": _TRAINING})
@@ -137,6 +144,8 @@ class FinetuneSettings:
         for name in ("unlabelled", "augment", "distill"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}, but a share is from 0 to 1")
+        if self.interaction not in {"", "late", "pooled"}:
+            raise SettingsError(f"interaction is {self.interaction!r}; give late or pooled, or leave it empty")
         if self.epochs <= 0:
             raise SettingsError(f"epochs is {self.epochs}, but it must be more than 0")
 

@@ -71,8 +71,13 @@ class Cutter:
         return " ".join(whole[best : best + words])
 
 
+def plain(query: str) -> str:
+    """Return a query as people type it into a search box: lower case, without the mark at its end."""
+    return query.lower().rstrip("?.! ") or query
+
+
 def keywords(query: str, random_: random.Random) -> str:
-    """Turn a question into what people type into a search box: no stop words, some words lost, lower case."""
+    """Turn a question into keywords: no stop words, some words lost, lower case."""
     words = [word for word in re.findall(r"[\w'-]+", query.lower()) if word not in _STOP_WORDS]
     kept = [word for word in words if random_.random() > 0.2] or words  # noqa: PLR2004 (one word of five)
     return " ".join(kept) or query
