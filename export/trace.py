@@ -31,7 +31,7 @@ def check(name: str, model_type: str, kind: Kind) -> None:
     if not issubclass(constructor.func, TextEncoderOnnxConfig):
         raise ExportError(
             f"{name} is a {model_type} model, no text encoder, and so neither an embedder nor a reranker;"
-            " BERT, RoBERTa, XLM-R, DistilBERT, MPNet and their like can be exported"
+            " BERT, RoBERTa, XLM-R, DistilBERT, MPNet, ModernBERT and their like can be exported"
         )
 
 
