@@ -44,6 +44,7 @@ def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
 
 def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
     """Return what decides a bundle's content, beside the tools."""
+    prefixes = {"query_prefix": settings.query_prefix, "document_prefix": settings.document_prefix}
     return {
         "model": origin.name,
         "revision": origin.revision,
@@ -52,6 +53,7 @@ def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
         "variants": ",".join(sorted(settings.variants)),
         "max_tokens": str(settings.max_tokens),
         "blend": "" if settings.blend is None else str(settings.blend),
+        **{name: prefix for name, prefix in prefixes.items() if prefix is not None},
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from transformers import PretrainedConfig
 
-from shortlist.export import fuse, graphs, layout, model, quantize, tokenizer, tools, trace
+from shortlist.export import fuse, graphs, layout, model, prefixes, quantize, tokenizer, tools, trace
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
 from shortlist.export.settings import ExportSettings
@@ -57,6 +57,7 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     progress(f"[1/{steps}] Loading {origin.name} ({found.kind}) and tracing it")
     if found.assumed:
         progress(f"      {origin.name} does not say how it pools: taking the mean of its tokens, not normalized")
+    found = prefixes.settled(found, origin.name, settings, progress)
     traced = _traced(settings, origin, found, folder, scratch)
     progress(f"[2/{steps}] Fusing operators and comparing fp32 with PyTorch")
     measured = {"fp32": _fp32(traced, folder, progress)}

@@ -59,6 +59,7 @@ class Layout:
     steps: tuple[Step, ...] = ()  # what follows the pooling, in order
     query_prefix: str = ""
     document_prefix: str = ""
+    prompts_pooled: bool = True  # whether the tokens of a prefix are pooled with the text's
     window_tokens: int | None = None  # what sentence_bert_config.json says
     lower_case: bool = False  # texts are lower-cased before they are tokenized
     body: str = ""  # folder of the transformer inside the model's, which old versions of sentence-transformers made
@@ -103,8 +104,6 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
             f"{origin.name} begins with the modules {', '.join(types[:2])}; only Transformer, Pooling can be exported"
         )
     pooling = read_json(_module_folder(origin, modules[1]) / "config.json")
-    if (query_prefix or document_prefix) and pooling.get("include_prompt") is False:
-        raise ExportError(f"{origin.name} leaves prompts out of its pooling (include_prompt), which is not supported")
     steps = (_step(origin, entry) for entry in modules[2:])
     return replace(
         layout,
@@ -112,6 +111,7 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
         steps=tuple(step for step in steps if step is not None),
         query_prefix=query_prefix,
         document_prefix=document_prefix,
+        prompts_pooled=pooling.get("include_prompt") is not False,
     )
 
 

@@ -34,6 +34,14 @@ class ExportSettings:
         default="",
         metadata={"help": "base model of a PEFT adapter, in place of the one that its configuration names"},
     )
+    query_prefix: str | None = field(
+        default=None,
+        metadata={"help": "what goes before a query of an embedder; the default is what the model says of itself"},
+    )
+    document_prefix: str | None = field(
+        default=None,
+        metadata={"help": "what goes before a document; the default is what the model says of itself"},
+    )
     variants: tuple[str, ...] = field(
         default=VARIANTS, metadata={"help": "graphs to write: fp32, int8 or both, separated by commas"}
     )
