@@ -115,9 +115,16 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
     )
 
 
-def model_type(origin: Origin, layout: Layout) -> str:
-    """Return the transformer's architecture as transformers calls it, such as "bert"."""
-    return str(_config(origin, layout.body).get("model_type", "unknown"))
+def config(origin: Origin, body: str = "") -> Any:
+    """Return the transformer's own configuration, config.json.
+
+    Raises:
+        ExportError: there is none.
+    """
+    path = origin.folder / body / "config.json"
+    if not path.is_file():
+        raise ExportError(f"{origin.name} holds no model (neither config.json nor {ADAPTER_CONFIG} is there)")
+    return read_json(path)
 
 
 def _kind(origin: Origin, modules: list[Any], transformer: Any) -> Kind:
@@ -132,7 +139,7 @@ def _kind(origin: Origin, modules: list[Any], transformer: Any) -> Kind:
             )
     if modules:
         return "reranker" if transformer.get("transformer_task") == "sequence-classification" else "embedder"
-    architecture = (_config(origin).get("architectures") or ["model of unknown architecture"])[0]
+    architecture = (config(origin).get("architectures") or ["model of unknown architecture"])[0]
     if architecture.endswith(_CLASSIFIER):
         return "reranker"
     if architecture.endswith("Model") and not architecture.endswith("HeadModel"):
@@ -141,13 +148,6 @@ def _kind(origin: Origin, modules: list[Any], transformer: Any) -> Kind:
         f"{origin.name} is a {architecture}: neither an embedder (an encoder, or a sentence-transformers folder)"
         f" nor a reranker (...{_CLASSIFIER}); say what it is with --kind if it can serve as one"
     )
-
-
-def _config(origin: Origin, body: str = "") -> Any:
-    path = origin.folder / body / "config.json"
-    if not path.is_file():
-        raise ExportError(f"{origin.name} holds no model (neither config.json nor {ADAPTER_CONFIG} is there)")
-    return read_json(path)
 
 
 def _modules(origin: Origin) -> list[Any]:

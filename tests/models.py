@@ -65,6 +65,8 @@ FAMILIES = {
     "mpnet": Family("MPNet", ("<s>", "<pad>", "</s>", "[UNK]", "<mask>"), "WordPiece", "MPNetTokenizerFast", 2),
     "modernbert": Family("ModernBert", _BERT_TOKENS, "BPE", "PreTrainedTokenizerFast"),
 }
+# Those that tell a pair's two texts apart by token types.
+TYPED = {"bert", "electra"}
 # ModernBERT's layers but every third see a text through a window of so many tokens.
 _LOCAL_TOKENS = 8
 
@@ -169,7 +171,7 @@ def _config(family: str, words: int, pad: int | None) -> transformers.Pretrained
         "vocab_size": words,
         "pad_token_id": pad,
         "max_position_embeddings": WINDOW + made.first_position,
-        "type_vocab_size": 2 if made.tokens == _BERT_TOKENS else 1,
+        "type_vocab_size": 2 if family in TYPED else 1,
     }
     if family == "distilbert":
         sizes |= {"dim": WIDTH, "hidden_dim": 2 * WIDTH, "n_layers": 2, "n_heads": 4}
