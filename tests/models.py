@@ -71,11 +71,19 @@ TYPED = {"bert", "electra"}
 _LOCAL_TOKENS = 8
 
 
-def encoder(folder: Path, family: str = "bert", *, labels: Sequence[str] | None = None, seed: int = 0) -> Path:
-    """Save a transformer and its tokenizer; with labels, one that classifies."""
+def encoder(
+    folder: Path,
+    family: str = "bert",
+    *,
+    labels: Sequence[str] | None = None,
+    tokenizer: str = "",
+    seed: int = 0,
+    **settings: Any,
+) -> Path:
+    """Save a transformer and its tokenizer, or another family's; with labels, one that classifies."""
     torch.manual_seed(seed)
-    tokenizer = _tokenizer(family)
-    config = _config(family, len(tokenizer), tokenizer.pad_token_id)
+    saved = _tokenizer(tokenizer or family)
+    config = _config(family, len(saved), **settings)
     if labels is None:
         model = AutoModel.from_config(config)
     else:
@@ -86,7 +94,7 @@ def encoder(folder: Path, family: str = "bert", *, labels: Sequence[str] | None 
     # Initialized, the layers of a narrow model hardly change their input.
     model.apply(_widened)
     model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    saved.save_pretrained(folder)
     return folder
 
 
@@ -98,11 +106,14 @@ def embedder(
     after: Sequence[Module] = (),
     prompts: dict[str, str] | None = None,
     window: int | None = None,
+    tokenizer: str = "",
+    name: str = "model",
 ) -> Path:
     """Save a sentence-transformers model: encoder, pooling, and the modules that come after it."""
-    transformer = Transformer(str(encoder(folder / "encoder", family)), max_seq_length=window)
+    body = encoder(folder / "encoder", family, tokenizer=tokenizer)
+    transformer = Transformer(str(body), max_seq_length=window)
     modules = [transformer, Pooling(WIDTH, pooling_mode=pooling), *after]
-    target = folder / "model"
+    target = folder / name
     SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(target), create_model_card=False)
     return target
 
@@ -165,8 +176,9 @@ def real_bundles(root: Path) -> tuple[Path, Path]:
     return export(EMBEDDER, root / "embedder").path, export(RERANKER, root / "reranker").path
 
 
-def _config(family: str, words: int, pad: int | None) -> transformers.PretrainedConfig:
+def _config(family: str, words: int, **settings: Any) -> transformers.PretrainedConfig:
     made = FAMILIES[family]
+    pad = next(place for place, token in enumerate(made.tokens) if "pad" in token.lower())
     sizes: dict[str, Any] = {
         "vocab_size": words,
         "pad_token_id": pad,
@@ -187,7 +199,7 @@ def _config(family: str, words: int, pad: int | None) -> transformers.Pretrained
         ends = {"bos": "[CLS]", "cls": "[CLS]", "eos": "[SEP]", "sep": "[SEP]"}
         sizes |= {f"{name}_token_id": made.tokens.index(token) for name, token in ends.items()}
         sizes |= {"local_attention": _LOCAL_TOKENS}
-    config: transformers.PretrainedConfig = getattr(transformers, f"{made.prefix}Config")(**sizes)
+    config: transformers.PretrainedConfig = getattr(transformers, f"{made.prefix}Config")(**sizes, **settings)
     return config
 
 

@@ -17,15 +17,18 @@ ELEMENT_TOLERANCE = 2e-6
 SCORE_TOLERANCE = 1e-5
 
 
-def assert_embeds_like(folder: Path, bundle: Bundle) -> None:
-    """Compare queries and passages with sentence-transformers, in the graph alone and in padded batches."""
+def assert_embeds_like(folder: Path, bundle: Bundle, prefixes: tuple[str | None, str | None] = (None, None)) -> None:
+    """Compare queries and passages with sentence-transformers, in the graph alone and in padded batches.
+
+    `prefixes` are those that no file of the model names; without them the model's own prompts count.
+    """
     original = SentenceTransformer(str(folder), device="cpu")
     manifest = bundle.manifest
     assert original.max_seq_length == manifest.max_tokens
     assert original.get_embedding_dimension() == manifest.dimensions
     for prefix, items, expected in (
-        (manifest.query_prefix, QUERIES, original.encode_query(list(QUERIES))),
-        (manifest.document_prefix, PASSAGES, original.encode_document(list(PASSAGES))),
+        (manifest.query_prefix, QUERIES, original.encode_query(list(QUERIES), prompt=prefixes[0])),
+        (manifest.document_prefix, PASSAGES, original.encode_document(list(PASSAGES), prompt=prefixes[1])),
     ):
         for batch in (1, 5):
             found = models.outputs(bundle, [prefix + item for item in items], batch=batch)
@@ -43,6 +46,6 @@ def scores(folder: Path) -> models.Floats:
     return np.asarray(original.predict(PAIRS, apply_softmax=True))
 
 
-def bundle_scores(bundle: Bundle, batch: int = 1) -> models.Floats:
+def bundle_scores(bundle: Bundle, batch: int = 1, variant: str = "fp32") -> models.Floats:
     """Score the pairs with a bundle."""
-    return 1 / (1 + np.exp(-models.outputs(bundle, PAIRS, batch=batch)))
+    return 1 / (1 + np.exp(-models.outputs(bundle, PAIRS, variant, batch=batch)))
