@@ -24,6 +24,8 @@ _QUANTIZED = {
     *("MatMulNBits", "MatMulBnb4", "GatherBlockQuantized"),
 }
 _HALF = {TensorProto.FLOAT16, TensorProto.BFLOAT16}
+# Matrices of these are weights that a Cast and a Mul turn into floats: quantized without an operator of their own.
+_SMALL = {TensorProto.INT8, TensorProto.UINT8, TensorProto.INT4, TensorProto.UINT4}
 
 
 def chosen(folder: Path, name: str, asked: str) -> str:
@@ -126,9 +128,9 @@ def _unfit(path: Path) -> str:
         graph = parsed(path).graph
     except ExportError:
         return "is damaged or no ONNX file"
-    if _QUANTIZED & {node.op_type for node in graph.node}:
-        return "is quantized already"
     constants = [attribute.t for node in graph.node for attribute in node.attribute if attribute.name == "value"]
-    if _HALF & {tensor.data_type for tensor in (*graph.initializer, *constants)}:
-        return "is in half precision"
-    return ""
+    tensors = [*graph.initializer, *constants]
+    matrices = {tensor.data_type for tensor in tensors if len(tensor.dims) > 1}
+    if _QUANTIZED & {node.op_type for node in graph.node} or _SMALL & matrices:
+        return "is quantized already"
+    return "is in half precision" if _HALF & {tensor.data_type for tensor in tensors} else ""

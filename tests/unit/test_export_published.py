@@ -15,6 +15,7 @@ from shortlist.export.errors import ExportError
 
 FP32 = graphs.encoder()
 HALF = graphs.encoder(weights=TensorProto.FLOAT16)
+BYTES = graphs.encoder(weights=TensorProto.INT8)  # quantized without an operator that says so
 QUANTIZED = graphs.encoder(operators=["DynamicQuantizeLinear"])
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 90000\n"
 
@@ -34,7 +35,7 @@ def folder(path: Path, **files: onnx.ModelProto | bytes) -> Path:
         ({"onnx__model": FP32}, "onnx/model.onnx"),
         ({"model": FP32}, "model.onnx"),
         ({"onnx__model": FP32, "onnx__model_O3": FP32, "onnx__model_int8": QUANTIZED}, "onnx/model.onnx"),
-        ({"onnx__model": QUANTIZED, "onnx__encoder": FP32, "onnx__model_fp16": HALF}, "onnx/encoder.onnx"),
+        ({"onnx__model": QUANTIZED, "onnx__encoder": FP32, "a": HALF, "b": BYTES}, "onnx/encoder.onnx"),
         ({"model": POINTER, "onnx__model": FP32}, "onnx/model.onnx"),
     ],
 )
