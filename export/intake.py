@@ -6,6 +6,7 @@ PyTorch's pooling behind it: that shows that nothing was changed on the way into
 graph was exported well.
 """
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable
@@ -104,9 +105,10 @@ def take(origin: Origin, layout: Layout, scratch: Path) -> Taken:
     graphs.save(graph, target)
     found = functools.partial(Taken, target, settings, (settings.architectures or ["unknown"])[0], _sha256(graph))
     if has_weights(origin.folder) and "auto_map" not in raw:
-        trace.check(origin.name, raw, layout.kind)
         whole = model.load(origin, layout)
-        return found(positions(settings), whole, trace.inputs(whole.config, layout.kind), PYTORCH)
+        with contextlib.suppress(KeyError, ValueError):  # optimum may not know it; then it takes what the graph takes
+            inputs = trace.inputs(whole.config, layout.kind)
+        return found(positions(settings), whole, inputs, PYTORCH)
     original = Original(origin.folder / origin.graph, value, finish)
     return found(positions(settings), original, inputs, ONNX)
 
@@ -155,8 +157,12 @@ def _settings(origin: Origin, layout: Layout, raw: Any) -> PretrainedConfig:
 def _sha256(graph: onnx.ModelProto) -> str:
     """Identify a graph by the names, types, shapes and bytes of all its tensors."""
     digest = hashlib.sha256()
-    for tensor in sorted(graph.graph.initializer, key=lambda tensor: tensor.name):
+    tensors = {tensor.name: tensor for tensor in graph.graph.initializer}
+    # Some exporters write weights as nodes.
+    constants = (node for node in graph.graph.node if node.op_type == "Constant")
+    tensors |= {node.output[0]: entry.t for node in constants for entry in node.attribute if entry.name == "value"}
+    for name, tensor in sorted(tensors.items()):
         array = np.ascontiguousarray(numpy_helper.to_array(tensor))
-        digest.update(f"{tensor.name} {array.dtype} {array.shape}\n".encode())
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -135,6 +135,18 @@ def test_weights_hash_is_the_graphs_and_a_second_run_does_nothing(tmp_path: Path
     assert again.manifest.source.weights_sha256 != found[0].manifest.source.weights_sha256
 
 
+def test_weights_in_nodes_count() -> None:
+    """A graph whose weights are constants among its nodes is told from one with others."""
+    hashes = []
+    for seed in (0, 0, 1):
+        made = graphs.encoder()
+        table = onnx.numpy_helper.from_array(graphs.table(seed), "table")
+        del made.graph.initializer[:]
+        made.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["table"], value=table))
+        hashes.append(intake._sha256(made))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_architecture_whose_code_is_its_own(tmp_path: Path) -> None:
     """Code beside the weights is never run: the model is refused with a way out, which is its published graph."""
     folder = models.embedder(tmp_path)
