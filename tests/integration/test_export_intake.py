@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnxruntime.transformers.optimizer import optimize_model
 from optimum.exporters.onnx import main_export
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 from transformers import AutoConfig, AutoModel
@@ -80,6 +81,20 @@ def test_attention_is_fused_as_in_traced_graphs(tmp_path: Path) -> None:
     assert [node.op_type for node in graph.node].count("Attention") == 2
     assert not [tensor.name for tensor in graph.initializer if "pooler" in tensor.name]
     assert [output.name for output in graph.output] == ["embedding"]
+
+
+def test_graph_that_was_optimized_already(tmp_path: Path) -> None:
+    """A graph with onnxruntime's fused operators, such as model_O2.onnx, is taken in and quantized all the same."""
+    folder = models.embedder(tmp_path)
+    published = publish(folder)
+    with quiet():
+        optimized = optimize_model(
+            str(published / "onnx" / "model.onnx"), "bert", num_heads=4, hidden_size=models.WIDTH
+        )
+    optimized.save_model_to_file(str(published / "onnx" / "model_O2.onnx"))
+    bundle = models.export(published, tmp_path / "bundle", graph="onnx/model_O2.onnx")
+    assert set(bundle.manifest.variants) == {"fp32", "int8"}
+    reference.assert_embeds_like(folder, bundle)
 
 
 @pytest.mark.parametrize("labels", [["LABEL_0"], ["irrelevant", "relevant"], ["relevant", "irrelevant"]])
