@@ -34,7 +34,8 @@ COMMAND = Command(
     description="""\
 Export a dual encoder or a cross-encoder to a bundle: ONNX graphs, plain and quantized, with tokenizer and manifest,
 each graph held against the PyTorch model and its deviation written into the manifest. The model is a hub id, a local
-folder, or a PEFT adapter, which is merged into its base. It needs the extra export; the server does not.""",
+folder, or a PEFT adapter, which is merged into its base. Where there are no PyTorch weights, an ONNX graph that was
+published in their place is taken in. It needs the extra export; the server does not.""",
     examples="""\
   shortlist export sentence-transformers/all-MiniLM-L6-v2 --out bundles/embedder
   shortlist export ./my-reranker --kind reranker --out bundles/reranker""",

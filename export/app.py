@@ -26,7 +26,7 @@ def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
         ExportError: the model cannot be exported or fails the comparison with PyTorch, and no bundle was written
             (one that was there stays); the message says why.
     """
-    origin = source.resolve(settings.model, settings.revision, settings.base)
+    origin = source.resolve(settings.model, settings.revision, settings.base, settings.graph)
     found = place.existing(settings.out)
     asked = _asked(settings, origin)
     if found is not None and not settings.force and _current(found, asked):
@@ -44,6 +44,7 @@ def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
 
 def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
     """Return what decides a bundle's content, beside the tools."""
+    prefixes = {"query_prefix": settings.query_prefix, "document_prefix": settings.document_prefix}
     return {
         "model": origin.name,
         "revision": origin.revision,
@@ -52,6 +53,8 @@ def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
         "variants": ",".join(sorted(settings.variants)),
         "max_tokens": str(settings.max_tokens),
         "blend": "" if settings.blend is None else str(settings.blend),
+        **({"graph": origin.graph} if origin.graph else {}),
+        **{name: prefix for name, prefix in prefixes.items() if prefix is not None},
     }
 
 

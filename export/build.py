@@ -12,7 +12,7 @@ from pathlib import Path
 
 from transformers import PretrainedConfig
 
-from shortlist.export import fuse, graphs, layout, model, quantize, tokenizer, tools, trace
+from shortlist.export import fuse, graphs, intake, layout, model, prefixes, quantize, tokenizer, tools, trace
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
 from shortlist.export.settings import ExportSettings
@@ -35,6 +35,7 @@ class Traced:
     source: Source
     written: Written
     trial: Trial
+    against: str = intake.PYTORCH
 
 
 def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folder: Path, progress: Progress) -> None:
@@ -54,16 +55,19 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     found = layout.read(origin, settings.kind)
     scratch = folder / "scratch"
     scratch.mkdir()
-    progress(f"[1/{steps}] Loading {origin.name} ({found.kind}) and tracing it")
+    todo = f"taking in {origin.graph}" if origin.graph else "tracing it"
+    progress(f"[1/{steps}] Loading {origin.name} ({found.kind}) and {todo}")
     if found.assumed:
         progress(f"      {origin.name} does not say how it pools: taking the mean of its tokens, not normalized")
+    found = prefixes.settled(found, origin.name, settings, progress)
     traced = _traced(settings, origin, found, folder, scratch)
-    progress(f"[2/{steps}] Fusing operators and comparing fp32 with PyTorch")
+    against = intake.SAID[traced.against]
+    progress(f"[2/{steps}] Fusing operators and comparing fp32 with {against}")
     measured = {"fp32": _fp32(traced, folder, progress)}
     if "int8" in settings.variants:
-        progress(f"[3/{steps}] Quantizing to int8 and comparing it with PyTorch")
+        progress(f"[3/{steps}] Quantizing to int8 and comparing it with {against}")
         quantize.quantize(folder / "fp32.onnx", folder / "int8.onnx", scratch)
-        measured["int8"] = _proven("int8", folder, traced.trial, progress)
+        measured["int8"] = _proven("int8", folder, traced, progress)
     shutil.rmtree(scratch)
     if "fp32" not in settings.variants:
         del measured["fp32"]
@@ -75,13 +79,26 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
 
 def _traced(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, scratch: Path) -> Traced:
     """Do all that needs PyTorch; its copy of the weights is gone when this returns."""
-    trace.check(origin.name, layout.model_type(origin, found), found.kind)
+    if origin.graph:
+        return _taken(settings, origin, found, folder, scratch)
+    trace.check(origin.name, layout.config(origin, found.body), found.kind)
     loaded = model.load(origin, found)
-    written = tokenizer.write(origin, found, loaded.body, settings.max_tokens, folder / TOKENIZER)
+    positions = model.positions(loaded.body)
+    written = tokenizer.write(origin, found, loaded.config, positions, settings.max_tokens, folder / TOKENIZER)
     graph = scratch / "traced.onnx"
     inputs = trace.trace(loaded, found.kind, graph)
     source = Source(origin.name, origin.revision, type(loaded.body).__name__, model.weights_sha256(loaded))
     return Traced(graph, loaded.config, source, written, Trial(loaded, inputs, found, written))
+
+
+def _taken(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, scratch: Path) -> Traced:
+    """Do the same for a graph that was published, which needs no tracing."""
+    taken = intake.take(origin, found, scratch)
+    config, positions = taken.config, taken.positions
+    written = tokenizer.write(origin, found, config, positions, settings.max_tokens, folder / TOKENIZER)
+    source = Source(origin.name, origin.revision, taken.architecture, taken.weights_sha256)
+    trial = Trial(taken.reference, taken.inputs, found, written)
+    return Traced(taken.graph, config, source, written, trial, taken.against)
 
 
 def _fp32(traced: Traced, folder: Path, progress: Progress) -> Measured:
@@ -93,18 +110,20 @@ def _fp32(traced: Traced, folder: Path, progress: Progress) -> Measured:
         if not missed:
             progress(f"      {_summary(measured)}")
             return measured
-        progress(f"      The fused graph differs from PyTorch ({missed}); going on with the plain one")
+        against = intake.SAID[traced.against]
+        progress(f"      The fused graph differs from {against} ({missed}); going on with the plain one")
     else:
         progress(f"      onnxruntime has no fusion for {traced.source.architecture}; going on with the plain graph")
     graphs.save(graphs.load(traced.graph), path)
-    return _proven("fp32", folder, traced.trial, progress)
+    return _proven("fp32", folder, traced, progress)
 
 
-def _proven(variant: str, folder: Path, trial: Trial, progress: Progress) -> Measured:
-    measured = trial.measure(folder / f"{variant}.onnx")
+def _proven(variant: str, folder: Path, traced: Traced, progress: Progress) -> Measured:
+    against = intake.SAID[traced.against]
+    measured = traced.trial.measure(folder / f"{variant}.onnx")
     if missed := shortfall(variant, measured.parity):
         raise ExportError(
-            f"{variant}.onnx does not compute what the PyTorch model computes: {missed};"
+            f"{variant}.onnx does not compute what {against} computes: {missed};"
             " no bundle was written (--variants leaves a variant out)"
         )
     progress(f"      {_summary(measured)}")
@@ -137,6 +156,7 @@ def _manifest(
     return Manifest(
         kind=found.kind,
         source=traced.source,
+        reference=traced.against,
         max_tokens=traced.written.max_tokens,
         dimensions=traced.trial.dimensions,
         pooling=found.pooling,

@@ -54,9 +54,8 @@ class Reranker(nn.Module):
     ) -> dict[str, Tensor]:
         """Return `logit`, float32 [batch]; of two labels the difference, whose sigmoid is the softmax's positive."""
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        logits = self.body(input_ids=input_ids, attention_mask=attention_mask, **types).logits  # [batch, labels]
-        logit = logits[:, self.positive]
-        return {"logit": logit if self.negative is None else logit - logits[:, self.negative]}
+        logits = self.body(input_ids=input_ids, attention_mask=attention_mask, **types).logits
+        return {"logit": logit(logits, self.positive, self.negative)}
 
 
 class Normalize(nn.Module):
@@ -65,6 +64,12 @@ class Normalize(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         """Return vectors of length 1."""
         return nn.functional.normalize(vectors, p=2.0, dim=1)
+
+
+def logit(logits: Tensor, positive: int, negative: int | None) -> Tensor:
+    """Return one logit a pair, [batch], for float32 [batch, labels]."""
+    found = logits[:, positive]
+    return found if negative is None else found - logits[:, negative]
 
 
 def pooled(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:

@@ -59,6 +59,7 @@ class Layout:
     steps: tuple[Step, ...] = ()  # what follows the pooling, in order
     query_prefix: str = ""
     document_prefix: str = ""
+    prompts_pooled: bool = True  # whether the tokens of a prefix are pooled with the text's
     window_tokens: int | None = None  # what sentence_bert_config.json says
     lower_case: bool = False  # texts are lower-cased before they are tokenized
     body: str = ""  # folder of the transformer inside the model's, which old versions of sentence-transformers made
@@ -103,8 +104,6 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
             f"{origin.name} begins with the modules {', '.join(types[:2])}; only Transformer, Pooling can be exported"
         )
     pooling = read_json(_module_folder(origin, modules[1]) / "config.json")
-    if (query_prefix or document_prefix) and pooling.get("include_prompt") is False:
-        raise ExportError(f"{origin.name} leaves prompts out of its pooling (include_prompt), which is not supported")
     steps = (_step(origin, entry) for entry in modules[2:])
     return replace(
         layout,
@@ -112,12 +111,20 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
         steps=tuple(step for step in steps if step is not None),
         query_prefix=query_prefix,
         document_prefix=document_prefix,
+        prompts_pooled=pooling.get("include_prompt") is not False,
     )
 
 
-def model_type(origin: Origin, layout: Layout) -> str:
-    """Return the transformer's architecture as transformers calls it, such as "bert"."""
-    return str(_config(origin, layout.body).get("model_type", "unknown"))
+def config(origin: Origin, body: str = "") -> Any:
+    """Return the transformer's own configuration, config.json.
+
+    Raises:
+        ExportError: there is none.
+    """
+    path = origin.folder / body / "config.json"
+    if not path.is_file():
+        raise ExportError(f"{origin.name} holds no model (neither config.json nor {ADAPTER_CONFIG} is there)")
+    return read_json(path)
 
 
 def _kind(origin: Origin, modules: list[Any], transformer: Any) -> Kind:
@@ -132,7 +139,7 @@ def _kind(origin: Origin, modules: list[Any], transformer: Any) -> Kind:
             )
     if modules:
         return "reranker" if transformer.get("transformer_task") == "sequence-classification" else "embedder"
-    architecture = (_config(origin).get("architectures") or ["model of unknown architecture"])[0]
+    architecture = (config(origin).get("architectures") or ["model of unknown architecture"])[0]
     if architecture.endswith(_CLASSIFIER):
         return "reranker"
     if architecture.endswith("Model") and not architecture.endswith("HeadModel"):
@@ -141,13 +148,6 @@ def _kind(origin: Origin, modules: list[Any], transformer: Any) -> Kind:
         f"{origin.name} is a {architecture}: neither an embedder (an encoder, or a sentence-transformers folder)"
         f" nor a reranker (...{_CLASSIFIER}); say what it is with --kind if it can serve as one"
     )
-
-
-def _config(origin: Origin, body: str = "") -> Any:
-    path = origin.folder / body / "config.json"
-    if not path.is_file():
-        raise ExportError(f"{origin.name} holds no model (neither config.json nor {ADAPTER_CONFIG} is there)")
-    return read_json(path)
 
 
 def _modules(origin: Origin) -> list[Any]:

@@ -15,10 +15,11 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from shortlist.export import adapter, heads
-from shortlist.export.errors import ExportError
+from shortlist.export.errors import ExportError, first_line
 from shortlist.export.layout import Dense, Layout, Step
 from shortlist.export.quiet import quiet
 from shortlist.export.source import Origin
+from shortlist.export.tokenizer import UNLIMITED
 
 _NEGATIVE_LABELS = ("irrelevant", "not_relevant", "non_relevant", "negative", "contradiction", "not_entailment", "no")
 _POSITIVE_LABELS = ("relevant", "positive", "entailment", "yes", "true")
@@ -48,26 +49,59 @@ def weights_sha256(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def labels(name: str, found: dict[int, str]) -> tuple[int, int | None]:
+    """Return which label says relevant, and which says irrelevant if there are two.
+
+    Raises:
+        ExportError: there are more.
+    """
+    if len(found) > _TWO_LABELS:
+        raise ExportError(
+            f"{name} has {len(found)} labels ({', '.join(found.values())}), but a reranker has one or two"
+        )
+    if len(found) == 1:
+        return 0, None
+    positive = _positive(found)
+    return positive, 1 - positive
+
+
+def steps(origin: Origin, described: Iterable[Step]) -> nn.Sequential:
+    """Load what follows the pooling.
+
+    Raises:
+        ExportError: a dense layer has no weights, or an activation that cannot be exported.
+    """
+    return (
+        nn.Sequential(*(_step(origin, step) for step in described)).float().eval().requires_grad_(requires_grad=False)
+    )
+
+
+def positions(body: nn.Module) -> int:
+    """Return how many tokens have a position.
+
+    RoBERTa and its like begin to count after the padding's index, so that 514 positions hold 512 tokens.
+    """
+    config: Any = body.config
+    count = getattr(config, "max_position_embeddings", None) or UNLIMITED
+    for module in body.modules():
+        table = getattr(module, "position_embeddings", None)
+        if isinstance(table, nn.Embedding) and table.padding_idx is not None:
+            return int(count) - table.padding_idx - 1
+    return int(count)
+
+
 def _embedder(origin: Origin, layout: Layout) -> heads.Embedder:
     body = _loaded(origin, layout, AutoModel, unused=("pooler.",))
     if getattr(body, "pooler", None) is not None:
         body.pooler = None  # the embedding does not pass through it, and its weights may be random
     if layout.pooling == "":
         raise ExportError(f"{origin.name} names no pooling")
-    return heads.Embedder(body, layout.pooling, nn.Sequential(*(_step(origin, step) for step in layout.steps)))
+    return heads.Embedder(body, layout.pooling, steps(origin, layout.steps))
 
 
 def _reranker(origin: Origin, layout: Layout) -> heads.Reranker:
     classifier = _loaded(origin, layout, AutoModelForSequenceClassification)
-    labels: dict[int, str] = classifier.config.id2label
-    if len(labels) > _TWO_LABELS:
-        raise ExportError(
-            f"{origin.name} has {len(labels)} labels ({', '.join(labels.values())}), but a reranker has one or two"
-        )
-    if len(labels) == 1:
-        return heads.Reranker(classifier, 0, None)
-    positive = _positive(labels)
-    return heads.Reranker(classifier, positive, 1 - positive)
+    return heads.Reranker(classifier, *labels(origin.name, classifier.config.id2label))
 
 
 def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] = ()) -> Any:
@@ -89,7 +123,7 @@ def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] =
                 trust_remote_code=False,
             )
     except Exception as error:  # damaged files and unknown architectures end in errors of any kind
-        raise ExportError(f"{origin.name} cannot be loaded: {_first_line(error)}") from error
+        raise ExportError(f"{origin.name} cannot be loaded: {first_line(error)}") from error
     missing = [name for name in report["missing_keys"] if not name.startswith(unused)]
     if trained is not None:
         model = trained.merged_into(model)
@@ -117,7 +151,7 @@ def _step(origin: Origin, step: Step) -> nn.Module:
         linear.load_state_dict(weights)
     except RuntimeError as error:
         raise ExportError(
-            f"{origin.name}: the weights of {step.folder.name} do not fit: {_first_line(error)}"
+            f"{origin.name}: the weights of {step.folder.name} do not fit: {first_line(error)}"
         ) from error
     return nn.Sequential(linear, getattr(nn, name)())
 
@@ -147,7 +181,3 @@ def _positive(labels: dict[int, str]) -> int:
 def _some(names: Iterable[str]) -> str:
     found = sorted(names)
     return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")  # noqa: PLR2004
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

@@ -34,6 +34,21 @@ class ExportSettings:
         default="",
         metadata={"help": "base model of a PEFT adapter, in place of the one that its configuration names"},
     )
+    graph: str = field(
+        default="",
+        metadata={
+            "help": "ONNX file inside the model's folder to take in, such as onnx/model.onnx; if empty, the PyTorch"
+            " weights are traced, and where there are none, the fp32 graph is taken in"
+        },
+    )
+    query_prefix: str | None = field(
+        default=None,
+        metadata={"help": "what goes before a query of an embedder; the default is what the model says of itself"},
+    )
+    document_prefix: str | None = field(
+        default=None,
+        metadata={"help": "what goes before a document; the default is what the model says of itself"},
+    )
     variants: tuple[str, ...] = field(
         default=VARIANTS, metadata={"help": "graphs to write: fp32, int8 or both, separated by commas"}
     )

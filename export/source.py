@@ -7,13 +7,15 @@ has changed. Imports neither torch nor transformers, so that such a run ends in 
 import hashlib
 import importlib.util
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
+from shortlist.export import published
 from shortlist.export.errors import ExportError
 
 PACKAGE = "package:"
@@ -25,6 +27,7 @@ RECOMMENDED = (
 # What an export reads. Model repositories also hold the same weights for other runtimes, often gigabytes.
 _READ = ("*.json", "*.txt", "*.model", "*.safetensors")
 _PICKLED = ("pytorch_model*.bin", "adapter_model.bin")
+_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 _LEFT_OUT = ("onnx", "openvino")
 
 
@@ -36,6 +39,7 @@ class Origin:
     revision: str  # commit of the hub's repository; empty for a folder
     folder: Path  # configuration and weights; of the base model if there is an adapter
     adapter: Path | None = None
+    graph: str = ""  # ONNX file in the folder to take in; empty: PyTorch's weights are traced
 
     def find(self, name: str) -> Path | None:
         """Return the path of a file, the adapter's own before the base model's."""
@@ -46,29 +50,37 @@ class Origin:
         """Identify everything that an export reads by names and contents."""
         digest = hashlib.sha256()
         for folder in filter(None, (self.folder, self.adapter)):
-            for path in _readable(folder):
+            taken = published.files(folder / self.graph) if self.graph and folder == self.folder else []
+            for path in (*_readable(folder), *taken):
                 with path.open("rb") as stream:
                     found = hashlib.file_digest(stream, "sha256").hexdigest()
                 digest.update(f"{path.relative_to(folder).as_posix()} {found}\n".encode())
         return digest.hexdigest()
 
 
-def resolve(model: str, revision: str = "", base: str = "") -> Origin:
+def resolve(model: str, revision: str = "", base: str = "", graph: str = "") -> Origin:
     """Find a model, and its base if it is a PEFT adapter.
 
     Args:
         model: model id, folder, or package:NAME/FOLDER.
         revision: branch, tag or commit of a model id.
         base: overrides the base model that an adapter's configuration names.
+        graph: ONNX file to take in; without one, a folder without PyTorch weights gives its fp32 graph.
 
     Raises:
         ExportError: nothing is there, or the hub cannot be reached.
     """
-    found = _located(model, revision)
+    found = _located(model, revision, graph)
     if not (found.folder / ADAPTER_CONFIG).is_file():
         if base:
             raise ExportError(f"{model} is no PEFT adapter ({ADAPTER_CONFIG} is not there); leave base {base} out")
+        if graph or (not has_weights(found.folder) and published.has_graphs(found.folder)):
+            return replace(found, graph=published.chosen(found.folder, found.name, graph))
         return found
+    if graph:
+        raise ExportError(
+            f"{model} is a PEFT adapter, which cannot be merged into a graph; leave --graph {graph} out"
+        )
     config = read_json(found.folder / ADAPTER_CONFIG)
     named = base or config.get("base_model_name_or_path") or ""
     if not named:
@@ -97,7 +109,13 @@ def read_json(path: Path) -> Any:
         raise ExportError(f"{path} is not JSON ({error}); repair it or fetch the model again") from error
 
 
-def _located(model: str, revision: str) -> Origin:
+def has_weights(folder: Path) -> bool:
+    """Return whether a model's folder holds PyTorch weights."""
+    places = (folder, *folder.glob("*_Transformer"))
+    return any(any(place.glob(pattern)) for place in places for pattern in _WEIGHTS)
+
+
+def _located(model: str, revision: str, graph: str = "") -> Origin:
     if model.startswith(PACKAGE):
         return Origin(model, "", _in_package(model))
     folder = Path(model).expanduser()
@@ -105,7 +123,7 @@ def _located(model: str, revision: str) -> Origin:
         return Origin(folder.resolve().name, "", folder.resolve())
     if folder.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1:
         raise ExportError(f"there is no folder {model}; name a folder, a model id or package:NAME/FOLDER")
-    return _downloaded(model, revision)
+    return _downloaded(model, revision, graph)
 
 
 def _in_package(model: str) -> Path:
@@ -118,22 +136,23 @@ def _in_package(model: str) -> Path:
     raise ExportError(f"{model}: the Python package {name} {missing}; install it, or name another model")
 
 
-def _downloaded(model: str, revision: str) -> Origin:
-    def fetch(patterns: tuple[str, ...]) -> Path:
-        ignored = [f"{folder}/*" for folder in _LEFT_OUT]
+def _downloaded(model: str, revision: str, graph: str) -> Origin:
+    def fetch(patterns: Iterable[str], ignored: Iterable[str] = ()) -> Path:
+        allowed = list(patterns)
         return Path(
-            snapshot_download(
-                model, revision=revision or None, allow_patterns=list(patterns), ignore_patterns=ignored
-            )
+            snapshot_download(model, revision=revision or None, allow_patterns=allowed, ignore_patterns=list(ignored))
         )
 
     try:
-        folder = fetch(_READ)
+        folder = fetch(_READ, (f"{other}/*" for other in _LEFT_OUT))
         places = (folder, *folder.glob("*_Transformer"), *folder.glob("*_Dense"))
         bare = [place for place in places if not any(place.glob("*.safetensors"))]
         if bare:  # pickled weights, only where there are no others
             prefixes = ["" if place == folder else f"{place.name}/" for place in bare]
-            fetch(tuple(f"{prefix}{name}" for prefix in prefixes for name in _PICKLED))
+            fetch(f"{prefix}{name}" for prefix in prefixes for name in _PICKLED)
+        if graph or not (has_weights(folder) or (folder / ADAPTER_CONFIG).is_file()):
+            graphs = (graph,) if graph else published.STANDARD
+            fetch(f"{name}{end}" for name in graphs for end in ("", "_data*", ".data*"))  # large weights lie beside
     except (HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().split("\n", 1)[0]
         raise ExportError(

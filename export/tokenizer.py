@@ -6,18 +6,16 @@ pad to any length (that of all-MiniLM-L6-v2 to 128, though its window is 256), a
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tokenizers.normalizers import Lowercase, Sequence
-from torch import nn
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PretrainedConfig
 
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
 from shortlist.export.quiet import quiet
 from shortlist.export.source import Origin
 
-_UNLIMITED = 1 << 30  # transformers writes 1e30 for a tokenizer without a limit
+UNLIMITED = 1 << 30  # transformers writes 1e30 for a tokenizer without a limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +27,16 @@ class Written:
     max_tokens: int
 
 
-def write(origin: Origin, layout: Layout, body: Any, asked_tokens: int, path: Path) -> Written:
+def write(
+    origin: Origin, layout: Layout, config: PretrainedConfig, positions: int, asked_tokens: int, path: Path
+) -> Written:
     """Write `tokenizer.json` and settle the window.
 
     Args:
         origin: the model's files.
         layout: what sentence-transformers' own configuration says.
-        body: the model's transformer, whose positions limit the window.
+        config: the transformer's own.
+        positions: how many tokens have one, which limits the window.
         asked_tokens: the window that was asked for; 0 takes the model's own.
         path: where to write.
 
@@ -61,31 +62,17 @@ def write(origin: Origin, layout: Layout, body: Any, asked_tokens: int, path: Pa
     fast.no_truncation()
     fast.no_padding()
     fast.save(str(path))
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else body.config.pad_token_id
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else config.pad_token_id
     own_tokens = layout.window_tokens or tokenizer.model_max_length
-    return Written(path, pad or 0, _window(origin.name, own_tokens, body, asked_tokens))
+    return Written(path, pad or 0, _window(origin.name, own_tokens, positions, asked_tokens))
 
 
-def _window(name: str, own_tokens: int, body: Any, asked_tokens: int) -> int:
-    positions = _positions(body)
+def _window(name: str, own_tokens: int, positions: int, asked_tokens: int) -> int:
     limit = min(own_tokens, positions)
     if asked_tokens > positions:
         raise ExportError(
             f"max_tokens is {asked_tokens}, but {name} has {positions} positions; ask for fewer or leave it out"
         )
-    if not asked_tokens and limit >= _UNLIMITED:
+    if not asked_tokens and limit >= UNLIMITED:
         raise ExportError(f"{name} names no window; set it with --max-tokens")
     return asked_tokens or limit
-
-
-def _positions(body: Any) -> int:
-    """Return how many tokens have a position.
-
-    RoBERTa and its like begin to count after the padding's index, so that 514 positions hold 512 tokens.
-    """
-    count = getattr(body.config, "max_position_embeddings", None) or _UNLIMITED
-    for module in body.modules():
-        table = getattr(module, "position_embeddings", None)
-        if isinstance(table, nn.Embedding) and table.padding_idx is not None:
-            return int(count) - table.padding_idx - 1
-    return int(count)

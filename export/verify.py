@@ -20,12 +20,14 @@ from tokenizers import Encoding, Tokenizer
 from shortlist.export import texts
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
-from shortlist.export.model import Model
 from shortlist.export.tokenizer import Written
 from shortlist.server.bundle import OUTPUT, Kind
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, NDArray[np.int64]]
+Reference = Callable[
+    ..., dict[str, torch.Tensor]
+]  # inputs by name -> the model's last number, such as a PyTorch module
 
 _BATCH = 8
 _LONGEST_TOKENS = 512  # the trial's longest text; wider windows would make it a matter of minutes
@@ -57,11 +59,11 @@ class Measured:
 class Trial:
     """Be the texts as one model reads them, and what PyTorch makes of each."""
 
-    def __init__(self, model: Model, inputs: Sequence[str], layout: Layout, written: Written) -> None:
+    def __init__(self, model: Reference, inputs: Sequence[str], layout: Layout, written: Written) -> None:
         """Tokenize the texts with the file that was written, and run PyTorch on each alone.
 
         Args:
-            model: what was traced.
+            model: what was traced, or stands for it.
             inputs: what it takes.
             layout: its prefixes, and its kind.
             written: its tokenizer.
@@ -145,7 +147,7 @@ def _encoded(layout: Layout, path: Path, max_tokens: int) -> list[Encoding]:
     return list(tokenizer.encode_batch([*queries, *passages, " ".join(passages)]))
 
 
-def _by_torch(model: Model, inputs: Sequence[str], items: Iterable[Feeds]) -> Floats:
+def _by_torch(model: Reference, inputs: Sequence[str], items: Iterable[Feeds]) -> Floats:
     """Run PyTorch on one thread: several of them wait for each other longer than a short text takes."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -87,6 +87,7 @@ class Manifest:
     tokenizer: File
     variants: dict[str, Variant]
     tools: dict[str, str]  # package -> version that made the bundle
+    reference: str = "pytorch"  # what export compared with; "onnx": the graph that was taken in, as it was published
     blend: float = 0.0  # share of the similarity in the final order that this reranker does best with
     settings: dict[str, str] = field(default_factory=dict)  # what export was asked for: a second run compares
     created_at: str = ""  # ISO 8601, UTC

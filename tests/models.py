@@ -7,8 +7,9 @@ different texts come out different and a graph that mixes anything up is caught.
 import functools
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime as ort
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from peft import LoraConfig, TaskType, get_peft_model
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Module, Pooling, Transformer
-from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import models as algorithms
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
@@ -39,24 +40,50 @@ RERANKER = SHARED / "models" / "reranker-trial"
 WIDTH = 32
 WINDOW = 48
 
-# transformers' prefix of the classes, and the special tokens in the order of their ids.
 _BERT_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _ROBERTA_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Be an architecture as transformers has it, with the kind of tokenizer that its models come with."""
+
+    prefix: str  # of transformers' classes
+    tokens: tuple[str, ...]  # the special ones, in the order of their ids
+    algorithm: Literal["WordPiece", "BPE", "Unigram"]
+    tokenizer: str  # transformers' class
+    first_position: int = 0  # RoBERTa and its like begin to count after the padding's index
+
+
+# By model_type, as a model's config.json names it. docs/models.md has the same list.
 FAMILIES = {
-    "bert": ("Bert", _BERT_TOKENS),
-    "distilbert": ("DistilBert", _BERT_TOKENS),
-    "electra": ("Electra", _BERT_TOKENS),
-    "roberta": ("Roberta", _ROBERTA_TOKENS),
-    "xlm-roberta": ("XLMRoberta", _ROBERTA_TOKENS),
-    "mpnet": ("MPNet", ("<s>", "<pad>", "</s>", "[UNK]", "<mask>")),
+    "bert": Family("Bert", _BERT_TOKENS, "WordPiece", "BertTokenizerFast"),
+    "distilbert": Family("DistilBert", _BERT_TOKENS, "WordPiece", "DistilBertTokenizerFast"),
+    "electra": Family("Electra", _BERT_TOKENS, "WordPiece", "ElectraTokenizerFast"),
+    "roberta": Family("Roberta", _ROBERTA_TOKENS, "BPE", "RobertaTokenizerFast", 2),
+    "xlm-roberta": Family("XLMRoberta", _ROBERTA_TOKENS, "Unigram", "XLMRobertaTokenizerFast", 2),
+    "mpnet": Family("MPNet", ("<s>", "<pad>", "</s>", "[UNK]", "<mask>"), "WordPiece", "MPNetTokenizerFast", 2),
+    "modernbert": Family("ModernBert", _BERT_TOKENS, "BPE", "PreTrainedTokenizerFast"),
 }
+# Those that tell a pair's two texts apart by token types.
+TYPED = {"bert", "electra"}
+# ModernBERT's layers but every third see a text through a window of so many tokens.
+_LOCAL_TOKENS = 8
 
 
-def encoder(folder: Path, family: str = "bert", *, labels: Sequence[str] | None = None, seed: int = 0) -> Path:
-    """Save a transformer and its tokenizer; with labels, one that classifies."""
+def encoder(
+    folder: Path,
+    family: str = "bert",
+    *,
+    labels: Sequence[str] | None = None,
+    tokenizer: str = "",
+    seed: int = 0,
+    **settings: Any,
+) -> Path:
+    """Save a transformer and its tokenizer, or another family's; with labels, one that classifies."""
     torch.manual_seed(seed)
-    tokenizer = _tokenizer(family)
-    config = _config(family, len(tokenizer), tokenizer.pad_token_id)
+    saved = _tokenizer(tokenizer or family)
+    config = _config(family, len(saved), **settings)
     if labels is None:
         model = AutoModel.from_config(config)
     else:
@@ -67,7 +94,7 @@ def encoder(folder: Path, family: str = "bert", *, labels: Sequence[str] | None 
     # Initialized, the layers of a narrow model hardly change their input.
     model.apply(_widened)
     model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    saved.save_pretrained(folder)
     return folder
 
 
@@ -79,11 +106,14 @@ def embedder(
     after: Sequence[Module] = (),
     prompts: dict[str, str] | None = None,
     window: int | None = None,
+    tokenizer: str = "",
+    name: str = "model",
 ) -> Path:
     """Save a sentence-transformers model: encoder, pooling, and the modules that come after it."""
-    transformer = Transformer(str(encoder(folder / "encoder", family)), max_seq_length=window)
+    body = encoder(folder / "encoder", family, tokenizer=tokenizer)
+    transformer = Transformer(str(body), max_seq_length=window)
     modules = [transformer, Pooling(WIDTH, pooling_mode=pooling), *after]
-    target = folder / "model"
+    target = folder / name
     SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(target), create_model_card=False)
     return target
 
@@ -146,13 +176,14 @@ def real_bundles(root: Path) -> tuple[Path, Path]:
     return export(EMBEDDER, root / "embedder").path, export(RERANKER, root / "reranker").path
 
 
-def _config(family: str, words: int, pad: int | None) -> transformers.PretrainedConfig:
-    prefix, tokens = FAMILIES[family]
+def _config(family: str, words: int, **settings: Any) -> transformers.PretrainedConfig:
+    made = FAMILIES[family]
+    pad = next(place for place, token in enumerate(made.tokens) if "pad" in token.lower())
     sizes: dict[str, Any] = {
         "vocab_size": words,
         "pad_token_id": pad,
-        "max_position_embeddings": WINDOW if tokens == _BERT_TOKENS else WINDOW + 2,
-        "type_vocab_size": 2 if tokens == _BERT_TOKENS else 1,
+        "max_position_embeddings": WINDOW + made.first_position,
+        "type_vocab_size": 2 if family in TYPED else 1,
     }
     if family == "distilbert":
         sizes |= {"dim": WIDTH, "hidden_dim": 2 * WIDTH, "n_layers": 2, "n_heads": 4}
@@ -164,7 +195,11 @@ def _config(family: str, words: int, pad: int | None) -> transformers.Pretrained
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
         }
-    config: transformers.PretrainedConfig = getattr(transformers, f"{prefix}Config")(**sizes)
+    if family == "modernbert":
+        ends = {"bos": "[CLS]", "cls": "[CLS]", "eos": "[SEP]", "sep": "[SEP]"}
+        sizes |= {f"{name}_token_id": made.tokens.index(token) for name, token in ends.items()}
+        sizes |= {"local_attention": _LOCAL_TOKENS}
+    config: transformers.PretrainedConfig = getattr(transformers, f"{made.prefix}Config")(**sizes, **settings)
     return config
 
 
@@ -178,27 +213,52 @@ def _widened(module: torch.nn.Module) -> None:
 @functools.cache
 def _tokenizer(family: str) -> PreTrainedTokenizerFast:
     """Train a tokenizer of the family's kind on the texts that exports are tried on."""
-    prefix, special = FAMILIES[family]
-    corpus = [text for pair in texts.questions_and_passages() for text in pair]
-    if special == _ROBERTA_TOKENS:
-        fast = Tokenizer(algorithms.BPE(unk_token="<unk>"))
-        fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer: Any = trainers.BpeTrainer(vocab_size=600, special_tokens=list(special), initial_alphabet=alphabet)
-        begin, end, pair = "<s>", "</s>", "<s> $A </s> </s> $B </s>"
+    made = FAMILIES[family]
+    unknown = next(token for token in made.tokens if "unk" in token.lower())
+    sizes: dict[str, Any] = {"vocab_size": 600, "special_tokens": list(made.tokens)}
+    match made.algorithm:
+        case "BPE":
+            fast = Tokenizer(algorithms.BPE(unk_token=unknown))
+            fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            trainer: Any = trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **sizes)
+        case "Unigram":  # what becomes of a sentencepiece model
+            fast = Tokenizer(algorithms.Unigram())
+            fast.normalizer = normalizers.Sequence(
+                [normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]  # no precompiled map in a made one
+            )
+            fast.pre_tokenizer = pre_tokenizers.Metaspace()
+            trainer = trainers.UnigramTrainer(unk_token=unknown, **sizes)
+        case "WordPiece":
+            fast = Tokenizer(algorithms.WordPiece(unk_token=unknown))
+            fast.normalizer = normalizers.BertNormalizer(lowercase=True)
+            fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            trainer = trainers.WordPieceTrainer(**sizes)
+    fast.train_from_iterator([text for pair in texts.questions_and_passages() for text in pair], trainer)
+    fast.post_processor = _ends(family)
+    tokenizer: PreTrainedTokenizerFast = getattr(transformers, made.tokenizer)(
+        tokenizer_object=fast, model_max_length=WINDOW, **_roles(made)
+    )
+    return tokenizer
+
+
+def _ends(family: str) -> Any:
+    """Return what puts a text's and a pair's special tokens in their places."""
+    tokens = FAMILIES[family].tokens
+    if tokens == _BERT_TOKENS:
+        begin, end = "[CLS]", "[SEP]"
+        types = ("", "") if family == "modernbert" else (":1", ":1")
+        pair = "[CLS] $A [SEP] $B{} [SEP]{}".format(*types)
     else:
-        fast = Tokenizer(algorithms.WordPiece(unk_token="[UNK]"))
-        fast.normalizer = normalizers.BertNormalizer(lowercase=True)
-        fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=list(special))
-        bert = special == _BERT_TOKENS
-        begin, end = ("[CLS]", "[SEP]") if bert else ("<s>", "</s>")
-        pair = "[CLS] $A [SEP] $B:1 [SEP]:1" if bert else "<s> $A </s> </s> $B </s>"
-    fast.train_from_iterator(corpus, trainer)
-    fast.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A {end}", pair=pair, special_tokens=[(name, special.index(name)) for name in (begin, end)]
+        begin, end, pair = "<s>", "</s>", "<s> $A </s> </s> $B </s>"
+    return processors.TemplateProcessing(
+        single=f"{begin} $A {end}", pair=pair, special_tokens=[(name, tokens.index(name)) for name in (begin, end)]
     )
-    made: PreTrainedTokenizerFast = getattr(transformers, f"{prefix}TokenizerFast")(
-        tokenizer_object=fast, model_max_length=WINDOW
-    )
-    return made
+
+
+def _roles(made: Family) -> dict[str, Any]:
+    """Return what a class that belongs to no architecture must be told."""
+    if made.tokenizer != "PreTrainedTokenizerFast":
+        return {}
+    roles = zip(("pad", "unk", "cls", "sep", "mask"), made.tokens, strict=True)
+    names = ["input_ids", "attention_mask"]
+    return {**{f"{role}_token": token for role, token in roles}, "model_input_names": names}

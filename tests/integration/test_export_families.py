@@ -6,52 +6,14 @@ import numpy as np
 import pytest
 import torch
 from peft import PeftModel, TaskType
-from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers import CrossEncoder
 from sentence_transformers.sentence_transformer.modules import Dense, Dropout, Normalize
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import models
-from shortlist.export import texts
+import reference
 from shortlist.export.app import run
 from shortlist.export.settings import ExportSettings
-from shortlist.server.bundle import Bundle
-
-QUERIES, PASSAGES = zip(*texts.questions_and_passages()[::4], strict=True)
-PAIRS = texts.pairs()[::6]
-# fp32 sums in another order, no more.
-ELEMENT_TOLERANCE = 2e-6
-SCORE_TOLERANCE = 1e-5
-
-
-def assert_embeds_like_reference(folder: Path, bundle: Bundle) -> None:
-    """Compare queries and passages with sentence-transformers, in the graph alone and in padded batches."""
-    reference = SentenceTransformer(str(folder), device="cpu")
-    manifest = bundle.manifest
-    assert reference.max_seq_length == manifest.max_tokens
-    assert reference.get_embedding_dimension() == manifest.dimensions
-    for prefix, items, expected in (
-        (manifest.query_prefix, QUERIES, reference.encode_query(list(QUERIES))),
-        (manifest.document_prefix, PASSAGES, reference.encode_document(list(PASSAGES))),
-    ):
-        for batch in (1, 5):
-            found = models.outputs(bundle, [prefix + item for item in items], batch=batch)
-            scale = np.linalg.norm(expected, axis=1).max()
-            np.testing.assert_allclose(found, expected, atol=ELEMENT_TOLERANCE * scale)
-            cosines = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
-            assert cosines.min() >= 1 - 1e-5
-
-
-def reference_scores(folder: Path) -> models.Floats:
-    """Score the pairs with sentence-transformers: a sigmoid of one logit, or the softmax of two."""
-    reference = CrossEncoder(str(folder), device="cpu")
-    if reference.num_labels == 1:
-        return np.asarray(reference.predict(PAIRS, activation_fn=torch.nn.Sigmoid()))
-    return np.asarray(reference.predict(PAIRS, apply_softmax=True))
-
-
-def scores(bundle: Bundle, batch: int = 1) -> models.Floats:
-    """Score the pairs with a bundle."""
-    return 1 / (1 + np.exp(-models.outputs(bundle, PAIRS, batch=batch)))
 
 
 @pytest.mark.parametrize("family", models.FAMILIES)
@@ -61,9 +23,8 @@ def test_embedder_of_each_family(family: str, tmp_path: Path) -> None:
     bundle = models.export(folder, tmp_path / "bundle")
     assert bundle.manifest.kind == "embedder"
     assert not bundle.manifest.normalized
-    takes_types = family in {"bert", "electra"}
-    assert takes_types == ("token_type_ids" in bundle.manifest.variants["fp32"].inputs)
-    assert_embeds_like_reference(folder, bundle)
+    assert (family in models.TYPED) == ("token_type_ids" in bundle.manifest.variants["fp32"].inputs)
+    reference.assert_embeds_like(folder, bundle)
 
 
 @pytest.mark.parametrize("family", models.FAMILIES)
@@ -74,10 +35,10 @@ def test_reranker_of_each_family(family: str, tmp_path: Path) -> None:
     assert bundle.manifest.kind == "reranker"
     assert (bundle.manifest.dimensions, bundle.manifest.pooling) == (0, "")
     assert CrossEncoder(str(folder), device="cpu").max_seq_length >= bundle.manifest.max_tokens
-    expected = reference_scores(folder)
+    expected = reference.scores(folder)
     assert np.ptp(expected) > 0.02, "scores that are all the same prove nothing"
     for batch in (1, 5):
-        np.testing.assert_allclose(scores(bundle, batch), expected, atol=SCORE_TOLERANCE)
+        np.testing.assert_allclose(reference.bundle_scores(bundle, batch), expected, atol=reference.SCORE_TOLERANCE)
 
 
 @pytest.mark.parametrize("pooling", ["cls", "max"])
@@ -86,7 +47,7 @@ def test_pooling(pooling: str, tmp_path: Path) -> None:
     folder = models.embedder(tmp_path, pooling=pooling)
     bundle = models.export(folder, tmp_path / "bundle", variants=("fp32",))
     assert bundle.manifest.pooling == pooling
-    assert_embeds_like_reference(folder, bundle)
+    reference.assert_embeds_like(folder, bundle)
 
 
 def test_dense_normalize_prompts_and_window(tmp_path: Path) -> None:
@@ -104,7 +65,7 @@ def test_dense_normalize_prompts_and_window(tmp_path: Path) -> None:
     manifest = bundle.manifest
     assert (manifest.dimensions, manifest.max_tokens, manifest.normalized) == (16, 32, True)
     assert (manifest.query_prefix, manifest.document_prefix) == ("query: ", "passage: ")
-    assert_embeds_like_reference(folder, bundle)
+    reference.assert_embeds_like(folder, bundle)
 
 
 def test_window_is_the_models_own_not_the_tokenizer_files(tmp_path: Path) -> None:
@@ -127,7 +88,7 @@ def test_window_is_the_models_own_not_the_tokenizer_files(tmp_path: Path) -> Non
     assert '"truncation": null' in written
     assert '"padding": null' in written
     assert bundle.manifest.max_tokens == models.WINDOW
-    assert_embeds_like_reference(folder, bundle)
+    reference.assert_embeds_like(folder, bundle)
 
 
 def test_lower_case_of_the_transformer_module(tmp_path: Path) -> None:
@@ -135,7 +96,7 @@ def test_lower_case_of_the_transformer_module(tmp_path: Path) -> None:
     folder = models.embedder(tmp_path, "roberta")
     models.edit(folder / "sentence_bert_config.json", do_lower_case=True)
     bundle = models.export(folder, tmp_path / "bundle", variants=("fp32",))
-    assert_embeds_like_reference(folder, bundle)
+    reference.assert_embeds_like(folder, bundle)
 
 
 def test_encoder_without_modules_is_mean_pooled_and_says_so(tmp_path: Path) -> None:
@@ -144,7 +105,7 @@ def test_encoder_without_modules_is_mean_pooled_and_says_so(tmp_path: Path) -> N
     lines: list[str] = []
     bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", variants=("fp32",)), lines.append)
     assert any("does not say how it pools" in line for line in lines)
-    assert_embeds_like_reference(folder, bundle)
+    reference.assert_embeds_like(folder, bundle)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +116,9 @@ def test_two_labels_score_by_the_positive(labels: tuple[str, str], positive: int
     """Of two labels the score is the softmax's probability of the positive one, found by its name."""
     folder = models.encoder(tmp_path / "model", labels=labels)
     bundle = models.export(folder, tmp_path / "bundle")
-    np.testing.assert_allclose(scores(bundle), reference_scores(folder)[:, positive], atol=SCORE_TOLERANCE)
+    np.testing.assert_allclose(
+        reference.bundle_scores(bundle), reference.scores(folder)[:, positive], atol=reference.SCORE_TOLERANCE
+    )
 
 
 def test_saved_cross_encoder(tmp_path: Path) -> None:
@@ -166,7 +129,9 @@ def test_saved_cross_encoder(tmp_path: Path) -> None:
     assert (folder / "modules.json").is_file()
     bundle = models.export(folder, tmp_path / "bundle")
     assert bundle.manifest.kind == "reranker"
-    np.testing.assert_allclose(scores(bundle), reference_scores(folder), atol=SCORE_TOLERANCE)
+    np.testing.assert_allclose(
+        reference.bundle_scores(bundle), reference.scores(folder), atol=reference.SCORE_TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("labels", [1, 2])
@@ -181,9 +146,9 @@ def test_reranker_adapter_is_merged(labels: int, tmp_path: Path) -> None:
     merged = PeftModel.from_pretrained(under, folder).merge_and_unload()
     merged.save_pretrained(tmp_path / "merged")
     AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "merged")
-    expected = reference_scores(tmp_path / "merged")
+    expected = reference.scores(tmp_path / "merged")
     expected = expected if labels == 1 else expected[:, 1]
-    np.testing.assert_allclose(scores(bundle), expected, atol=SCORE_TOLERANCE)
+    np.testing.assert_allclose(reference.bundle_scores(bundle), expected, atol=reference.SCORE_TOLERANCE)
 
 
 def test_embedder_adapter_is_merged_with_a_base_beside_it(tmp_path: Path) -> None:
@@ -195,7 +160,7 @@ def test_embedder_adapter_is_merged_with_a_base_beside_it(tmp_path: Path) -> Non
     merged = PeftModel.from_pretrained(AutoModel.from_pretrained(base), folder).merge_and_unload()
     merged.save_pretrained(tmp_path / "merged")
     AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "merged")
-    assert_embeds_like_reference(tmp_path / "merged", bundle)
+    reference.assert_embeds_like(tmp_path / "merged", bundle)
     models.edit(folder / "adapter_config.json", base_model_name_or_path="moved/away")
     again = models.export(folder, tmp_path / "again", base=str(base), variants=("fp32",))
     assert again.manifest.source.weights_sha256 == bundle.manifest.source.weights_sha256
@@ -247,4 +212,4 @@ def test_large_graphs_keep_their_weights_beside_them(tmp_path: Path, monkeypatch
     for variant, described in bundle.manifest.variants.items():
         assert [entry.name for entry in described.files] == [f"{variant}.onnx", f"{variant}.onnx_data"]
         bundle.verify(variant)
-    assert_embeds_like_reference(folder, bundle)
+    reference.assert_embeds_like(folder, bundle)

@@ -56,7 +56,7 @@ def test_second_run_does_nothing_and_says_so(model: Path, tmp_path: Path) -> Non
     assert state(out) == before
 
 
-@pytest.mark.parametrize("change", ["force", "max_tokens", "variants", "file", "tools", "damage"])
+@pytest.mark.parametrize("change", ["force", "max_tokens", "variants", "no prefix", "file", "tools", "damage"])
 def test_what_makes_a_second_run_export_again(
     change: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +76,8 @@ def test_what_makes_a_second_run_export_again(
             settings["max_tokens"] = 16
         case "variants":
             settings["variants"] = ("fp32",)
+        case "no prefix":
+            settings["query_prefix"] = ""
         case "file":
             models.edit(source / "config.json", layer_norm_eps=1e-11)
         case "tools":

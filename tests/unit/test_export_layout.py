@@ -105,20 +105,19 @@ def test_models_that_are_no_transformers_are_named(first: str, tmp_path: Path) -
         layout.read(model(tmp_path, f"{OLD}.{first}"), "auto")
 
 
-@pytest.mark.parametrize(
-    ("name", "config"),
-    [
-        ("1/config.json", {"pooling_mode": "mean", "include_prompt": False}),
-        ("2/config.json", {"in_features": 8, "out_features": 8, "module_input_name": "token_embeddings"}),
-    ],
-)
-def test_options_that_change_the_result_are_refused(name: str, config: dict[str, Any], tmp_path: Path) -> None:
-    """Prompts left out of the pooling, and a dense layer on tokens, are refused rather than ignored."""
+def test_dense_layer_on_tokens_is_refused(tmp_path: Path) -> None:
+    """A dense layer on something else than the embedding is refused rather than put in the wrong place."""
     types = [f"{OLD}.{module}" for module in ("Transformer", "Pooling", "Dense")]
-    prompts = {"config_sentence_transformers.json": {"prompts": {"query": "q: "}}}
-    dense = {"2/config.json": {"in_features": 8, "out_features": 8}}
-    with pytest.raises(ExportError, match=r"include_prompt|token_embeddings"):
-        layout.read(model(tmp_path, *types, **{**prompts, **dense, name: config}), "auto")
+    dense = {"in_features": 8, "out_features": 8, "module_input_name": "token_embeddings"}
+    with pytest.raises(ExportError, match="token_embeddings"):
+        layout.read(model(tmp_path, *types, **{"2/config.json": dense}), "auto")
+
+
+def test_whether_prompts_are_pooled(tmp_path: Path) -> None:
+    """`include_prompt` of the pooling is kept, since it matters once there is a prefix."""
+    types = [f"{OLD}.{module}" for module in ("Transformer", "Pooling")]
+    for config, pooled in (({}, True), ({"include_prompt": True}, True), ({"include_prompt": False}, False)):
+        assert layout.read(model(tmp_path, *types, **{"1/config.json": config}), "auto").prompts_pooled is pooled
 
 
 @pytest.mark.parametrize(

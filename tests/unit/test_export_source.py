@@ -1,6 +1,7 @@
 """Where models come from: folders, packages, hub ids, adapters."""
 
 import json
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     def download(_: str, *, revision: str | None, allow_patterns: list[str], ignore_patterns: list[str]) -> str:
         assert revision in {None, "v2"}
         for name, text in files.items():
-            path = Path(name)
-            if any(path.match(pattern) for pattern in allow_patterns) and path.parts[0] not in {"onnx", "openvino"}:
+            wanted, unwanted = (
+                any(fnmatch(name, pattern) for pattern in patterns) for patterns in (allow_patterns, ignore_patterns)
+            )
+            if wanted and not unwanted:
                 written(snapshot, {name: text})
-        assert ignore_patterns == ["onnx/*", "openvino/*"]
         return str(snapshot)
 
     monkeypatch.setattr(source, "snapshot_download", download)
@@ -62,6 +64,27 @@ def test_pickled_weights_are_fetched_where_there_are_no_others(hub: dict[str, st
     found = source.resolve("some/model")
     assert (found.folder / "pytorch_model.bin").is_file()
     assert (found.folder / "2_Dense" / "pytorch_model.bin").is_file()
+
+
+def test_graphs_are_fetched_where_there_are_no_weights(hub: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository of ONNX files alone gives its fp32 graph with what lies beside it, and no other."""
+    monkeypatch.setattr(source.published, "chosen", lambda *_: "onnx/model.onnx")
+    hub |= dict.fromkeys(("config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_int8.onnx"), "{}")
+    found = source.resolve("some/model")
+    assert found.graph == "onnx/model.onnx"
+    names = {path.name for path in (found.folder / "onnx").iterdir()}
+    assert names == {"model.onnx", "model.onnx_data"}
+
+
+def test_a_graph_that_is_asked_for_is_fetched(hub: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """--graph brings that graph beside the weights, which it will be held against."""
+    monkeypatch.setattr(source.published, "chosen", lambda *_: "onnx/model_O3.onnx")
+    hub |= dict.fromkeys(("config.json", "model.safetensors", "onnx/model.onnx", "onnx/model_O3.onnx"), "{}")
+    assert source.resolve("some/model").graph == ""
+    found = source.resolve("some/model", graph="onnx/model_O3.onnx")
+    assert found.graph == "onnx/model_O3.onnx"
+    assert [path.name for path in (found.folder / "onnx").iterdir()] == ["model_O3.onnx"]
+    assert source.has_weights(found.folder)
 
 
 def test_folder_in_a_package(embedder_folder: Path) -> None:
@@ -96,6 +119,14 @@ def test_adapter_with_its_base(tmp_path: Path) -> None:
     assert found.find("modules.json") == folder / "modules.json"
     assert found.find("tokenizer.json") == base / "tokenizer.json"
     assert found.find("nothing.json") is None
+
+
+def test_adapter_and_graph_exclude_each_other(tmp_path: Path) -> None:
+    """An adapter's changes cannot be merged into a graph."""
+    config = json.dumps({"base_model_name_or_path": str(tmp_path)})
+    folder = written(tmp_path / "tuned", {"adapter_config.json": config})
+    with pytest.raises(ExportError, match=r"cannot be merged into a graph; leave --graph model\.onnx out"):
+        source.resolve(str(folder), graph="model.onnx")
 
 
 def test_adapter_of_an_adapter_is_refused(tmp_path: Path) -> None:
