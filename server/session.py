@@ -6,6 +6,7 @@ part of a graph. Here the session's real list of providers is compared with what
 `Session.run` may be called from several threads at once: a session takes concurrent runs and releases the GIL.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,13 +107,7 @@ def _started(graph: Path, target: Target, chain: Sequence[tuple[str, Options]]) 
     except Exception as error:  # the binding raises its own classes, which share no public root
         if target.provider == "cpu":
             raise BundleError(f"onnxruntime cannot load {graph}: {first_line(error)}") from error
-        if target.kind.whole and _starts(graph, target, chain):
-            raise ProviderError(
-                f"provider {target.provider} takes only a part of {graph.name}, and the rest would run on"
-                " onnxruntime's CPU kernels, slower than all of it there: choose another variant, such as fp32, with"
-                " --embedder-variant or --reranker-variant, or --provider cpu"
-            ) from error
-        raise ProviderError(_refusal(target, graph, _reason(error))) from error
+        raise _explained(error, graph, target, chain) from error
     wanted, found = [name for name, _ in chain], session.get_providers()
     if found[: len(wanted)] != wanted:
         raise ProviderError(_refusal(target, graph, f"the session runs on {', '.join(found)}"))
@@ -133,13 +128,22 @@ def _options(target: Target, *, whole: bool) -> ort.SessionOptions:
     return options
 
 
-def _starts(graph: Path, target: Target, chain: Sequence[tuple[str, Options]]) -> bool:
-    """Say whether the provider itself starts, once it may leave a part of the graph to the CPU."""
-    try:
-        session = ort.InferenceSession(str(graph), _options(target, whole=False), providers=chain, enable_fallback=0)
-    except Exception:  # noqa: BLE001 (the first error is the one that is told)
-        return False
-    return bool(session.get_providers()[0] == target.kind.name)
+def _explained(error: Exception, graph: Path, target: Target, chain: Sequence[tuple[str, Options]]) -> ProviderError:
+    """Say why a provider did not start; where it had to take all of the graph, by a second try without that."""
+    found: list[str] = []
+    if target.kind.whole:
+        with contextlib.suppress(Exception):  # the first error is the one that is told
+            found = ort.InferenceSession(
+                str(graph), _options(target, whole=False), providers=chain, enable_fallback=0
+            ).get_providers()
+    if found and found[0] == target.kind.name:
+        return ProviderError(
+            f"provider {target.provider} takes only a part of {graph.name}, and the rest would run on onnxruntime's"
+            " CPU kernels, slower than all of it there: choose another variant, such as fp32, with"
+            " --embedder-variant or --reranker-variant, or --provider cpu"
+        )
+    reason = f"the session runs on {', '.join(found)}" if found else _reason(error)
+    return ProviderError(_refusal(target, graph, reason))
 
 
 def _refusal(target: Target, graph: Path, reason: str) -> str:
@@ -160,4 +164,4 @@ def first_line(error: Exception) -> str:
 def _reason(error: Exception) -> str:
     """Return what a provider says last, without the place in its source: what went before led there."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _PLACE.sub("", lines[-1]).strip()
+    return _PLACE.sub("", lines[-1]).strip().rstrip(".")
