@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shortlist.server.bundle import OUTPUT, Bundle, Source
 from shortlist.server.cost import Cost
-from shortlist.server.errors import BundleError
+from shortlist.server.errors import BundleError, ProviderError
 from shortlist.server.providers import Target
 from shortlist.server.session import Session, first_line
 from shortlist.server.shapes import Shapes
@@ -59,10 +59,10 @@ class Graph:
         described = manifest.variants[variant]
         self.batch_tokens = batch_tokens if described.batch_invariant else 0
         self.shapes = Shapes(manifest.max_tokens, self.batch_tokens, bucketed=target.kind.compiles)
-        self._slots = target.slots
         # Engines know nothing of weights: one folder for each set of them.
-        kept = dataclasses.replace(target, engines=target.engines / manifest.fingerprint(variant)[:_DIGITS])
-        self._session = Session(bundle.graph(variant), kept, described.inputs, self.shapes)
+        folder = target.engines / manifest.fingerprint(variant)[:_DIGITS]
+        self._target = dataclasses.replace(target, engines=folder)
+        self._session = Session(bundle.graph(variant), self._target, described.inputs, self.shapes)
         self._output = OUTPUT[manifest.kind]
         self._pad_token_id = manifest.pad_token_id
         self.width = manifest.dimensions if manifest.kind == "embedder" else 1
@@ -106,10 +106,17 @@ class Graph:
 
         Raises:
             BundleError: the graph does not run, or not as the manifest says.
+            ProviderError: a GPU cannot run it, most likely for want of memory.
         """
         try:
             self._warm_up(tokenizer)
         except Exception as error:  # onnxruntime's own classes share no public root
+            if self._target.kind.gpu:
+                raise ProviderError(
+                    f"provider {self._target.provider} cannot run {self.running.source.model},"
+                    f" {self.running.variant}, in stacks of {self.batch_tokens} tokens: {first_line(error)};"
+                    " lower --batch-tokens if it is memory that it lacks"
+                ) from error
             raise BundleError(
                 f"{self.running.source.model}, {self.running.variant}: the graph does not run as its manifest says"
                 f" ({first_line(error)}); export the model again"
@@ -117,7 +124,7 @@ class Graph:
 
     def _warm_up(self, tokenizer: Tokenizer) -> None:
         longest = tokenizer.encode([" ".join(["word"] * self.running.max_tokens)])[0]
-        slots = self._slots if self.shapes.bucketed else 1
+        slots = self._target.slots if self.shapes.bucketed else 1
         with ThreadPoolExecutor(slots, thread_name_prefix="warm-up") as pool:
             for length in self.shapes.lengths():
                 item = Encoded(longest.input_ids[:length], longest.type_ids[:length], truncated=True)
