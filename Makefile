@@ -11,7 +11,11 @@ export QUERY ?=
 
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo bundles test check format stubs quality prove-durability clean
+# The same for the build of onnxruntime that has OpenVINO: it is the module of the same name, so it lives elsewhere.
+OPENVINO := .venv-openvino/bin
+OPENVINO_VERSION := 1.24.1
+
+.PHONY: help demo bundles test test-openvino check format stubs quality prove-durability clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -25,6 +29,9 @@ bundles: .venv/.demo ## Export the demo's two models, unless that is done.
 
 test: .venv/.test ## Run all tests.
 	$(BIN)/python -m pytest
+
+test-openvino: .venv-openvino/.test ## Run the providers' tests with OpenVINO, in an environment of its own.
+	$(OPENVINO)/python -m pytest tests/providers
 
 check: .venv/.test ## Lint, format, types, and generated stubs up to date.
 	$(BIN)/ruff check .
@@ -49,7 +56,7 @@ prove-durability: bundles ## Kill the server again and again in the middle of an
 	$(BIN)/python tests/proofs/kill.py --embedder .demo/embedder --reranker .demo/reranker
 
 clean: ## Remove everything that make made.
-	rm -rf .venv .demo build dist *.egg-info
+	rm -rf .venv .venv-openvino .demo build dist *.egg-info
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -65,4 +72,12 @@ clean: ## Remove everything that make made.
 .venv/.test: .venv/.demo pyproject.toml constraints.txt
 	@echo "Installing what the tests need into .venv"
 	$(PIP) --editable '.[cpu,export,finetune,demo,test,dev]'
+	@touch $@
+
+.venv-openvino/.test: .venv/.python pyproject.toml constraints.txt
+	@echo "Installing OpenVINO's onnxruntime and what the tests need into .venv-openvino (some minutes the first time)"
+	$(PYTHON) -m venv .venv-openvino
+	@grep -v '^onnxruntime==' constraints.txt > .venv-openvino/constraints.txt
+	$(OPENVINO)/pip --disable-pip-version-check install --quiet --constraint .venv-openvino/constraints.txt \
+	  --editable '.[openvino,export,demo,test]' onnxruntime-openvino==$(OPENVINO_VERSION)
 	@touch $@

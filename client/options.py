@@ -11,7 +11,8 @@ A field's metadata:
     metavar      what --help calls the value
     group        the heading under which --help lists it
 
-Types: str, int, float, bool, Path, Literal of strings, tuple[str, ...], and any of them `| None`.
+Types: str, int, float, bool, Path, Literal of strings, tuple[str, ...], tuple[tuple[str, str], ...] (NAME=VALUE, or a
+TOML table), and any of them `| None`.
 
 This module knows no command and no setting; `cli.py` brings both together.
 """

@@ -26,7 +26,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
-from shortlist.server import bundle, cores, service
+from shortlist.server import bundle, cores, providers, service
 from shortlist.server.boundary import Boundary
 from shortlist.server.bundle import Bundle
 from shortlist.server.catalog import Catalog
@@ -36,6 +36,7 @@ from shortlist.server.graph import Graph, Running
 from shortlist.server.limits import Limits
 from shortlist.server.models import Embedder, Scorer, TokenizingPool
 from shortlist.server.pipeline import Pipeline
+from shortlist.server.providers import Target
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.settings import Settings
 
@@ -100,13 +101,12 @@ def build(settings: Settings) -> Parts:
         StartupError: a bundle, the provider or the data folder cannot be used.
     """
     began = time.monotonic()
-    on_cpu = settings.provider in {"cpu", "openvino"}
-    slots = settings.slots or (max(1, cores.usable() // settings.threads) if on_cpu else 1)
+    target = _target(settings)
     embedder_bundle = bundle.load(settings.embedder, "embedder")
     reranker_bundle = bundle.load(settings.reranker, "reranker")
-    embedder_graph = _graph(settings, embedder_bundle, settings.embedder_variant, on_cpu=on_cpu)
-    reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, on_cpu=on_cpu)
-    scheduler = Scheduler(slots, settings.queue_tokens)
+    embedder_graph = _graph(settings, embedder_bundle, settings.embedder_variant, target)
+    reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, target)
+    scheduler = Scheduler(target.slots, settings.queue_tokens)
     pool = TokenizingPool(cores.usable())
     embedder = Embedder(embedder_bundle, embedder_graph, scheduler, pool)
     scorer = Scorer(reranker_bundle, reranker_graph, scheduler, pool)
@@ -118,16 +118,35 @@ def build(settings: Settings) -> Parts:
     logger.info(
         "%d collections, %d slots of %d threads, ready after %.1f s",
         len(catalog.collections()),
-        slots,
-        settings.threads,
+        target.slots,
+        target.threads,
         time.monotonic() - began,
     )
     return Parts(Pipeline(embedder, scorer, catalog, Limits.of(settings)), scheduler, pool)
 
 
-def _graph(settings: Settings, source: Bundle, variant: str, *, on_cpu: bool) -> Graph:
-    batch_tokens = settings.batch_tokens or (0 if on_cpu else _GPU_BATCH_TOKENS)
-    return Graph(source, variant, settings.provider, settings.threads, batch_tokens)
+def _target(settings: Settings) -> Target:
+    """Say where the graphs run.
+
+    Raises:
+        ProviderError: the provider has no such choice.
+    """
+    gpu = providers.KINDS[settings.provider].gpu
+    target = Target(
+        provider=settings.provider,
+        precision=settings.precision,
+        options=settings.provider_options,
+        slots=settings.slots or (1 if gpu else max(1, cores.usable() // settings.threads)),
+        threads=settings.threads,
+        engines=settings.data / "engines",
+    )
+    providers.check(target)
+    return target
+
+
+def _graph(settings: Settings, source: Bundle, variant: str, target: Target) -> Graph:
+    batch_tokens = settings.batch_tokens or (_GPU_BATCH_TOKENS if target.kind.gpu else 0)
+    return Graph(source, variant, target, batch_tokens)
 
 
 def _origin(running: Running) -> Origin:

@@ -1,4 +1,4 @@
-"""How many cores this process may really use.
+"""How many cores this process may really use, and what they can do.
 
 onnxruntime and `os.cpu_count` look at the host; a container is bounded by its cgroup's quota and its affinity mask.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 
 _CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
 _CGROUP_V1 = Path("/sys/fs/cgroup/cpu")
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def usable(cgroup_v2: Path = _CGROUP_V2, cgroup_v1: Path = _CGROUP_V1) -> int:
@@ -15,6 +16,16 @@ def usable(cgroup_v2: Path = _CGROUP_V2, cgroup_v1: Path = _CGROUP_V1) -> int:
     granted = len(os.sched_getaffinity(0))
     quota = _quota(cgroup_v2, cgroup_v1)
     return granted if quota is None else max(1, min(granted, int(quota)))
+
+
+def flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
+    """Return the instruction sets that the first core has, by Linux's names; none where Linux does not say."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    named = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
+    return frozenset(next(named, "").split())
 
 
 def _quota(cgroup_v2: Path, cgroup_v1: Path) -> float | None:

@@ -3,8 +3,10 @@
 Any number of slots may run one graph at once. It learns what its runs cost.
 """
 
+import dataclasses
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +14,13 @@ from numpy.typing import NDArray
 
 from shortlist.server.bundle import OUTPUT, Bundle, Source
 from shortlist.server.cost import Cost
-from shortlist.server.errors import BundleError
+from shortlist.server.errors import BundleError, ProviderError
+from shortlist.server.providers import Target
 from shortlist.server.session import Session, first_line
-from shortlist.server.settings import Provider
+from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded, Tokenizer, pad
 
-_WARM_UP_TOKENS = (8, 16, 32, 64, 128, 256, 512)
+_DIGITS = 16  # of a fingerprint: enough for a folder's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +40,32 @@ class Running:
 class Graph:
     """Run encoded texts through one variant of a bundle: the scheduler's `Model`."""
 
-    def __init__(self, bundle: Bundle, variant: str, provider: Provider, threads: int, batch_tokens: int) -> None:
+    def __init__(self, bundle: Bundle, variant: str, target: Target, batch_tokens: int) -> None:
         """Check the variant's files and load its graph.
 
         Args:
             bundle: where it lies.
             variant: which graph of it.
-            provider: where to run it.
-            threads: what one run uses.
+            target: where to run it.
             batch_tokens: padded tokens that one run may stack; a variant whose results depend on its
                 batch-mates runs one item at a time whatever this says.
 
         Raises:
             BundleError: the variant is missing or damaged.
-            ProviderError: the provider is not there.
+            ProviderError: the provider is not there, or does not take the graph.
         """
         bundle.verify(variant)
         manifest = bundle.manifest
-        self._session = Session(bundle.graph(variant), provider, threads)
+        described = manifest.variants[variant]
+        self.batch_tokens = batch_tokens if described.batch_invariant else 0
+        self.shapes = Shapes(manifest.max_tokens, self.batch_tokens, bucketed=target.kind.compiles)
+        # Engines know nothing of weights: one folder for each set of them.
+        folder = target.engines / manifest.fingerprint(variant)[:_DIGITS]
+        self._target = dataclasses.replace(target, engines=folder)
+        self._session = Session(bundle.graph(variant), self._target, described.inputs, self.shapes)
         self._output = OUTPUT[manifest.kind]
         self._pad_token_id = manifest.pad_token_id
         self.width = manifest.dimensions if manifest.kind == "embedder" else 1
-        self.batch_tokens = batch_tokens if manifest.variants[variant].batch_invariant else 0
         self.cost = Cost()
         self.running = Running(
             manifest.source,
@@ -83,18 +90,33 @@ class Graph:
         return self.cost.estimate_s(lengths)
 
     def _infer(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
-        values = self._session.run(self._output, pad(items, self._pad_token_id))
-        return values.reshape(len(items), self.width)
+        return np.concatenate([self._infer_part(items[part]) for part in self.shapes.parts(len(items))])
+
+    def _infer_part(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
+        length = self.shapes.length(max(len(item) for item in items))
+        feeds = pad(items, self._pad_token_id, self.shapes.items(len(items)), length)
+        values = self._session.run(self._output, feeds)
+        return values[: len(items)].reshape(len(items), self.width)
 
     def warm_up(self, tokenizer: Tokenizer) -> None:
-        """Run every doubling of the length up to the window, so that the first request finds all known.
+        """Run shapes of every size up to the window, so that the first request finds all known.
+
+        Where shapes are bucketed that is every one up to 512 tokens, on all slots at once: what a provider compiles
+        it keeps for each of its streams.
 
         Raises:
             BundleError: the graph does not run, or not as the manifest says.
+            ProviderError: a GPU cannot run it, most likely for want of memory.
         """
         try:
             self._warm_up(tokenizer)
         except Exception as error:  # onnxruntime's own classes share no public root
+            if self._target.kind.gpu:
+                raise ProviderError(
+                    f"provider {self._target.provider} cannot run {self.running.source.model},"
+                    f" {self.running.variant}, in stacks of {self.batch_tokens} tokens: {first_line(error)};"
+                    " lower --batch-tokens if it is memory that it lacks"
+                ) from error
             raise BundleError(
                 f"{self.running.source.model}, {self.running.variant}: the graph does not run as its manifest says"
                 f" ({first_line(error)}); export the model again"
@@ -102,8 +124,11 @@ class Graph:
 
     def _warm_up(self, tokenizer: Tokenizer) -> None:
         longest = tokenizer.encode([" ".join(["word"] * self.running.max_tokens)])[0]
-        lengths = [length for length in _WARM_UP_TOKENS if length < len(longest)]
-        for length in (*lengths, len(longest)):
-            item = Encoded(longest.input_ids[:length], longest.type_ids[:length], truncated=True)
-            self._infer([item])  # the first run of a shape also pays for its memory: not counted
-            self.run([item])
+        slots = self._target.slots if self.shapes.bucketed else 1
+        with ThreadPoolExecutor(slots, thread_name_prefix="warm-up") as pool:
+            for length in self.shapes.lengths():
+                item = Encoded(longest.input_ids[:length], longest.type_ids[:length], truncated=True)
+                for count in self.shapes.batches():
+                    stacks = [[item] * count] * slots
+                    list(pool.map(self._infer, stacks))  # the first run of a shape also pays for it: not counted
+                    list(pool.map(self.run, stacks))

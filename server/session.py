@@ -1,12 +1,14 @@
-"""One ONNX Runtime session: the graph, the provider it was asked to run on, and its threads.
+"""One ONNX Runtime session: the graph, and the provider that it was asked to run on.
 
-onnxruntime goes on with the CPU, after a warning, where a provider is missing or refuses its options. Here the
-session's real list of providers is compared with what was asked, and a difference is fatal.
+onnxruntime goes on with the CPU, after a warning, where a provider is missing, refuses its options, or takes only a
+part of a graph. Here the session's real list of providers is compared with what was asked, and a difference is fatal.
 
 `Session.run` may be called from several threads at once: a session takes concurrent runs and releases the GIL.
 """
 
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,59 +16,48 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from shortlist.server.errors import BundleError, ProviderError
-from shortlist.server.settings import Provider
+from shortlist.server import providers
+from shortlist.server.errors import BundleError, ProviderError, StorageError
+from shortlist.server.providers import Options, Target
+from shortlist.server.shapes import Shapes
 
-NAMES: dict[Provider, str] = {
-    "cpu": "CPUExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
-_EXTRAS: dict[Provider, str] = {"cpu": "cpu", "openvino": "openvino", "cuda": "gpu", "tensorrt": "gpu"}
 # onnxruntime's severity: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal. An error is raised as well as logged.
 _FATAL_ONLY = 4
+_ENGINES = "trt_engine_cache_path"
+_ONLY_WHOLE = "session.disable_cpu_ep_fallback"
+# Where in onnxruntime's source an error was raised: a file, a line, and the whole signature of a function.
+_PLACE = re.compile(r"^.*\.cc:\d+ .*\) ")
 
 
 class Session:
     """Run one graph on one provider."""
 
-    def __init__(self, graph: Path, provider: Provider, threads: int) -> None:
+    def __init__(self, graph: Path, target: Target, inputs: Sequence[str], shapes: Shapes) -> None:
         """Load the graph.
 
         Args:
             graph: an ONNX file; its external data lies beside it.
-            provider: where to run it.
-            threads: what one run uses. With one, a run stays on its caller's thread.
+            target: where to run it. With one thread, a run stays on its caller's thread.
+            inputs: names of the graph's inputs.
+            shapes: what its runs are like.
 
         Raises:
-            ProviderError: the provider is not installed, or does not take the graph.
+            ProviderError: the provider is not installed, does not take the graph, or not with these options.
             BundleError: onnxruntime cannot read the graph.
+            StorageError: the folder for engines cannot be made.
         """
-        self.provider = NAMES[provider]
+        self.provider = target.kind.name
         if self.provider not in ort.get_available_providers():
             raise ProviderError(
-                f"provider {provider} is not there: this onnxruntime has {', '.join(ort.get_available_providers())};"
-                f" in a new environment, pip install 'shortlist[{_EXTRAS[provider]}]'"
+                f"provider {target.provider} is not there: this onnxruntime has"
+                f" {', '.join(ort.get_available_providers())};"
+                f" in a new environment, pip install 'shortlist[{target.kind.extra}]'"
             )
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _FATAL_ONLY
-        # Patterns are kept for every shape that was ever seen; unpadded runs have hundreds.
-        options.enable_mem_pattern = False
-        # Spinning threads take a core from the other slots' runs (onnxruntime issue 17011).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(str(graph), options, providers=[self.provider])
-        except Exception as error:  # the binding raises its own classes, which share no public root
-            raise BundleError(f"onnxruntime cannot load {graph}: {first_line(error)}") from error
-        found = self._session.get_providers()
-        if not found or found[0] != self.provider:
-            raise ProviderError(
-                f"provider {provider} did not take {graph.name}: the session runs on {', '.join(found)};"
-                " look at the provider's own messages above, or choose another with --provider"
-            )
+        self._target = target
+        chain = providers.chain(target, inputs, shapes)
+        if kept := chain[0][1].get(_ENGINES):
+            _make(Path(kept))
+        self._session = _started(graph, target, chain)
         self.inputs = tuple(entry.name for entry in self._session.get_inputs())
 
     def run(self, output: str, feeds: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
@@ -77,10 +68,100 @@ class Session:
             feeds: arrays by input name; those that the graph does not take are left out.
         """
         wanted = {name: feeds[name] for name in self.inputs}
+        if self._target.kind.gpu:
+            return self.run_bound(output, wanted, "cuda", self._target.device_id)
         (values,) = self._session.run([output], wanted)
         return np.asarray(values, dtype=np.float32)
+
+    def run_bound(
+        self, output: str, feeds: Mapping[str, NDArray[Any]], device: str, device_id: int
+    ) -> NDArray[np.float32]:
+        """Run the graph once with inputs and output in a device's memory, copied once each way.
+
+        Unbound, onnxruntime puts the output of a graph into the host's memory, through a copy that waits for the
+        device once more.
+        """
+        binding = self._session.io_binding()
+        for name in self.inputs:
+            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(feeds[name], device, device_id))
+        binding.bind_output(output, device, device_id)
+        self._session.run_with_iobinding(binding)
+        (values,) = binding.copy_outputs_to_cpu()
+        return np.asarray(values, dtype=np.float32)
+
+
+def _make(folder: Path) -> None:
+    """Make the folder for engines; TensorRT makes the last part of a path only."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"the folder for TensorRT's engines, {folder}, cannot be made: {error}") from error
+
+
+def _started(graph: Path, target: Target, chain: Sequence[tuple[str, Options]]) -> ort.InferenceSession:
+    """Make a session, and compare its providers with what was asked."""
+    try:
+        session = ort.InferenceSession(
+            str(graph), _options(target, whole=target.kind.whole), providers=chain, enable_fallback=0
+        )
+    except Exception as error:  # the binding raises its own classes, which share no public root
+        if target.provider == "cpu":
+            raise BundleError(f"onnxruntime cannot load {graph}: {first_line(error)}") from error
+        raise _explained(error, graph, target, chain) from error
+    wanted, found = [name for name, _ in chain], session.get_providers()
+    if found[: len(wanted)] != wanted:
+        raise ProviderError(_refusal(target, graph, f"the session runs on {', '.join(found)}"))
+    return session
+
+
+def _options(target: Target, *, whole: bool) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = target.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL_ONLY
+    # Patterns are kept for every shape that was ever seen; unpadded runs have hundreds.
+    options.enable_mem_pattern = False
+    # Spinning threads take a core from the other slots' runs (onnxruntime issue 17011).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if whole:
+        options.add_session_config_entry(_ONLY_WHOLE, "1")
+    return options
+
+
+def _explained(error: Exception, graph: Path, target: Target, chain: Sequence[tuple[str, Options]]) -> ProviderError:
+    """Say why a provider did not start; where it had to take all of the graph, by a second try without that."""
+    found: list[str] = []
+    if target.kind.whole:
+        with contextlib.suppress(Exception):  # the first error is the one that is told
+            found = ort.InferenceSession(
+                str(graph), _options(target, whole=False), providers=chain, enable_fallback=0
+            ).get_providers()
+    if found and found[0] == target.kind.name:
+        return ProviderError(
+            f"provider {target.provider} takes only a part of {graph.name}, and the rest would run on onnxruntime's"
+            " CPU kernels, slower than all of it there: choose another variant, such as fp32, with"
+            " --embedder-variant or --reranker-variant, or --provider cpu"
+        )
+    reason = f"the session runs on {', '.join(found)}" if found else _reason(error)
+    return ProviderError(_refusal(target, graph, reason))
+
+
+def _refusal(target: Target, graph: Path, reason: str) -> str:
+    given = ",".join(f"{name}={value}" for name, value in target.options)
+    return (
+        f"provider {target.provider} did not take {graph.name}"
+        f"{f' with provider_options {given}' if given else ''}: {reason};"
+        " the provider's own messages, if it had any, are above; correct --provider-options, or choose another"
+        " --provider"
+    )
 
 
 def first_line(error: Exception) -> str:
     """Return what onnxruntime says first: the rest is its own source's lines."""
     return str(error).strip().split("\n", 1)[0]
+
+
+def _reason(error: Exception) -> str:
+    """Return what a provider says last, without the place in its source: what went before led there."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return _PLACE.sub("", lines[-1]).strip().rstrip(".")

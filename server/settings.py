@@ -33,6 +33,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,20 @@ class Settings:
     provider: Provider = field(
         default="cpu",
         metadata={"help": "execution provider; one that is not installed stops the start, it is never replaced"},
+    )
+    provider_options: tuple[tuple[str, str], ...] = field(
+        default=(),
+        metadata={
+            "help": "options of the provider, by onnxruntime's names, such as device_id=1; in a TOML file a table"
+            " [serve.provider_options]"
+        },
+    )
+    precision: Precision = field(
+        default="auto",
+        metadata={
+            "help": "what the provider computes in, where it has a choice; auto: what the graph is in. openvino:"
+            " fp32, bf16; cuda: fp32 (no TF32); tensorrt: bf16, fp16"
+        },
     )
     slots: int = field(
         default=0,
@@ -116,6 +131,9 @@ class Settings:
         for name in ("embedder", "reranker", "data", "host"):
             if "\0" in str(getattr(self, name)) or not str(getattr(self, name)):
                 raise SettingsError(f"{name} is {str(getattr(self, name))!r}, but it must not be empty or hold a NUL")
+        names = [name for name, _ in self.provider_options]
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise SettingsError(f"provider_options sets {min(repeated)} twice; leave one of them out")
         if self.max_candidates < self.max_top_k:
             raise SettingsError(
                 f"max_candidates is {self.max_candidates}, but max_top_k is {self.max_top_k}, and hits are chosen"

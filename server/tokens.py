@@ -98,17 +98,20 @@ class Tokenizer:
         return text
 
 
-def pad(batch: Sequence[Encoded], pad_token_id: int) -> dict[str, Ids]:
+def pad(batch: Sequence[Encoded], pad_token_id: int, items: int = 0, length: int = 0) -> dict[str, Ids]:
     """Stack encoded texts into a graph's inputs.
 
     Args:
         batch: at least one item.
         pad_token_id: what fills the shorter ones; the attention mask hides it.
+        items: rows to make at least; those without an item see one padding token, since a row that sees none is
+            no number in some kernels.
+        length: tokens to make a row at least.
 
     Returns:
-        Three int64 [batch, sequence] arrays by graph input name. A single item is never padded.
+        Three int64 [batch, sequence] arrays by graph input name. Unless asked for, a single item is not padded.
     """
-    shape = (len(batch), max(len(item) for item in batch))
+    shape = (max(items, len(batch)), max(length, *(len(item) for item in batch)))
     input_ids = np.full(shape, pad_token_id, dtype=np.int64)
     type_ids = np.zeros(shape, dtype=np.int64)
     mask = np.zeros(shape, dtype=np.int64)
@@ -116,6 +119,7 @@ def pad(batch: Sequence[Encoded], pad_token_id: int) -> dict[str, Ids]:
         input_ids[row, : len(item)] = item.input_ids
         type_ids[row, : len(item)] = item.type_ids
         mask[row, : len(item)] = 1
+    mask[len(batch) :, 0] = 1
     return {"input_ids": input_ids, "attention_mask": mask, "token_type_ids": type_ids}
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from shortlist.server import bundle
 from shortlist.server.graph import Graph
+from shortlist.server.providers import Target
 from shortlist.server.tokens import Tokenizer
 
 TEXTS = ["one", "a few more words than that", "the quick brown fox jumps over the lazy dog " * 3, "end"]
@@ -14,7 +15,7 @@ TEXTS = ["one", "a few more words than that", "the quick brown fox jumps over th
 
 def graph(path: Path, variant: str, batch_tokens: int) -> Graph:
     """Load a variant of a bundle."""
-    return Graph(bundle.load(path), variant, "cpu", threads=1, batch_tokens=batch_tokens)
+    return Graph(bundle.load(path), variant, Target(), batch_tokens)
 
 
 @pytest.mark.parametrize("kind", ["embedder", "reranker"])

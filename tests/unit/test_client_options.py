@@ -26,6 +26,7 @@ class Sample:
     mode: Literal["auto", "dense"] = field(default="auto", metadata={"help": "which stages"})
     top_k: int | None = field(default=None, metadata={"help": "hits", "group": "limits"})
     variants: tuple[str, ...] = field(default=("fp32",), metadata={"help": "graphs"})
+    extra: tuple[tuple[str, str], ...] = field(default=(), metadata={"help": "options"})
 
 
 # No setting as its default has it; an argument comes from the command line only.
@@ -38,6 +39,7 @@ EVERY = Sample(
     mode="dense",
     top_k=3,
     variants=("fp32", "int8"),
+    extra=(("id", "1"), ("shapes", "a:1x1,b:2x2")),
 )
 
 
@@ -75,6 +77,7 @@ def test_defaults_where_nothing_is_given():
 def test_every_type_from_flags():
     """Each type is read from the text of a flag."""
     flags = "--name=Ada --port 1 --margin-ms 2 --no-create --data /d --mode dense --top-k 3 --variants fp32,int8"
+    flags += " --extra id=1,shapes=a:1x1,b:2x2"
     assert dataclasses.replace(EVERY, files=("a", "b")) == read(*flags.split(), "a", "b")
 
 
@@ -95,6 +98,7 @@ def test_every_type_from_the_environment():
         "SHORTLIST_MODE": "dense",
         "SHORTLIST_TOP_K": "3",
         "SHORTLIST_VARIANTS": "fp32, int8",
+        "SHORTLIST_EXTRA": "id=1, shapes=a:1x1,b:2x2",
     }
     assert read(**environment) == EVERY
 
@@ -112,6 +116,9 @@ def test_every_type_from_toml(config):
         mode = "dense"
         top_k = 3
         variants = ["fp32", "int8"]
+        [greet.extra]
+        id = 1
+        shapes = "a:1x1,b:2x2"
         """
     )
     assert read("--config", path) == EVERY
@@ -143,6 +150,8 @@ def test_arguments_come_from_the_command_line_only(config):
         ("--margin-ms nan", "--margin-ms: 'nan' is not a number"),
         ("--mode sparse", "--mode: 'sparse' is not one of auto, dense"),
         ("--data=", "--data: '' is not a path"),
+        ("--extra=id", "--extra: 'id' is not a list of NAME=VALUE"),
+        ("--extra==1", "--extra: '=1' is not a list of NAME=VALUE"),
         ("--prot=1", "unrecognized arguments: --prot=1; see `shortlist greet --help`"),
         ("--por=1", "unrecognized arguments: --por=1; see `shortlist greet --help`"),
     ],
@@ -167,6 +176,8 @@ def test_variables_that_cannot_be_used():
         ("[greet]\nport = true", "[greet] port: True is not a whole number"),
         ("[greet]\ncreate = 1", "[greet] create: 1 is not true or false"),
         ("[greet]\nvariants = 'fp32'", "[greet] variants: 'fp32' is not a list of strings"),
+        ("[greet]\nextra = ['id=1']", "[greet] extra: ['id=1'] is not a list of NAME=VALUE"),
+        ("[greet]\nextra = {id = []}", "[greet] extra: {'id': []} is not a list of NAME=VALUE"),
         ("[greet]\nmargin_ms = inf", "[greet] margin_ms: inf is not a number"),
         ("[greet]\nprot = 1", "[greet] has no setting 'prot'; did you mean 'port'?"),
         ("[gret]\nport = 1", "there is no command 'gret'; did you mean 'greet'?"),
@@ -202,6 +213,7 @@ def test_help_shows_every_setting_with_default_and_variable():
         "--name TEXT whom to greet [required, SHORTLIST_NAME]",
         "--create, --no-create make it [yes, SHORTLIST_CREATE]",
         "--mode {auto,dense} which stages [auto, SHORTLIST_MODE]",
+        "--extra A=B,C=D options [SHORTLIST_EXTRA]",
         "limits: --top-k N hits [SHORTLIST_TOP_K]",
         "arguments: FILE what to read",
         "examples: shortlist greet",

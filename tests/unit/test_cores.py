@@ -38,3 +38,11 @@ def test_cgroup_v1(tmp_path: Path, quota: str, expected: int):
 def test_no_cgroup(tmp_path: Path):
     """Without any cgroup file the affinity mask decides."""
     assert cores.usable(cgroup_v2=tmp_path / "missing", cgroup_v1=tmp_path) == GRANTED
+
+
+def test_what_a_core_can_do(tmp_path: Path):
+    """The first core's flags are read, and none where Linux does not say."""
+    path = tmp_path / "cpuinfo"
+    path.write_text("processor\t: 0\nflags\t\t: fpu avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")
+    assert cores.flags(path) == {"fpu", "avx512_bf16"}
+    assert cores.flags(tmp_path / "nothing") == frozenset()

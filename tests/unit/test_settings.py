@@ -46,3 +46,9 @@ def test_a_text_must_fit_its_request():
     """A text larger than a request can never be served."""
     with pytest.raises(SettingsError, match="raise max_request_bytes"):
         Settings(max_text_bytes=2000, max_request_bytes=1024)
+
+
+def test_an_option_of_the_provider_twice():
+    """An option that is given twice is refused by its name."""
+    with pytest.raises(SettingsError, match="provider_options sets device_id twice"):
+        Settings(provider_options=(("device_id", "0"), ("device_id", "1")))

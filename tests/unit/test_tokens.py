@@ -55,6 +55,20 @@ def test_a_single_item_is_not_padded(ids: list[int]):
     assert pad([item(ids)], PAD)["input_ids"].tolist() == [ids]
 
 
+@given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=12), min_size=1, max_size=8))
+def test_padding_up_to_a_shape(batch: list[list[int]]):
+    """A batch can be made larger: its items stay where they are, and a row without one sees one padding token."""
+    plain = pad([item(ids) for ids in batch], PAD)
+    count, width = plain["input_ids"].shape
+    feeds = pad([item(ids) for ids in batch], PAD, items=count + 2, length=width + 3)
+    for name, values in plain.items():
+        np.testing.assert_array_equal(values, feeds[name][:count, :width])
+        assert feeds[name].shape == (count + 2, width + 3)
+    assert (feeds["input_ids"][:, width:] == PAD).all()
+    assert feeds["attention_mask"][count:].sum(axis=1).tolist() == [1, 1]
+    assert feeds["attention_mask"][:count, width:].sum() == 0
+
+
 def test_the_manifest_decides_the_window(bundle: SimpleNamespace):
     """Truncation and padding inside tokenizer.json are ignored: the manifest's window holds."""
     tokenizer = Tokenizer(bundle)

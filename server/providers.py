@@ -1,0 +1,203 @@
+"""Execution providers: what onnxruntime calls each, what it can compute in, and the options its sessions get.
+
+    cpu        onnxruntime's own kernels
+    openvino   OpenVINO on a CPU; it must take a graph whole
+    cuda       one GPU; inputs and outputs are bound to its memory
+    tensorrt   the same, with engines built at the first start and kept; what it does not take runs on CUDA
+
+Options that a setting of ours decides are refused by that setting's name; every other option that onnxruntime knows
+is passed on. Pure: `session.py` makes the sessions.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shortlist.server import cores
+from shortlist.server.errors import ProviderError
+from shortlist.server.settings import Precision, Provider
+from shortlist.server.shapes import Shapes
+
+Options = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Describe one provider."""
+
+    name: str  # as onnxruntime has it
+    extra: str  # of this package, that brings the build of onnxruntime
+    precisions: tuple[Precision, ...] = ()  # beside auto
+    behind: tuple[str, ...] = ()  # providers that run what this one leaves
+    compiles: bool = False  # for each shape
+    whole: bool = False  # a graph that it takes in part only is refused
+    gpu: bool = False
+
+
+KINDS: dict[Provider, Kind] = {
+    "cpu": Kind("CPUExecutionProvider", "cpu"),
+    # What OpenVINO leaves runs on onnxruntime's CPU kernels, with copies in between: dynamic int8 is slower so than
+    # fp32 is without OpenVINO (0.7 times, MiniLM-L6).
+    "openvino": Kind("OpenVINOExecutionProvider", "openvino", ("fp32", "bf16"), compiles=True, whole=True),
+    "cuda": Kind("CUDAExecutionProvider", "gpu", ("fp32",), gpu=True),
+    "tensorrt": Kind(
+        "TensorrtExecutionProvider",
+        "gpu",
+        ("bf16", "fp16"),
+        behind=("CUDAExecutionProvider",),
+        compiles=True,
+        gpu=True,
+    ),
+}
+
+# What is set by settings of ours, and how.
+_OURS = {
+    "load_config": "give OpenVINO's properties by their own names, such as ENABLE_CPU_PINNING=false",
+    "num_streams": "use --slots",
+    "NUM_STREAMS": "use --slots",
+    "num_of_threads": "use --slots and --threads",
+    "INFERENCE_NUM_THREADS": "use --slots and --threads",
+    "precision": "use --precision",
+    "INFERENCE_PRECISION_HINT": "use --precision",
+    "use_tf32": "use --precision fp32 to switch it off",
+    "trt_fp16_enable": "use --precision fp16",
+    "trt_bf16_enable": "use --precision bf16",
+    "trt_profile_min_shapes": "shapes follow from the model's window and --batch-tokens",
+    "trt_profile_opt_shapes": "shapes follow from the model's window and --batch-tokens",
+    "trt_profile_max_shapes": "shapes follow from the model's window and --batch-tokens",
+}
+_HINTS: dict[Precision, str] = {"auto": "f32", "fp32": "f32", "bf16": "bf16"}
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Say where graphs run, and how."""
+
+    provider: Provider = "cpu"
+    precision: Precision = "auto"
+    options: tuple[tuple[str, str], ...] = ()  # the operator's, by onnxruntime's or OpenVINO's names
+    slots: int = 1  # runs that go on at once
+    threads: int = 1  # of each
+    engines: Path = Path("engines")  # where TensorRT keeps what it built
+
+    @property
+    def kind(self) -> Kind:
+        """Return what the provider is."""
+        return KINDS[self.provider]
+
+    @property
+    def device_id(self) -> int:
+        """Return the number of the GPU."""
+        return int(dict(self.options).get("device_id", "0"))
+
+
+def check(target: Target, flags: frozenset[str] | None = None) -> None:
+    """Refuse what the provider has no choice of, before anything is loaded.
+
+    Args:
+        target: what was asked for.
+        flags: what the CPU can do; looked up unless given.
+
+    Raises:
+        ProviderError: naming the setting, its value and what it may be.
+    """
+    provider, precision = target.provider, target.precision
+    choices = ("auto", *target.kind.precisions)
+    if precision not in choices:
+        raise ProviderError(
+            f"precision is {precision}, but provider {provider} has {', '.join(choices)};"
+            " choose one of these with --precision, or another --provider"
+        )
+    if provider == "openvino" and precision == "bf16" and not _BF16_FLAGS & (flags or cores.flags()):
+        raise ProviderError(
+            f"precision is bf16, but this CPU has neither {' nor '.join(sorted(_BF16_FLAGS))}, and OpenVINO would"
+            " emulate it at a hundredth of the speed; leave --precision out"
+        )
+    for name, value in target.options:
+        if name in _OURS:
+            raise ProviderError(f"provider_options sets {name}, which is not an option here: {_OURS[name]}")
+        if name == "device_id" and not value.isdecimal():
+            raise ProviderError(f"provider_options sets device_id to {value!r}, but it is a number from 0 on")
+    if provider == "cpu" and target.options:
+        raise ProviderError(
+            f"provider_options sets {target.options[0][0]}, but provider cpu has no options;"
+            " leave it out, or choose another --provider"
+        )
+
+
+def chain(target: Target, inputs: Sequence[str], shapes: Shapes) -> list[tuple[str, Options]]:
+    """Return the providers that a session is made with, most wanted first, each with its options.
+
+    Args:
+        target: what was asked for.
+        inputs: names of the graph's inputs.
+        shapes: what its runs are like.
+    """
+    given = dict(target.options)
+    match target.provider:
+        case "openvino":
+            return [(target.kind.name, _openvino(target, given))]
+        case "cuda":
+            return [(target.kind.name, _cuda(target, given))]
+        case "tensorrt":
+            behind = _cuda(target, {"device_id": str(target.device_id)})
+            options = _tensorrt(target, inputs, shapes) | given
+            return [(target.kind.name, options), *((name, behind) for name in target.kind.behind)]
+        case _:
+            return [(target.kind.name, {})]
+
+
+def _openvino(target: Target, given: Options) -> Options:
+    """Return OpenVINO's options; its own properties, in capitals, go into load_config, which is JSON in a string."""
+    options = {"device_type": "CPU"} | {name: value for name, value in given.items() if not name.isupper()}
+    properties = {
+        "INFERENCE_PRECISION_HINT": _HINTS[target.precision],
+        # Of graphs with int8 weights and fp32 activations: elements of an activation that share a scale. OpenVINO's
+        # own 32 gains 1.5 times fp32's speed where 128 gains 1.9 (MiniLM-L6), at the same Kendall tau, 0.98.
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": "128",
+    }
+    properties |= {name: value for name, value in given.items() if name.isupper()}
+    return {
+        "num_streams": str(target.slots),
+        # All streams' threads together, and the number of runs that may be under way (basic_backend.cc).
+        "num_of_threads": str(target.slots * target.threads),
+        "load_config": json.dumps({options["device_type"]: properties}),
+    } | options
+
+
+def _cuda(target: Target, given: Options) -> Options:
+    options = {
+        "device_id": "0",
+        # Grown by what is asked for: doublings of a stacked run's memory soon take a GPU that others use too.
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+    if target.precision == "fp32":
+        options["use_tf32"] = "0"
+    return options | given
+
+
+def _tensorrt(target: Target, inputs: Sequence[str], shapes: Shapes) -> Options:
+    """Return TensorRT's options: kept engines, and one profile that holds every shape a run can have."""
+
+    def profile(items: int, tokens: int) -> str:
+        return ",".join(f"{name}:{items}x{tokens}" for name in inputs)
+
+    middle = shapes.items(-(-shapes.most_items // 2)), shapes.length(-(-shapes.window // 2))
+    options = {
+        "device_id": "0",
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(target.engines),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(target.engines),
+        "trt_profile_min_shapes": profile(1, shapes.length(1)),
+        "trt_profile_opt_shapes": profile(*middle),
+        "trt_profile_max_shapes": profile(shapes.most_items, shapes.window),
+    }
+    if target.precision == "fp16":
+        # Sums of squares overflow in fp16.
+        options |= {"trt_fp16_enable": "1", "trt_layer_norm_fp32_fallback": "1"}
+    if target.precision == "bf16":
+        options["trt_bf16_enable"] = "1"
+    return options

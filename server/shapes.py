@@ -1,0 +1,67 @@
+"""Which shapes the runs of a graph have: as they come, or rounded up to one of few.
+
+A provider that compiles for a shape it has not seen pays for every new one: OpenVINO on a CPU 4 ms in fp32 and 10 ms
+in int8 (MiniLM-L6), as much as a whole run of 96 tokens; TensorRT wants bounds before it builds an engine. There a
+run's length is rounded up to a bucket and its batch to a power of two. The attention mask hides what was added, so
+results stay the same up to rounding. On plain CPUs and CUDA a shape costs nothing and nothing is added.
+
+Buckets are multiples of 16 up to 512, and beyond a 32nd of the power of two above: at most 15 tokens up to 512, and
+a 16th of the length beyond. Up to 512 that is next to free, since kernels work in blocks of 16 anyway: in int8 a run
+of 96 tokens takes as long as one of 88.
+
+Pure arithmetic: knows neither models nor providers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STEP = 16
+_LARGE_STEP_BITS = 5  # a 32nd
+_WARM_TOKENS = 512  # of longer runs compiling is a small part
+_DOUBLINGS = (8, 16, 32, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """Bound the shapes of one graph's runs."""
+
+    window: int  # tokens of the longest item
+    batch_tokens: int = 0  # padded tokens that one run may stack; 0: one item a run
+    bucketed: bool = False  # whether every shape that is run must be one of few
+
+    @property
+    def most_items(self) -> int:
+        """Return how many items of the longest length one run holds, at least one."""
+        return max(1, self.batch_tokens // self.window)
+
+    def length(self, tokens: int) -> int:
+        """Return the length that an item of so many tokens is run at."""
+        if not self.bucketed:
+            return tokens
+        step = max(_STEP, 1 << max(0, (tokens - 1).bit_length() - _LARGE_STEP_BITS))
+        return max(tokens, min(self.window, -(-tokens // step) * step))
+
+    def items(self, count: int) -> int:
+        """Return the batch that so many items are run as."""
+        if not self.bucketed:
+            return count
+        return max(count, min(self.most_items, 1 << (count - 1).bit_length()))
+
+    def parts(self, count: int) -> list[slice]:
+        """Cut a run of so many items into runs that the bounds allow."""
+        most = self.most_items if self.bucketed else count
+        return [slice(start, min(start + most, count)) for start in range(0, count, most)]
+
+    def lengths(self) -> Sequence[int]:
+        """Return the lengths to run at start: up to 512 every bucket, or every doubling; and the window."""
+        some = range(_STEP, _WARM_TOKENS + 1, _STEP) if self.bucketed else _DOUBLINGS
+        return [*(tokens for tokens in some if tokens < self.window), self.window]
+
+    def batches(self) -> Sequence[int]:
+        """Return the batches to run at start, smallest first."""
+        if not self.batch_tokens:
+            return (1,)
+        if not self.bucketed:
+            return (1, self.most_items)
+        doublings = (1 << power for power in range(self.most_items.bit_length() + 1))
+        return sorted({self.items(min(count, self.most_items)) for count in doublings})

@@ -1,0 +1,161 @@
+"""OpenVINO on a CPU, with a real server: the CPU provider's scores, and a start that stops when asked too much."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from shortlist.bench import local
+from shortlist.client import Client
+from shortlist.server import bundle, cores
+from shortlist.server.graph import Graph
+from shortlist.server.providers import Target
+from shortlist.server.tokens import Encoded, Tokenizer
+
+pytestmark = pytest.mark.skipif(
+    "OpenVINOExecutionProvider" not in ort.get_available_providers(),
+    reason="needs onnxruntime-openvino, which is another build of onnxruntime: make test-openvino",
+)
+
+# Both compute in fp32, in another order; the tiny models' logits are some units wide.
+TOLERANCE = 1e-4
+WAIT_S = 100
+QUERY = "how tall is the tower"
+DOCUMENTS = ["the tower is " + "very " * count + "tall" for count in range(0, 60, 3)] + ["a river", "copper and tin"]
+
+
+@pytest.fixture(scope="module")
+def options(tiny) -> list[str]:
+    """Return the options that both servers have in common."""
+    models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker)]
+    return [*models, "--embedder-variant", "fp32", "--reranker-variant", "fp32", "--log-level", "warning"]
+
+
+@pytest.fixture(scope="module")
+def clients(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Client]]:
+    """Run one server a provider, and yield a client of each."""
+    data = tmp_path_factory.mktemp("data")
+    cpu = [*options, "--data", str(data / "cpu")]
+    openvino = [*options, "--data", str(data / "openvino"), "--provider", "openvino", "--slots", "2"]
+    with (
+        local.serving(*cpu) as first,
+        local.serving(*openvino) as second,
+        Client(first, timeout_s=WAIT_S) as one,
+        Client(second, timeout_s=WAIT_S) as other,
+    ):
+        yield {"cpu": one, "openvino": other}
+
+
+def refused(options: list[str], data: Path) -> str:
+    """Start a server that must not start, and return its own line; OpenVINO's messages may stand above it."""
+    command = [local.SHORTLIST, "serve", "--port", "0", "--data", str(data), "--provider", "openvino", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stderr.splitlines()[-1]
+
+
+def test_it_is_openvino_that_runs(clients: dict[str, Client]):
+    """The server says which provider each model runs on."""
+    described = clients["openvino"].describe()
+    assert {described.embedder.provider, described.reranker.provider} == {"OpenVINOExecutionProvider"}
+
+
+def test_scores_are_the_cpu_s(clients: dict[str, Client]):
+    """A rerank's scores are those of the CPU provider, for every length up to the window."""
+    found = {name: by_index(client) for name, client in clients.items()}
+    np.testing.assert_allclose(found["openvino"], found["cpu"], rtol=0, atol=TOLERANCE)
+
+
+def test_vectors_are_the_cpu_s(clients: dict[str, Client]):
+    """Embeddings are those of the CPU provider."""
+    found = {name: np.array(client.embed(DOCUMENTS).vectors) for name, client in clients.items()}
+    np.testing.assert_allclose(found["openvino"], found["cpu"], rtol=0, atol=TOLERANCE)
+
+
+def test_a_score_does_not_depend_on_others(clients: dict[str, Client]):
+    """A document's score is the same to the last bit alone and among others of other lengths."""
+    together = by_index(clients["openvino"])
+    alone = [clients["openvino"].rerank(QUERY, [document]).results[0].score for document in DOCUMENTS]
+    assert together == alone
+
+
+def test_shapes_are_few_and_results_the_same(tiny):
+    """Every length up to the window runs as one of the buckets that the start ran, alone or in a stack."""
+    source = bundle.load(tiny.reranker)
+    loaded = Graph(source, "fp32", Target("openvino"), batch_tokens=200)
+    plain = Graph(source, "fp32", Target(), batch_tokens=0)
+    (longest,) = Tokenizer(source).encode(["word " * source.manifest.max_tokens])
+    items = [
+        Encoded(longest.input_ids[:length], longest.type_ids[:length], truncated=False)
+        for length in range(3, len(longest) + 1)
+    ]
+    seen = set()
+    run = loaded._session.run
+
+    def watched(output, feeds):
+        seen.add(feeds["input_ids"].shape)
+        return run(output, feeds)
+
+    loaded._session.run = watched
+    expected = np.concatenate([plain.run([item]) for item in items])
+    np.testing.assert_allclose(np.concatenate([loaded.run([item]) for item in items]), expected, atol=TOLERANCE)
+    np.testing.assert_allclose(loaded.run(items), expected, rtol=0, atol=TOLERANCE)
+    lengths, batches = loaded.shapes.lengths(), loaded.shapes.batches()
+    assert seen <= {(count, length) for count in batches for length in lengths}
+
+
+def test_a_graph_that_is_taken_in_part(options: list[str], tmp_path: Path):
+    """Dynamic int8 would run half on onnxruntime's own kernels, and slower: it is refused with the way out."""
+    line = refused([*options, "--reranker-variant", "int8"], tmp_path)
+    assert "provider openvino takes only a part of int8.onnx" in line
+    assert "--reranker-variant" in line
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("no_such_option=1", "no_such_option"),
+        ("NO_SUCH_PROPERTY=1", "NO_SUCH_PROPERTY"),
+        ("device_type=NO_SUCH_DEVICE", "the session runs on CPUExecutionProvider"),
+    ],
+)
+def test_an_option_that_openvino_does_not_take(options: list[str], tmp_path: Path, given: str, reason: str):
+    """An option that is refused stops the start, where onnxruntime would go on with the CPU."""
+    line = refused([*options, "--provider-options", given], tmp_path)
+    assert f"with provider_options {given}: " in line
+    assert reason in line
+
+
+@pytest.mark.skipif(
+    bool({"avx512_bf16", "amx_bf16"} & cores.flags()), reason="this CPU computes bf16, so it is not refused"
+)
+def test_bf16_without_a_cpu_that_has_it(options: list[str], tmp_path: Path):
+    """bf16 is refused where OpenVINO could only emulate it."""
+    assert "precision is bf16, but this CPU has neither" in refused([*options, "--precision", "bf16"], tmp_path)
+
+
+@pytest.mark.skipif(
+    not {"avx512_bf16", "amx_bf16"} & cores.flags(), reason="needs a CPU with avx512_bf16 or amx_bf16"
+)
+def test_bf16_keeps_the_scores_near(tiny):
+    """Run in bf16, scores stay within what eight bits of mantissa leave."""
+    source = bundle.load(tiny.reranker)
+    items = Tokenizer(source).encode(DOCUMENTS)
+    graphs = [Graph(source, "fp32", Target("openvino", precision), 0) for precision in ("fp32", "bf16")]
+    exact, rough = (np.concatenate([graph.run([item]) for item in items]) for graph in graphs)
+    assert 0 < np.abs(sigmoid(exact) - sigmoid(rough)).max() < 0.05
+
+
+def by_index(client: Client) -> list[float]:
+    """Return the scores of all documents, in the documents' order."""
+    results = client.rerank(QUERY, DOCUMENTS).results
+    return [result.score for result in sorted(results, key=lambda result: result.index)]
+
+
+def sigmoid(logits):
+    """Return scores of logits."""
+    return 1 / (1 + np.exp(-logits))
