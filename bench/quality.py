@@ -58,8 +58,8 @@ def main() -> int:
     parser.add_argument("--collection", type=Path, required=True, help="folder with corpus, queries and qrels")
     parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
     parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
-    parser.add_argument("--embedder-variant", default="fp32", help="default: %(default)s")
-    parser.add_argument("--reranker-variant", default="int8", help="default: %(default)s")
+    parser.add_argument("--embedder-variant", default="auto", help="default: %(default)s")
+    parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
     parser.add_argument("--blend", type=float, help="similarity's share in the final order; default: the bundle's")
     parser.add_argument(
         "--rerank-queries", type=int, default=1000, help="queries that go through both stages, 0 for all"

@@ -65,7 +65,7 @@ def main() -> int:
     parser.add_argument("--qrels", type=Path, required=True, help="judgements: query, unused, document, grade")
     parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
     parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
-    parser.add_argument("--reranker-variant", default="int8", help="default: %(default)s")
+    parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
     arguments = parser.parse_args()
     lists = read(arguments.candidates, arguments.qrels)
     models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))

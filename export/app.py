@@ -5,10 +5,15 @@
 What is before the bracket imports neither torch nor transformers, so that a second run ends in a second.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime as ort
 
 from shortlist.export import place, source, tools
+from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
 from shortlist.export.source import Origin
 from shortlist.server import bundle
@@ -50,12 +55,21 @@ def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
         "revision": origin.revision,
         "files_sha256": origin.files_sha256(),
         "kind": settings.kind,
-        "variants": ",".join(sorted(settings.variants)),
+        "variants": ",".join(sorted(settings.variants)) or ",".join(ort.get_available_providers()),
+        "calibration": "" if settings.calibration is None else _sha256(settings.calibration),
+        "limits": f"{settings.least_overlap} {settings.least_tau} {settings.most_ndcg_loss} {settings.keep_failing}",
         "max_tokens": str(settings.max_tokens),
         "blend": "" if settings.blend is None else str(settings.blend),
         **({"graph": origin.graph} if origin.graph else {}),
         **{name: prefix for name, prefix in prefixes.items() if prefix is not None},
     }
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ExportError(f"calibration {path} cannot be read: {error.strerror}") from error
 
 
 def _current(found: Bundle, asked: dict[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""From a model's files to a bundle's: load, trace, fuse, quantize, and compare each graph with PyTorch.
+"""From a model's files to a bundle's: load, trace, fuse, compare with PyTorch, then make and judge each variant.
 
 Writes into the folder that it is given and knows nothing of where that folder goes in the end.
 """
@@ -6,24 +6,43 @@ Writes into the folder that it is given and knows nothing of where that folder g
 import dataclasses
 import datetime as dt
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnxruntime as ort
 from transformers import PretrainedConfig
 
-from shortlist.export import fuse, graphs, intake, layout, model, prefixes, quantize, tokenizer, tools, trace
-from shortlist.export.errors import ExportError
+from shortlist.export import (
+    first_token,
+    fuse,
+    graphs,
+    intake,
+    judging,
+    layout,
+    model,
+    prefixes,
+    report,
+    tokenizer,
+    tools,
+    trace,
+)
+from shortlist.export.errors import ExportError, first_line
+from shortlist.export.gate import Gate, Judged, Limits, encoded
+from shortlist.export.judging import Judging
 from shortlist.export.layout import Layout
-from shortlist.export.settings import ExportSettings
+from shortlist.export.running import feeds
+from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.export.source import RECOMMENDED, Origin, read_json
 from shortlist.export.tokenizer import Written
-from shortlist.export.verify import Measured, Trial, shortfall
+from shortlist.export.variants import MAKERS, Made, Material
+from shortlist.export.verify import Trial, shortfall
+from shortlist.server import cores, providers, speed
 from shortlist.server.bundle import MANIFEST, OUTPUT, TOKENIZER, File, Manifest, Source, Variant
 
 Progress = Callable[[str], None]
 
-_PRECISIONS = {"fp32": "fp32", "int8": quantize.PRECISION}
+_CALIBRATION_PASSAGES = 3  # beside a query: what flows through a graph is known long before its order is
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +70,100 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     Raises:
         ExportError: the model cannot be exported, or a graph does not compute what the model computes.
     """
-    steps = 3 if "int8" in settings.variants else 2
     found = layout.read(origin, settings.kind)
+    judges, calibrating = _texts(settings, found)
+    names = _chosen(settings)
     scratch = folder / "scratch"
     scratch.mkdir()
     todo = f"taking in {origin.graph}" if origin.graph else "tracing it"
+    steps = len(names) + 2
     progress(f"[1/{steps}] Loading {origin.name} ({found.kind}) and {todo}")
     if found.assumed:
         progress(f"      {origin.name} does not say how it pools: taking the mean of its tokens, not normalized")
     found = prefixes.settled(found, origin.name, settings, progress)
     traced = _traced(settings, origin, found, folder, scratch)
-    against = intake.SAID[traced.against]
-    progress(f"[2/{steps}] Fusing operators and comparing fp32 with {against}")
-    measured = {"fp32": _fp32(traced, folder, progress)}
-    if "int8" in settings.variants:
-        progress(f"[3/{steps}] Quantizing to int8 and comparing it with {against}")
-        quantize.quantize(folder / "fp32.onnx", folder / "int8.onnx", scratch)
-        measured["int8"] = _proven("int8", folder, traced, progress)
+    progress(f"[2/{steps}] Fusing operators and comparing fp32 with {intake.SAID[traced.against]}")
+    fp32 = folder / "fp32.onnx"
+    proven = _fp32(traced, fp32, progress)
+    limits = Limits(settings.least_overlap, settings.least_tau, settings.most_ndcg_loss)
+    gate = Gate(found, traced.written, judges, limits, fp32)
+    items = encoded(found, traced.written, calibrating)
+    calibration = tuple(feeds([item], traced.written.pad_token_id) for item in items)
+    material = Material(fp32, traced.graph, scratch, calibration, gate, progress)
+    made = {"fp32": Made("fp32", Judged(proven, batch_invariant=True, missed=""))}
+    for number, name in enumerate(names, 3):
+        progress(f"[{number}/{steps}] Making {name} and holding it against fp32 on {judges.name}")
+        try:
+            made[name] = _made(name, material, folder)
+        except ExportError as error:
+            if name in settings.variants:
+                raise
+            progress(f"      Left out: {error}")
     shutil.rmtree(scratch)
-    if "fp32" not in settings.variants:
-        del measured["fp32"]
-        graphs.delete(folder / "fp32.onnx")
+    described = _described(made, found, traced, gate, folder)
+    kept = _kept(settings, described, folder, progress)
     blend = _blend(settings, origin) if found.kind == "reranker" else 0.0
-    manifest = dataclasses.replace(_manifest(traced, found, asked, folder, measured), blend=blend)
+    manifest = _manifest(traced, found, asked, kept)
+    manifest = dataclasses.replace(manifest, blend=blend, texts=judges.name)
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+
+
+def _texts(settings: ExportSettings, found: Layout) -> tuple[Judging, Judging]:
+    """Return the texts that judge and those that calibrate, before anything takes time."""
+    given = settings.calibration
+    every = judging.bundled() if given is None else judging.read(given, found.kind)
+    calibrating, judges = every.halves()
+    return judges, calibrating.narrowed(_CALIBRATION_PASSAGES) if found.kind == "reranker" else calibrating
+
+
+def _chosen(settings: ExportSettings) -> list[str]:
+    """Return the variants to make beside fp32: what was asked for, else what the installed providers run."""
+    installed = {name for name, kind in providers.KINDS.items() if kind.name in ort.get_available_providers()}
+    asked = settings.variants or [name for name, targets in VARIANTS.items() if installed & set(targets)]
+    return [name for name in asked if name != "fp32"]
+
+
+def _made(name: str, material: Material, folder: Path) -> Made:
+    """Make a variant.
+
+    Raises:
+        ExportError: the tool that makes it cannot; the message names the variant.
+    """
+    try:
+        return MAKERS[name](material, folder / f"{name}.onnx")
+    except ExportError:
+        raise
+    except Exception as error:  # onnxruntime's quantizers raise anything on a graph that they half know
+        raise ExportError(f"{name} cannot be made: {first_line(error)}; leave it out with --variants") from error
+
+
+def _kept(
+    settings: ExportSettings, described: dict[str, Variant], folder: Path, progress: Progress
+) -> dict[str, Variant]:
+    """Tell the figures of all variants, and delete those that failed or were not asked for.
+
+    Raises:
+        ExportError: none is left.
+    """
+    progress(report.table(described))
+    asked = settings.variants or tuple(described)
+    kept = {
+        name: variant
+        for name, variant in described.items()
+        if name in asked and (variant.passed or settings.keep_failing)
+    }
+    for name in described.keys() - kept.keys():
+        graphs.delete(folder / f"{name}.onnx")
+    for name, variant in described.items():
+        if variant.missed:
+            fate = "kept all the same" if name in kept else "left out; --keep-failing keeps it"
+            progress(f"      {name}: {variant.missed} ({fate})")
+    if not kept:
+        raise ExportError(
+            f"no variant of {', '.join(asked)} passed; no bundle was written (--variants fp32 always passes,"
+            " --keep-failing keeps what fails)"
+        )
+    return kept
 
 
 def _traced(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, scratch: Path) -> Traced:
@@ -101,38 +190,36 @@ def _taken(settings: ExportSettings, origin: Origin, found: Layout, folder: Path
     return Traced(taken.graph, config, source, written, trial, taken.against)
 
 
-def _fp32(traced: Traced, folder: Path, progress: Progress) -> Measured:
-    """Write the fused graph, or the plain one where fusions do not apply or do not compute the same."""
-    path = folder / "fp32.onnx"
+def _fp32(traced: Traced, path: Path, progress: Progress) -> dict[str, float]:
+    """Write the fused graph, or the plain one where fusions do not apply or do not compute the same.
+
+    Raises:
+        ExportError: the plain one does not compute the same either.
+    """
+    against = intake.SAID[traced.against]
     if fuse.fuse(traced.graph, path, traced.config):
-        measured = traced.trial.measure(path)
-        missed = shortfall("fp32", measured.parity)
+        parity, missed = _proven(traced, path, progress)
         if not missed:
-            progress(f"      {_summary(measured)}")
-            return measured
-        against = intake.SAID[traced.against]
+            return parity
         progress(f"      The fused graph differs from {against} ({missed}); going on with the plain one")
     else:
         progress(f"      onnxruntime has no fusion for {traced.source.architecture}; going on with the plain graph")
     graphs.save(graphs.load(traced.graph), path)
-    return _proven("fp32", folder, traced, progress)
+    parity, missed = _proven(traced, path, progress)
+    if missed:
+        raise ExportError(f"fp32.onnx does not compute what {against} computes: {missed}; no bundle was written")
+    return parity
 
 
-def _proven(variant: str, folder: Path, traced: Traced, progress: Progress) -> Measured:
-    against = intake.SAID[traced.against]
-    measured = traced.trial.measure(folder / f"{variant}.onnx")
-    if missed := shortfall(variant, measured.parity):
-        raise ExportError(
-            f"{variant}.onnx does not compute what {against} computes: {missed};"
-            " no bundle was written (--variants leaves a variant out)"
-        )
-    progress(f"      {_summary(measured)}")
-    return measured
-
-
-def _summary(measured: Measured) -> str:
-    shown = (f"{name} {value:.6g}" for name, value in measured.parity.items())
-    return ", ".join(shown)
+def _proven(traced: Traced, path: Path, progress: Progress) -> tuple[dict[str, float], str]:
+    """Return a graph's figures and what it misses, after cutting it to the first token where that is all it takes."""
+    if first_token.cut(path, path):
+        progress("      The model reads its first token only: so does the last layer")
+    parity = traced.trial.measure(path)
+    missed = shortfall(parity)
+    if not missed:
+        progress("      " + ", ".join(f"{name} {value:.6g}" for name, value in parity.items()))
+    return parity, missed
 
 
 def _blend(settings: ExportSettings, origin: Origin) -> float:
@@ -150,9 +237,29 @@ def _blend(settings: ExportSettings, origin: Origin) -> float:
     return float(share)
 
 
-def _manifest(
-    traced: Traced, found: Layout, asked: dict[str, str], folder: Path, measured: Mapping[str, Measured]
-) -> Manifest:
+def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate, folder: Path) -> dict[str, Variant]:
+    """Describe the variants, timed side by side."""
+    paths = {name: folder / f"{name}.onnx" for name in made}
+    runners = {name: gate.runner(path, made[name].provider) for name, path in paths.items()}
+    times = speed.measure({name: runner.of_length for name, runner in runners.items()}, traced.written.max_tokens)
+    return {
+        name: Variant(
+            files=tuple(File.of(path) for path in graphs.files(paths[name])),
+            precision=entry.precision,
+            inputs=runners[name].inputs,
+            output=OUTPUT[found.kind],
+            batch_invariant=entry.judged.batch_invariant,
+            providers=VARIANTS[name],
+            parity=entry.judged.parity,
+            missed=entry.judged.missed,
+            ns_per_token=times[name],
+            measured_on=entry.provider,
+        )
+        for name, entry in made.items()
+    }
+
+
+def _manifest(traced: Traced, found: Layout, asked: dict[str, str], variants: dict[str, Variant]) -> Manifest:
     return Manifest(
         kind=found.kind,
         source=traced.source,
@@ -165,18 +272,10 @@ def _manifest(
         document_prefix=found.document_prefix,
         pad_token_id=traced.written.pad_token_id,
         tokenizer=File.of(traced.written.path),
-        variants={
-            name: Variant(
-                files=tuple(File.of(path) for path in graphs.files(folder / f"{name}.onnx")),
-                precision=_PRECISIONS[name],
-                inputs=entry.inputs,
-                output=OUTPUT[found.kind],
-                batch_invariant=entry.batch_invariant,
-                parity=entry.parity,
-            )
-            for name, entry in measured.items()
-        },
+        variants=variants,
         tools=tools.versions(),
+        processor=cores.processor(),
+        texts="",
         settings=asked,
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )

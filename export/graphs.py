@@ -27,13 +27,29 @@ def save(model: onnx.ModelProto, path: Path) -> None:
     for value in (*graph.input, *graph.output):
         for axis in value.type.tensor_type.shape.dim:
             axis.ClearField("dim_param")
-    large = sum(len(tensor.raw_data) for tensor in graph.initializer) > _INLINE_BYTES
-    if large:
+    if _weights_bytes(model) > _INLINE_BYTES:
         onnx.save(
             model, path, save_as_external_data=True, all_tensors_to_one_file=True, location=data_path(path).name
         )
     else:
         onnx.save(model, path)
+
+
+def ranks(model: onnx.ModelProto) -> dict[str, int]:
+    """Return how many axes each tensor has, as far as that can be told; of no tensor where a graph is large."""
+    if _weights_bytes(model) > _INLINE_BYTES:
+        return {}
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    values = (*inferred.value_info, *inferred.input, *inferred.output)
+    return {
+        value.name: len(value.type.tensor_type.shape.dim)
+        for value in values
+        if value.type.tensor_type.HasField("shape")
+    }
+
+
+def _weights_bytes(model: onnx.ModelProto) -> int:
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer)
 
 
 def delete(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The folder that a bundle is written to: whole or not at all, and never over somebody else's files."""
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from shortlist.export.errors import ExportError
 from shortlist.server import bundle
-from shortlist.server.bundle import MANIFEST, Bundle
+from shortlist.server.bundle import FORMAT_VERSION, MANIFEST, Bundle
 from shortlist.server.errors import BundleError
 
 
@@ -28,6 +29,8 @@ def existing(out: Path) -> Bundle | None:
     try:
         found = bundle.load(out)
     except BundleError as error:
+        if _older(out, names):
+            return None
         raise ExportError(
             f"{out} holds files that are no bundle's ({error}); name another folder with --out"
         ) from error
@@ -36,6 +39,17 @@ def existing(out: Path) -> Bundle | None:
             f"{out} holds {min(foreign)}, which is no part of its bundle; move it, or name another folder"
         )
     return found
+
+
+def _older(out: Path, names: set[str]) -> bool:
+    """Return whether these are the files of a bundle that an older version wrote, and nothing else."""
+    if any(Path(name).suffix not in {".json", ".onnx", ".onnx_data"} for name in names):
+        return False
+    try:
+        version = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["format_version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return isinstance(version, int) and version < FORMAT_VERSION
 
 
 def intact(found: Bundle) -> bool:

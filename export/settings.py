@@ -9,7 +9,17 @@ from typing import Literal
 
 from shortlist.server.errors import SettingsError
 
-VARIANTS = ("fp32", "int8")
+VARIANTS: dict[str, tuple[str, ...]] = {
+    # name -> the execution providers that it is for
+    "fp32": ("cpu", "openvino", "cuda", "tensorrt"),
+    "int8": ("cpu",),
+    "int8-weight": ("cpu",),
+    "int8-token": ("cpu",),
+    "int8-static": ("openvino",),
+    "fp16": ("cuda", "tensorrt"),
+}
+
+_PROOF = "variants and their proof"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +60,38 @@ class ExportSettings:
         metadata={"help": "what goes before a document; the default is what the model says of itself"},
     )
     variants: tuple[str, ...] = field(
-        default=VARIANTS, metadata={"help": "graphs to write: fp32, int8 or both, separated by commas"}
+        default=(),
+        metadata={
+            "help": f"graphs to make, separated by commas: {', '.join(VARIANTS)}; empty: what the installed execution"
+            " providers run",
+            "group": _PROOF,
+        },
+    )
+    calibration: Path | None = field(
+        default=None,
+        metadata={
+            "help": "texts to calibrate and judge the variants on: JSON lines of query, positive, negatives, or of"
+            " text, or plain text, one a line; empty: texts that ship",
+            "group": _PROOF,
+        },
+    )
+    least_overlap: float = field(
+        default=0.98,
+        metadata={"help": "share of the ten nearest texts that a variant of an embedder must keep", "group": _PROOF},
+    )
+    least_tau: float = field(
+        default=0.97,
+        metadata={"help": "Kendall's tau to fp32's order that a variant of a reranker must reach", "group": _PROOF},
+    )
+    most_ndcg_loss: float = field(
+        default=0.005, metadata={"help": "nDCG@10 that a variant may lose, where judged", "group": _PROOF}
+    )
+    keep_failing: bool = field(
+        default=False,
+        metadata={
+            "help": "keep variants that fail in the bundle; the server still runs them only by name",
+            "group": _PROOF,
+        },
     )
     max_tokens: int = field(
         default=0, metadata={"help": "window in tokens, special tokens included; 0: the model's own"}
@@ -72,11 +113,11 @@ class ExportSettings:
         """
         if not self.model:
             raise SettingsError("model is empty; name a model id, a folder or a PEFT adapter folder")
-        if not self.variants or set(self.variants) - set(VARIANTS):
-            raise SettingsError(
-                f"variants is {','.join(self.variants) or 'empty'}, but there are {' and '.join(VARIANTS)};"
-                " name one or both"
-            )
+        if unknown := set(self.variants) - set(VARIANTS):
+            raise SettingsError(f"variants names {min(unknown)!r}, but there are {', '.join(VARIANTS)}")
+        for name in ("least_overlap", "least_tau", "most_ndcg_loss"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}, but it must be 0 to 1")
         if self.blend is not None and not 0 <= self.blend <= 1:
             raise SettingsError(f"blend is {self.blend}, but a share is from 0 to 1")
         if self.max_tokens < 0:

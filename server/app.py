@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,10 +26,11 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
-from shortlist.server import bundle, cores, providers, service
+from shortlist.server import bundle, catalog, cores, providers, service
 from shortlist.server.boundary import Boundary
 from shortlist.server.bundle import Bundle
 from shortlist.server.catalog import Catalog
+from shortlist.server.choice import Timings, choose
 from shortlist.server.documents import Origin
 from shortlist.server.errors import ListenError
 from shortlist.server.graph import Graph, Running
@@ -104,25 +105,27 @@ def build(settings: Settings) -> Parts:
     target = _target(settings)
     embedder_bundle = bundle.load(settings.embedder, "embedder")
     reranker_bundle = bundle.load(settings.reranker, "reranker")
-    embedder_graph = _graph(settings, embedder_bundle, settings.embedder_variant, target)
-    reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, target)
+    timings = Timings(settings.data / "timings.json")
+    made_with = catalog.fingerprints(settings.data)
+    embedder_graph = _graph(settings, embedder_bundle, settings.embedder_variant, target, timings, made_with)
+    reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, target, timings)
     scheduler = Scheduler(target.slots, settings.queue_tokens)
     pool = TokenizingPool(cores.usable())
     embedder = Embedder(embedder_bundle, embedder_graph, scheduler, pool)
     scorer = Scorer(reranker_bundle, reranker_graph, scheduler, pool)
     embedder_graph.warm_up(embedder.tokenizer)
     reranker_graph.warm_up(scorer.tokenizer)
-    catalog = Catalog(settings.data, _origin(embedder_graph.running))
+    collections = Catalog(settings.data, _origin(embedder_graph.running))
     for role, running in (("embedder", embedder_graph.running), ("reranker", reranker_graph.running)):
         logger.info("%s: %s, %s on %s", role, running.source.model, running.variant, running.provider)
     logger.info(
         "%d collections, %d slots of %d threads, ready after %.1f s",
-        len(catalog.collections()),
+        len(collections.collections()),
         target.slots,
         target.threads,
         time.monotonic() - began,
     )
-    return Parts(Pipeline(embedder, scorer, catalog, Limits.of(settings)), scheduler, pool)
+    return Parts(Pipeline(embedder, scorer, collections, Limits.of(settings)), scheduler, pool)
 
 
 def _target(settings: Settings) -> Target:
@@ -144,9 +147,21 @@ def _target(settings: Settings) -> Target:
     return target
 
 
-def _graph(settings: Settings, source: Bundle, variant: str, target: Target) -> Graph:
+def _graph(
+    settings: Settings,
+    source: Bundle,
+    asked: str,
+    target: Target,
+    timings: Timings,
+    made_with: Collection[str] = (),
+) -> Graph:
+    """Load the variant that is asked for, or the one that is chosen."""
     batch_tokens = settings.batch_tokens or (_GPU_BATCH_TOKENS if target.kind.gpu else 0)
-    return Graph(source, variant, target, batch_tokens)
+
+    def load(variant: str) -> Graph:
+        return Graph(source, variant, target, batch_tokens)
+
+    return load(choose(source, asked, settings.provider, made_with, timings, lambda name: load(name).run_length))
 
 
 def _origin(running: Running) -> Origin:

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from shortlist.server.errors import BundleError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
@@ -68,7 +68,16 @@ class Variant:
     inputs: tuple[str, ...]  # graph inputs, int64 [batch, sequence] each
     output: str  # "embedding" or "logit"
     batch_invariant: bool  # False: a result depends on its batch-mates by more than rounding; run one item at a time
-    parity: dict[str, float]  # what export measured against PyTorch; the names say what and in which unit
+    providers: tuple[str, ...]  # execution providers that it is made for: "cpu", "cuda", ...
+    parity: dict[str, float]  # what export measured: fp32 against its reference, the others against fp32
+    missed: str  # which limits of the gate it is beyond; empty: it passed
+    ns_per_token: dict[str, float]  # by tokens of one item, on one thread of the manifest's processor
+    measured_on: str = "cpu"  # execution provider that `parity` of all but fp32 and `ns_per_token` were measured on
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passed the gate."""
+        return not self.missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,8 @@ class Manifest:
     tokenizer: File
     variants: dict[str, Variant]
     tools: dict[str, str]  # package -> version that made the bundle
+    processor: str  # where the variants were timed
+    texts: str  # what they were judged on
     reference: str = "pytorch"  # what export compared with; "onnx": the graph that was taken in, as it was published
     blend: float = 0.0  # share of the similarity in the final order that this reranker does best with
     settings: dict[str, str] = field(default_factory=dict)  # what export was asked for: a second run compares

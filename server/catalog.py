@@ -1,6 +1,7 @@
 """The collections in the data folder: made, opened, dropped, listed.
 
     data/
+    ├── timings.json            how fast variants are on this machine (`choice.py`)
     ├── lock                    held by the one server that uses the folder
     └── collections/
         ├── NAME/               one collection (`collection.py`)
@@ -20,7 +21,7 @@ import time
 import uuid
 from pathlib import Path
 
-from shortlist.server import durable
+from shortlist.server import collection, durable
 from shortlist.server.collection import Collection
 from shortlist.server.documents import Origin
 from shortlist.server.errors import (
@@ -34,6 +35,7 @@ from shortlist.server.errors import (
 
 logger = logging.getLogger(__name__)
 
+_COLLECTIONS = "collections"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -47,7 +49,7 @@ class Catalog:
             StorageError: another server has the folder, it cannot be written, or a collection in it is damaged or
                 was made with another embedder.
         """
-        self._root = data / "collections"
+        self._root = data / _COLLECTIONS
         self._origin = origin
         self._changing = threading.Lock()
         try:
@@ -163,3 +165,9 @@ class Catalog:
                 " start with that embedder, or choose another folder with --data and index the documents again"
             )
         return collection
+
+
+def fingerprints(data: Path) -> set[str]:
+    """Return which embedders made the collections of a data folder; it need not be there."""
+    found = (collection.fingerprint(path) for path in (data / _COLLECTIONS).glob("[!.]*") if path.is_dir())
+    return {one for one in found if one}

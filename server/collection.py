@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server import cores
+from shortlist.server import cores, documents
 from shortlist.server.documents import Document, Documents, Origin
 from shortlist.server.errors import StorageError
 from shortlist.server.vectors import Vectors
@@ -210,3 +210,8 @@ class Collection:
                 "collection %s: its index could not be saved (%s); a start will take longer", self.name, error
             )
         self._unsaved = 0
+
+
+def fingerprint(folder: Path) -> str:
+    """Return which embedder made a collection's vectors; empty where that cannot be read."""
+    return documents.fingerprint(folder / _DOCUMENTS)

@@ -4,11 +4,17 @@ onnxruntime and `os.cpu_count` look at the host; a container is bounded by its c
 """
 
 import os
+import platform
 from pathlib import Path
 
 _CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
 _CGROUP_V1 = Path("/sys/fs/cgroup/cpu")
 _CPUINFO = Path("/proc/cpuinfo")
+# The instructions that decide which variant is fastest: int8 and bfloat16 products, and how wide a register is.
+_FLAGS = (
+    *("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
+    *("asimddp", "i8mm", "bf16"),
+)
 
 
 def usable(cgroup_v2: Path = _CGROUP_V2, cgroup_v1: Path = _CGROUP_V1) -> int:
@@ -39,3 +45,15 @@ def _quota(cgroup_v2: Path, cgroup_v1: Path) -> float | None:
         return None if quota == "max" or int(quota) < 0 else int(quota) / int(period)
     except (OSError, ValueError):
         return None
+
+
+def processor(cpu_info: Path = _CPUINFO) -> str:
+    """Return the processor's name and those of its instructions that decide which variant is fastest."""
+    try:
+        lines = cpu_info.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError):
+        lines = []
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
+    name = told.get("model name") or platform.processor() or platform.machine()
+    flags = (told.get("flags") or told.get("Features") or "").split()
+    return " ".join([name, *(flag for flag in _FLAGS if flag in flags)])

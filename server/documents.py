@@ -9,6 +9,7 @@ owner (`collection.py`) calls it from one thread at a time; one reads, behind a 
 nor models.
 """
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -227,6 +228,18 @@ class Writing:
         self.documents -= len(rows)
         self.tokens -= sum(row[1] for row in rows)
         return np.array([row[0] for row in rows], dtype=np.uint64)
+
+
+def fingerprint(path: Path) -> str:
+    """Return which embedder made the vectors in a file; empty where that cannot be read: opening it will say why."""
+    if not path.is_file():  # SQLite would make it
+        return ""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            found = connection.execute("SELECT value FROM facts WHERE name = 'fingerprint'").fetchone()
+    except sqlite3.Error:
+        return ""
+    return str(found[0]) if found else ""
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -54,8 +54,19 @@ class Settings:
         metadata={"help": "address to listen on; 0.0.0.0 for every interface (there is no authentication)"},
     )
     port: int = field(default=50051, metadata={"help": "port to listen on; 0 takes a free one and prints it"})
-    embedder_variant: str = field(default="fp32", metadata={"help": "variant of the embedder's bundle to run"})
-    reranker_variant: str = field(default="int8", metadata={"help": "variant of the reranker's bundle to run"})
+    embedder_variant: str = field(
+        default="auto",
+        metadata={
+            "help": "variant of the embedder's bundle to run; auto: the one that the collections were made with, else"
+            " the fastest on this machine that passed its gate"
+        },
+    )
+    reranker_variant: str = field(
+        default="auto",
+        metadata={
+            "help": "variant of the reranker's bundle to run; auto: the fastest on this machine that passed its gate"
+        },
+    )
     provider: Provider = field(
         default="cpu",
         metadata={"help": "execution provider; one that is not installed stops the start, it is never replaced"},

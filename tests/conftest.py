@@ -58,8 +58,8 @@ def tiny_models(make, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
 def tiny(make, tiny_models: Bundles, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     """Export the tiny models: real ONNX graphs, made in seconds on any machine."""
     folder = tmp_path_factory.mktemp("tiny")
-    make.export(tiny_models.embedder, folder / "embedder")
-    make.export(tiny_models.reranker, folder / "reranker")
+    make.export(tiny_models.embedder, folder / "embedder", variants=())
+    make.export(tiny_models.reranker, folder / "reranker", variants=())
     return Bundles(folder / "embedder", folder / "reranker")
 
 

@@ -46,7 +46,10 @@ def publish(folder: Path, kind: str = "embedder", *, library: str = "transformer
 def told(folder: Path, out: Path, **settings: Any) -> tuple[Bundle, str]:
     """Export, and return what progress told beside the bundle."""
     lines: list[str] = []
-    return run(ExportSettings(model=str(folder), out=out, **settings), lines.append), "\n".join(lines)
+    return run(
+        ExportSettings(model=str(folder), out=out, **{"variants": ("fp32", "int8"), **models.OPEN_GATE, **settings}),
+        lines.append,
+    ), "\n".join(lines)
 
 
 @pytest.mark.parametrize("library", ["transformers", "sentence_transformers"])

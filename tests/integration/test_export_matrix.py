@@ -1,4 +1,4 @@
-"""Every row of docs/models.md, as a tiny model of that shape: exported, run as fp32 and int8, and told truly."""
+"""Every row of docs/models.md, as a tiny model of that shape: exported, run in every variant for CPUs, told truly."""
 
 import re
 from pathlib import Path
@@ -27,14 +27,17 @@ def table(heading: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(cells[0], row, strict=True)) for row in cells[2:]}
 
 
+QUANTIZED = ("int8", "int8-weight", "int8-token")
+
+
 @pytest.mark.parametrize("row", matrix.ROWS, ids=lambda row: row.folder)
 def test_row(row: matrix.Row, tmp_path: Path) -> None:
-    """The manifest says what the row says, fp32 computes what sentence-transformers does, and int8 nearly that."""
+    """The manifest says what the row says, fp32 computes what sentence-transformers does, the others nearly that."""
     folder = row.make(tmp_path)
     lines: list[str] = []
-    bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle"), lines.append)
+    bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", **models.OPEN_GATE), lines.append)
     manifest = bundle.manifest
-    assert set(manifest.variants) == {"fp32", "int8"}
+    assert set(manifest.variants) == {"fp32", *QUANTIZED}
     assert (manifest.kind, manifest.max_tokens) == (row.kind, models.WINDOW)
     operators = {node.op_type for node in onnx.load(bundle.graph("fp32")).graph.node}
     assert ("Attention" in operators) == (row.family in matrix.FUSED)
@@ -43,16 +46,21 @@ def test_row(row: matrix.Row, tmp_path: Path) -> None:
         assert (manifest.pooling, manifest.normalized) == (row.pooling, row.normalized)
         assert (manifest.query_prefix, manifest.document_prefix) == row.prefixes
         reference.assert_embeds_like(folder, bundle, row.prefixes)
-        fp32, int8 = (models.outputs(bundle, reference.PASSAGES, variant) for variant in ("fp32", "int8"))
-        lengths = np.linalg.norm(fp32, axis=1) * np.linalg.norm(int8, axis=1)
-        assert ((fp32 * int8).sum(1) / lengths).mean() > INT8_COSINE
+        fp32 = models.outputs(bundle, reference.PASSAGES)
+        for variant in QUANTIZED:
+            found = models.outputs(bundle, reference.PASSAGES, variant)
+            lengths = np.linalg.norm(fp32, axis=1) * np.linalg.norm(found, axis=1)
+            assert ((fp32 * found).sum(1) / lengths).mean() > INT8_COSINE, variant
     else:
         expected = reference.scores(folder)
         for batch in (1, 5):
             found = reference.bundle_scores(bundle, batch)
             np.testing.assert_allclose(found, expected, atol=reference.SCORE_TOLERANCE)
-        int8 = reference.bundle_scores(bundle, variant="int8")
-        assert np.abs(int8 - expected).mean() < INT8_SCORE_CHANGE
+        for variant in QUANTIZED:
+            found = reference.bundle_scores(bundle, variant=variant)
+            assert np.abs(found - expected).mean() < INT8_SCORE_CHANGE, variant
+    for variant in manifest.variants.values():
+        assert variant.batch_invariant == (not variant.precision.startswith("int8 dynamic"))
 
 
 @pytest.mark.parametrize("kind", ["embedder", "reranker"])

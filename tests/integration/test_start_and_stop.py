@@ -58,7 +58,7 @@ def test_a_missing_bundle(options: list[str], tmp_path: Path):
 def test_a_missing_graph(options: list[str], tmp_path: Path):
     """A bundle without the graph of its variant is refused by the file's name."""
     (tmp_path / "reranker" / "int8.onnx").unlink()
-    assert "misses its file int8.onnx" in refused(options)
+    assert "misses its file int8.onnx" in refused([*options, "--reranker-variant", "int8"])
 
 
 def test_a_graph_that_changed(options: list[str], tmp_path: Path):
@@ -67,7 +67,7 @@ def test_a_graph_that_changed(options: list[str], tmp_path: Path):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    assert "int8.onnx is not the file that was exported" in refused(options)
+    assert "int8.onnx is not the file that was exported" in refused([*options, "--reranker-variant", "int8"])
 
 
 def test_another_model_s_tokenizer(options: list[str], tmp_path: Path):
@@ -94,7 +94,7 @@ def test_a_damaged_manifest(options: list[str], tmp_path: Path):
 def test_a_newer_bundle(options: list[str], tmp_path: Path):
     """A bundle of a later format is refused with both numbers."""
     edit(tmp_path / "embedder" / "manifest.json", lambda manifest: manifest.update(format_version=9))
-    assert "has format 9, this version reads 1" in refused(options)
+    assert "has format 9, this version reads 2" in refused(options)
 
 
 def test_the_bundles_swapped(options: list[str]):
@@ -105,7 +105,9 @@ def test_the_bundles_swapped(options: list[str]):
 
 def test_a_variant_that_is_not_there(options: list[str]):
     """A variant that the bundle does not hold is refused with those it does."""
-    assert "has no variant 'int4'; it has fp32, int8" in refused([*options, "--reranker-variant", "int4"])
+    assert "has no variant 'int4'; it has fp32, int8, int8-weight, int8-token" in refused(
+        [*options, "--reranker-variant", "int4"]
+    )
 
 
 def test_a_provider_that_is_not_there(options: list[str]):
@@ -159,8 +161,8 @@ def test_a_data_folder_in_use(options: list[str]):
 
 
 def test_a_collection_of_another_embedder(options: list[str], tmp_path: Path):
-    """A collection that another embedder made stops the start, and works again with its own."""
-    with local.serving(*options) as address, Client(address) as client:
+    """A collection that another variant made stops the start; auto takes the one that made it."""
+    with local.serving(*options, "--embedder-variant", "fp32") as address, Client(address) as client:
         client.create_collection("papers")
         client.upsert("papers", [Document("a", "text")])
     assert "collection papers" in refused([*options, "--embedder-variant", "int8"])

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 # Both compute in fp32, in another order; the tiny models' logits are some units wide.
 TOLERANCE = 1e-4
+NEAR = 0.05  # of scores from 0 to 1, with int8 and random weights
 WAIT_S = 100
 QUERY = "how tall is the tower"
 DOCUMENTS = ["the tower is " + "very " * count + "tall" for count in range(0, 60, 3)] + ["a river", "copper and tin"]
@@ -113,6 +114,36 @@ def test_a_graph_that_is_taken_in_part(options: list[str], tmp_path: Path):
     line = refused([*options, "--reranker-variant", "int8"], tmp_path)
     assert "provider openvino takes only a part of int8.onnx" in line
     assert "--reranker-variant" in line
+
+
+@pytest.fixture(scope="module")
+def static(make, tiny_models, tmp_path_factory: pytest.TempPathFactory) -> bundle.Bundle:
+    """Export the tiny reranker with the variant that is made for OpenVINO."""
+    out = tmp_path_factory.mktemp("static") / "reranker"
+    return make.export(tiny_models.reranker, out, variants=("fp32", "int8-static"))
+
+
+def test_int8_static_is_measured_where_it_runs(static: bundle.Bundle):
+    """The variant for OpenVINO is judged and timed on it, and fp32 on the CPU; no score depends on others."""
+    variants = static.manifest.variants
+    assert {name: one.measured_on for name, one in variants.items()} == {"fp32": "cpu", "int8-static": "openvino"}
+    assert variants["int8-static"].providers == ("openvino",)
+    assert variants["int8-static"].batch_invariant
+
+
+def test_a_server_runs_int8_static(
+    static: bundle.Bundle, options: list[str], clients: dict[str, Client], tmp_path: Path
+):
+    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's."""
+    changed = ["--reranker", str(static.path), "--reranker-variant", "int8-static", "--provider", "openvino"]
+    with (
+        local.serving(*options, *changed, "--data", str(tmp_path)) as address,
+        Client(address, timeout_s=WAIT_S) as client,
+    ):
+        described = client.describe().reranker
+        assert (described.variant, described.provider) == ("int8-static", "OpenVINOExecutionProvider")
+        difference = np.abs(np.subtract(by_index(client), by_index(clients["cpu"])))
+        assert 0 < difference.max() < NEAR
 
 
 @pytest.mark.parametrize(

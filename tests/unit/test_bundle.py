@@ -28,8 +28,12 @@ def manifest(tmp_path: Path) -> Manifest:
         document_prefix="",
         pad_token_id=0,
         tokenizer=File.of(tmp_path / "tokenizer.json"),
-        variants={"fp32": Variant(graph, "fp32", ("input_ids",), "embedding", True, {"cosine_min": 1.0})},
+        variants={
+            "fp32": Variant(graph, "fp32", ("input_ids",), "embedding", True, ("cpu",), {"cosine_min": 1.0}, "", {})
+        },
         tools={"onnxruntime": "1"},
+        processor="a processor",
+        texts="some texts",
     )
     (tmp_path / "manifest.json").write_text(made.to_json())
     return made
@@ -62,7 +66,8 @@ def test_every_file_of_a_variant_is_checked(manifest: Manifest, tmp_path: Path, 
         ({"dimensions": True}, "True is not of type int"),
         ({"kind": "generator"}, "'generator' is none of embedder, reranker"),
         ({"colour": "red"}, "unknown field colour"),
-        ({"format_version": 2}, "has format 2, this version reads 1"),
+        ({"format_version": 1}, "has format 1, this version reads 2"),
+        ({"format_version": 3}, "has format 3, this version reads 2"),
         ({"variants": []}, "is damaged"),
         ({"max_tokens": 2}, "max_tokens is 2"),
         ({"max_tokens": -5}, "max_tokens is -5"),
@@ -77,7 +82,7 @@ def test_damage_is_named(manifest: Manifest, change: dict, message: str):
         Manifest.from_json(json.dumps({**raw, **change}))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format_version": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format_version": 2}'])
 def test_what_is_no_manifest(text: str):
     """Anything that is not a manifest is refused, not a traceback."""
     with pytest.raises(BundleError, match=r"manifest\.json is damaged"):

@@ -46,3 +46,53 @@ def test_what_a_core_can_do(tmp_path: Path):
     path.write_text("processor\t: 0\nflags\t\t: fpu avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")
     assert cores.flags(path) == {"fpu", "avx512_bf16"}
     assert cores.flags(tmp_path / "nothing") == frozenset()
+
+
+X86 = """\
+processor\t: 0
+vendor_id\t: GenuineIntel
+model name\t: Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz
+flags\t\t: fpu sse2 avx2 avx512f avx512bw avx512_vnni hypervisor
+vmx flags\t: vnmi amx_int8
+bugs\t\t: spectre_v1
+
+processor\t: 1
+model name\t: a second one
+flags\t\t: fpu
+"""
+ARM = """\
+processor\t: 0
+BogoMIPS\t: 243.75
+Features\t: fp asimd asimddp sve i8mm bf16
+CPU implementer\t: 0x41
+CPU part\t: 0xd40
+"""
+
+
+def test_an_x86_processor(tmp_path: Path):
+    """The first core's name and those of its flags that decide a variant's speed, in one order whatever Linux's."""
+    path = tmp_path / "cpuinfo"
+    path.write_text(X86)
+    expected = "Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz avx2 avx512f avx512_vnni"
+    assert cores.processor(path) == expected
+    path.write_text(X86.replace("sse2 avx2 avx512f", "avx512f sse2 avx2"))
+    assert cores.processor(path) == expected
+
+
+def test_an_arm_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Arm's cores have features and no name, for which the machine's kind stands in."""
+    monkeypatch.setattr(cores.platform, "processor", lambda: "")
+    monkeypatch.setattr(cores.platform, "machine", lambda: "aarch64")
+    path = tmp_path / "cpuinfo"
+    path.write_text(ARM)
+    assert cores.processor(path) == "aarch64 asimddp i8mm bf16"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nothing of the kind\n", b"model name\t: \xff\n"])
+def test_a_processor_that_linux_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None):
+    """Where the file is missing, empty or unreadable, what Python knows of the platform is the name."""
+    monkeypatch.setattr(cores.platform, "processor", lambda: "arm")
+    path = tmp_path / "cpuinfo"
+    if content is not None:
+        path.write_bytes(content)
+    assert cores.processor(path) == "arm"

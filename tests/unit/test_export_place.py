@@ -1,5 +1,6 @@
 """The bundle's folder: whole or not at all, and nobody else's files are touched."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ def bundle_at(folder: Path) -> Path:
     for name in ("fp32.onnx", "tokenizer.json"):
         (folder / name).write_text(name, encoding="utf-8")
     graph, tokenizer = (File.of(folder / name) for name in ("fp32.onnx", "tokenizer.json"))
-    variant = Variant((graph,), "fp32", ("input_ids",), "logit", batch_invariant=True, parity={})
+    variant = Variant((graph,), "fp32", ("input_ids",), "logit", True, ("cpu",), {}, "", {})
     source = Source("model", "", "BertForSequenceClassification", "0" * 64)
-    manifest = Manifest("reranker", source, 512, 0, "", False, "", "", 0, tokenizer, {"fp32": variant}, {})
+    manifest = Manifest("reranker", source, 512, 0, "", False, "", "", 0, tokenizer, {"fp32": variant}, {}, "", "")
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     return folder
 
@@ -93,3 +94,15 @@ def test_failure_leaves_the_old_one(tmp_path: Path) -> None:
         fail()
     assert place.intact(place.existing(out))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_bundle_of_an_older_version_gives_way(tmp_path: Path) -> None:
+    """What an older version exported is replaced; the same folder with a stranger's file in it is not."""
+    out = tmp_path / "bundle"
+    out.mkdir()
+    (out / "manifest.json").write_text(json.dumps({"format_version": 1}))
+    (out / "int8.onnx").write_bytes(b"graph")
+    assert place.existing(out) is None
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(ExportError, match="holds files that are no bundle's"):
+        place.existing(out)

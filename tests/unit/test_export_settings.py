@@ -1,5 +1,6 @@
 """What an export may be asked for."""
 
+import math
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,8 +14,13 @@ from shortlist.server.errors import SettingsError
     ("changed", "named"),
     [
         ({"model": ""}, "model is empty"),
-        ({"variants": ()}, "variants is empty"),
-        ({"variants": ("fp32", "int4")}, "variants is fp32,int4, but there are fp32 and int8"),
+        (
+            {"variants": ("fp32", "int4")},
+            "variants names 'int4', but there are fp32, int8, int8-weight, int8-token, int8-static, fp16",
+        ),
+        ({"least_overlap": 1.1}, "least_overlap is 1.1, but it must be 0 to 1"),
+        ({"least_tau": -0.1}, "least_tau is -0.1, but it must be 0 to 1"),
+        ({"most_ndcg_loss": math.nan}, "most_ndcg_loss is nan, but it must be 0 to 1"),
         ({"max_tokens": -1}, "max_tokens is -1"),
     ],
 )
@@ -22,6 +28,11 @@ def test_refused_values(changed: dict[str, object], named: str) -> None:
     """A value that no export can honour is named, with its limit."""
     with pytest.raises(SettingsError, match=named):
         ExportSettings(**({"model": "m", "out": Path("out")} | changed))
+
+
+def test_no_variants_leave_the_choice_to_the_export() -> None:
+    """Variants may be left out: the export then makes what the installed execution providers run."""
+    assert ExportSettings(model="m", out=Path("out")).variants == ()
 
 
 def test_every_setting_has_help() -> None:

@@ -1,0 +1,83 @@
+"""What changes between two runs of the same texts: of vectors, of scores, of an order. Pure functions."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server.bundle import Kind
+
+Floats = NDArray[np.float32]
+
+NEIGHBOURS = 10
+
+
+def vectors(expected: Floats, found: Floats) -> dict[str, float]:
+    """Compare vectors, float32 [texts, dimensions] each."""
+    directions, others = _directions(expected), _directions(found)
+    cosines = (directions * others).sum(axis=1)
+    return {
+        "cosine_mean": float(cosines.mean()),
+        "cosine_min": float(cosines.min()),
+        "element_change_max": change("embedder", expected, found),
+        f"top{NEIGHBOURS}_overlap": _overlap(directions, others),
+    }
+
+
+def logits(expected: Floats, found: Floats) -> dict[str, float]:
+    """Compare logits, float32 [pairs] each."""
+    changes = np.abs(_sigmoid(expected) - _sigmoid(found))
+    return {
+        "score_change_mean": float(changes.mean()),
+        "score_change_max": float(changes.max()),
+        "logit_change_max": float(np.abs(expected - found).max()),
+    }
+
+
+def change(kind: Kind, first: Floats, second: Floats) -> float:
+    """Return the largest change of a score, or of a vector's element relative to the vector's length."""
+    if kind == "reranker":
+        return float(np.abs(_sigmoid(first) - _sigmoid(second)).max())
+    return float((np.abs(first - second) / np.linalg.norm(first, axis=1, keepdims=True)).max())
+
+
+def kendall_tau(expected: Floats, found: Floats) -> float:
+    """Return the share of pairs in the same order minus that of pairs in another (Kendall 1938)."""
+    upper = np.triu_indices(len(expected), k=1)
+    signs = [np.sign(np.subtract.outer(values, values)[upper]) for values in (expected, found)]
+    return float(2 * (signs[0] == signs[1]).mean() - 1)
+
+
+def ndcg(scores: Floats, grades: NDArray[np.int64], depth: int = 10) -> float:
+    """Return nDCG@10 of one query with linear gains (Jarvelin and Kekalainen 2002), as trec_eval has it.
+
+    Where nothing is relevant it is 0.
+    """
+    discounts = 1 / np.log2(np.arange(2, depth + 2))
+
+    def gain(order: NDArray[np.intp]) -> float:
+        top = grades[order[:depth]]
+        return float((top * discounts[: len(top)]).sum())
+
+    best = gain(np.argsort(-grades, kind="stable"))
+    return gain(np.argsort(-scores, kind="stable")) / best if best else 0.0
+
+
+def _directions(values: Floats) -> NDArray[np.float64]:
+    exact = values.astype(np.float64)
+    return np.asarray(exact / np.linalg.norm(exact, axis=1, keepdims=True))
+
+
+def _sigmoid(values: Floats) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-values.astype(np.float64))))
+
+
+def _overlap(directions: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Return which share of a text's nearest neighbours among the texts stays the same."""
+
+    def nearest(found: NDArray[np.float64]) -> NDArray[np.int64]:
+        similarities = found @ found.T
+        np.fill_diagonal(similarities, -np.inf)
+        return np.argsort(-similarities, axis=1)[:, :NEIGHBOURS]
+
+    rows = zip(nearest(directions), nearest(others), strict=True)
+    count = min(NEIGHBOURS, len(directions) - 1)
+    return float(np.mean([len(np.intersect1d(first[:count], second[:count])) / count for first, second in rows]))

@@ -1,0 +1,110 @@
+"""Texts through an ONNX graph on one provider, the plain CPU unless told, as the proof and the gate need it.
+
+Every text runs alone on one thread, as the server does on CPUs, on all cores at once; or among others, padded. On
+another provider that is the server's own session, with its options and its lengths.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from tokenizers import Encoding
+
+from shortlist.export.errors import ExportError
+from shortlist.server import cores
+from shortlist.server.bundle import OUTPUT, Kind
+from shortlist.server.errors import BundleError, ProviderError
+from shortlist.server.providers import Target
+from shortlist.server.session import Session
+from shortlist.server.settings import Provider
+from shortlist.server.shapes import Shapes
+
+Floats = NDArray[np.float32]
+Feeds = dict[str, NDArray[np.int64]]
+
+BATCH = 8
+
+
+class Runner:
+    """Be one loaded graph."""
+
+    def __init__(
+        self, graph: Path, kind: Kind, pad_token_id: int, provider: Provider = "cpu", window: int = 0
+    ) -> None:
+        """Load it.
+
+        Args:
+            graph: an ONNX file.
+            kind: what it is.
+            pad_token_id: what texts are padded with.
+            provider: where it runs.
+            window: tokens of the longest text, up to which a provider that compiles for shapes gets texts padded.
+
+        Raises:
+            ExportError: onnxruntime cannot load it, or the provider does not take it.
+        """
+        target = Target(provider, slots=cores.usable())
+        self._shapes = Shapes(window, bucketed=target.kind.compiles)
+        try:
+            self._session = Session(graph, target, (), self._shapes)
+        except (BundleError, ProviderError) as error:
+            raise ExportError(str(error).replace(str(graph), graph.name)) from error
+        self._output = OUTPUT[kind]
+        self._pad = pad_token_id
+        self.inputs = self._session.inputs
+
+    def alone(self, items: Sequence[Encoding]) -> Floats:
+        """Run each text alone: float32 [texts, dimensions], or [texts] of a reranker."""
+        with ThreadPoolExecutor(cores.usable()) as pool:
+            return np.concatenate(list(pool.map(lambda item: self.run(self._feeds([item])), items)))
+
+    def together(self, items: Sequence[Encoding]) -> Floats:
+        """Run the texts in padded batches."""
+        starts = range(0, len(items), BATCH)
+        return np.concatenate([self.run(self._feeds(items[at : at + BATCH])) for at in starts])
+
+    def of_length(self, tokens: int) -> Floats:
+        """Run one text of that many tokens, whatever it says."""
+        ids = np.full((1, tokens), self._pad, np.int64)
+        return self.run({"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)})
+
+    def run(self, given: Feeds) -> Floats:
+        """Run once; inputs that the graph does not take are left out."""
+        return self._session.run(self._output, given)
+
+    def _feeds(self, items: Sequence[Encoding]) -> Feeds:
+        return feeds(items, self._pad, self._shapes.length(max(map(len, items))))
+
+
+def session(graph: Path) -> ort.InferenceSession:
+    """Load a graph on the CPU, for runs of one thread.
+
+    Raises:
+        ExportError: onnxruntime cannot load it.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the binding's exceptions share no public root
+        raise ExportError(f"onnxruntime cannot load {graph.name}: {error}") from error
+
+
+def feeds(items: Sequence[Encoding], pad_token_id: int, length: int = 0) -> Feeds:
+    """Return int64 [texts, longest] by input, or of another length that holds the longest, padded on the right."""
+    shape = (len(items), length or max(len(item) for item in items))
+    given = {
+        "input_ids": np.full(shape, pad_token_id, np.int64),
+        "attention_mask": np.zeros(shape, np.int64),
+        "token_type_ids": np.zeros(shape, np.int64),
+    }
+    for row, item in enumerate(items):
+        given["input_ids"][row, : len(item)] = item.ids
+        given["attention_mask"][row, : len(item)] = 1
+        given["token_type_ids"][row, : len(item)] = item.type_ids
+    return given

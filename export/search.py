@@ -1,0 +1,71 @@
+"""Which products stay in fp32: the fewest, worst first, with which a variant passes the gate.
+
+all in int8 -> passes? -> [each product alone in int8: what does it change?] -> leave out the worst 1, 2, 3, ...
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shortlist.export.gate import Gate, Judged
+from shortlist.export.products import Fitted, Product
+from shortlist.server.settings import Provider
+
+_MOST_KEPT = 0.25  # of all products; beyond it the variant has little left to win
+_FIRST_STEPS = 4  # products that are left out one by one; then an eighth more each time
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Say what came of it."""
+
+    precision: str
+    judged: Judged
+
+
+def fewest_in_fp32(
+    quantizer: Fitted,
+    target: Path,
+    gate: Gate,
+    provider: Provider,
+    scratch: Path,
+    progress: Callable[[str], None],
+) -> Kept:
+    """Write a graph, with as few products in fp32 as pass the gate on a provider.
+
+    Where no number of them passes, everything is quantized: the variant that fails is at least the fastest.
+    """
+    quantizer.write(target)
+    whole = gate.judge(target, provider)
+    if not whole.missed or not quantizer.products:
+        return Kept(quantizer.precision, whole)
+    progress(f"      All in int8: {whole.missed}; looking for the products that lose most")
+    worst = _worst(quantizer, gate, provider, scratch)
+    for count in _counts(len(worst)):
+        left_out = worst[:count]
+        quantizer.write(target, {product.name for product in left_out})
+        judged = gate.judge(target, provider)
+        if not judged.missed:
+            labels = ", ".join(product.label for product in left_out)
+            progress(f"      Passes with {count} of {len(worst)} products in fp32: {labels}")
+            return Kept(f"{quantizer.precision}; fp32: {labels}", judged)
+    progress(f"      No {_counts(len(worst))[-1]} products left in fp32 make it pass")
+    quantizer.write(target)
+    return Kept(quantizer.precision, whole)
+
+
+def _worst(quantizer: Fitted, gate: Gate, provider: Provider, scratch: Path) -> list[Product]:
+    """Return the products, the one that changes the results most when it alone is quantized first."""
+    trial = scratch / "one.onnx"
+    everything = {product.name for product in quantizer.products}
+    changes = {}
+    for product in quantizer.products:
+        quantizer.write(trial, everything - {product.name})
+        changes[product.name] = gate.change(trial, provider)
+    return sorted(quantizer.products, key=lambda product: -changes[product.name])
+
+
+def _counts(products: int) -> list[int]:
+    most = max(1, int(products * _MOST_KEPT))
+    step = max(1, products // 8)
+    return [*range(1, min(_FIRST_STEPS, most) + 1), *range(_FIRST_STEPS + step, most + 1, step)]

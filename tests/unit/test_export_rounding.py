@@ -1,0 +1,121 @@
+"""Rounding that makes up for itself, held against rounding to the nearest step."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shortlist.export import rounding
+
+Floats = NDArray[np.float32]
+ROWS, WIDTH, COLUMNS = 600, 96, 24  # more rows of weights than one block of the algorithm
+
+
+def drawn() -> tuple[np.random.Generator, Floats]:
+    """Return dice, and weights float32 [width, columns]."""
+    dice = np.random.default_rng(0)
+    return dice, dice.normal(size=(WIDTH, COLUMNS)).astype(np.float32)
+
+
+def correlated(dice: np.random.Generator, rows: int = ROWS) -> Floats:
+    """Return inputs that eight hidden causes and a little noise make, float32 [rows, width]."""
+    causes = dice.normal(size=(rows, 8)) @ dice.normal(size=(8, WIDTH))
+    return (causes + 0.1 * dice.normal(size=(rows, WIDTH))).astype(np.float32)
+
+
+def change(inputs: Floats, weight: Floats, rounded: NDArray[np.int8]) -> float:
+    """Return the mean square of what rounding changes in the product."""
+    return float(((inputs @ (rounded * rounding.scales(weight)) - inputs @ weight) ** 2).mean())
+
+
+def test_scales_bring_a_columns_largest_weight_to_127():
+    """There is one scale a column, and a column of zeros has one that can be divided by."""
+    weight = np.array([[1.0, -254.0, 0.0], [-0.5, 3.0, 0.0]], np.float32)
+    found = rounding.scales(weight)
+    np.testing.assert_allclose([1 / 127, 2], found[:2], rtol=1e-6)
+    assert found[2] > 0
+    np.testing.assert_array_equal([[127, -127, 0], [-64, 2, 0]], rounding.nearest(weight, found))
+
+
+def test_nearest_is_within_half_a_step():
+    """No weight moves by more than half a step, and all of them fit int8 without its lowest value."""
+    _, weight = drawn()
+    scale = rounding.scales(weight)
+    found = rounding.nearest(weight, scale)
+    assert found.dtype == np.int8
+    assert np.abs(found.astype(np.int16)).max() == 127
+    assert (np.abs(found * scale - weight) <= scale * 0.5001).all()
+
+
+def test_nearest_clips_what_a_smaller_scale_cannot_hold():
+    """Weights beyond 127 steps become 127, rather than wrapping around."""
+    weight = np.array([[1.0], [-1.0]], np.float32)
+    assert rounding.nearest(weight, np.array([0.001], np.float32)).tolist() == [[127], [-127]]
+
+
+def test_compensated_changes_the_product_less_where_inputs_go_together():
+    """With correlated inputs the product changes less than half as much as with the nearest steps."""
+    dice, weight = drawn()
+    inputs = correlated(dice)
+    scale = rounding.scales(weight)
+    found = rounding.compensated(inputs, weight, scale)
+    assert found.shape == weight.shape
+    assert found.dtype == np.int8
+    assert np.abs(found.astype(np.int16)).max() <= 127
+    assert change(inputs, weight, found) < 0.5 * change(inputs, weight, rounding.nearest(weight, scale))
+
+
+def test_compensated_holds_for_inputs_that_it_was_not_fitted_to():
+    """Other inputs of the same kind gain too: the fit is to how inputs go together, not to single ones."""
+    dice, weight = drawn()
+    both = correlated(dice, 2 * ROWS)
+    scale = rounding.scales(weight)
+    found = rounding.compensated(both[:ROWS], weight, scale)
+    others = both[ROWS:]
+    assert change(others, weight, found) < 0.6 * change(others, weight, rounding.nearest(weight, scale))
+
+
+def test_compensated_is_as_good_as_nearest_where_inputs_are_independent():
+    """With nothing to make up for, the change is that of the nearest steps, within a few percent."""
+    dice, weight = drawn()
+    inputs = dice.normal(size=(20_000, WIDTH)).astype(np.float32)
+    scale = rounding.scales(weight)
+    expected = change(inputs, weight, rounding.nearest(weight, scale))
+    assert change(inputs, weight, rounding.compensated(inputs, weight, scale)) == pytest.approx(expected, rel=0.05)
+
+
+def test_compensated_with_orthogonal_inputs_is_nearest():
+    """With inputs that are exactly independent, each weight goes to its nearest step, whatever the order of rows."""
+    _, weight = drawn()
+    inputs = np.diag(np.linspace(1, 3, WIDTH)).astype(np.float32)
+    scale = rounding.scales(weight)
+    np.testing.assert_array_equal(rounding.nearest(weight, scale), rounding.compensated(inputs, weight, scale))
+
+
+def test_compensated_takes_fewer_rows_than_there_are_weights():
+    """With less inputs than their width, whose moments have no inverse, it is still better than the nearest steps."""
+    dice, weight = drawn()
+    inputs = correlated(dice, WIDTH // 4)
+    scale = rounding.scales(weight)
+    found = rounding.compensated(inputs, weight, scale)
+    assert np.abs(found.astype(np.int16)).max() <= 127
+    assert change(inputs, weight, found) < change(inputs, weight, rounding.nearest(weight, scale))
+
+
+def test_compensated_takes_inputs_that_are_always_zero():
+    """A column of inputs that is always 0 rounds its weights to the nearest steps and leaves the rest its gain."""
+    dice, weight = drawn()
+    inputs = correlated(dice)
+    inputs[:, 5] = 0
+    scale = rounding.scales(weight)
+    found = rounding.compensated(inputs, weight, scale)
+    nearest = rounding.nearest(weight, scale)
+    np.testing.assert_array_equal(nearest[5], found[5])
+    assert change(inputs, weight, found) < 0.5 * change(inputs, weight, nearest)
+
+
+def test_compensated_takes_nothing_but_zeros():
+    """Where no input was ever seen to be anything but 0, the weights go to the nearest steps."""
+    _, weight = drawn()
+    scale = rounding.scales(weight)
+    found = rounding.compensated(np.zeros((3, WIDTH), np.float32), weight, scale)
+    np.testing.assert_array_equal(rounding.nearest(weight, scale), found)

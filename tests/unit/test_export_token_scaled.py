@@ -1,0 +1,246 @@
+"""One scale a token: close to fp32, the same in any company, and nothing left over in the graph."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Encoding, Tokenizer
+
+from shortlist.export import figures, graphs, products, running
+from shortlist.export.errors import ExportError
+from shortlist.export.gate import ROUNDING, encoded
+from shortlist.export.running import Floats, Runner, feeds
+from shortlist.export.token_scaled import Quantizer
+from shortlist.server import bundle
+from shortlist.server.bundle import Bundle, Kind
+
+KINDS: tuple[Kind, ...] = ("embedder", "reranker")
+LAYERS = 2  # of the tiny models
+PRODUCTS = 4  # of a layer: the attention's, and those behind it, into the wide layer, and back
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Be a quantizer of a tiny model's graph, and the texts that it was not fitted to."""
+
+    bundle: Bundle
+    quantizer: Quantizer
+    items: list[Encoding]
+    calibration: list[running.Feeds]
+
+    def runner(self, graph: Path) -> Runner:
+        manifest = self.bundle.manifest
+        return Runner(graph, manifest.kind, manifest.pad_token_id)
+
+
+@pytest.fixture(scope="module")
+def fitted(make, tiny, tmp_path_factory) -> dict[Kind, Fitted]:
+    """Fit both tiny models once."""
+    found: dict[Kind, Fitted] = {}
+    for kind in KINDS:
+        loaded = bundle.load(getattr(tiny, kind))
+        layout, written = make.parts(loaded)
+        halves = [encoded(layout, written, half) for half in make.some_texts().halves()]
+        given = [feeds([item], written.pad_token_id) for item in halves[0]]
+        quantizer = Quantizer(loaded.graph("fp32"), given, tmp_path_factory.mktemp(kind))
+        found[kind] = Fitted(loaded, quantizer, halves[1], given)
+    return found
+
+
+def cosines(first: Floats, second: Floats) -> Floats:
+    """Return the cosine of each row of one with its row of the other."""
+    return (first * second).sum(-1) / np.linalg.norm(first, axis=-1) / np.linalg.norm(second, axis=-1)
+
+
+def weights(graph: Path) -> dict[str, np.ndarray]:
+    """Return a graph's weights by name."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graphs.load(graph).graph.initializer}
+
+
+def test_an_embedders_vectors_stay_close(fitted: dict[Kind, Fitted], tmp_path: Path):
+    """Every vector of texts that were not calibrated on keeps its direction to fp32's, cosine above 0.99."""
+    one = fitted["embedder"]
+    one.quantizer.write(tmp_path / "made.onnx")
+    expected = one.runner(one.bundle.graph("fp32")).alone(one.items)
+    found = one.runner(tmp_path / "made.onnx").alone(one.items)
+    assert not np.array_equal(expected, found)
+    assert cosines(expected, found).min() > 0.99
+
+
+def test_a_rerankers_logits_stay_close(fitted: dict[Kind, Fitted], tmp_path: Path):
+    """The logits of all pairs, less their mean, point where fp32's do, cosine above 0.99."""
+    one = fitted["reranker"]
+    one.quantizer.write(tmp_path / "made.onnx")
+    expected = one.runner(one.bundle.graph("fp32")).alone(one.items)
+    found = one.runner(tmp_path / "made.onnx").alone(one.items)
+    assert cosines(expected - expected.mean(), found - found.mean()) > 0.99
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_result_does_not_depend_on_its_batch(fitted: dict[Kind, Fitted], tmp_path: Path, kind: Kind):
+    """Short texts, padded beside long ones, come out as they do alone; with dynamic int8 they do not."""
+    one = fitted[kind]
+    one.quantizer.write(tmp_path / "made.onnx")
+    tokenizer = Tokenizer.from_file(str(one.bundle.tokenizer))
+    short = ["type", "a metal", "old paper mills"]
+    items = short if kind == "embedder" else [("ink", text) for text in short]
+    ends = [*tokenizer.encode_batch(items), *one.items[:4]]
+    assert max(map(len, ends[: len(short)])) < min(map(len, ends[len(short) :]))
+    changes = {
+        name: figures.change(kind, runner.alone(ends), runner.together(ends))
+        for name, runner in (
+            ("token", one.runner(tmp_path / "made.onnx")),
+            ("dynamic", one.runner(one.bundle.graph("int8"))),
+        )
+    }
+    assert changes["token"] <= ROUNDING
+    assert changes["dynamic"] > 100 * ROUNDING
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_products_are_found_in_the_graphs_order(fitted: dict[Kind, Fitted], kind: Kind):
+    """A layer has a fused attention and three plain products, each with its weights and a name for people."""
+    found = fitted[kind].quantizer.products
+    assert [product.fused for product in found] == [True, False, False, False] * LAYERS
+    assert [product.weight.shape for product in found] == [(32, 96), (32, 32), (32, 64), (64, 32)] * LAYERS
+    assert len({product.label for product in found}) == LAYERS * PRODUCTS
+    assert found[1].label == "layer.0/attention/output/dense"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_products_become_int8_and_nothing_is_left_over(fitted: dict[Kind, Fitted], tmp_path: Path, kind: Kind):
+    """No fp32 weights of a product remain, each weight that is there is used, and each that is used is there."""
+    one = fitted[kind]
+    one.quantizer.write(tmp_path / "made.onnx")
+    graph = graphs.load(tmp_path / "made.onnx").graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("QAttention") == LAYERS
+    assert kinds.count("MatMulIntegerToFloat") == LAYERS * (PRODUCTS - 1)
+    assert {"Attention", "MatMul"}.isdisjoint(kinds)
+    made = {name for node in graph.node for name in node.output}
+    used = {name for node in graph.node for name in node.input if name}
+    given = {entry.name for entry in graph.input}
+    stored = [tensor.name for tensor in graph.initializer]
+    assert len(set(stored)) == len(stored)
+    assert set(stored) - used == set()
+    assert used - made - given - set(stored) == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_kept_keeps_its_weights(fitted: dict[Kind, Fitted], tmp_path: Path, kind: Kind):
+    """A kept attention and a kept product have their fp32 weights to the last bit, and only they have any."""
+    one = fitted[kind]
+    kept = [one.quantizer.products[0], one.quantizer.products[3]]
+    one.quantizer.write(tmp_path / "made.onnx", {product.name for product in kept})
+    before, after = weights(one.bundle.graph("fp32")), weights(tmp_path / "made.onnx")
+    nodes = {node.output[0]: node for node in graphs.load(one.bundle.graph("fp32")).graph.node}
+    for product in one.quantizer.products:
+        name = nodes[product.name].input[1]
+        assert (name in after) == (product in kept)
+        if name in after:
+            np.testing.assert_array_equal(before[name], after[name])
+            np.testing.assert_array_equal(product.weight, after[name])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_everything_kept_it_is_fp32(fitted: dict[Kind, Fitted], tmp_path: Path, kind: Kind):
+    """Leaving every product out gives fp32's numbers, all bits of them."""
+    one = fitted[kind]
+    one.quantizer.write(tmp_path / "made.onnx", [product.name for product in one.quantizer.products])
+    expected = one.runner(one.bundle.graph("fp32")).alone(one.items)
+    np.testing.assert_array_equal(expected, one.runner(tmp_path / "made.onnx").alone(one.items))
+
+
+def test_the_same_texts_make_the_same_graph(fitted: dict[Kind, Fitted], tmp_path: Path):
+    """Fitting is repeatable: a second quantizer writes the same bytes, and leaves no file of its own."""
+    one = fitted["embedder"]
+    one.quantizer.write(tmp_path / "first.onnx")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    Quantizer(one.bundle.graph("fp32"), one.calibration, scratch).write(tmp_path / "second.onnx")
+    assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
+    assert list(scratch.iterdir()) == []
+
+
+WORDS, WIDTH, COLUMNS = 64, 16, 8
+ZERO = 0  # the word whose vector is all zeros
+
+
+def product_of_words(path: Path, opset: int, *, positive: bool) -> Path:
+    """Write a graph that looks up words and multiplies their vectors, of which one is zero."""
+    dice = np.random.default_rng(0)
+    table = dice.normal(size=(WORDS, WIDTH)).astype(np.float32)
+    if positive:
+        table = np.abs(table)
+    table[ZERO] = 0
+    weight = dice.normal(size=(WIDTH, COLUMNS)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "input_ids"], ["words"]),
+            helper.make_node("MatMul", ["words", "weight"], ["embedding"]),
+        ],
+        "words",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, [None, None])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [None, None, COLUMNS])],
+        [numpy_helper.from_array(table, "table"), numpy_helper.from_array(weight, "weight")],
+    )
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("opset", [17, 18])
+@pytest.mark.parametrize("positive", [False, True])
+def test_a_row_of_zeros_stays_zeros(tmp_path: Path, opset: int, *, positive: bool):
+    """A row without a largest value is divided by no zero, whether signs count or not and in either form of opset."""
+    source = product_of_words(tmp_path / "source.onnx", opset, positive=positive)
+    given = [{"input_ids": np.arange(start, start + 8).reshape(1, -1)} for start in range(0, WORDS, 8)]
+    Quantizer(source, given, tmp_path).write(tmp_path / "made.onnx")
+    kinds = [node.op_type for node in graphs.load(tmp_path / "made.onnx").graph.node]
+    assert ("Abs" in kinds) == (not positive)
+    sessions = [running.session(tmp_path / name) for name in ("source.onnx", "made.onnx")]
+    expected, found = (session.run(None, {"input_ids": np.array([[ZERO, 5]])})[0] for session in sessions)
+    np.testing.assert_array_equal(np.zeros(COLUMNS), found[0, 0])
+    assert cosines(expected[0, 1], found[0, 1]) > 0.99
+
+
+def test_products_with_weights_of_their_own_are_found():
+    """Two tensors multiplied, weights in half precision or of three axes, and an attention without bias are none."""
+    constants = [
+        numpy_helper.from_array(np.ones((2, 2), np.float32), "square"),
+        numpy_helper.from_array(np.ones((1, 2, 2), np.float32), "stacked"),
+        numpy_helper.from_array(np.ones((2, 2), np.float16), "half"),
+        numpy_helper.from_array(np.ones((2, 6), np.float32), "qkv"),
+        numpy_helper.from_array(np.ones(6, np.float32), "bias"),
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["x", name], [f"by_{name}"]) for name in ("square", "stacked", "half", "computed")
+    ]
+    for name, inputs in {
+        "attention": ["x", "qkv", "bias", "mask"],
+        "attention_without_bias": ["x", "qkv", "", "mask"],
+        "attention_without_mask": ["x", "qkv", "bias"],
+        "attention_with_past": ["x", "qkv", "bias", "mask", "past"],
+    }.items():
+        nodes.append(helper.make_node("Attention", inputs, [name], domain="com.microsoft", num_heads=1))
+    model = helper.make_model(helper.make_graph(nodes, "products", [], [], constants))
+    found = products.find(model)
+    assert [(product.name, product.fused) for product in found] == [
+        ("by_square", False),
+        ("attention", True),
+        ("attention_without_mask", True),
+    ]
+
+
+def test_a_graph_without_products_is_refused(tmp_path: Path):
+    """Where there is nothing to quantize, the message says so, and how to go on."""
+    source = product_of_words(tmp_path / "source.onnx", 18, positive=False)
+    model = graphs.load(source)
+    model.graph.node[1].CopyFrom(helper.make_node("MatMul", ["words", "computed"], ["embedding"]))
+    model.graph.node.insert(1, helper.make_node("Identity", ["weight"], ["computed"]))
+    graphs.save(model, source)
+    with pytest.raises(ExportError, match="no matrix product with weights to quantize; leave it out with --variants"):
+        Quantizer(source, [{"input_ids": np.array([[1, 2]])}], tmp_path)
