@@ -1,0 +1,137 @@
+"""Time the variants of a bundle side by side on real texts, and hold their results against fp32's.
+
+    python -m shortlist.bench.variants --reranker BUNDLE --candidates FILE
+    python -m shortlist.bench.variants --embedder BUNDLE --corpus FILE
+
+A reranker scores the lists of a TREC DL candidates file, an embedder embeds documents of a BEIR corpus. Every text
+is a run of its own, unpadded and on one thread, on as many threads as there are cores, as the server runs them. The
+variants take turns, round after round; the best round of each counts, and the ratio is to fp32 in the same command.
+The last line is the result as JSON.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server import bundle, cores
+from shortlist.server.bundle import Bundle
+from shortlist.server.graph import Graph
+from shortlist.server.providers import Target
+from shortlist.server.tokens import Encoded, Tokenizer
+
+BASE = "fp32"
+_NEIGHBOURS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Be the outcome for one variant."""
+
+    variant: str
+    texts_per_s: float
+    speed: float  # times fp32
+    kept: float  # mean Kendall's tau of a list's order, or share of the ten nearest that stay
+    passed: bool  # the export's gate
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m shortlist.bench.variants",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--reranker", type=Path, help="bundle of a cross-encoder")
+    model.add_argument("--embedder", type=Path, help="bundle of a dual encoder")
+    parser.add_argument("--candidates", type=Path, help="JSON file with lists, for a reranker")
+    parser.add_argument("--corpus", type=Path, help="corpus.jsonl, for an embedder")
+    parser.add_argument("--texts", type=int, default=300, help="texts or pairs to run; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds to time; default: %(default)s")
+    arguments = parser.parse_args()
+    given = arguments.candidates if arguments.reranker else arguments.corpus
+    if given is None or not given.is_file():
+        parser.error(f"{'--candidates' if arguments.reranker else '--corpus'}: {given} is no file")
+    found = bundle.load(arguments.reranker or arguments.embedder, "reranker" if arguments.reranker else "embedder")
+    if BASE not in found.manifest.variants:
+        parser.error(f"{found.path} has no {BASE} to compare with; it has {', '.join(found.manifest.variants)}")
+    lists = (_pairs if arguments.reranker else _passages)(Tokenizer(found), given, arguments.texts)
+    outcome = measure(found, lists, arguments.rounds)
+    for one in outcome:
+        sys.stdout.write(f"{one.variant:12} {one.texts_per_s:8.1f} texts/s  {one.speed:.2f} x  {one.kept:.4f}\n")
+    sys.stdout.write(json.dumps([asdict(one) for one in outcome]) + "\n")
+    return 0
+
+
+def measure(found: Bundle, lists: Sequence[Sequence[Encoded]], rounds: int) -> list[Timed]:
+    """Time every variant of a bundle on the same lists of texts, on all cores."""
+    items = [item for one in lists for item in one]
+    graphs = {name: Graph(found, name, Target(slots=cores.usable()), 0) for name in found.manifest.variants}
+    best = dict.fromkeys(graphs, float("inf"))
+    results: dict[str, NDArray[np.float32]] = {}
+    with ThreadPoolExecutor(cores.usable()) as pool:
+        for _ in range(rounds):
+            for name, graph in graphs.items():
+                began = time.perf_counter()
+                results[name] = np.concatenate(list(pool.map(lambda item, run=graph.run: run([item]), items)))
+                best[name] = min(best[name], time.perf_counter() - began)
+    kept = _order_kept if found.manifest.kind == "reranker" else _neighbours_kept
+    return [
+        Timed(
+            name,
+            round(len(items) / best[name], 1),
+            round(best[BASE] / best[name], 3),
+            round(kept(results[BASE], results[name], [len(one) for one in lists]), 4),
+            found.manifest.variants[name].passed,
+        )
+        for name in graphs
+    ]
+
+
+def _pairs(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
+    """Return pairs list by list: the first candidates of every query."""
+    lists = json.loads(path.read_text(encoding="utf-8"))
+    each = max(2, most // len(lists))
+    return [tokenizer.encode_pairs(one["query"], [hit["content"] for hit in one["hits"][:each]]) for one in lists]
+
+
+def _passages(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
+    """Return passages from all over the corpus, as one list."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [tokenizer.encode([json.loads(line)["text"] for line in lines[:: max(1, len(lines) // most)][:most]])]
+
+
+def _order_kept(base: NDArray[np.float32], other: NDArray[np.float32], lengths: list[int]) -> float:
+    """Return Kendall's tau, the mean over lists."""
+    ends = np.cumsum(lengths)[:-1]
+    taus = []
+    for first, second in zip(np.split(base[:, 0], ends), np.split(other[:, 0], ends), strict=True):
+        upper = np.triu_indices(len(first), k=1)
+        signs = [np.sign(np.subtract.outer(values, values)[upper]) for values in (first, second)]
+        taus.append(float(2 * (signs[0] == signs[1]).mean() - 1))
+    return fmean(taus)
+
+
+def _neighbours_kept(base: NDArray[np.float32], other: NDArray[np.float32], _: list[int]) -> float:
+    """Return the share of the ten nearest that stay, the mean over texts."""
+
+    def nearest(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
+        similarities = vectors @ vectors.T
+        np.fill_diagonal(similarities, -np.inf)
+        return np.argsort(-similarities, axis=1)[:, :_NEIGHBOURS]
+
+    rows = zip(nearest(base), nearest(other), strict=True)
+    return fmean(len(np.intersect1d(first, second)) / _NEIGHBOURS for first, second in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""The benchmark of variants runs on a bundle's own graphs and tells what it found."""
+
+import json
+
+import pytest
+
+from shortlist.bench import variants
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Write candidates and a corpus of a few texts."""
+    texts = [f"passage number {number} about rivers and hills" for number in range(24)]
+    hits = [{"content": text} for text in texts[:4]]
+    (tmp_path / "lists.json").write_text(json.dumps([{"query": f"query {n}", "hits": hits} for n in range(3)]))
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["reranker", "embedder"])
+def test_every_variant_is_timed(tiny, files, kind, monkeypatch, capsys):
+    """All variants are in the last line's JSON, fp32 as the base of all ratios, with what they keep of it."""
+    given = ("--candidates", "lists.json") if kind == "reranker" else ("--corpus", "corpus.jsonl")
+    path = str(getattr(tiny, kind))
+    monkeypatch.setattr("sys.argv", ["variants", f"--{kind}", path, given[0], str(files / given[1]), "--rounds", "1"])
+    assert variants.main() == 0
+    found = {one["variant"]: one for one in json.loads(capsys.readouterr().out.splitlines()[-1])}
+    assert set(found) == {"fp32", "int8", "int8-weight", "int8-token"}
+    assert (found["fp32"]["speed"], found["fp32"]["kept"]) == (1.0, 1.0)
+    assert all(one["texts_per_s"] > 0 for one in found.values())
+
+
+def test_a_missing_file_is_named(tiny, monkeypatch, capsys):
+    """A file that is not there ends the command with its name."""
+    monkeypatch.setattr("sys.argv", ["variants", "--reranker", str(tiny.reranker), "--candidates", "no.json"])
+    with pytest.raises(SystemExit):
+        variants.main()
+    assert "no.json is no file" in capsys.readouterr().err
