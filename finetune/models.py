@@ -150,7 +150,7 @@ class Dual:
 
 
 class LateInteraction:
-    """Be a dual encoder that judges token by token: the mean, over a query's tokens, of the best cosine in the passage.
+    """Be a dual encoder that judges token by token: the mean of each query token's best cosine in the passage.
 
     This is the MaxSim of ColBERT (Khattab and Zaharia, 2020, arXiv:2004.12832), divided by the query's tokens. Of a
     dual encoder that pools by mean it orders better than the cosine of the pooled vectors: docs/finetuning.md.

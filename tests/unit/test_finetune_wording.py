@@ -50,3 +50,9 @@ def test_beginnings_and_excerpts():
     assert wording.beginning("one two three four five six seven eight") == "one two three four"
     document = " ".join(map(str, range(50)))
     assert wording.excerpt(document, random.Random(1)) in document
+
+
+def test_plain_queries():
+    """A question loses capitals and its mark; a query of marks alone stays."""
+    assert wording.plain("What is the capital of France?") == "what is the capital of france"
+    assert wording.plain("?!") == "?!"
