@@ -20,8 +20,9 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
+from shortlist.export import figures
+from shortlist.export.figures import Floats
 from shortlist.server import bundle, cores
 from shortlist.server.bundle import Bundle
 from shortlist.server.graph import Graph
@@ -29,7 +30,6 @@ from shortlist.server.providers import Target
 from shortlist.server.tokens import Encoded, Tokenizer
 
 BASE = "fp32"
-_NEIGHBOURS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def measure(found: Bundle, lists: Sequence[Sequence[Encoded]], rounds: int) -> l
     items = [item for one in lists for item in one]
     graphs = {name: Graph(found, name, Target(slots=cores.usable()), 0) for name in found.manifest.variants}
     best = dict.fromkeys(graphs, float("inf"))
-    results: dict[str, NDArray[np.float32]] = {}
+    results: dict[str, Floats] = {}
     with ThreadPoolExecutor(cores.usable()) as pool:
         for _ in range(rounds):
             for name, graph in graphs.items():
@@ -110,27 +110,16 @@ def _passages(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]
     return [tokenizer.encode([json.loads(line)["text"] for line in lines[:: max(1, len(lines) // most)][:most]])]
 
 
-def _order_kept(base: NDArray[np.float32], other: NDArray[np.float32], lengths: list[int]) -> float:
+def _order_kept(base: Floats, other: Floats, lengths: list[int]) -> float:
     """Return Kendall's tau, the mean over lists."""
     ends = np.cumsum(lengths)[:-1]
-    taus = []
-    for first, second in zip(np.split(base[:, 0], ends), np.split(other[:, 0], ends), strict=True):
-        upper = np.triu_indices(len(first), k=1)
-        signs = [np.sign(np.subtract.outer(values, values)[upper]) for values in (first, second)]
-        taus.append(float(2 * (signs[0] == signs[1]).mean() - 1))
-    return fmean(taus)
+    lists = zip(np.split(base[:, 0], ends), np.split(other[:, 0], ends), strict=True)
+    return fmean(figures.kendall_tau(first, second) for first, second in lists)
 
 
-def _neighbours_kept(base: NDArray[np.float32], other: NDArray[np.float32], _: list[int]) -> float:
+def _neighbours_kept(base: Floats, other: Floats, _: list[int]) -> float:
     """Return the share of the ten nearest that stay, the mean over texts."""
-
-    def nearest(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
-        similarities = vectors @ vectors.T
-        np.fill_diagonal(similarities, -np.inf)
-        return np.argsort(-similarities, axis=1)[:, :_NEIGHBOURS]
-
-    rows = zip(nearest(base), nearest(other), strict=True)
-    return fmean(len(np.intersect1d(first, second)) / _NEIGHBOURS for first, second in rows)
+    return figures.vectors(base, other)[f"top{figures.NEIGHBOURS}_overlap"]
 
 
 if __name__ == "__main__":
