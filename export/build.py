@@ -27,7 +27,7 @@ from shortlist.export import (
     tools,
     trace,
 )
-from shortlist.export.errors import ExportError, first_line
+from shortlist.export.errors import ExportError
 from shortlist.export.gate import Gate, Judged, Limits, encoded
 from shortlist.export.judging import Judging
 from shortlist.export.layout import Layout
@@ -39,6 +39,7 @@ from shortlist.export.variants import MAKERS, Made, Material
 from shortlist.export.verify import Trial, shortfall
 from shortlist.server import cores, providers, speed
 from shortlist.server.bundle import MANIFEST, OUTPUT, TOKENIZER, File, Manifest, Source, Variant
+from shortlist.server.errors import first_line
 
 Progress = Callable[[str], None]
 

@@ -24,11 +24,12 @@ from torch import Tensor
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
 from shortlist.export import graphs, heads, interface, model, published, tail, tokenizer, trace
-from shortlist.export.errors import ExportError, first_line
+from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout, Normalize, config
 from shortlist.export.quiet import quiet
 from shortlist.export.source import Origin, has_weights
 from shortlist.server.bundle import OUTPUT
+from shortlist.server.errors import first_line
 
 PYTORCH, ONNX = "pytorch", "onnx"
 SAID = {PYTORCH: "PyTorch", ONNX: "the graph as it was published"}

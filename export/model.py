@@ -15,11 +15,12 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from shortlist.export import adapter, heads
-from shortlist.export.errors import ExportError, first_line
+from shortlist.export.errors import ExportError
 from shortlist.export.layout import Dense, Layout, Step
 from shortlist.export.quiet import quiet
 from shortlist.export.source import Origin
 from shortlist.export.tokenizer import UNLIMITED
+from shortlist.server.errors import first_line
 
 _NEGATIVE_LABELS = ("irrelevant", "not_relevant", "non_relevant", "negative", "contradiction", "not_entailment", "no")
 _POSITIVE_LABELS = ("relevant", "positive", "entailment", "yes", "true")

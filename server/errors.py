@@ -119,3 +119,8 @@ def shown(value: object) -> str:
     """Return a caller's value as a message can hold it: quoted, and cut if it is long (gRPC limits messages)."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def first_line(error: Exception) -> str:
+    """Return what another library's error says first: short enough for a message of one line."""
+    return str(error).strip().split("\n", 1)[0]

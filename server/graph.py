@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from shortlist.server.bundle import OUTPUT, Bundle, Source
 from shortlist.server.cost import Cost
-from shortlist.server.errors import BundleError, ProviderError
+from shortlist.server.errors import BundleError, ProviderError, first_line
 from shortlist.server.providers import Target
-from shortlist.server.session import Session, first_line
+from shortlist.server.session import Session
 from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded, Tokenizer, pad
 

@@ -17,7 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from shortlist.server import providers
-from shortlist.server.errors import BundleError, ProviderError, StorageError
+from shortlist.server.errors import BundleError, ProviderError, StorageError, first_line
 from shortlist.server.providers import Options, Target
 from shortlist.server.shapes import Shapes
 
@@ -154,11 +154,6 @@ def _refusal(target: Target, graph: Path, reason: str) -> str:
         " the provider's own messages, if it had any, are above; correct --provider-options, or choose another"
         " --provider"
     )
-
-
-def first_line(error: Exception) -> str:
-    """Return what onnxruntime says first: the rest is its own source's lines."""
-    return str(error).strip().split("\n", 1)[0]
 
 
 def _reason(error: Exception) -> str:
