@@ -41,6 +41,7 @@ from shortlist.server.pipeline import Pipeline
 from shortlist.server.providers import Target
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.settings import Settings
+from shortlist.server.speed import Run
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +164,10 @@ def _graph(
     def load(variant: str) -> Graph:
         return Graph(source, variant, target, batch_tokens)
 
-    return load(choose(source, asked, settings.provider, made_with, timings, lambda name: load(name).run_length))
+    def runs(variant: str) -> Run:
+        return load(variant).run_length
+
+    return load(choose(source, asked, target.provider, made_with, timings, runs, target.precision))
 
 
 def _origin(running: Running) -> Origin:

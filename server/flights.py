@@ -1,7 +1,7 @@
 """Work under way that several callers may await: identical requests share one job.
 
-A `Flight` is a job with the task that tokenizes its texts. Each caller waits up to its own deadline and takes what is
-done by then; the job lives as long as the latest of them, and its place in the queue is free when the last one leaves.
+A `Flight` is a job with the task that tokenizes its texts. Each caller waits up to its own deadline and takes what
+is done by then; the job lives as long as the latest of them, and its place in the queue is free when the last leaves.
 
 Runs on the event loop; tokenizing goes to threads, in slices, and the first slices run while the last are tokenized.
 """
@@ -58,7 +58,9 @@ class Landed:
 class Flight:
     """Be a job, and those who wait for it."""
 
-    def __init__(self, scheduler: Scheduler, pool: TokenizingPool, job: Job, encode: Encode, texts: Sequence[str]):
+    def __init__(
+        self, scheduler: Scheduler, pool: TokenizingPool, job: Job, encode: Encode, texts: Sequence[str]
+    ) -> None:
         """Submit the job, and begin to tokenize its texts.
 
         Raises:
