@@ -36,6 +36,7 @@ from shortlist.server.errors import ListenError
 from shortlist.server.flights import Flights, TokenizingPool
 from shortlist.server.graph import Graph, Running
 from shortlist.server.limits import Limits
+from shortlist.server.metrics import Metrics
 from shortlist.server.models import Embedder, Scorer
 from shortlist.server.pipeline import Pipeline
 from shortlist.server.providers import Target
@@ -184,8 +185,10 @@ async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], Non
 
     status = HealthServicer()
     await _set_health(status, health_pb2.HealthCheckResponse.NOT_SERVING)
-    server = _server(settings, parts, status)
+    metrics = Metrics(parts.pipeline, parts.scheduler)
+    server = _server(settings, parts, status, metrics)
     port = _listen(server, settings)
+    end_metrics = metrics.serve(settings.host, settings.metrics_port) if settings.metrics_port else None
     await server.start()
     try:
         await _set_health(status, health_pb2.HealthCheckResponse.SERVING)
@@ -195,6 +198,8 @@ async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], Non
     finally:
         await status.enter_graceful_shutdown()
         await server.stop(settings.drain_s)
+        if end_metrics:
+            end_metrics()
 
 
 def _stop_once(stopping: asyncio.Event) -> None:
@@ -221,9 +226,9 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _server(settings: Settings, parts: Parts, status: HealthServicer) -> grpc.aio.Server:
+def _server(settings: Settings, parts: Parts, status: HealthServicer, metrics: Metrics) -> grpc.aio.Server:
     server = grpc.aio.server(
-        interceptors=(Boundary(),),
+        interceptors=(Boundary(metrics),),
         options=(
             # Without this, Linux lets a second server share the port and get half of the calls.
             ("grpc.so_reuseport", 0),

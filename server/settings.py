@@ -22,6 +22,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch_tokens": (0, 2**31 - 1),
     "queue_tokens": (1, 2**40),
     "cache_mb": (0, 2**20),
+    "metrics_port": (0, 65_535),
     "default_deadline_s": (0.001, 30 * _A_DAY_S),
     "deadline_margin_ms": (0, 1000 * _A_DAY_S),
     "auto_rerank_all": (0, _MOST_DOCUMENTS),
@@ -55,6 +56,10 @@ class Settings:
         metadata={"help": "address to listen on; 0.0.0.0 for every interface (there is no authentication)"},
     )
     port: int = field(default=50051, metadata={"help": "port to listen on; 0 takes a free one and prints it"})
+    metrics_port: int = field(
+        default=0,
+        metadata={"help": "port of http://HOST:PORT/metrics, in Prometheus's format; 0: none"},
+    )
     embedder_variant: str = field(
         default="auto",
         metadata={
