@@ -71,7 +71,7 @@ clean: ## Remove everything that make made.
 
 .venv/.test: .venv/.demo pyproject.toml constraints.txt
 	@echo "Installing what the tests need into .venv"
-	$(PIP) --editable '.[cpu,export,finetune,demo,test,dev]'
+	$(PIP) --editable '.[cpu,export,finetune,bench,demo,test,dev]'
 	@touch $@
 
 .venv-openvino/.test: .venv/.python pyproject.toml constraints.txt

@@ -80,6 +80,7 @@ class Figures:
     errors: dict[str, int]  # by status
     degraded: int  # of those that are OK
     in_time: float | None  # share of the requests that are OK within the deadline; None: there was none
+    late_ms: Spread | None  # how long after they were due requests were sent
     requests_per_s: float  # answered in it
     items_per_s: float  # texts, pairs or documents of those
     latency_ms: Spread | None  # of those that are OK; None: there are none
@@ -154,6 +155,7 @@ def figures(samples: Sequence[Sample], begin_s: float, end_s: float, deadline_s:
         errors=dict(Counter(one.reply.status for one in due if one.reply.status != OK)),
         degraded=sum(one.reply.degraded for one in good),
         in_time=in_time,
+        late_ms=spread(1000 * (one.sent_s - one.due_s) for one in due),
         requests_per_s=len(answered) / (end_s - begin_s),
         items_per_s=sum(one.reply.items for one in answered) / (end_s - begin_s),
         latency_ms=spread(1000 * one.latency_s for one in good),
