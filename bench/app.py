@@ -9,6 +9,7 @@ One process and one event loop, apart from the server. This module brings settin
 import asyncio
 import contextlib
 import json
+import secrets
 import selectors
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +40,7 @@ def run(settings: BenchSettings, draw_plot: Callable[[Sequence[Level], str, str,
     with contextlib.ExitStack() as stack:
         address = stack.enter_context(_own_server(settings)) if settings.own_server else settings.address
         runner = stack.enter_context(asyncio.Runner(loop_factory=_loop))
-        benchmark = Benchmark(settings, Draw(found, settings.seed), address)
+        benchmark = Benchmark(settings, Draw(found, settings.seed, secrets.randbits(32)), address)
         runner.run(benchmark.run())
     if benchmark.levels:
         for note in report.notes(benchmark.levels, benchmark.plan, cores.usable()):

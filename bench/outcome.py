@@ -35,7 +35,7 @@ class Level:
     held_back: int  # requests sent late because too many were outstanding
     generator_cores: float  # that the load generator itself kept busy
     all: Figures
-    kinds: dict[Name, Figures]
+    kinds: dict[Name, Figures]  # of a mixed load
 
     @property
     def load(self) -> str:
@@ -57,7 +57,7 @@ def level(
         way: clients of a closed loop, or requests a second of an open one.
         run: what was measured.
         plan: by which.
-        kinds: of requests, to be told apart.
+        kinds: of requests; several are told apart.
         deadline_s: that of a request.
         generator_cores: that the load generator itself kept busy.
     """
@@ -65,7 +65,8 @@ def level(
     if not counted:
         return None
     begin_s, end_s, samples = counted[0].begin_s, counted[-1].end_s, run.log.samples
-    by_kind = {kind: [one for one in samples if one.reply.kind == kind] for kind in kinds}
+    told_apart = kinds if len(kinds) > 1 else ()
+    by_kind = {kind: [one for one in samples if one.reply.kind == kind] for kind in told_apart}
     return Level(
         *way,
         stable=run.stable,
@@ -107,10 +108,10 @@ def title(settings: BenchSettings) -> str:
 def subtitle(described: Description, documents: int | None) -> str:
     """Return what it is measured on, in a line."""
     models = (described.embedder, described.reranker)
-    named = " and ".join(f"{one.source.rstrip('/').rpartition('/')[2]} {one.variant}" for one in models)
+    named = " and ".join(f"{Path(one.source).name or one.source} {one.variant}" for one in models)
     held = "" if documents is None else f"; {documents:,} documents"
     return (
-        f"Shortlist {described.version}, {named}, {described.slots} slots x {described.threads} threads{held};"
+        f"Shortlist {described.version}, {named}, {described.slots} x {described.threads} threads{held};"
         f" {cores.processor().partition(' avx')[0]}, {cores.usable()} cores"
     )
 

@@ -9,8 +9,8 @@ from shortlist.bench.samples import PERCENTILES, Figures
 
 _SHORT = 7  # characters of a column, at least
 _GAP = "  "
-# From so many answers on, the 99th percentile is another than the greatest.
-_TAIL_ANSWERS = 101
+# Of fewer, the nearest-rank 99th percentile is the greatest.
+_TAIL_ANSWERS = 100
 _BUSY_GENERATOR = 0.1  # of the cores
 
 
@@ -101,20 +101,31 @@ def progress(load: str, seen: Progress) -> str:
 def notes(levels: Sequence[Level], plan: Plan, cores: int) -> Iterator[str]:
     """Yield what a reader of the figures should know."""
     for one in levels:
-        where = f"{'rate' if one.clients is None else 'clients'} {one.load}"
-        if not one.stable and not one.interrupted:
-            yield (
-                f"{where}: no {plan.agreeing} windows agreed within {plan.tolerance:.0%}; the figures are those of"
-                f" all {len(one.windows)}: the load is too high to settle, or the machine does other work"
-            )
-        if one.interrupted:
-            yield f"{where}: was interrupted; the figures are those of {one.seconds:.1f} s"
-        if one.all.errors:
-            told = ", ".join(f"{count:,} {status}" for status, count in sorted(one.all.errors.items()))
-            yield f"{where}: {told}, of {one.all.requests:,} requests; latency is that of the others"
-        if one.held_back:
-            yield f"{where}: {one.held_back:,} requests were sent late, since as many as allowed were under way"
-        if one.all.ok < _TAIL_ANSWERS:
-            yield f"{where}: {one.all.ok} answers; p99 wants {_TAIL_ANSWERS}, so it is their maximum here"
-        if one.generator_cores > _BUSY_GENERATOR * cores:
-            yield f"{where}: the load generator kept {one.generator_cores:.2f} of {cores} cores busy itself"
+        yield from (f"{_where([one])}: {told}" for told in _told(one, plan, cores))
+    if few := [one for one in levels if one.all.ok < _TAIL_ANSWERS]:
+        yield f"{_where(few)}: p99 of fewer than {_TAIL_ANSWERS} answers is their maximum"
+
+
+def _told(one: Level, plan: Plan, cores: int) -> Iterator[str]:
+    """Yield what there is to say of one level."""
+    found = one.all
+    if one.interrupted:
+        yield f"interrupted; the figures are those of {one.seconds:.1f} s"
+    elif not one.stable:
+        yield (
+            f"no {plan.agreeing} windows agreed within {plan.tolerance:.0%}, so the figures are those of all"
+            f" {len(one.windows)}; the load is too high to settle, or the machine does other work"
+        )
+    if found.errors:
+        counts = ", ".join(f"{count:,} {status}" for status, count in sorted(found.errors.items()))
+        yield f"{counts} of {found.requests:,} requests; latency is that of the others"
+    if one.held_back:
+        yield f"{one.held_back:,} requests were sent late: as many as `outstanding` allows were under way"
+    if (infer := found.parts_ms.get("infer")) and infer.p50 == 0:
+        yield "half of the answers or more cost no inference: the server had them in its cache"
+    if one.generator_cores > _BUSY_GENERATOR * cores:
+        yield f"the load generator itself kept {one.generator_cores:.2f} of {cores} cores busy"
+
+
+def _where(levels: Sequence[Level]) -> str:
+    return f"{'rate' if levels[0].clients is None else 'clients'} {', '.join(one.load for one in levels)}"

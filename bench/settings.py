@@ -50,7 +50,7 @@ class BenchSettings(Connection):
     plot: Path | None = field(
         default=None, metadata={"help": "draw latency over load into this PNG", "metavar": "FILE.png"}
     )
-    seed: int = field(default=0, metadata={"help": "draws texts and times; the same seed, the same requests"})
+    seed: int = field(default=0, metadata={"help": "decides the order of texts and the times of an open loop"})
 
     passages: int = field(
         default=50, metadata={"help": "passages that a rerank, or stage two of a search, reads", "group": _REQUESTS}

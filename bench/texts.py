@@ -1,9 +1,11 @@
 """The texts of a load: where they come from, and how requests draw from them.
 
-No request is like one before, as far as that can be: a server may keep what it has computed, and a benchmark that
-asks again would measure that. Queries and passages are drawn in an order that the seed gives, each once. Where they
-run out, a query comes again with a word of another text in front, and passages are put together of the sentences of
-others: new to a cache, and almost the same work to a model. `Draw` counts both.
+A server may keep what it has computed, and a benchmark that asks again would measure that. So texts are drawn each
+once, in an order that the seed gives, and made new to a cache at next to no cost to a model:
+
+- A query gets two words of other texts in front: the same in one round through the queries, others in each round and
+  in each run. (A rerank's query does not: its passages are in no collection, so nothing of it is kept.)
+- Where passages run out, further ones are put together of the sentences of others.
 """
 
 import json
@@ -107,36 +109,40 @@ class Drawn:
 
     queries: int = 0
     passages: int = 0
-    varied_queries: int = 0  # of the queries: had a word put in front
     composed_passages: int = 0  # of the passages: put together of others' sentences
-    repeated_lists: int = 0  # of a query beside passages: was drawn before
+    lists: int = 0  # of a query beside passages
+    repeated_lists: int = 0  # of the lists: were drawn before
 
 
 class Draw:
-    """Draw queries and passages; the same seed draws the same."""
+    """Draw queries and passages; the same seed and mark draw the same."""
 
-    def __init__(self, texts: Texts, seed: int) -> None:
-        """Begin with nothing drawn."""
+    def __init__(self, texts: Texts, seed: int, mark: int) -> None:
+        """Begin with nothing drawn.
+
+        Args:
+            texts: what to draw from.
+            seed: decides the order.
+            mark: decides which words go in front of queries; another one for each run.
+        """
         self.texts = texts
         self.drawn = Drawn()
         self._dice = random.Random(seed)  # noqa: S311 (repeatable, no secret)
         self._order = self._dice.sample(range(len(texts.queries)), len(texts.queries))
         self._passages = self._dice.sample(texts.passages, len(texts.passages))
         self._sentences = [_SENTENCE_ENDS.split(passage) for passage in self._passages]
-        words = (word for text in (*self._passages, *texts.queries) for word in text.split())
-        self._words = list(dict.fromkeys(words))
+        words = dict.fromkeys(word for text in (*self._passages, *texts.queries) for word in text.split())
+        self._words = list(words)
+        self._mark = mark % len(self._words) ** 2
         self._lists: set[int] = set()
 
     def query(self) -> str:
-        """Draw a query that was not drawn before."""
+        """Draw a query that was not drawn before, nor in another run."""
         again, place = divmod(self.drawn.queries, len(self._order))
         self.drawn.queries += 1
-        query = self.texts.queries[self._order[place]]
-        if not again:
-            return query
-        self.drawn.varied_queries += 1
-        while again:  # the words in front are the digits of the round's number: never the same twice
-            again, word = divmod(again - 1, len(self._words))
+        query, number = self.texts.queries[self._order[place]], self._mark + again + 1
+        while number:  # words are its digits: no two rounds have the same
+            number, word = divmod(number - 1, len(self._words))
             query = f"{self._words[word]} {query}"
         return query
 
@@ -152,8 +158,8 @@ class Draw:
 
     def ranking(self, count: int) -> tuple[str, list[str]]:
         """Draw a query and so many different passages: of its own list where it has one, else of all."""
-        place = self._order[self.drawn.queries % len(self._order)]
-        self.drawn.queries += 1
+        place = self._order[self.drawn.lists % len(self._order)]
+        self.drawn.lists += 1
         query = self.texts.queries[place]
         chosen = self._dice.sample(self.texts.lists[place] if self.texts.lists else self._passages, count)
         seen = hash((query, frozenset(chosen)))
