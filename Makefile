@@ -37,7 +37,7 @@ check: .venv/.test ## Lint, format, types, and generated stubs up to date.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@mkdir -p build/types/shortlist
-	@for folder in bench client export finetune proto server; do ln -sfn "../../../$$folder" build/types/shortlist/$$folder; done
+	@for folder in bench client export finetune proto server texts; do ln -sfn "../../../$$folder" build/types/shortlist/$$folder; done
 	$(BIN)/mypy
 	$(BIN)/python proto/generate.py --check
 
@@ -71,7 +71,7 @@ clean: ## Remove everything that make made.
 
 .venv/.test: .venv/.demo pyproject.toml constraints.txt
 	@echo "Installing what the tests need into .venv"
-	$(PIP) --editable '.[cpu,export,finetune,demo,test,dev]'
+	$(PIP) --editable '.[cpu,export,finetune,bench,demo,test,dev]'
 	@touch $@
 
 .venv-openvino/.test: .venv/.python pyproject.toml constraints.txt

@@ -28,7 +28,8 @@ def start(options: Sequence[str]) -> "subprocess.Popen[str]":
     """Start `shortlist serve` and return at once; settings in the environment do not reach it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHORTLIST_")}
     command = [SHORTLIST, "serve", "--port", "0", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    # In a process group of its own: Ctrl-C is for this process, which stops the server when it needs it no more.
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, process_group=0)
 
 
 def address(process: "subprocess.Popen[str]") -> str:

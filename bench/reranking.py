@@ -17,13 +17,13 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.bench import local, measures
+from shortlist.bench import candidates, local, measures
 from shortlist.client import AsyncClient
+from shortlist.client.options import UsageError
 from shortlist.server import blending
 
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -67,7 +67,10 @@ def main() -> int:
     parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
     parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
     arguments = parser.parse_args()
-    lists = read(arguments.candidates, arguments.qrels)
+    try:
+        lists = read(arguments.candidates, arguments.qrels)
+    except UsageError as error:
+        parser.error(str(error))
     models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
     options = (*models, "--reranker-variant", arguments.reranker_variant, "--log-level", "warning")
     with tempfile.TemporaryDirectory() as data, local.serving(*options, "--data", data) as address:
@@ -75,23 +78,17 @@ def main() -> int:
     return 0
 
 
-def read(candidates: Path, qrels: Path) -> list[Candidates]:
+def read(path: Path, qrels: Path) -> list[Candidates]:
     """Read the lists of those queries that have a relevant document in the qrels."""
     grades: dict[str, dict[str, int]] = {}
     for line in qrels.read_text(encoding="utf-8").splitlines():
         query, _, document, grade = line.split()
         if int(grade) > 0:
             grades.setdefault(query, {})[document] = int(grade)
-    entries: list[dict[str, Any]] = json.loads(candidates.read_text(encoding="utf-8"))
     return [
-        Candidates(
-            entry["query"],
-            [str(hit["docid"]) for hit in entry["hits"]],
-            [hit["content"] for hit in entry["hits"]],
-            grades[str(entry["hits"][0]["qid"])],
-        )
-        for entry in entries
-        if entry["hits"] and str(entry["hits"][0]["qid"]) in grades
+        Candidates(one.query, list(one.ids), list(one.texts), grades[one.name])
+        for one in candidates.read(path)
+        if one.name in grades
     ]
 
 

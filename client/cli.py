@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from shortlist.client import describe, errors, export, finetune, index, options, output, rerank, search, serve
+from shortlist.client import bench, describe, errors, export, finetune, index, options, output, rerank, search, serve
 from shortlist.client.command import Command
 from shortlist.server.errors import StartupError
 
@@ -22,6 +22,7 @@ COMMANDS: dict[str, Command] = {
     "search": search.COMMAND,
     "rerank": rerank.COMMAND,
     "describe": describe.COMMAND,
+    "bench": bench.COMMAND,
 }
 
 _USAGE = """\

@@ -1,6 +1,6 @@
 """The texts that variants are calibrated and judged on: the user's own, else those that ship.
 
-    judging.jsonl     {"topic", "query", "text"}: four passages a topic, each of which answers its own query
+    those that ship   `texts/`: four passages a topic, each of which answers its own query
     a user's file     {"query", "positive", "negatives"}, {"query", "passages"} or {"text"} a line; or plain text
 
 Every second entry calibrates, the others judge: no variant is judged on what it was fitted to.
@@ -16,10 +16,10 @@ from typing import Any
 
 from shortlist.export.errors import ExportError
 from shortlist.server.bundle import Kind
+from shortlist.texts import shipped
+from shortlist.texts.shipped import TOPIC
 
 BUNDLED = "the texts that ship"
-_FILE = Path(__file__).with_name("judging.jsonl")
-_TOPIC = 4  # entries that stand together in it
 _PASSAGES = 10  # beside a query of the texts that ship: its own, three of its topic, others
 _LEAST_TEXTS = 24  # for ten nearest neighbours to be a choice, twice
 _LEAST_LISTS = 8
@@ -63,17 +63,17 @@ class Judging:
 
 def bundled() -> Judging:
     """Return the texts that ship; every second topic calibrates, so that the halves share no passage either."""
-    entries = [json.loads(line) for line in _FILE.read_text(encoding="utf-8").splitlines()]
-    texts = [entry["text"] for entry in entries]
-    pair = 2 * _TOPIC  # one topic of each half
+    entries = shipped.entries()
+    texts = [entry.text for entry in entries]
+    pair = 2 * TOPIC  # one topic of each half
     lists = []
     # The first entries of two topics, then their second ones, and so on: of neighbours one is in each half.
-    for place in sorted(range(len(entries)), key=lambda place: (place // pair, place % _TOPIC, place // _TOPIC)):
-        start = place - place % _TOPIC
-        near = [texts[other] for other in range(start, start + _TOPIC) if other != place]
+    for place in sorted(range(len(entries)), key=lambda place: (place // pair, place % TOPIC, place // TOPIC)):
+        start = place - place % TOPIC
+        near = [texts[other] for other in range(start, start + TOPIC) if other != place]
         far = [texts[(place + pair * step) % len(texts)] for step in range(1, _PASSAGES)]
         passages = (texts[place], *near, *far)[:_PASSAGES]
-        lists.append(Asked(entries[place]["query"], passages, (1, *[0] * (len(passages) - 1))))
+        lists.append(Asked(entries[place].query, passages, (1, *[0] * (len(passages) - 1))))
     return Judging(BUNDLED, tuple(lists))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,7 @@ from shortlist.export import judging
 from shortlist.export.errors import ExportError
 from shortlist.export.judging import Asked
 from shortlist.server.bundle import Kind
-
-SHIPPED = Path(judging.__file__).with_name("judging.jsonl")
+from shortlist.texts import shipped
 
 
 def written(path: Path, *entries: object) -> Path:
@@ -31,21 +31,20 @@ def lists(count: int) -> list[dict[str, object]]:
 
 def test_every_shipped_entry_parses_and_a_topic_has_four():
     """Each line has a topic, a query and a text, no text or query is there twice, and topics stand in fours."""
-    entries = [json.loads(line) for line in SHIPPED.read_text(encoding="utf-8").splitlines()]
-    assert {("topic", "query", "text")} == {tuple(entry) for entry in entries}
-    assert all(value.strip() for entry in entries for value in entry.values())
-    assert {4} == set(Counter(entry["topic"] for entry in entries).values())
-    topics = [entry["topic"] for entry in entries]
+    entries = shipped.entries()
+    assert all(value.strip() for entry in entries for value in astuple(entry))
+    assert {4} == set(Counter(entry.topic for entry in entries).values())
+    topics = [entry.topic for entry in entries]
     assert all(len(set(topics[start : start + 4])) == 1 for start in range(0, len(topics), 4))
     for field in ("query", "text"):
-        assert len(entries) == len({entry[field] for entry in entries})
+        assert len(entries) == len({getattr(entry, field) for entry in entries})
 
 
 def test_each_shipped_query_stands_beside_ten_passages_of_which_one_answers():
     """Every entry makes one list of ten different passages: its own graded 1, three of its topic, six of others."""
-    entries = [json.loads(line) for line in SHIPPED.read_text(encoding="utf-8").splitlines()]
-    topics = {entry["text"]: entry["topic"] for entry in entries}
-    answers = {entry["query"]: entry["text"] for entry in entries}
+    entries = shipped.entries()
+    topics = {entry.text: entry.topic for entry in entries}
+    answers = {entry.query: entry.text for entry in entries}
     found = judging.bundled()
     assert found.name == judging.BUNDLED
     assert answers.keys() == {asked.query for asked in found.lists}

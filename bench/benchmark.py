@@ -1,0 +1,212 @@
+"""One benchmark of a Shortlist server: its collection, its levels, and what they came to.
+
+Ctrl-C ends the level under way, and what was measured until then counts; a second one ends everything at once. What
+was made on the server is dropped either way.
+"""
+
+import asyncio
+import contextlib
+import resource
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
+
+import grpc
+
+from shortlist.bench import load, outcome, report, temporary
+from shortlist.bench.kinds import KINDS, Name
+from shortlist.bench.load import Closed, Load, Open, Plan
+from shortlist.bench.outcome import Level
+from shortlist.bench.report import Table
+from shortlist.bench.requests import Requests, Shape, mixed, options
+from shortlist.bench.samples import Spread, spread
+from shortlist.bench.settings import BenchSettings
+from shortlist.bench.texts import Draw
+from shortlist.client import AsyncClient, Description, output
+from shortlist.client.options import UsageError
+from shortlist.client.progress import Progress
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub
+
+_EMPTY_CALLS = 200
+_CLEAR_LINE = "\r\x1b[K"
+
+
+@dataclass(slots=True)
+class Benchmark:
+    """Be one benchmark: what it is to do, and what it has measured so far."""
+
+    settings: BenchSettings
+    draw: Draw
+    address: str
+    levels: list[Level] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    described: Description | None = None
+    documents: int | None = None  # in the collection that is searched, at the start
+    empty_call_ms: Spread | None = None  # one after the other: what client, network and server cost by themselves
+
+    @property
+    def plan(self) -> Plan:
+        """How long to measure."""
+        chosen = self.settings
+        return Plan(
+            warm_up_s=chosen.warm_up_s,
+            window_s=chosen.window_s,
+            window_requests=chosen.window_requests,
+            agreeing=chosen.agreeing,
+            tolerance=chosen.tolerance,
+            most_windows=chosen.max_windows,
+        )
+
+    @property
+    def kinds(self) -> list[Name]:
+        """The kinds of requests."""
+        return list(self.settings.shares())
+
+    async def run(self) -> None:
+        """Measure level after level, until all are done or `stop` is set."""
+        with _interrupts(self.stop):
+            async with AsyncClient(self.address, timeout_s=self.settings.timeout_s) as client:
+                self.described = await client.describe()
+                self._check_limits(self.described)
+                async with (
+                    self._collections(client) as shape,
+                    grpc.aio.insecure_channel(self.address, options=options()) as opened,
+                ):
+                    if not self.stop.is_set():
+                        requests = Requests(opened, self.draw, shape)
+                        await requests.attempt(self.kinds, self.settings.timeout_s)
+                        self.empty_call_ms = await _empty_calls(opened)
+                        await self._levels(requests, outcome.subtitle(self.described, self.documents))
+
+    async def _levels(self, requests: Requests, subtitle: str) -> None:
+        chosen = self.settings
+        table = Table(self.kinds, is_open=bool(chosen.rates), has_deadline=chosen.deadline_ms is not None)
+        output.write(f"{outcome.title(chosen)}\n{subtitle}\n\n{table.heads()}")
+        loads: list[tuple[Load, tuple[int | None, float | None]]] = [
+            *((Closed(clients), (clients, None)) for clients in chosen.client_levels()),
+            *(
+                (Open(rate, chosen.seed + place, chosen.outstanding), (None, rate))
+                for place, rate in enumerate(chosen.rate_levels())
+            ),
+        ]
+        for one, way in loads:
+            if self.stop.is_set():
+                return
+            if (level := await self._level(one, way, requests)) is not None:
+                self.levels.append(level)
+                output.write(table.lines(level))
+
+    async def _level(self, one: Load, way: tuple[int | None, float | None], requests: Requests) -> Level | None:
+        chosen = self.settings
+        name = f"{way[0]} clients" if way[0] is not None else f"{way[1]:g} requests/s"
+        cpu_s, began_s = _cpu_s(), time.perf_counter()
+        run = await load.measure(
+            one,
+            mixed(requests, chosen.shares(), chosen.seed),
+            self.plan,
+            watch=lambda seen: _show(report.progress(name, seen)),
+            stop=self.stop,
+        )
+        busy_cores = (_cpu_s() - cpu_s) / (time.perf_counter() - began_s)
+        _show("")
+        deadline_s = None if chosen.deadline_ms is None else chosen.deadline_ms / 1000
+        return outcome.level(way, run, self.plan, self.kinds, deadline_s, busy_cores)
+
+    @contextlib.asynccontextmanager
+    async def _collections(self, client: AsyncClient) -> AsyncIterator[Shape]:
+        """Say where requests go; a collection that is wanted and not given is made, and dropped again."""
+        chosen = self.settings
+        searches, ingests = any(KINDS[kind].searches for kind in self.kinds), "ingest" in self.kinds
+        shape = self._shape()
+        if searches and chosen.collection is not None:
+            self.documents = await _documents(client, chosen.collection)
+            shape = replace(shape, searched=chosen.collection)
+        if not ingests and (not searches or chosen.collection is not None):
+            yield shape
+            return
+        async with temporary.collection(client) as made:
+            if searches and chosen.collection is None:
+                self.documents = chosen.documents
+                progress = Progress(sys.stderr, "indexed", chosen.documents)
+                await temporary.fill(client, made, self.draw, chosen.documents, progress.update, self.stop)
+                progress.clear()
+            yield replace(shape, filled=made, searched=shape.searched or made)
+
+    def _shape(self) -> Shape:
+        chosen = self.settings
+        return Shape(
+            passages=chosen.passages,
+            texts=chosen.texts,
+            text_kind=chosen.text_kind,
+            batch=chosen.batch,
+            top_k=chosen.top_k,
+            include_text=chosen.include_text,
+            timeout_s=chosen.timeout_s if chosen.deadline_ms is None else chosen.deadline_ms / 1000,
+        )
+
+    def _check_limits(self, described: Description) -> None:
+        chosen, limits = self.settings, described.limits
+        for name, most in (
+            ("passages", min(limits.max_candidates, limits.max_batch)),
+            ("top_k", limits.max_top_k),
+            ("texts", limits.max_batch),
+            ("batch", limits.max_batch),
+        ):
+            if getattr(chosen, name) > most:
+                raise UsageError(f"{name} is {getattr(chosen, name):,}, but the server takes {most:,} at most")
+
+
+@contextlib.contextmanager
+def _interrupts(stop: asyncio.Event) -> Iterator[None]:
+    """Have the first Ctrl-C or SIGTERM set `stop`, and the next one cancel what is under way."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _documents(client: AsyncClient, name: str) -> int:
+    """Return how many documents a collection has; one without any is of no use."""
+    found = {one.name: one.documents for one in await client.list_collections()}
+    if not found.get(name):
+        told = "is empty" if name in found else "is not on the server"
+        raise UsageError(
+            f"collection {name!r} {told}; `shortlist index --collection {name}` fills it, or leave it out and one is"
+            " made for the time of the benchmark"
+        )
+    return found[name]
+
+
+async def _empty_calls(opened: grpc.aio.Channel) -> Spread | None:
+    """Time calls without work."""
+    describe, now = InferenceStub(opened).Describe, asyncio.get_running_loop().time
+    took_ms = []
+    for _ in range(_EMPTY_CALLS):
+        began_s = now()
+        await describe(pb.DescribeRequest())
+        took_ms.append(1000 * (now() - began_s))
+    return spread(took_ms)
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _show(line: str) -> None:
+    """Redraw the line of progress, where it would not fill a log."""
+    if sys.stderr.isatty():
+        print(f"{_CLEAR_LINE}{line}", end="", file=sys.stderr, flush=True)

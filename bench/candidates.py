@@ -1,0 +1,50 @@
+"""Candidate lists on disk, as TREC DL baselines publish them.
+
+A JSON array of objects with `query` and `hits`, best first; each hit has `content`, and where it is judged `qid` and
+`docid`.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shortlist.client.options import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Be one query's list."""
+
+    query: str
+    name: str  # the query's id; empty where the file has none
+    ids: tuple[str, ...]  # of the passages; empty strings where the file has none
+    texts: tuple[str, ...]
+
+
+def read(path: Path) -> list[Listed]:
+    """Read the lists that have passages.
+
+    Raises:
+        UsageError: the file cannot be read, or is something else.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return [_listed(entry) for entry in entries if entry["hits"]]
+    except OSError as error:
+        raise UsageError(f"candidates {path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"candidates {path} is no file of candidate lists ({type(error).__name__}: {error});"
+            ' it must be a JSON array of {"query": "...", "hits": [{"content": "..."}, ...]}'
+        ) from None
+
+
+def _listed(entry: dict[str, Any]) -> Listed:
+    hits = entry["hits"]
+    texts = tuple(hit["content"] for hit in hits)
+    if not all(isinstance(text, str) for text in (entry["query"], *texts)):
+        raise TypeError("query and content must be strings")
+    return Listed(
+        entry["query"], str(hits[0].get("qid", "")), tuple(str(hit.get("docid", "")) for hit in hits), texts
+    )
