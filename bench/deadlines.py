@@ -1,0 +1,151 @@
+"""Measure what deadlines cost: whether answers come inside them, and how good they are.
+
+    python -m shortlist.bench.deadlines --candidates FILE --qrels FILE --embedder BUNDLE --reranker BUNDLE
+
+Starts a server, and has several clients at once rerank the lists of a TREC DL candidates file (100 passages each)
+under one deadline after another. What the deadline does not allow keeps the file's order, so nDCG@10 (linear gain)
+goes from that order's to the reranker's. An answer counts as in time if the client has it before its deadline. The
+last line is the result as JSON; `--plot` draws it.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+from shortlist.bench import local, measures
+from shortlist.bench.reranking import Candidates, read
+from shortlist.client import AsyncClient, DeadlineExceeded
+
+DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
+CLIENTS = 4
+PASSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Be what one request came to."""
+
+    took_ms: float
+    reranked: int
+    ndcg: float  # 0 where there was no answer
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Be the outcome under one deadline."""
+
+    deadline_ms: int
+    requests: int
+    in_time: float  # share
+    refused: float  # share that got DEADLINE_EXCEEDED
+    reranked: float  # mean, of those answered
+    ndcg_at_10: float  # mean, of those answered
+    p50_ms: float
+    worst_ms: float
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m shortlist.bench.deadlines",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--candidates", type=Path, required=True, help="JSON file with the lists")
+    parser.add_argument("--qrels", type=Path, required=True, help="judgements: query, unused, document, grade")
+    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
+    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
+    parser.add_argument("--clients", type=int, default=CLIENTS, help="requests under way; default: %(default)s")
+    parser.add_argument("--passes", type=int, default=PASSES, help="times each list is sent; default: %(default)s")
+    parser.add_argument("--plot", type=Path, help="PNG to draw; wants the extra bench")
+    arguments = parser.parse_args()
+    lists = read(arguments.candidates, arguments.qrels)
+    models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
+    with (
+        tempfile.TemporaryDirectory() as data,
+        local.serving(*models, "--data", data, "--log-level", "warning") as address,
+    ):
+        levels = asyncio.run(_measure(address, lists, arguments.clients, arguments.passes))
+    if arguments.plot:
+        _draw(levels, arguments.clients, arguments.plot)
+    print(json.dumps({"clients": arguments.clients, "levels": [asdict(level) for level in levels]}))
+    return 0
+
+
+async def _measure(address: str, lists: list[Candidates], clients: int, passes: int) -> list[Level]:
+    levels = []
+    print("deadline ms  requests  in time  refused  reranked  nDCG@10  p50 ms  worst ms")
+    async with AsyncClient(address) as client:
+        for deadline_ms in DEADLINES_MS:
+            answers: list[Answer] = []
+            todo = iter(lists * passes)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(clients):
+                    group.create_task(_ask(client, todo, deadline_ms, answers))
+            level = summary(deadline_ms, answers)
+            levels.append(level)
+            print(
+                f"{deadline_ms:11}  {level.requests:8}  {level.in_time:7.3f}  {level.refused:7.3f}"
+                f"  {level.reranked:8.1f}  {level.ndcg_at_10:7.4f}  {level.p50_ms:6.0f}  {level.worst_ms:8.0f}",
+                flush=True,
+            )
+    return levels
+
+
+async def _ask(client: AsyncClient, todo: Iterator[Candidates], deadline_ms: int, answers: list[Answer]) -> None:
+    """Be one client: send the next list when the last is answered."""
+    for one in todo:
+        began = time.perf_counter()
+        try:
+            result = await client.rerank(one.query, one.texts, timeout_s=deadline_ms / 1000)
+        except DeadlineExceeded:
+            answers.append(Answer(1000 * (time.perf_counter() - began), 0, 0.0, answered=False))
+            continue
+        took_ms = 1000 * (time.perf_counter() - began)
+        ranking = [one.ids[entry.index] for entry in result.results]
+        answers.append(Answer(took_ms, result.reranked, measures.ndcg(ranking, one.grades), answered=True))
+
+
+def summary(deadline_ms: int, answers: list[Answer]) -> Level:
+    """Return what the answers under one deadline came to."""
+    answered = [one for one in answers if one.answered]
+    took = sorted(one.took_ms for one in answers)
+    return Level(
+        deadline_ms=deadline_ms,
+        requests=len(answers),
+        in_time=sum(one.took_ms <= deadline_ms for one in answered) / len(answers),
+        refused=1 - len(answered) / len(answers),
+        reranked=fmean(one.reranked for one in answered) if answered else 0.0,
+        ndcg_at_10=fmean(one.ndcg for one in answered) if answered else 0.0,
+        p50_ms=took[len(took) // 2],
+        worst_ms=took[-1],
+    )
+
+
+def _draw(levels: list[Level], clients: int, path: Path) -> None:
+    from matplotlib.figure import Figure  # noqa: PLC0415 (only a plot wants it)
+
+    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    deadlines = [level.deadline_ms for level in levels]
+    axes.plot(deadlines, [level.ndcg_at_10 for level in levels], color="#2a6f97", marker="o", linewidth=1.8)
+    for level in levels:
+        told = f"{level.reranked:.0f} of 100"
+        axes.annotate(told, (level.deadline_ms, level.ndcg_at_10), (4, -14), textcoords="offset points", fontsize=8)
+    axes.set_xlabel(f"deadline, ms; at the points: passages scored in time ({clients} clients)")
+    axes.set_ylabel("nDCG@10, TREC DL 2019")
+    axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
