@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("bench", "client", "export", "finetune", "proto", "server")
+FOLDERS = ("bench", "client", "export", "finetune", "proto", "server", "tune")
 
 
 def closure(extra: str) -> set[str]:
@@ -70,7 +70,7 @@ def test_the_client_imports_nothing_of_the_server():
 
 
 def test_the_wheel_holds_the_tree(tmp_path: Path):
-    """A built wheel holds every source file, stub, proto and data file of the six folders, and no tests."""
+    """A built wheel holds every source file, stub, proto and data file of these folders, and no tests."""
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
