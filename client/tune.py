@@ -42,6 +42,7 @@ def shown(tuned: "Tuned") -> str:
             "score: the geometric mean of both, over the defaults' in the final",
             f"reranker: {tuned.verdict()}",
             f"embedder: {tuned.embedder_variant}, {tuned.reason}",
+            *([f"warning: {tuned.warning}"] if tuned.warning else []),
             f"written to {tuned.out} after {tuned.seconds:.0f} s; shortlist serve --config {tuned.out}",
         ]
     )
@@ -56,9 +57,9 @@ def _row(trial: "Trial", tuned: "Tuned", base: float) -> tuple[str, ...]:
         str(one.slots),
         str(one.threads),
         str(one.batch_tokens),
-        output.number(best and best.pairs_per_s, 1),
-        output.number(best and best.alone_ms, 1),
-        output.number(best and best.score / base, 3),
+        output.number(best.pairs_per_s if best else None, 1),
+        output.number(best.alone_ms if best else None, 1),
+        output.number(best.score / base if best else None, 3),
         ", ".join([measured, *marks]) if best else trial.refused,
     )
 

@@ -1,7 +1,7 @@
 """Tuning from settings to file: what the defaults are, the race against them, the file."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,12 +14,16 @@ from shortlist.server.choice import Timings
 from shortlist.server.errors import StorageError
 from shortlist.server.graph import Graph
 from shortlist.server.settings import Settings
+from shortlist.server.speed import Run
 from shortlist.tune import file, race
 from shortlist.tune.machine import Machine
 from shortlist.tune.race import MARGIN, Arrangement, Race, Trial
 from shortlist.tune.settings import TuneSettings
 
 Progress = Callable[[str], None]
+
+# Of a core, that a slot has on a quiet machine: 0.98, measured on two cores.
+_LEAST_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Tuned:
     chosen: Arrangement
     gain: float  # the best score of the final over the defaults'; the defaults stay where it is below the margin
     seconds: float  # that tuning took
+    warning: str  # what speaks against the figures; empty: nothing
     trials: tuple[Trial, ...]  # best first: the final's, then those of the heats
 
     def verdict(self) -> str:
@@ -82,6 +87,7 @@ def run(settings: TuneSettings, progress: Progress) -> Tuned:
         default=default,
         chosen=chosen,
         gain=round(gain, 4),
+        warning="" if kind.gpu else disturbed(trials),
         seconds=round(time.monotonic() - began, 1),
         trials=trials,
     )
@@ -120,11 +126,29 @@ def _reranker_variants(serve: Settings, reranker: Bundle) -> tuple[Arrangement, 
     return default, choice.passed(reranker, serve.provider) if asked == choice.AUTO else [asked]
 
 
-def _chosen(serve: Settings, source: Bundle, asked: str, made_with: set[str]) -> str:
-    def load(variant: str) -> choice.Run:
+def _chosen(serve: Settings, source: Bundle, asked: str, made_with: Collection[str]) -> str:
+    def load(variant: str) -> Run:
         return Graph(source, variant, providers.target(serve), providers.batch_tokens(serve)).run_length
 
     return choice.choose(source, asked, serve.provider, made_with, Timings(serve.data / "timings.json"), load)
+
+
+def disturbed(trials: Sequence[Trial]) -> str:
+    """Warn where the machine did other work, or a container's host granted less than its cgroup says.
+
+    Slots of one thread with work waiting keep a core busy each. More threads wait for each other, and large stacks
+    leave slots idle at the end.
+    """
+    plain = [one for one in trials if one.arrangement.threads == 1 and not one.arrangement.batch_tokens]
+    shares = [one.best.cores / one.arrangement.slots for one in plain if one.best]
+    short = [share for share in shares if share < _LEAST_SHARE]
+    if not short:
+        return ""
+    where = f"in {len(short)} of {race.counted(len(shares), 'arrangement')}"
+    return (
+        f"{where} a slot of one thread had {min(short):.0%} of a core: other work was in the way, and without it"
+        " another may be the best; tune again when the machine is quiet"
+    )
 
 
 def content(tuned: Tuned, serve: Settings) -> str:
@@ -140,6 +164,7 @@ def content(tuned: Tuned, serve: Settings) -> str:
         f"Measured on {tuned.processor}, {race.counted(tuned.cores, 'core')}.",
         f"Reranker: {tuned.verdict()}.",
         f"Embedder: {tuned.embedder_variant}, {tuned.reason}.",
+        *([f"Warning: {tuned.warning}."] if tuned.warning else []),
     )
     return file.text(
         comments,

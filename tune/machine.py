@@ -100,15 +100,18 @@ class Machine:
         )
         target, stack = providers.target(settings), providers.batch_tokens(settings)
         variants = settings.embedder_variant, arrangement.variant
-        graphs = [
+        embedder, reranker = (
             _Noted(bundle, variant, target, stack) for bundle, variant in zip(self._bundles, variants, strict=True)
-        ]
-        for graph, tokenizer in zip(graphs, self._tokenizers, strict=True):
+        )
+        for graph, tokenizer in zip((embedder, reranker), self._tokenizers, strict=True):
             graph.warm_up(tokenizer)
         scheduler = Scheduler(target.slots, _QUEUE_TOKENS)
         try:
-            alone_s = self._alone_s(scheduler, *graphs)
-            return Measured(self._pairs_per_s(scheduler, *graphs, alone_s), 1000 * alone_s)
+            alone_s = self._alone_s(scheduler, embedder, reranker)
+            began, used = time.perf_counter(), time.process_time()
+            pairs_per_s = self._pairs_per_s(scheduler, embedder, reranker, alone_s)
+            had = (time.process_time() - used) / (time.perf_counter() - began)
+            return Measured(pairs_per_s, 1000 * alone_s, had)
         finally:
             scheduler.stop()
 

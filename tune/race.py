@@ -48,6 +48,7 @@ class Measured:
 
     pairs_per_s: float  # of many searches at once
     alone_ms: float  # of one search on an idle server
+    cores: float = 0.0  # that this process had, of many searches at once
 
     @property
     def score(self) -> float:
@@ -171,6 +172,7 @@ def _with(before: Trial | None, one: Arrangement, stage: str, found: Measured) -
     best = Measured(
         max(before.best.pairs_per_s, found.pairs_per_s),
         min(before.best.alone_ms, found.alone_ms),
+        max(before.best.cores, found.cores),
     )
     return Trial(one, stage, before.rounds + 1, best)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from shortlist.server.errors import SettingsError
 from shortlist.server.settings import Precision, Provider, Settings
 
-_SERVE = {one.name: one for one in fields(Settings)}
+_SERVE = Settings()
+_METADATA = {one.name: one.metadata for one in fields(Settings)}
 _LEAST_S, _MOST_S = 0.01, 600
 
 
@@ -17,20 +18,18 @@ _LEAST_S, _MOST_S = 0.01, 600
 class TuneSettings:
     """Hold the settings of `shortlist tune`."""
 
-    embedder: Path = field(default=_SERVE["embedder"].default, metadata=_SERVE["embedder"].metadata)
-    reranker: Path = field(default=_SERVE["reranker"].default, metadata=_SERVE["reranker"].metadata)
+    embedder: Path = field(default=_SERVE.embedder, metadata=_METADATA["embedder"])
+    reranker: Path = field(default=_SERVE.reranker, metadata=_METADATA["reranker"])
     data: Path = field(
         default=Path("data"),
         metadata={"help": "folder that holds the collections, or will; those in it keep the embedder's variant"},
     )
-    embedder_variant: str = field(
-        default=_SERVE["embedder_variant"].default, metadata=_SERVE["embedder_variant"].metadata
-    )
+    embedder_variant: str = field(default=_SERVE.embedder_variant, metadata=_METADATA["embedder_variant"])
     reranker_variant: str = field(
         default="auto",
         metadata={"help": "variant of the reranker's bundle to run; auto: all that passed their gate are tried"},
     )
-    provider: Provider = field(default=_SERVE["provider"].default, metadata=_SERVE["provider"].metadata)
+    provider: Provider = field(default=_SERVE.provider, metadata=_METADATA["provider"])
     provider_options: tuple[tuple[str, str], ...] = field(
         default=(),
         metadata={
@@ -38,7 +37,7 @@ class TuneSettings:
             " [tune.provider_options]"
         },
     )
-    precision: Precision = field(default=_SERVE["precision"].default, metadata=_SERVE["precision"].metadata)
+    precision: Precision = field(default=_SERVE.precision, metadata=_METADATA["precision"])
     measure_s: float = field(
         default=1.5,
         metadata={"help": "seconds that measuring one arrangement once takes, about; more make it steadier"},
