@@ -130,7 +130,8 @@ def _chosen(serve: Settings, source: Bundle, asked: str, made_with: Collection[s
     def load(variant: str) -> Run:
         return Graph(source, variant, providers.target(serve), providers.batch_tokens(serve)).run_length
 
-    return choice.choose(source, asked, serve.provider, made_with, Timings(serve.data / "timings.json"), load)
+    timings = Timings(serve.data / "timings.json")
+    return choice.choose(source, asked, serve.provider, made_with, timings, load, serve.precision)
 
 
 def disturbed(trials: Sequence[Trial]) -> str:

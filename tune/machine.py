@@ -117,8 +117,11 @@ class Machine:
 
     def _search(self, scheduler: Scheduler, embedder: Graph, reranker: Graph) -> Iterator[Future[Outcome]]:
         """Submit a search's two jobs, the second once the caller asks for it."""
-        yield scheduler.submit(Job(Lane.QUERY, embedder, self._query, math.inf))
-        yield scheduler.submit(Job(Lane.RERANK, reranker, self._pairs, math.inf))
+        for lane, graph, items in ((Lane.QUERY, embedder, self._query), (Lane.RERANK, reranker, self._pairs)):
+            job = Job(lane, graph, [len(item) for item in items], math.inf)
+            future = scheduler.submit(job)
+            scheduler.feed(job, items)
+            yield future
 
     def _alone_s(self, scheduler: Scheduler, embedder: Graph, reranker: Graph) -> float:
         """Return the least time that a search takes from its beginning to its end."""
