@@ -37,7 +37,8 @@ check: .venv/.test ## Lint, format, types, and generated stubs up to date.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@mkdir -p build/types/shortlist
-	@for folder in bench client export finetune proto server texts; do ln -sfn "../../../$$folder" build/types/shortlist/$$folder; done
+	@for folder in bench client export finetune proto server texts tune; do \
+	  ln -sfn "../../../$$folder" build/types/shortlist/$$folder; done
 	$(BIN)/mypy
 	$(BIN)/python proto/generate.py --check
 

@@ -10,13 +10,27 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from shortlist.client import bench, describe, errors, export, finetune, index, options, output, rerank, search, serve
+from shortlist.client import (
+    bench,
+    describe,
+    errors,
+    export,
+    finetune,
+    index,
+    options,
+    output,
+    rerank,
+    search,
+    serve,
+    tune,
+)
 from shortlist.client.command import Command
 from shortlist.server.errors import StartupError
 
 COMMANDS: dict[str, Command] = {
     "finetune": finetune.COMMAND,
     "export": export.COMMAND,
+    "tune": tune.COMMAND,
     "serve": serve.COMMAND,
     "index": index.COMMAND,
     "search": search.COMMAND,

@@ -48,7 +48,6 @@ logger = logging.getLogger(__name__)
 
 _SERVICES = tuple(service.full_name for service in retrieval_pb2.DESCRIPTOR.services_by_name.values())
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_GPU_BATCH_TOKENS = 16_384
 # Threads for what blocks: SQLite and the index. They wait on locks and disks more than they compute.
 _BLOCKING_THREADS = 16
 
@@ -105,7 +104,7 @@ def build(settings: Settings) -> Parts:
         StartupError: a bundle, the provider or the data folder cannot be used.
     """
     began = time.monotonic()
-    target = _target(settings)
+    target = providers.target(settings)
     embedder_bundle = bundle.load(settings.embedder, "embedder")
     reranker_bundle = bundle.load(settings.reranker, "reranker")
     timings = Timings(settings.data / "timings.json")
@@ -132,25 +131,6 @@ def build(settings: Settings) -> Parts:
     return Parts(Pipeline(embedder, scorer, collections, Limits.of(settings)), scheduler, pool)
 
 
-def _target(settings: Settings) -> Target:
-    """Say where the graphs run.
-
-    Raises:
-        ProviderError: the provider has no such choice.
-    """
-    gpu = providers.KINDS[settings.provider].gpu
-    target = Target(
-        provider=settings.provider,
-        precision=settings.precision,
-        options=settings.provider_options,
-        slots=settings.slots or (1 if gpu else max(1, cores.usable() // settings.threads)),
-        threads=settings.threads,
-        engines=settings.data / "engines",
-    )
-    providers.check(target)
-    return target
-
-
 def _graph(
     settings: Settings,
     source: Bundle,
@@ -160,10 +140,9 @@ def _graph(
     made_with: Collection[str] = (),
 ) -> Graph:
     """Load the variant that is asked for, or the one that is chosen."""
-    batch_tokens = settings.batch_tokens or (_GPU_BATCH_TOKENS if target.kind.gpu else 0)
 
     def load(variant: str) -> Graph:
-        return Graph(source, variant, target, batch_tokens)
+        return Graph(source, variant, target, providers.batch_tokens(settings))
 
     def runs(variant: str) -> Run:
         return load(variant).run_length

@@ -127,16 +127,27 @@ def _automatic(
         # Whatever its gate said: another would be refused beside these vectors.
         if bundle.manifest.fingerprint(name) in made_with:
             return name
+    names = passed(bundle, provider)
+    if len(names) == 1:
+        return names[0]
+    times = _times(bundle, names, provider, precision, timings, load)
+    return min(names, key=lambda name: speed.typical(times[name]))
+
+
+def passed(bundle: Bundle, provider: str) -> list[str]:
+    """Return the variants that are for a provider and passed the gate.
+
+    Raises:
+        BundleError: there is none.
+    """
+    variants = bundle.manifest.variants
     names = [name for name, one in variants.items() if one.passed and provider in one.providers]
     if not names:
         raise BundleError(
             f"bundle {bundle.path} has no variant for provider {provider} that passed its gate: it has"
             f" {', '.join(variants)}; export it with such a --variants, or name one of these"
         )
-    if len(names) == 1:
-        return names[0]
-    times = _times(bundle, names, provider, precision, timings, load)
-    return min(names, key=lambda name: speed.typical(times[name]))
+    return names
 
 
 def _times(

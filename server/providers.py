@@ -16,7 +16,7 @@ from pathlib import Path
 
 from shortlist.server import cores
 from shortlist.server.errors import ProviderError
-from shortlist.server.settings import Precision, Provider
+from shortlist.server.settings import Precision, Provider, Settings
 from shortlist.server.shapes import Shapes
 
 Options = dict[str, str]
@@ -69,6 +69,7 @@ _OURS = {
 }
 _HINTS: dict[Precision, str] = {"auto": "f32", "fp32": "f32", "bf16": "bf16"}
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+_GPU_BATCH_TOKENS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,30 @@ class Target:
     def device_id(self) -> int:
         """Return the number of the GPU."""
         return int(dict(self.options).get("device_id", "0"))
+
+
+def target(settings: Settings) -> Target:
+    """Say where the graphs of a server with these settings run.
+
+    Raises:
+        ProviderError: the provider has no such choice.
+    """
+    gpu = KINDS[settings.provider].gpu
+    found = Target(
+        provider=settings.provider,
+        precision=settings.precision,
+        options=settings.provider_options,
+        slots=settings.slots or (1 if gpu else max(1, cores.usable() // settings.threads)),
+        threads=settings.threads,
+        engines=settings.data / "engines",
+    )
+    check(found)
+    return found
+
+
+def batch_tokens(settings: Settings) -> int:
+    """Return the padded tokens that one run of a server with these settings may stack; 0: one item a run."""
+    return settings.batch_tokens or (_GPU_BATCH_TOKENS if KINDS[settings.provider].gpu else 0)
 
 
 def check(target: Target, flags: frozenset[str] | None = None) -> None:

@@ -1,0 +1,181 @@
+"""Which arrangement is best, found in turns: two heats, and a final against the defaults.
+
+    first heat     every variant on every division of the cores into slots and threads
+    second heat    the two best, with every batch budget
+    final          the two best and the defaults, several rounds, measured anew
+
+In a heat everyone is measured once, and the better half once more; the better of both counts, since whatever else the
+machine does only adds to a time. Only the final's figures decide: who came into it by a lucky measurement has to do
+it again, and as often as the defaults. Those stay unless something is better by a margin, since machines are noisy.
+
+Knows nothing of how an arrangement is measured.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from shortlist.server.errors import ProviderError
+
+MARGIN = 0.03  # by so much something must be better than the defaults to replace them
+FINAL = "final"
+_LEADERS = 2  # of a heat, that go on
+_FINAL_ROUNDS = 4
+
+_CPU_BUDGETS = (0, 256, 512, 1024, 2048)  # tokens; 0: one item a run
+_GPU_BUDGETS = (4096, 8192, 16_384, 32_768, 65_536)
+_GPU_SLOTS = (1, 2, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Be one way to run the models."""
+
+    variant: str  # of the reranker
+    slots: int
+    threads: int
+    batch_tokens: int  # that one run may stack; 0: one item a run
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        runs = f"stacks of {self.batch_tokens} tokens" if self.batch_tokens else "one item a run"
+        return f"{self.variant}, {counted(self.slots, 'slot')} of {counted(self.threads, 'thread')}, {runs}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Be what an arrangement came to."""
+
+    pairs_per_s: float  # of many searches at once
+    alone_ms: float  # of one search on an idle server
+    cores: float = 0.0  # that this process had, of many searches at once
+
+    @property
+    def score(self) -> float:
+        """Return one figure for both, their geometric mean: a ratio counts the same in either."""
+        return math.sqrt(self.pairs_per_s / self.alone_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Be all that is known of one arrangement."""
+
+    arrangement: Arrangement
+    stage: str  # the last that it was in
+    rounds: int  # that it was measured in that stage
+    best: Measured | None  # of these, each figure on its own; None: it cannot run
+    refused: str = ""  # and why
+
+
+@dataclass(slots=True)
+class Race:
+    """Hold what was tried, for as long as the race goes on."""
+
+    default: Arrangement
+    measure: Callable[[Arrangement], Measured]
+    progress: Callable[[str], None]
+    trials: dict[Arrangement, Trial] = field(default_factory=dict)
+
+    def run(self, variants: Mapping[str, Sequence[int]], divisions: Sequence[tuple[int, int]]) -> None:
+        """Measure, from the first heat to the final.
+
+        Args:
+            variants: of the reranker, each with its batch budgets in tokens.
+            divisions: slots and threads.
+
+        Raises:
+            ProviderError: the defaults cannot run.
+        """
+        plain = [Arrangement(one, *division, self.default.batch_tokens) for one in variants for division in divisions]
+        best = self._heat("first heat", [self.default, *plain])
+        stacked = [replace(one, batch_tokens=budget) for one in best for budget in variants[one.variant]]
+        best = self._heat("second heat", [*best, *stacked]) if stacked else best
+        finalists = _unique([self.default, *best])
+        for number in range(1, _FINAL_ROUNDS + 1):
+            self._round(FINAL, number, finalists)
+
+    def _heat(self, stage: str, entrants: Sequence[Arrangement]) -> list[Arrangement]:
+        """Return the leaders, best first."""
+        entrants = _unique(entrants)
+        self._round(stage, 1, entrants)
+        better = self._ordered(entrants)
+        self._round(stage, 2, better[: max(_LEADERS, -(-len(better) // 2))])
+        return self._ordered(entrants)[:_LEADERS]
+
+    def _round(self, stage: str, number: int, entrants: Sequence[Arrangement]) -> None:
+        """Measure each once."""
+        for place, one in enumerate(entrants, 1):
+            where = f"{stage}, round {number}, {place} of {len(entrants)}: {one}"
+            try:
+                found = self.measure(one)
+            except ProviderError as error:  # such as a GPU's memory that a stack does not fit into
+                if one == self.default:
+                    raise
+                self.trials[one] = Trial(one, stage, 0, None, str(error))
+                self.progress(f"{where}: {error}")
+            else:
+                self.trials[one] = _with(self.trials.get(one), one, stage, found)
+                self.progress(f"{where}: {found.pairs_per_s:.1f} pairs/s, {found.alone_ms:.1f} ms")
+
+    def _ordered(self, entrants: Iterable[Arrangement]) -> list[Arrangement]:
+        """Return those that ran, best first."""
+        ran = [(trial.best.score, one) for one in entrants if (trial := self.trials[one]).best]
+        return [one for _, one in sorted(ran, key=lambda pair: -pair[0])]
+
+
+def choose(trials: Iterable[Trial], default: Arrangement) -> tuple[Arrangement, float]:
+    """Return the arrangement to take, and the best one's score over that of the defaults.
+
+    Args:
+        trials: the final's, the defaults' among them.
+        default: the defaults, which stay unless another is better by the margin.
+    """
+    scores = {one.arrangement: one.best.score for one in trials if one.best}
+    best = max(scores, key=lambda one: (scores[one], one == default))
+    gain = scores[best] / scores[default]
+    return (best if gain >= 1 + MARGIN else default), gain
+
+
+def divisions(cores: int, *, gpu: bool) -> list[tuple[int, int]]:
+    """Return the sensible numbers of slots and threads.
+
+    On CPUs: threads double, and slots take what cores there are; also one run on all cores, and half the slots,
+    since two cores may share one core's arithmetic (SMT). A GPU has its own; its slots hide each other's copies.
+    """
+    if gpu:
+        return [(slots, 1) for slots in _GPU_SLOTS if slots <= cores] or [(1, 1)]
+    doublings = [1 << power for power in range(cores.bit_length())]
+    found = [(cores // threads, threads) for threads in (*doublings, cores)]
+    return list(dict.fromkeys([*found, (max(1, cores // 2), 1)]))
+
+
+def budgets(*, gpu: bool, compiles: bool) -> tuple[int, ...]:
+    """Return the batch budgets to try.
+
+    A provider on a CPU that compiles every shape runs one item at a time: stacks multiply the shapes, and so the
+    server's start.
+    """
+    if gpu:
+        return _GPU_BUDGETS
+    return () if compiles else _CPU_BUDGETS
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it must be."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _with(before: Trial | None, one: Arrangement, stage: str, found: Measured) -> Trial:
+    """Add a round to those of the same stage; a later stage begins anew."""
+    if before is None or before.stage != stage or before.best is None:
+        return Trial(one, stage, 1, found)
+    best = Measured(
+        max(before.best.pairs_per_s, found.pairs_per_s),
+        min(before.best.alone_ms, found.alone_ms),
+        max(before.best.cores, found.cores),
+    )
+    return Trial(one, stage, before.rounds + 1, best)
+
+
+def _unique(arrangements: Iterable[Arrangement]) -> list[Arrangement]:
+    return list(dict.fromkeys(arrangements))
