@@ -16,13 +16,14 @@ from transformers import set_seed
 
 from shortlist.export import source
 from shortlist.export.source import Origin
-from shortlist.finetune import card, lists, models, quality, reading, training
+from shortlist.finetune import card, lists, models, quality, reading, teachers, training
 from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.lists import Index
-from shortlist.finetune.models import Dual, Teacher
+from shortlist.finetune.models import Dual
 from shortlist.finetune.quality import Figures, Panel
 from shortlist.finetune.reading import Examples
 from shortlist.finetune.settings import FinetuneSettings
+from shortlist.finetune.teachers import Teacher
 
 CARD = "README.md"
 HELD_OUT = "held-out"
@@ -93,7 +94,7 @@ def _prepared(
 ) -> _Ready:
     """Load the models, embed the corpus, and keep some queries from training."""
     finder = models.embedder(settings, base)
-    teacher = models.teacher(settings, finder)
+    teacher = teachers.choose(settings, finder)
     model = models.student(settings, base)
     progress(f"Embedding {len(examples.documents)} documents")
     index = Index(finder, examples.documents)
