@@ -36,6 +36,7 @@ def upsert(response: pb.UpsertResponse) -> types.UpsertResult:
         updated=response.updated,
         unchanged=response.unchanged,
         truncated=response.truncated,
+        timing=_timing(response.timing),
     )
 
 
@@ -46,7 +47,6 @@ def document(message: pb.Document) -> types.Document:
 
 def search(response: pb.SearchResponse) -> types.SearchResult:
     """Convert the answer to a search."""
-    timing = response.timing
     return types.SearchResult(
         hits=tuple(_hit(hit) for hit in response.hits),
         reranked=response.reranked,
@@ -54,7 +54,7 @@ def search(response: pb.SearchResponse) -> types.SearchResult:
         mode=_name("mode", response.mode, MODES),
         degraded=_name("degraded", response.degraded, _DEGRADED),
         truncated=response.truncated,
-        timing=types.SearchTiming(timing.embed_ms, timing.retrieve_ms, timing.rerank_ms, timing.total_ms),
+        timing=_timing(response.timing),
     )
 
 
@@ -72,7 +72,8 @@ def _hit(hit: pb.Hit) -> types.Hit:
 
 def embed(response: pb.EmbedResponse) -> types.Embeddings:
     """Convert vectors from the wire."""
-    return types.Embeddings(tuple(tuple(one.values) for one in response.embeddings), response.truncated)
+    vectors = tuple(tuple(one.values) for one in response.embeddings)
+    return types.Embeddings(vectors, response.truncated, _timing(response.timing))
 
 
 def rerank(request: pb.RerankRequest, response: pb.RerankResponse) -> types.RerankResult:
@@ -82,7 +83,7 @@ def rerank(request: pb.RerankRequest, response: pb.RerankResponse) -> types.Rera
         for one in response.results
     )
     degraded = _name("degraded", response.degraded, _DEGRADED)
-    return types.RerankResult(results, response.reranked, degraded, response.truncated)
+    return types.RerankResult(results, response.reranked, degraded, response.truncated, _timing(response.timing))
 
 
 def tokenize(response: pb.TokenizeResponse) -> tuple[types.Tokenization, ...]:
@@ -109,6 +110,19 @@ def describe(response: pb.DescribeResponse) -> types.Description:
         ),
         slots=response.slots,
         threads=response.threads,
+    )
+
+
+def _timing(timing: pb.Timing) -> types.Timing:
+    return types.Timing(
+        tokenize_ms=timing.tokenize_ms,
+        queue_ms=timing.queue_ms,
+        infer_ms=timing.infer_ms,
+        retrieve_ms=timing.retrieve_ms,
+        write_ms=timing.write_ms,
+        total_ms=timing.total_ms,
+        embed_ms=timing.embed_ms,
+        rerank_ms=timing.rerank_ms,
     )
 
 

@@ -47,6 +47,20 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the server's time for a call went, in milliseconds; 0 where a call has no such phase."""
+
+    tokenize_ms: float  # until the first texts were tokens
+    queue_ms: float  # from then until a slot began to run them
+    infer_ms: float  # from then until the last one was run
+    retrieve_ms: float  # stage one's lookup
+    write_ms: float  # documents to disk, vectors to the index
+    total_ms: float  # from the request's arrival to its answer
+    embed_ms: float  # of a search: the query's way to its vector, of the phases above
+    rerank_ms: float  # of a search: stage two, of the phases above
+
+
+@dataclass(frozen=True, slots=True)
 class UpsertResult:
     """What became of the documents of one upsert."""
 
@@ -54,6 +68,7 @@ class UpsertResult:
     updated: int  # replaced another version
     unchanged: int  # equal in every field to what was there; not embedded again
     truncated: int  # of the inserted and updated: longer than the embedder's window
+    timing: Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +85,6 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchTiming:
-    """Where the server's time for a search went, in milliseconds."""
-
-    embed_ms: float  # the query's way to its vector
-    retrieve_ms: float  # stage one's lookup
-    rerank_ms: float  # stage two
-    total_ms: float  # from the request's arrival to its answer
-
-
-@dataclass(frozen=True, slots=True)
 class SearchResult:
     """The answer to a search."""
 
@@ -89,7 +94,7 @@ class SearchResult:
     mode: Mode  # what ran: what `auto` chose
     degraded: Degraded | None  # None: everything that was asked for was scored
     truncated: int  # texts longer than a model's window
-    timing: SearchTiming
+    timing: Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Embeddings:
 
     vectors: tuple[tuple[float, ...], ...]  # [texts, dimensions]
     truncated: int  # texts longer than the embedder's window
+    timing: Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,7 @@ class RerankResult:
     reranked: int  # texts that were scored
     degraded: Degraded | None  # None: all were scored
     truncated: int  # (query, text) pairs longer than the reranker's window
+    timing: Timing
 
 
 @dataclass(frozen=True, slots=True)

@@ -353,6 +353,58 @@ class ListCollectionsResponse(_message.Message):
 Global___ListCollectionsResponse: _TypeAlias = ListCollectionsResponse  # noqa: Y015
 
 @_typing.final
+class Timing(_message.Message):
+    """Where the time of a call went in the server, in milliseconds. The first five overlap nowhere; what they leave of
+    `total_ms` is everything else. A phase that a call does not have, or that a cache saved it, is 0.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENIZE_MS_FIELD_NUMBER: _builtins.int
+    QUEUE_MS_FIELD_NUMBER: _builtins.int
+    INFER_MS_FIELD_NUMBER: _builtins.int
+    RETRIEVE_MS_FIELD_NUMBER: _builtins.int
+    WRITE_MS_FIELD_NUMBER: _builtins.int
+    TOTAL_MS_FIELD_NUMBER: _builtins.int
+    EMBED_MS_FIELD_NUMBER: _builtins.int
+    RERANK_MS_FIELD_NUMBER: _builtins.int
+    tokenize_ms: _builtins.float
+    """Until the first texts were tokens; the rest is tokenized while these wait and run."""
+    queue_ms: _builtins.float
+    """From then until a slot began to run them."""
+    infer_ms: _builtins.float
+    """From then until the last one was run, or the deadline came near. Other calls' runs may lie between."""
+    retrieve_ms: _builtins.float
+    """Stage one's index lookup, and reading the candidates' texts."""
+    write_ms: _builtins.float
+    """Writing documents to disk and vectors to the index."""
+    total_ms: _builtins.float
+    """From the request's arrival to its answer."""
+    embed_ms: _builtins.float
+    """Search only: the query's way to its vector, of the phases above."""
+    rerank_ms: _builtins.float
+    """Search only: stage two, of the phases above."""
+    def __init__(
+        self,
+        *,
+        tokenize_ms: _builtins.float = ...,
+        queue_ms: _builtins.float = ...,
+        infer_ms: _builtins.float = ...,
+        retrieve_ms: _builtins.float = ...,
+        write_ms: _builtins.float = ...,
+        total_ms: _builtins.float = ...,
+        embed_ms: _builtins.float = ...,
+        rerank_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_ms", b"embed_ms", "infer_ms", b"infer_ms", "queue_ms", b"queue_ms", "rerank_ms", b"rerank_ms", "retrieve_ms", b"retrieve_ms", "tokenize_ms", b"tokenize_ms", "total_ms", b"total_ms", "write_ms", b"write_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Timing: _TypeAlias = Timing  # noqa: Y015
+
+@_typing.final
 class UpsertRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -386,6 +438,7 @@ class UpsertResponse(_message.Message):
     UPDATED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
     inserted: _builtins.int
     """Documents whose id was new."""
     updated: _builtins.int
@@ -396,6 +449,10 @@ class UpsertResponse(_message.Message):
     """
     truncated: _builtins.int
     """Documents among the inserted and updated that are longer than the embedder's window."""
+    @_builtins.property
+    def timing(self) -> Global___Timing:
+        """Where the time went."""
+
     def __init__(
         self,
         *,
@@ -403,10 +460,11 @@ class UpsertResponse(_message.Message):
         updated: _builtins.int = ...,
         unchanged: _builtins.int = ...,
         truncated: _builtins.int = ...,
+        timing: Global___Timing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inserted", b"inserted", "truncated", b"truncated", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inserted", b"inserted", "timing", b"timing", "truncated", b"truncated", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -679,40 +737,6 @@ class Hit(_message.Message):
 Global___Hit: _TypeAlias = Hit  # noqa: Y015
 
 @_typing.final
-class SearchTiming(_message.Message):
-    """Where the time of a search went, in milliseconds. The parts overlap nowhere; the rest is up to `total_ms`."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EMBED_MS_FIELD_NUMBER: _builtins.int
-    RETRIEVE_MS_FIELD_NUMBER: _builtins.int
-    RERANK_MS_FIELD_NUMBER: _builtins.int
-    TOTAL_MS_FIELD_NUMBER: _builtins.int
-    embed_ms: _builtins.float
-    """The query's way to its vector: tokenizing, waiting for a slot, inference."""
-    retrieve_ms: _builtins.float
-    """Stage one's index lookup, and reading the candidates' texts."""
-    rerank_ms: _builtins.float
-    """Stage two: tokenizing the pairs, waiting for slots, inference."""
-    total_ms: _builtins.float
-    """From the request's arrival to its answer, in the server."""
-    def __init__(
-        self,
-        *,
-        embed_ms: _builtins.float = ...,
-        retrieve_ms: _builtins.float = ...,
-        rerank_ms: _builtins.float = ...,
-        total_ms: _builtins.float = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_ms", b"embed_ms", "rerank_ms", b"rerank_ms", "retrieve_ms", b"retrieve_ms", "total_ms", b"total_ms"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SearchTiming: _TypeAlias = SearchTiming  # noqa: Y015
-
-@_typing.final
 class SearchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -740,7 +764,7 @@ class SearchResponse(_message.Message):
         """Best first; top_k of them, or fewer if the collection holds fewer."""
 
     @_builtins.property
-    def timing(self) -> Global___SearchTiming:
+    def timing(self) -> Global___Timing:
         """Where the time went."""
 
     def __init__(
@@ -752,7 +776,7 @@ class SearchResponse(_message.Message):
         mode: Global___Mode.ValueType = ...,
         degraded: Global___Degraded.ValueType = ...,
         truncated: _builtins.int = ...,
-        timing: Global___SearchTiming | None = ...,
+        timing: Global___Timing | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -818,21 +842,27 @@ class EmbedResponse(_message.Message):
 
     EMBEDDINGS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
     truncated: _builtins.int
     """How many texts were longer than the embedder's window."""
     @_builtins.property
     def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Embedding]:
         """One a text, in the order of the texts."""
 
+    @_builtins.property
+    def timing(self) -> Global___Timing:
+        """Where the time went."""
+
     def __init__(
         self,
         *,
         embeddings: _abc.Iterable[Global___Embedding] | None = ...,
         truncated: _builtins.int = ...,
+        timing: Global___Timing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -904,6 +934,7 @@ class RerankResponse(_message.Message):
     RERANKED_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
     reranked: _builtins.int
     """How many documents were scored."""
     degraded: Global___Degraded.ValueType
@@ -914,6 +945,10 @@ class RerankResponse(_message.Message):
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RerankResult]:
         """Best first; what was not scored follows in the order of the request."""
 
+    @_builtins.property
+    def timing(self) -> Global___Timing:
+        """Where the time went."""
+
     def __init__(
         self,
         *,
@@ -921,10 +956,11 @@ class RerankResponse(_message.Message):
         reranked: _builtins.int = ...,
         degraded: Global___Degraded.ValueType = ...,
         truncated: _builtins.int = ...,
+        timing: Global___Timing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "reranked", b"reranked", "results", b"results", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "reranked", b"reranked", "results", b"results", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,13 +33,16 @@ from shortlist.server.catalog import Catalog
 from shortlist.server.choice import Timings, choose
 from shortlist.server.documents import Origin
 from shortlist.server.errors import ListenError
+from shortlist.server.flights import Flights, TokenizingPool
 from shortlist.server.graph import Graph, Running
 from shortlist.server.limits import Limits
-from shortlist.server.models import Embedder, Scorer, TokenizingPool
+from shortlist.server.metrics import Metrics
+from shortlist.server.models import Embedder, Scorer
 from shortlist.server.pipeline import Pipeline
 from shortlist.server.providers import Target
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.settings import Settings
+from shortlist.server.speed import Run
 
 logger = logging.getLogger(__name__)
 
@@ -111,8 +114,9 @@ def build(settings: Settings) -> Parts:
     reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, target, timings)
     scheduler = Scheduler(target.slots, settings.queue_tokens)
     pool = TokenizingPool(cores.usable())
-    embedder = Embedder(embedder_bundle, embedder_graph, scheduler, pool)
-    scorer = Scorer(reranker_bundle, reranker_graph, scheduler, pool)
+    cache_bytes = (settings.cache_mb << 20) // 2  # of each model
+    embedder = Embedder(embedder_bundle, embedder_graph, Flights(scheduler, pool), cache_bytes)
+    scorer = Scorer(reranker_bundle, reranker_graph, Flights(scheduler, pool), cache_bytes)
     embedder_graph.warm_up(embedder.tokenizer)
     reranker_graph.warm_up(scorer.tokenizer)
     collections = Catalog(settings.data, _origin(embedder_graph.running))
@@ -161,7 +165,10 @@ def _graph(
     def load(variant: str) -> Graph:
         return Graph(source, variant, target, batch_tokens)
 
-    return load(choose(source, asked, settings.provider, made_with, timings, lambda name: load(name).run_length))
+    def runs(variant: str) -> Run:
+        return load(variant).run_length
+
+    return load(choose(source, asked, target.provider, made_with, timings, runs, target.precision))
 
 
 def _origin(running: Running) -> Origin:
@@ -178,8 +185,10 @@ async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], Non
 
     status = HealthServicer()
     await _set_health(status, health_pb2.HealthCheckResponse.NOT_SERVING)
-    server = _server(settings, parts, status)
+    metrics = Metrics(parts.pipeline, parts.scheduler)
+    server = _server(settings, parts, status, metrics)
     port = _listen(server, settings)
+    end_metrics = metrics.serve(settings.host, settings.metrics_port) if settings.metrics_port else None
     await server.start()
     try:
         await _set_health(status, health_pb2.HealthCheckResponse.SERVING)
@@ -189,6 +198,8 @@ async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], Non
     finally:
         await status.enter_graceful_shutdown()
         await server.stop(settings.drain_s)
+        if end_metrics:
+            end_metrics()
 
 
 def _stop_once(stopping: asyncio.Event) -> None:
@@ -215,9 +226,9 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _server(settings: Settings, parts: Parts, status: HealthServicer) -> grpc.aio.Server:
+def _server(settings: Settings, parts: Parts, status: HealthServicer, metrics: Metrics) -> grpc.aio.Server:
     server = grpc.aio.server(
-        interceptors=(Boundary(),),
+        interceptors=(Boundary(metrics),),
         options=(
             # Without this, Linux lets a second server share the port and get half of the calls.
             ("grpc.so_reuseport", 0),

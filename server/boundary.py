@@ -1,8 +1,9 @@
-"""What stands around every call: parsing that does not raise, errors to statuses, the log.
+"""What stands around every call: parsing that does not raise, errors to statuses, the log, the count.
 
 One interceptor wraps every handler of ours, so that no RPC body repeats any of it. Knows no RPC by name.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import Any
 import grpc
 
 from shortlist.server import status
+from shortlist.server.metrics import Metrics
 from shortlist.server.wire import Malformed, parser
 
 logger = logging.getLogger(__name__)
@@ -21,8 +23,9 @@ _OURS = "/shortlist.v1."
 class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
     """Wrap every handler of the shortlist.v1 services."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         """Begin with no handler seen."""
+        self._metrics = metrics
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(
@@ -36,11 +39,11 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic 
         if handler is None or not method.startswith(_OURS):
             return handler
         if method not in self._wrapped:
-            self._wrapped[method] = _wrapped(handler, method.rsplit("/", 1)[1])
+            self._wrapped[method] = _wrapped(handler, method.rsplit("/", 1)[1], self._metrics)
         return self._wrapped[method]
 
 
-def _wrapped(handler: Any, name: str) -> Any:
+def _wrapped(handler: Any, name: str, metrics: Metrics) -> Any:
     message_type = handler.request_deserializer.__self__  # FromString is a class method of the request's type
 
     async def call(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
@@ -55,8 +58,14 @@ def _wrapped(handler: Any, name: str) -> Any:
                 logger.exception("%s failed", name)
             else:
                 logger.debug("%s: %s: %s", name, code.name, message)
+            metrics.call(name, code.name, time.perf_counter() - began)
             await context.abort(code, message, trailers)
-        logger.debug("%s took %.1f ms", name, 1000 * (time.perf_counter() - began))
+        except asyncio.CancelledError:  # the caller left
+            metrics.call(name, grpc.StatusCode.CANCELLED.name, time.perf_counter() - began)
+            raise
+        took_s = time.perf_counter() - began
+        metrics.call(name, grpc.StatusCode.OK.name, took_s)
+        logger.debug("%s took %.1f ms", name, 1000 * took_s)
         return response
 
     return grpc.unary_unary_rpc_method_handler(

@@ -5,7 +5,8 @@
               else the fastest on this processor
 
 Export timed the variants on its own processor. On another one, or on another provider than the CPU, they are timed
-again at the first start, and the figures are kept in `timings.json` in the data folder.
+again at the first start, and the figures are kept in `timings.json` in the data folder. The gate's verdict is not
+given again: where the one that export gave may not hold, the log says so.
 """
 
 import json
@@ -17,13 +18,16 @@ from typing import Any
 import onnxruntime as ort
 
 from shortlist.server import cores, durable, speed
-from shortlist.server.bundle import Bundle
+from shortlist.server.bundle import Bundle, Manifest
 from shortlist.server.errors import BundleError
+from shortlist.server.settings import Precision
 from shortlist.server.speed import Run
 
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
+_REDUCED: tuple[Precision, ...] = ("bf16", "fp16")
+_VNNI = "vnni"
 
 Times = Mapping[str, Mapping[str, float]]  # variant -> tokens -> nanoseconds a token
 
@@ -73,8 +77,9 @@ def choose(
     made_with: Collection[str],
     timings: Timings,
     load: Callable[[str], Run],
+    precision: Precision = "auto",
 ) -> str:
-    """Return the variant to run.
+    """Return the variant to run, and log a warning where the gate's verdict does not cover it.
 
     Args:
         bundle: what to choose from.
@@ -83,15 +88,41 @@ def choose(
         made_with: fingerprints of the collections that are there.
         timings: what is known of this machine.
         load: gives a variant's runs, for it to be timed.
+        precision: what the provider computes in.
 
     Raises:
         BundleError: no variant of the bundle passed for this provider.
     """
+    name = asked if asked != AUTO else _automatic(bundle, provider, made_with, timings, load, precision)
+    if name in bundle.manifest.variants:
+        for doubt in _doubts(bundle.manifest, name, precision, cores.processor()):
+            logger.warning("%s of %s %s", name, bundle.path, doubt)
+    return name
+
+
+def _doubts(manifest: Manifest, name: str, precision: Precision, processor: str) -> list[str]:
+    """Say why a variant's results may be further from fp32's than its gate allows."""
+    found = []
+    if missed := manifest.variants[name].missed:
+        found.append(f"failed its gate: {missed}")
+    if precision in _REDUCED:
+        found.append(f"was judged without --precision {precision}, which changes results too")
+    # Without VNNI, x86 adds pairs of int8 products in 16 bits, which saturate (onnxruntime issues 6004, 14642).
+    if name.startswith("int8") and _VNNI in manifest.processor and _VNNI not in processor and "avx" in processor:
+        found.append("was judged on a processor with VNNI; this one has none, so int8 may lose more: export it here")
+    return found
+
+
+def _automatic(
+    bundle: Bundle,
+    provider: str,
+    made_with: Collection[str],
+    timings: Timings,
+    load: Callable[[str], Run],
+    precision: Precision,
+) -> str:
+    """Return the variant that the collections were made with, else the fastest that passed."""
     variants = bundle.manifest.variants
-    if asked != AUTO:
-        if asked in variants and variants[asked].missed:
-            logger.warning("%s of %s failed its gate: %s", asked, bundle.path, variants[asked].missed)
-        return asked
     for name in variants:
         # Whatever its gate said: another would be refused beside these vectors.
         if bundle.manifest.fingerprint(name) in made_with:
@@ -104,11 +135,18 @@ def choose(
         )
     if len(names) == 1:
         return names[0]
-    times = _times(bundle, names, provider, timings, load)
+    times = _times(bundle, names, provider, precision, timings, load)
     return min(names, key=lambda name: speed.typical(times[name]))
 
 
-def _times(bundle: Bundle, names: list[str], provider: str, timings: Timings, load: Callable[[str], Run]) -> Times:
+def _times(
+    bundle: Bundle,
+    names: list[str],
+    provider: str,
+    precision: Precision,
+    timings: Timings,
+    load: Callable[[str], Run],
+) -> Times:
     manifest = bundle.manifest
     exported = {name: manifest.variants[name].ns_per_token for name in names}
     measured_here = all(manifest.variants[name].measured_on == provider for name in names)
@@ -117,7 +155,7 @@ def _times(bundle: Bundle, names: list[str], provider: str, timings: Timings, lo
         return exported
     # What decides a time: the graphs' bytes, and what runs them.
     files = ",".join(manifest.variants[name].files[0].sha256[:12] for name in names)
-    key = f"{cores.processor()} | {provider} | onnxruntime {ort.__version__} | {files}"
+    key = f"{cores.processor()} | {provider} {precision} | onnxruntime {ort.__version__} | {files}"
     known = timings.get(key, names)
     if known is None:
         logger.info("%s was not timed on this processor and provider: timing %s", bundle.path, ", ".join(names))

@@ -12,6 +12,7 @@ All methods block; the pipeline calls them from threads. `_changing` makes chang
 from a save of the index; searches and reads do not take it.
 """
 
+import itertools
 import logging
 import sqlite3
 import threading
@@ -41,6 +42,10 @@ _REBUILD_BATCH = 1000
 # Searches that a change may disturb before one waits for the changes.
 _SEARCHES = 3
 
+# Of the collections that this process opened. A name may be dropped and made again, and another collection may have
+# given the same number to another document.
+_numbers = itertools.count()
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -49,6 +54,7 @@ class Candidate:
     document: Document
     similarity: float  # cosine
     rank: int  # from 1
+    version: tuple[int, int]  # the collection's number in this process, and the document's: no other text has both
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Collection:
         self.name = folder.name
         self._documents = Documents(folder / _DOCUMENTS)
         self._vectors = Vectors(folder / _VECTORS, self.origin.dimensions)
+        self._number = next(_numbers)
         self._changing = threading.Lock()
         self._unsaved = 0
         try:
@@ -165,8 +172,11 @@ class Collection:
         seqs, similarities = self._vectors.search(vector, count)
         there = self._documents.by_seq(seqs)
         pairs = zip(seqs.tolist(), similarities.tolist(), strict=True)
-        found = [(there[seq], similarity) for seq, similarity in pairs if seq in there]
-        candidates = [Candidate(document, similarity, rank) for rank, (document, similarity) in enumerate(found, 1)]
+        found = [(seq, there[seq], similarity) for seq, similarity in pairs if seq in there]
+        candidates = [
+            Candidate(document, similarity, rank, (self._number, seq))
+            for rank, (seq, document, similarity) in enumerate(found, 1)
+        ]
         return candidates, len(candidates) < len(seqs)
 
     def close(self) -> None:

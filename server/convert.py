@@ -19,7 +19,7 @@ from shortlist.server.errors import InvalidRequest
 from shortlist.server.graph import Running
 from shortlist.server.limits import Limits
 from shortlist.server.models import Scored, TextKind
-from shortlist.server.pipeline import Found, Hit, Mode
+from shortlist.server.pipeline import Found, Hit, Mode, Timing
 from shortlist.server.tokens import Tokens
 
 _Number = TypeVar("_Number", bound=int)
@@ -111,7 +111,7 @@ def collection_message(plain: Collection) -> pb.Collection:
     )
 
 
-def search_response(found: Found, request: pb.SearchRequest, total_ms: float) -> pb.SearchResponse:
+def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> pb.SearchResponse:
     """Return what a search found, with as much of each document as the request asked for."""
     return pb.SearchResponse(
         hits=[_hit(hit, request) for hit in found.hits],
@@ -120,16 +120,25 @@ def search_response(found: Found, request: pb.SearchRequest, total_ms: float) ->
         mode=_MODES_BACK[found.mode],
         degraded=pb.DEGRADED_DEADLINE if found.cut_short else pb.DEGRADED_NONE,
         truncated=found.truncated,
-        timing=pb.SearchTiming(
-            embed_ms=found.timing.embed_ms,
-            retrieve_ms=found.timing.retrieve_ms,
-            rerank_ms=found.timing.rerank_ms,
-            total_ms=total_ms,
-        ),
+        timing=timing_message(found.timing, total_s),
     )
 
 
-def rerank_response(scored: Scored, top_k: int) -> pb.RerankResponse:
+def timing_message(plain: Timing, total_s: float) -> pb.Timing:
+    """Return where a call's time went, of so many seconds in all."""
+    return pb.Timing(
+        tokenize_ms=1000 * plain.spent.tokenize_s,
+        queue_ms=1000 * plain.spent.queue_s,
+        infer_ms=1000 * plain.spent.infer_s,
+        retrieve_ms=1000 * plain.retrieve_s,
+        write_ms=1000 * plain.write_s,
+        total_ms=1000 * total_s,
+        embed_ms=1000 * plain.embed_s,
+        rerank_ms=1000 * plain.rerank_s,
+    )
+
+
+def rerank_response(scored: Scored, top_k: int, total_s: float) -> pb.RerankResponse:
     """Return scored documents, best first."""
     scores, reranked = scored.scores, int(scored.done.sum())
     return pb.RerankResponse(
@@ -140,6 +149,7 @@ def rerank_response(scored: Scored, top_k: int) -> pb.RerankResponse:
         reranked=reranked,
         degraded=pb.DEGRADED_NONE if reranked == len(scored.done) else pb.DEGRADED_DEADLINE,
         truncated=scored.truncated,
+        timing=timing_message(Timing(spent=scored.spent), total_s),
     )
 
 

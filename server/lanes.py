@@ -44,6 +44,19 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Say where the time of a job went, in seconds; jobs that follow each other add up."""
+
+    tokenize_s: float = 0.0  # until the first items were there; the rest is tokenized while these wait and run
+    queue_s: float = 0.0  # from then until the first run began
+    infer_s: float = 0.0  # from then until the last run ended, or the deadline came
+
+    def __add__(self, other: "Spent") -> "Spent":
+        """Return both together."""
+        return Spent(self.tokenize_s + other.tokenize_s, self.queue_s + other.queue_s, self.infer_s + other.infer_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Hold what a job got."""
 
@@ -52,30 +65,62 @@ class Outcome:
 
 
 class Job:
-    """Be some items for one model that are answered together. The scheduler's lock guards what changes."""
+    """Be some items for one model that are answered together. The scheduler's lock guards what changes.
 
-    def __init__(self, lane: Lane, model: Model, items: Sequence[Encoded], deadline: float) -> None:
-        """Describe the work; `deadline` is a time of the scheduler's clock, in seconds."""
+    The items come in slices, in order, as they are tokenized: the first ones may run before the last ones are there.
+    """
+
+    def __init__(self, lane: Lane, model: Model, lengths: Sequence[int], deadline: float) -> None:
+        """Describe the work.
+
+        Args:
+            lane: how urgent it is.
+            model: what runs it.
+            lengths: about how many tokens each item has; at least one item.
+            deadline: a time of the scheduler's clock, in seconds.
+        """
         self.lane = lane
         self.model = model
-        self.items = items
         self.deadline = deadline
-        lengths = [len(item) for item in items]
-        self.seconds_a_token = model.estimate_s(lengths) / sum(lengths)
+        self.count = len(lengths)
+        self.seconds = model.estimate_s(lengths)  # on one slot
+        self.tokens = sum(lengths)  # expected
+        self.items: list[Encoded] = []
         self.next = 0  # first item that no slot has taken
+        self.running = 0  # items that slots run now
+        self.closed = False  # no further item is taken
         self.settled = False
         self.future: Future[Outcome] = Future()
-        self.values = np.zeros((len(items), model.width), dtype=np.float32)
-        self.done = np.zeros(len(items), dtype=np.bool_)
+        self.values = np.zeros((self.count, model.width), dtype=np.float32)
+        self.done = np.zeros(self.count, dtype=np.bool_)
+        self.fed_s: float | None = None  # times of the scheduler's clock: the first items came,
+        self.began_s: float | None = None  # and the first run began
 
     @property
     def waiting(self) -> Sequence[Encoded]:
-        """Return the items that no slot has taken."""
+        """Return the items that are there and that no slot has taken."""
         return self.items[self.next :]
 
-    def outcome(self) -> Outcome:
-        """Return what is done by now, in arrays that later runs do not touch."""
-        return Outcome(self.values.copy(), self.done.copy())
+    @property
+    def ready(self) -> bool:
+        """Return whether an item is there that no slot has taken."""
+        return self.next < len(self.items)
+
+    @property
+    def seconds_a_token(self) -> float:
+        """Return what a token is expected to cost."""
+        return self.seconds / self.tokens
+
+    @property
+    def missing_tokens(self) -> float:
+        """Return about how many tokens the items have that are still to come."""
+        return self.tokens * (self.count - len(self.items)) / self.count
+
+    def spent(self, since: float, until: float) -> Spent:
+        """Return where the time between two moments of the scheduler's clock went."""
+        fed = until if self.fed_s is None else min(max(self.fed_s, since), until)
+        began = until if self.began_s is None else min(max(self.began_s, fed), until)
+        return Spent(fed - since, began - fed, until - began)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,12 @@
 """The two models: texts to vectors, and a query beside documents to scores, through the scheduler.
 
-`Embedder` and `Scorer` are what the pipeline awaits; `graph.py` has what a slot runs. Knows texts, deadlines and
-lanes; knows neither collections nor gRPC.
+`Embedder` and `Scorer` are what the pipeline awaits; `graph.py` has what a slot runs. Both remember what they
+computed: a query's vector, and the score of a query beside a version of a document. Knows texts, deadlines and lanes;
+knows neither collections nor gRPC.
 """
 
-import asyncio
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -17,53 +15,14 @@ from numpy.typing import NDArray
 
 from shortlist.server import blending
 from shortlist.server.bundle import Bundle
+from shortlist.server.caches import Cache
 from shortlist.server.errors import DeadlineExceeded
+from shortlist.server.flights import Flights, Landed
 from shortlist.server.graph import Graph
-from shortlist.server.lanes import Job, Lane, Outcome
-from shortlist.server.scheduler import Scheduler
-from shortlist.server.tokens import Encoded, Tokenizer, Tokens
+from shortlist.server.lanes import Job, Lane, Spent
+from shortlist.server.tokens import Tokenizer, Tokens
 
 TextKind = Literal["query", "document"]
-
-_SLICE = 32  # texts that are tokenized at once: some milliseconds
-# A slice shorter than this is tokenized where it is asked for: that takes less time than handing it to a thread.
-_INLINE_CHARACTERS = 1_000
-
-
-class TokenizingPool:
-    """Tokenize on threads of its own, in slices: between two of them a deadline counts, and a caller may leave."""
-
-    def __init__(self, threads: int) -> None:
-        """Start with no thread; they come with the work."""
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="tokenize")
-
-    async def encode(
-        self, encode: Callable[[Sequence[str]], list[Encoded]], texts: Sequence[str], until: float
-    ) -> list[Encoded]:
-        """Encode texts from the first on, for as long as there is time.
-
-        Args:
-            encode: what encodes a slice.
-            texts: what to encode.
-            until: a time of the monotonic clock, in seconds.
-
-        Returns:
-            as many items as there was time for.
-        """
-        items: list[Encoded] = []
-        for start in range(0, len(texts), _SLICE):
-            if time.monotonic() >= until:
-                break
-            part = texts[start : start + _SLICE]
-            if sum(map(len, part)) <= _INLINE_CHARACTERS:
-                items += encode(part)
-            else:
-                items += await asyncio.get_running_loop().run_in_executor(self._threads, encode, part)
-        return items
-
-    def close(self) -> None:
-        """Drop what waits; what runs ends within a slice."""
-        self._threads.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +32,18 @@ class Embedded:
     vectors: NDArray[np.float32]  # float32 [texts, dimensions]
     lengths: tuple[int, ...]  # tokens of each text, in its window
     truncated: tuple[bool, ...]  # whether each text was longer than the window
+    spent: Spent = field(default_factory=Spent)
 
 
 class Embedder:
     """Turn texts into vectors with the dual encoder."""
 
-    def __init__(self, bundle: Bundle, graph: Graph, scheduler: Scheduler, pool: TokenizingPool) -> None:
-        """Join the bundle's tokenizer and prefixes with its loaded graph."""
+    def __init__(self, bundle: Bundle, graph: Graph, flights: Flights, cache_bytes: int) -> None:
+        """Join the bundle's tokenizer and prefixes with its loaded graph; remember queries in so many bytes."""
         self.graph = graph
-        self._pool = pool
+        self.flights = flights
         self.tokenizer = Tokenizer(bundle)
-        self._scheduler = scheduler
+        self.cache: Cache[Embedded] = Cache(cache_bytes)
         self._prefixes: dict[TextKind, str] = {
             "query": bundle.manifest.query_prefix,
             "document": bundle.manifest.document_prefix,
@@ -102,15 +62,36 @@ class Embedder:
             DeadlineExceeded: it passed, or cannot be met.
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
-        prefixed = self.prefixed(texts, kind)
-        items = await self._pool.encode(self.tokenizer.encode, prefixed, deadline)
-        if len(items) < len(texts):
+        # Queries come again; a document comes once, and its vector is kept with it.
+        key = texts[0] if kind == "query" and len(texts) == 1 else None
+        known = None if key is None else self.cache.get(key)
+        if known is not None:
+            return known
+        landed = await self._land(self.prefixed(texts, kind), lane, deadline, key)
+        lengths = tuple(len(item) for item in landed.items)
+        embedded = Embedded(landed.outcome.values, lengths, tuple(item.truncated for item in landed.items))
+        if key is not None:
+            self.cache.put(key, embedded, embedded.vectors.nbytes + 4 * len(key))
+        return replace(embedded, spent=landed.spent)
+
+    async def _land(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable) -> Landed:
+        """Run all texts, or raise DeadlineExceeded: at once, where the estimate says that it cannot be done."""
+        scheduler = self.flights.scheduler
+        job = Job(lane, self.graph, [self.tokenizer.estimate(len(text)) for text in texts], deadline)
+        need_s = scheduler.wait_s(lane) + job.seconds / min(scheduler.slots, job.count)
+        left_s = deadline - scheduler.clock()
+        if need_s > left_s:
             raise DeadlineExceeded(
-                f"{len(items)} of {len(texts)} texts were tokenized at the deadline;"
+                f"this takes about {1000 * need_s:.0f} ms, but {1000 * left_s:.0f} ms are left;"
                 " allow more time, or send less at once"
             )
-        outcome = await _finish(self._scheduler, Job(lane, self.graph, items, deadline))
-        return Embedded(outcome.values, tuple(len(item) for item in items), tuple(item.truncated for item in items))
+        landed = await self.flights.land(job, self.tokenizer.encode, texts, key)
+        if not landed.outcome.done.all():
+            raise DeadlineExceeded(
+                f"{landed.outcome.done.sum()} of {len(texts)} texts were done at the deadline;"
+                " allow more time, or send less at once"
+            )
+        return landed
 
     def prefixed(self, texts: Sequence[str], kind: TextKind) -> Sequence[str]:
         """Put the model's prefix for this kind of text before each."""
@@ -129,6 +110,7 @@ class Scored:
     logits: NDArray[np.float32]  # float32 [documents]; 0 where not done
     done: NDArray[np.bool_]  # bool [documents]; False where the deadline came first
     truncated: int  # pairs that were longer than the window, of those that were tokenized in time
+    spent: Spent = field(default_factory=Spent)
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -140,69 +122,72 @@ class Scored:
         return blending.order(self.logits, self.done)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Be what was computed of a query beside a document."""
+
+    logit: float
+    truncated: bool
+
+
 class Scorer:
     """Score documents beside a query with the cross-encoder."""
 
-    def __init__(self, bundle: Bundle, graph: Graph, scheduler: Scheduler, pool: TokenizingPool) -> None:
-        """Join the bundle's tokenizer with its loaded graph."""
+    def __init__(self, bundle: Bundle, graph: Graph, flights: Flights, cache_bytes: int) -> None:
+        """Join the bundle's tokenizer with its loaded graph; remember scores in so many bytes."""
         self.graph = graph
-        self._pool = pool
+        self.flights = flights
         self.tokenizer = Tokenizer(bundle)
-        self._scheduler = scheduler
+        self.cache: Cache[Known] = Cache(cache_bytes)
 
-    async def score(self, query: str, documents: Sequence[str], deadline: float) -> Scored:
+    async def score(
+        self, query: str, documents: Sequence[str], deadline: float, versions: Sequence[Hashable] = ()
+    ) -> Scored:
         """Score each document, first to last for as long as the deadline allows.
 
         Args:
             query: what is looked for.
             documents: at least one, most promising first.
             deadline: a time of the scheduler's clock, in seconds, by which this returns.
+            versions: what tells each document from all others, for scores to be remembered; none for texts that are
+                in no collection.
 
         Raises:
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
-        now = self._scheduler.clock()
-        items = await self._pool.encode(
-            partial(self.tokenizer.encode_pairs, query), documents, until=now + (deadline - now) / 2
+        known = [self.cache.get((query, version)) for version in versions] or [None] * len(documents)
+        places = [place for place, one in enumerate(known) if one is None]
+        scored = Scored(
+            np.array([one.logit if one else 0.0 for one in known], np.float32),
+            np.array([one is not None for one in known], np.bool_),
+            sum(one.truncated for one in known if one),
         )
-        logits, done = np.zeros(len(documents), np.float32), np.zeros(len(documents), np.bool_)
-        if items:
-            outcome = await _finish_in_time(self._scheduler, Job(Lane.RERANK, self.graph, items, deadline))
-            logits[: len(items)], done[: len(items)] = outcome.values[:, 0], outcome.done
-        return Scored(logits, done, sum(item.truncated for item in items))
+        if not places:
+            return scored
+        wanted = tuple(versions[place] for place in places) if versions else ()
+        landed = await self._land(query, [documents[place] for place in places], deadline, wanted)
+        outcome, items = landed.outcome, landed.items
+        scored.logits[places], scored.done[places] = outcome.values[:, 0], outcome.done
+        self._remember(query, wanted, landed)
+        return replace(scored, truncated=scored.truncated + sum(item.truncated for item in items), spent=landed.spent)
+
+    async def _land(
+        self, query: str, documents: Sequence[str], deadline: float, versions: tuple[Hashable, ...]
+    ) -> Landed:
+        lengths = [self.tokenizer.estimate(len(query) + len(document)) for document in documents]
+        job = Job(Lane.RERANK, self.graph, lengths, deadline)
+        key = (query, versions) if versions else None
+        return await self.flights.land(job, partial(self.tokenizer.encode_pairs, query), documents, key)
+
+    def _remember(self, query: str, versions: Sequence[Hashable], landed: Landed) -> None:
+        logits = landed.outcome.values[:, 0].tolist()
+        for version, item, logit, done in zip(versions, landed.items, logits, landed.outcome.done, strict=False):
+            if done:
+                # The text of a query is shared by its entries, but no entry knows how long the others live.
+                self.cache.put((query, version), Known(logit, item.truncated), 4 * len(query))
 
     def estimate_s(self, lengths: Sequence[int]) -> float:
         """Estimate the seconds until pairs of these lengths, in tokens, are scored if they came now."""
-        run_s = self.graph.estimate_s(lengths) / min(self._scheduler.slots, len(lengths))
-        return self._scheduler.wait_s(Lane.RERANK) + run_s
-
-
-async def _finish_in_time(scheduler: Scheduler, job: Job) -> Outcome:
-    """Run a job until its deadline and return what was done by then."""
-    future = asyncio.wrap_future(scheduler.submit(job))
-    try:
-        await asyncio.wait([future], timeout=max(0.0, job.deadline - scheduler.clock()))
-        if not future.done():
-            scheduler.close(job)
-        return await future
-    finally:
-        future.cancel()  # no effect on a settled job; frees the place of one whose caller has left
-
-
-async def _finish(scheduler: Scheduler, job: Job) -> Outcome:
-    """Run all of a job, or raise DeadlineExceeded: at once, where the estimate says that it cannot be done."""
-    lengths = [len(item) for item in job.items]
-    need_s = scheduler.wait_s(job.lane) + job.model.estimate_s(lengths) / min(scheduler.slots, len(lengths))
-    left_s = job.deadline - scheduler.clock()
-    if need_s > left_s:
-        raise DeadlineExceeded(
-            f"this takes about {1000 * need_s:.0f} ms, but {1000 * left_s:.0f} ms are left;"
-            " allow more time, or send less at once"
-        )
-    outcome = await _finish_in_time(scheduler, job)
-    if not outcome.done.all():
-        raise DeadlineExceeded(
-            f"{outcome.done.sum()} of {len(lengths)} texts were done at the deadline;"
-            " allow more time, or send less at once"
-        )
-    return outcome
+        scheduler = self.flights.scheduler
+        run_s = self.graph.estimate_s(lengths) / min(scheduler.slots, len(lengths))
+        return scheduler.wait_s(Lane.RERANK) + run_s

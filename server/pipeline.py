@@ -9,7 +9,7 @@ Runs on the event loop; what blocks goes to threads. Knows no gRPC.
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from shortlist.server import blending
@@ -17,7 +17,7 @@ from shortlist.server.catalog import Catalog
 from shortlist.server.collection import Candidate, Collection
 from shortlist.server.documents import Document
 from shortlist.server.errors import InvalidRequest
-from shortlist.server.lanes import Lane
+from shortlist.server.lanes import Lane, Spent
 from shortlist.server.limits import Limits
 from shortlist.server.models import Embedder, Scored, Scorer
 
@@ -50,13 +50,15 @@ class Hit:
     rank: int  # stage one's, from 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Say where a search's time went, in milliseconds."""
+    """Say where a call's time went, in seconds; phases that it did not have are 0."""
 
-    embed_ms: float
-    retrieve_ms: float
-    rerank_ms: float
+    spent: Spent = field(default_factory=Spent)  # in the models, both stages together
+    retrieve_s: float = 0.0
+    write_s: float = 0.0
+    embed_s: float = 0.0  # of a search: its first stage's part of `spent`, and what lies between
+    rerank_s: float = 0.0  # the same of its second stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Ingested:
     updated: int
     unchanged: int
     truncated: int
+    timing: Timing
 
 
 class Pipeline:
@@ -122,7 +125,8 @@ class Pipeline:
         scored = None
         if mode != "dense" and candidates:
             contents = [candidate.document.content for candidate in candidates]
-            scored = await self.scorer.score(query.text, contents, query.deadline)
+            versions = [candidate.version for candidate in candidates]
+            scored = await self.scorer.score(query.text, contents, query.deadline, versions)
         rerank_done = time.perf_counter()
         return Found(
             hits=_ranked(candidates, scored, self._share(query))[: query.top_k],
@@ -131,9 +135,10 @@ class Pipeline:
             mode=mode,
             truncated=sum(embedded.truncated) + (scored.truncated if scored else 0),
             timing=Timing(
-                embed_ms=1000 * (embed_done - began),
-                retrieve_ms=1000 * (retrieve_done - embed_done),
-                rerank_ms=1000 * (rerank_done - retrieve_done),
+                spent=embedded.spent + scored.spent if scored else embedded.spent,
+                retrieve_s=retrieve_done - embed_done,
+                embed_s=embed_done - began,
+                rerank_s=rerank_done - retrieve_done,
             ),
         )
 
@@ -150,11 +155,13 @@ class Pipeline:
         unchanged = await asyncio.to_thread(collection.unchanged, documents)
         changed = [document for document in documents if document.id not in unchanged]
         if not changed:
-            return Ingested(0, 0, len(unchanged), 0)
+            return Ingested(0, 0, len(unchanged), 0, Timing())
         contents = [document.content for document in changed]
         embedded = await self.embedder.embed(contents, "document", Lane.INGEST, deadline)
+        began = time.perf_counter()
         written = await asyncio.to_thread(collection.upsert, changed, embedded.vectors, embedded.lengths)
-        return Ingested(written.inserted, written.updated, len(unchanged), sum(embedded.truncated))
+        timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)
+        return Ingested(written.inserted, written.updated, len(unchanged), sum(embedded.truncated), timing)
 
     async def rerank(self, query: str, documents: Sequence[str], deadline: float) -> Scored:
         """Score texts that the caller brings.
@@ -178,9 +185,9 @@ class Pipeline:
         size = len(collection)
         if not 0 < size <= min(self.limits.auto_rerank_all, self.limits.max_candidates):
             return "two-stage"
-        # A pair is about as long as its document and its query; four characters a token is usual for English.
-        pair_tokens = round(collection.mean_tokens + len(query.text) / 4)
-        pair_tokens = max(1, min(pair_tokens, self.scorer.tokenizer.max_tokens))
+        # A pair is about as long as its document and its query.
+        tokenizer = self.scorer.tokenizer
+        pair_tokens = min(round(collection.mean_tokens) + tokenizer.estimate(len(query.text)), tokenizer.max_tokens)
         left_s = query.deadline - time.monotonic()
         return "rerank-all" if self.scorer.estimate_s([pair_tokens] * size) < left_s else "two-stage"
 

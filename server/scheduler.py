@@ -7,14 +7,17 @@ into the jobs' arrays, and asks again. On CPUs a run is one unpadded item: paddi
 are what cost there, so keeping every slot on an item of its own is the batching. A model with a token budget
 (`batch_tokens`, for GPUs) gets stacked runs, across jobs.
 
+A job is admitted whole, by its expected tokens, and fed in slices as these are tokenized. In its lane are the jobs
+that have an item to run.
+
 Invariants
 ----------
 - Every job's future is settled exactly once, whatever happens: with all values, with those that its deadline allowed
   (`Outcome.done` tells which), with an exception, or by its own cancellation.
 - A slot never waits while there is work: there is no timer for a batch to fill.
 - An exception in a run reaches exactly the jobs in it. The slot lives on.
-- Waiting tokens are bounded: beyond `queue_tokens`, `submit` raises Overloaded.
-- An item of an expired, closed, failed or cancelled job is never begun.
+- Waiting tokens are bounded: beyond `queue_tokens`, as far as lengths are known, `submit` raises Overloaded.
+- An item of an expired, closed, failed or cancelled job is never begun, nor one that cannot end before its deadline.
 
 All state is under one lock, which is held for decisions and never during a run. Knows neither texts nor gRPC.
 """
@@ -42,11 +45,14 @@ _LEAST_RETRY_MS = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Show the scheduler's state at one moment."""
+    """Show the scheduler's state at one moment, and what it did so far."""
 
-    waiting_jobs: tuple[int, ...]  # by lane
+    waiting_jobs: tuple[int, ...]  # by lane; with an item that could run
     waiting_tokens: int
     running: int  # slots that run something
+    runs: tuple[int, ...]  # by lane, since the start
+    tokens: tuple[int, ...]  # that were run, by lane
+    busy_s: float  # of all slots together
 
 
 class Scheduler:
@@ -66,8 +72,11 @@ class Scheduler:
         self._lanes: tuple[list[Job], ...] = tuple([] for _ in Lane)
         self._served_at = [0.0 for _ in Lane]
         self._backlog_s = [0.0 for _ in Lane]  # estimated work that waits, by lane
-        self._waiting_tokens = 0
+        self._waiting_tokens = 0.0
         self._running = 0
+        self._runs = [0 for _ in Lane]
+        self._tokens = [0 for _ in Lane]
+        self._busy_s = 0.0
         self._stopping = False
         self._changed = threading.Condition(threading.RLock())
         self._threads = [
@@ -77,65 +86,111 @@ class Scheduler:
             thread.start()
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Queue a job and return its future; cancelling the future frees the job's place.
+        """Admit a job and return its future; cancelling the future frees the job's place. `feed` brings its items.
 
         Raises:
             InvalidRequest: the job is larger than the whole queue.
             Overloaded: the queue is full.
             ShuttingDown: `stop` was called.
         """
-        tokens = _tokens(job.items)
-        if tokens > self._queue_tokens:
+        if job.tokens > self._queue_tokens:
             raise InvalidRequest(
                 "request",
-                f"{tokens} tokens",
+                f"{job.tokens} tokens",
                 f"the server's whole queue holds {self._queue_tokens}",
                 "send less at once, or raise queue_tokens on the server",
             )
         with self._changed:
             if self._stopping:
                 raise ShuttingDown("the server is stopping; send the request to another one")
-            if self._waiting_tokens + tokens > self._queue_tokens:
+            if self._waiting_tokens + job.tokens > self._queue_tokens:
                 raise Overloaded(
-                    f"the queue is full: {self._waiting_tokens} tokens wait, this request brings {tokens}, and"
-                    f" queue_tokens is {self._queue_tokens}; try again later, or send less at once",
+                    f"the queue is full: {self._waiting_tokens:.0f} tokens wait, this request brings {job.tokens},"
+                    f" and queue_tokens is {self._queue_tokens}; try again later, or send less at once",
                     retry_after_ms=self._retry_after_ms(),
                 )
-            lane = self._lanes[job.lane]
-            if not lane:
-                self._served_at[job.lane] = self.clock()
-            bisect.insort(lane, job, key=lambda waiting: waiting.deadline)
-            self._count(job.lane, tokens, job.seconds_a_token)
-            self._changed.notify(min(len(job.items), self.slots))
+            self._count(job, job.tokens)
         job.future.add_done_callback(lambda future: self._withdraw(job) if future.cancelled() else None)
         return job.future
+
+    def feed(self, job: Job, items: Sequence[Encoded]) -> bool:
+        """Give a job its next items, and return whether it takes more."""
+        with self._changed:
+            if job.closed:
+                return False
+            if self._stopping:
+                self.fail(job, ShuttingDown("the server stopped before it came to this request"))
+                return False
+            if job.fed_s is None:
+                job.fed_s = self.clock()
+            if not job.ready:
+                self._insert(job)
+            expected = job.missing_tokens
+            job.items += items
+            self._count(job, _tokens(items) - (expected - job.missing_tokens))
+            self._changed.notify(min(len(items), self.slots))
+            return len(job.items) < job.count
+
+    def prolong(self, job: Job, deadline: float) -> None:
+        """Give a job until a later deadline, for a caller who joins it; an earlier one changes nothing."""
+        with self._changed:
+            if deadline <= job.deadline:
+                return
+            waits = job in self._lanes[job.lane]
+            if waits:
+                self._lanes[job.lane].remove(job)
+            job.deadline = deadline
+            if waits:
+                self._insert(job)
 
     def wait_s(self, lane: Lane) -> float:
         """Estimate how long a job that comes now waits for its first run, in seconds."""
         with self._changed:
             return sum(self._backlog_s[: lane + 1]) / self.slots
 
+    def outcome(self, job: Job) -> Outcome:
+        """Return what is done of a job by now, in arrays that later runs do not touch."""
+        with self._changed:
+            return Outcome(job.values.copy(), job.done.copy())
+
     def close(self, job: Job) -> None:
         """Settle a job with what is done by now; nothing more of it is begun."""
         with self._changed:
             self._withdraw(job)
-            self._settle(job, job.outcome())
+            self._settle(job, self.outcome(job))
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Settle a job with an error; nothing more of it is begun."""
+        self._withdraw(job)
+        self._settle(job, error)
 
     def statistics(self) -> Statistics:
-        """Return what waits and runs now."""
+        """Return what waits and runs now, and what was run."""
         with self._changed:
-            return Statistics(tuple(len(lane) for lane in self._lanes), self._waiting_tokens, self._running)
+            return Statistics(
+                tuple(len(lane) for lane in self._lanes),
+                round(self._waiting_tokens),
+                self._running,
+                tuple(self._runs),
+                tuple(self._tokens),
+                self._busy_s,
+            )
 
     def stop(self) -> None:
         """Refuse new jobs, fail those that wait, and end the slots after their present run."""
         with self._changed:
             self._stopping = True
             for job in [job for lane in self._lanes for job in lane]:
-                self._withdraw(job)
-                self._settle(job, ShuttingDown("the server stopped before it came to this request"))
+                self.fail(job, ShuttingDown("the server stopped before it came to this request"))
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _insert(self, job: Job) -> None:
+        lane = self._lanes[job.lane]
+        if not lane:
+            self._served_at[job.lane] = self.clock()
+        bisect.insort(lane, job, key=lambda waiting: waiting.deadline)
 
     def _retry_after_ms(self) -> int:
         """Say when to come back: once the backlog is done, and not all at the same moment."""
@@ -150,24 +205,36 @@ class Scheduler:
                         return
                     self._changed.wait()
                 self._running += 1
+                began_s = self.clock()
             self._run(parts)
             with self._changed:
                 self._running -= 1
+                self._busy_s += self.clock() - began_s
 
     def _next_run(self) -> tuple[Part, ...]:
         """Take the most urgent run off its lane; the lock is held."""
         now = self.clock()
-        for lane in self._lanes:
-            while lane and lane[0].deadline <= now:  # the earliest deadline is in front
-                self.close(lane[0])
-        parts = take(self._lanes, [now - served_at for served_at in self._served_at])
+        while parts := take(self._lanes, [now - served_at for served_at in self._served_at]):
+            first = parts[0]
+            if now + first.job.model.estimate_s([len(first.items[0])]) < first.job.deadline:
+                break
+            # Its next item would end too late. What still runs of it may yet end in time.
+            self._withdraw(first.job)
+            if not first.job.running:
+                self.close(first.job)
         for part in parts:
             job = part.job
+            job.began_s = now if job.began_s is None else job.began_s
             job.next = part.stop
+            job.running += part.stop - part.start
+            tokens = _tokens(part.items)
             self._served_at[job.lane] = now
-            self._count(job.lane, -_tokens(part.items), job.seconds_a_token)
-            if not job.waiting:
+            self._tokens[job.lane] += tokens
+            self._count(job, -tokens)
+            if not job.ready:
                 self._lanes[job.lane].remove(job)
+        if parts:
+            self._runs[parts[0].job.lane] += 1
         return parts
 
     def _run(self, parts: tuple[Part, ...]) -> None:
@@ -180,8 +247,7 @@ class Scheduler:
             failed = InferenceFailed("the model could not run this input; the server's log has the cause")
             failed.__cause__ = error
             for part in parts:
-                self._withdraw(part.job)
-                self._settle(part.job, failed)
+                self.fail(part.job, failed)
             return
         offset = 0
         for part in parts:
@@ -194,16 +260,23 @@ class Scheduler:
         with self._changed:
             job.values[part.start : part.stop] = values
             job.done[part.start : part.stop] = True
+            job.running -= part.stop - part.start
             if job.done.all():
+                self._withdraw(job)
                 self._settle(job, Outcome(job.values, job.done))
+            elif job.closed and not job.running:
+                self._settle(job, self.outcome(job))
 
     def _withdraw(self, job: Job) -> None:
-        """Take what still waits of a job off its lane, if anything does."""
+        """Begin nothing more of a job: take what waits of it off its lane, and expect nothing more."""
         with self._changed:
-            if job.waiting and job in self._lanes[job.lane]:
+            if job.closed:
+                return
+            job.closed = True
+            if job in self._lanes[job.lane]:
                 self._lanes[job.lane].remove(job)
-                self._count(job.lane, -_tokens(job.waiting), job.seconds_a_token)
-                job.next = len(job.items)
+            self._count(job, -(_tokens(job.waiting) + job.missing_tokens))
+            job.next = len(job.items)
 
     def _settle(self, job: Job, result: Outcome | Exception) -> None:
         """Resolve the job's future, unless that has happened already."""
@@ -217,10 +290,10 @@ class Scheduler:
             else:
                 job.future.set_result(result)
 
-    def _count(self, lane: Lane, tokens: int, seconds_a_token: float) -> None:
-        self._waiting_tokens += tokens
-        # Sums of floats drift; an empty lane is exactly empty.
-        self._backlog_s[lane] = max(0.0, self._backlog_s[lane] + tokens * seconds_a_token)
+    def _count(self, job: Job, tokens: float) -> None:
+        # Sums of floats drift; an empty queue is exactly empty.
+        self._waiting_tokens = max(0.0, self._waiting_tokens + tokens)
+        self._backlog_s[job.lane] = max(0.0, self._backlog_s[job.lane] + tokens * job.seconds_a_token)
 
 
 def _tokens(items: Sequence[Encoded]) -> int:

@@ -15,7 +15,7 @@ from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server import convert
 from shortlist.server.errors import InvalidRequest, UnknownDocument, shown
 from shortlist.server.lanes import Lane
-from shortlist.server.pipeline import DEFAULT_TOP_K, Pipeline, Query
+from shortlist.server.pipeline import DEFAULT_TOP_K, Pipeline, Query, Timing
 
 if TYPE_CHECKING:
     import grpc
@@ -71,11 +71,16 @@ class Retrieval(pb_grpc.RetrievalServicer):
         )
 
     async def Upsert(self, request: pb.UpsertRequest, context: Context) -> pb.UpsertResponse:
+        began = time.perf_counter()
         self._limits.batch("documents", len(request.documents))
         documents = [convert.document(message, place) for place, message in enumerate(request.documents)]
         done = await self._pipeline.upsert(request.collection, documents, self._deadlines.of(context))
         return pb.UpsertResponse(
-            inserted=done.inserted, updated=done.updated, unchanged=done.unchanged, truncated=done.truncated
+            inserted=done.inserted,
+            updated=done.updated,
+            unchanged=done.unchanged,
+            truncated=done.truncated,
+            timing=convert.timing_message(done.timing, time.perf_counter() - began),
         )
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
@@ -116,7 +121,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             blend=request.blend if request.HasField("blend") else None,
         )
         found = await self._pipeline.search(query)
-        return convert.search_response(found, request, 1000 * (time.perf_counter() - began))
+        return convert.search_response(found, request, time.perf_counter() - began)
 
 
 class Inference(pb_grpc.InferenceServicer):
@@ -130,6 +135,7 @@ class Inference(pb_grpc.InferenceServicer):
         self._description = description
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
+        began = time.perf_counter()
         kind = convert.text_kind(request.kind)
         self._limits.texts("texts", request.texts)
         lane = Lane.QUERY if kind == "query" else Lane.INGEST
@@ -137,14 +143,16 @@ class Inference(pb_grpc.InferenceServicer):
         return pb.EmbedResponse(
             embeddings=[pb.Embedding(values=vector) for vector in embedded.vectors.tolist()],
             truncated=sum(embedded.truncated),
+            timing=convert.timing_message(Timing(spent=embedded.spent), time.perf_counter() - began),
         )
 
     async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:
+        began = time.perf_counter()
         top_k = request.top_k if request.HasField("top_k") else len(request.documents)
         if request.HasField("top_k"):
             self._limits.top_k(top_k)
         scored = await self._pipeline.rerank(request.query, request.documents, self._deadlines.of(context))
-        return convert.rerank_response(scored, top_k)
+        return convert.rerank_response(scored, top_k, time.perf_counter() - began)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         self._limits.texts("texts", request.texts)

@@ -21,6 +21,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (1, _MOST_THREADS),
     "batch_tokens": (0, 2**31 - 1),
     "queue_tokens": (1, 2**40),
+    "cache_mb": (0, 2**20),
+    "metrics_port": (0, 65_535),
     "default_deadline_s": (0.001, 30 * _A_DAY_S),
     "deadline_margin_ms": (0, 1000 * _A_DAY_S),
     "auto_rerank_all": (0, _MOST_DOCUMENTS),
@@ -54,6 +56,10 @@ class Settings:
         metadata={"help": "address to listen on; 0.0.0.0 for every interface (there is no authentication)"},
     )
     port: int = field(default=50051, metadata={"help": "port to listen on; 0 takes a free one and prints it"})
+    metrics_port: int = field(
+        default=0,
+        metadata={"help": "port of http://HOST:PORT/metrics, in Prometheus's format; 0: none"},
+    )
     embedder_variant: str = field(
         default="auto",
         metadata={
@@ -100,6 +106,13 @@ class Settings:
     queue_tokens: int = field(
         default=2_000_000,
         metadata={"help": "tokens that may wait for a slot; beyond it requests get RESOURCE_EXHAUSTED"},
+    )
+    cache_mb: int = field(
+        default=64,
+        metadata={
+            "help": "megabytes for vectors of queries and scores of (query, document version) that may be asked for"
+            " again; 0: nothing is kept"
+        },
     )
     default_deadline_s: float = field(
         default=30.0, metadata={"help": "deadline, in seconds, of a call that brings none"}

@@ -21,6 +21,7 @@ from shortlist.server.errors import BundleError
 Ids = NDArray[np.int64]
 
 _CHARACTERS_A_TOKEN = 16  # English has 4 to 5; what has more is looked at further
+_MEMORY = 0.9  # weight of the past in what is learned of characters a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,32 @@ class Tokenizer:
         self._whole = FastTokenizer.from_str(self._fast.to_str())
         self._whole.no_truncation()
         self._fast.enable_truncation(self.max_tokens, strategy="longest_first")
+        self._tokens_a_character = 0.25  # usual for English; learned from what is encoded
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Encode each text on its own."""
-        return [_encoded(found) for found in self._fast.encode_batch_fast([self._begin(text) for text in texts])]
+        return self._learned(
+            self._fast.encode_batch_fast([self._begin(text) for text in texts]), sum(map(len, texts))
+        )
 
     def encode_pairs(self, query: str, documents: Sequence[str]) -> list[Encoded]:
         """Encode each document beside the query."""
+        characters = len(query) * len(documents) + sum(map(len, documents))
         query = self._begin(query)
         pairs = [(query, self._begin(document)) for document in documents]
-        return [_encoded(found) for found in self._fast.encode_batch_fast(pairs)]
+        return self._learned(self._fast.encode_batch_fast(pairs), characters)
+
+    def estimate(self, characters: int) -> int:
+        """Return about how many tokens a text of that many characters has, or a pair of texts together."""
+        return max(1, min(self.max_tokens, round(characters * self._tokens_a_character)))
+
+    def _learned(self, found: Sequence[Encoding], characters: int) -> list[Encoded]:
+        """Take over what was encoded, and learn how many tokens a character makes; cut texts tell nothing of that."""
+        items = [_encoded(one) for one in found]
+        if characters and not any(item.truncated for item in items):
+            now = sum(map(len, items)) / characters
+            self._tokens_a_character = _MEMORY * self._tokens_a_character + (1 - _MEMORY) * now
+        return items
 
     def show(self, texts: Sequence[str], query: str = "") -> list[Tokens]:
         """Return each text's tokens as strings, beside the query if there is one."""

@@ -16,7 +16,8 @@ MARGIN_S = 2.0
 def client(tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """Return a client of a server that stops its work long before a deadline."""
     models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
-    options = ("--deadline-margin-ms", str(1000 * MARGIN_S), "--log-level", "warning")
+    # Without a cache: the same search is timed once and cut short the second time.
+    options = ("--deadline-margin-ms", str(1000 * MARGIN_S), "--cache-mb", "0", "--log-level", "warning")
     data = str(tmp_path_factory.mktemp("data"))
     with local.serving(*models, *options, "--data", data) as address, Client(address, timeout_s=100) as opened:
         yield opened

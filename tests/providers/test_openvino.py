@@ -1,5 +1,6 @@
 """OpenVINO on a CPU, with a real server: the CPU provider's scores, and a start that stops when asked too much."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from shortlist.bench import local
+from shortlist.bench import local, variants
 from shortlist.client import Client
 from shortlist.server import bundle, cores
 from shortlist.server.graph import Graph
@@ -144,6 +145,25 @@ def test_a_server_runs_int8_static(
         assert (described.variant, described.provider) == ("int8-static", "OpenVINOExecutionProvider")
         difference = np.abs(np.subtract(by_index(client), by_index(clients["cpu"])))
         assert 0 < difference.max() < NEAR
+
+
+def test_the_benchmark_holds_it_against_the_cpu_provider(
+    static: bundle.Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """One command times fp32 on the CPU provider and what OpenVINO runs, with the former as the base."""
+    lists = tmp_path / "lists.json"
+    lists.write_text(json.dumps([{"query": QUERY, "hits": [{"content": text} for text in DOCUMENTS[:4]]}]))
+    given = ["--reranker", str(static.path), "--candidates", str(lists), "--provider", "openvino", "--rounds", "1"]
+    monkeypatch.setattr("sys.argv", ["variants", *given])
+    assert variants.main() == 0
+    found = [(one["variant"], one["provider"], one["speed"]) for one in json.loads(lines(capsys)[-1])]
+    assert found[0] == ("fp32", "cpu", 1.0)
+    assert [one[:2] for one in found[1:]] == [("fp32", "openvino"), ("int8-static", "openvino")]
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what was printed."""
+    return capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,30 @@ def test_a_failing_variant_runs_by_name_with_a_warning(tmp_path: Path, caplog: p
     assert record.getMessage() == f"int8 of {one.path} failed its gate: top10_overlap 0.9000 is below 0.98"
 
 
+@pytest.mark.parametrize("asked", [AUTO, "int8"])
+def test_a_precision_that_was_not_judged_is_a_warning(
+    tmp_path: Path, machine: Machine, caplog: pytest.LogCaptureFixture, asked: str
+):
+    """Half precision changes results too, and the gate did not see it: the log says so, named or auto."""
+    one = bundle(tmp_path, THREE)
+    name = choose(one, asked, "openvino", (), Timings(tmp_path / "t"), machine.load, "bf16")
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{name} of {one.path} was judged without --precision bf16, which changes results too"
+    )
+
+
+@pytest.mark.parametrize(("name", "warned"), [("int8-token", True), ("fp32", False)])
+def test_a_verdict_from_a_processor_with_vnni(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, *, warned: bool
+):
+    """Where export's processor had VNNI and this one has not, int8 is a warning and fp32 is none."""
+    monkeypatch.setattr(cores, "processor", lambda: "An older one avx2 avx512f")
+    one = bundle(tmp_path, THREE, "A newer one avx2 avx512f avx512_vnni")
+    assert choose(one, name, "cpu", (), Timings(tmp_path / "t"), timed_nothing) == name
+    assert ["judged on a processor with VNNI" in record.getMessage() for record in caplog.records] == [True] * warned
+
+
 def test_a_name_that_is_not_there_is_left_to_the_bundle(tmp_path: Path):
     """A variant that the bundle lacks is returned as it is: loading it says what there is."""
     one = bundle(tmp_path, THREE)
@@ -179,6 +203,15 @@ def test_figures_of_one_provider_are_not_anothers(tmp_path: Path, machine: Machi
     assert machine.loaded == [*THREE, *THREE]
     for provider in ("cpu", "openvino"):
         choose(one, AUTO, provider, (), Timings(path), timed_nothing)
+
+
+def test_figures_of_one_precision_are_not_anothers(tmp_path: Path, machine: Machine):
+    """Each precision of a provider is timed for itself."""
+    one = bundle(tmp_path, THREE)
+    for _ in range(2):
+        choose(one, AUTO, "openvino", (), Timings(tmp_path / "t"), machine.load)
+        choose(one, AUTO, "openvino", (), Timings(tmp_path / "t"), machine.load, "bf16")
+    assert machine.loaded == [*THREE, *THREE]
 
 
 def test_a_graph_that_changed_is_timed_again(tmp_path: Path, machine: Machine):

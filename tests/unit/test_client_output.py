@@ -1,7 +1,7 @@
 """What commands print."""
 
 from shortlist.client import output, search
-from shortlist.client.types import Hit, SearchResult, SearchTiming
+from shortlist.client.types import Hit, SearchResult, Timing
 
 HITS = (
     Hit("b", 0.9, 0.25, 7, "Title", "text\nin two\x1b[2J lines", {}),
@@ -18,7 +18,7 @@ def result(**changes):
         "mode": "two-stage",
         "degraded": None,
         "truncated": 0,
-        "timing": SearchTiming(1.0, 2.0, 3.0, 6.5),
+        "timing": Timing(0.1, 0.2, 3.7, 2.0, 0.0, 6.5, 1.0, 3.0),
     }
     return SearchResult(**(fields | changes))
 

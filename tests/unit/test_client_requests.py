@@ -94,7 +94,9 @@ def test_search_result():
         mode=pb.MODE_TWO_STAGE,
         degraded=pb.DEGRADED_DEADLINE,
         truncated=3,
-        timing=pb.SearchTiming(embed_ms=1, retrieve_ms=2, rerank_ms=3, total_ms=6.5),
+        timing=pb.Timing(
+            tokenize_ms=0.25, queue_ms=0.5, infer_ms=3, retrieve_ms=2, total_ms=6.5, embed_ms=1, rerank_ms=3.5
+        ),
     )
     expected = types.SearchResult(
         hits=(types.Hit("b", 0.5, 0.25, 2, "B", "b", {}), types.Hit("a", None, 0.5, 1, "", "", {})),
@@ -103,7 +105,7 @@ def test_search_result():
         mode="two-stage",
         degraded="deadline",
         truncated=3,
-        timing=types.SearchTiming(1.0, 2.0, 3.0, 6.5),
+        timing=types.Timing(0.25, 0.5, 3.0, 2.0, 0.0, 6.5, 1.0, 3.5),
     )
     assert expected == responses.search(response)
 

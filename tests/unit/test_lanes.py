@@ -32,7 +32,9 @@ def item(length: int) -> Encoded:
 
 def job(lane: Lane, model: Model, lengths: Sequence[int], deadline: float = 10.0) -> Job:
     """Return a job with items of these lengths."""
-    return Job(lane, model, [item(length) for length in lengths], deadline)
+    made = Job(lane, model, lengths, deadline)
+    made.items += [item(length) for length in lengths]
+    return made
 
 
 FRESH = [0.0, 0.0, 0.0]
@@ -109,7 +111,7 @@ def test_repeated_takes_run_every_item_once(lengths: list[list[int]], budget: in
         for part in parts:
             taken[id(part.job)] += range(part.start, part.stop)
             part.job.next = part.stop
-        waiting = [each for each in waiting if each.waiting]
+        waiting = [each for each in waiting if each.ready]
     assert [taken[id(each)] for each in jobs] == [list(range(len(each.items))) for each in jobs]
 
 

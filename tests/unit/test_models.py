@@ -2,20 +2,21 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from shortlist.server.errors import DeadlineExceeded
+from shortlist.server.errors import DeadlineExceeded, InferenceFailed
+from shortlist.server.flights import Flights, TokenizingPool
 from shortlist.server.lanes import Lane
-from shortlist.server.models import Embedder, Scored, Scorer, TokenizingPool
+from shortlist.server.models import Embedder, Scored, Scorer
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.tokens import Encoded
 
 WAIT_S = 20.0
+CACHE_BYTES = 1 << 20
 
 
 class Graph:
@@ -43,6 +44,9 @@ class Words:
     """Tokenize by words."""
 
     max_tokens = 512
+
+    def estimate(self, characters: int) -> int:
+        return max(1, characters // 4)
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         lengths = [max(1, len(text.split())) for text in texts]
@@ -85,15 +89,21 @@ def pool() -> Iterator[TokenizingPool]:
     made.close()
 
 
+@pytest.fixture
+def flights(scheduler: Scheduler, pool: TokenizingPool) -> Flights:
+    """Return an empty sky."""
+    return Flights(scheduler, pool)
+
+
 def let_go(graph: Graph, runs: int) -> None:
     """Let runs of the graph end."""
     for _ in range(runs):
         graph.go.release()
 
 
-async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
+async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, flights: Flights):
     """A query gets the model's query prefix, and a document its own."""
-    embedder = Embedder(BUNDLE, graph, scheduler, pool)
+    embedder = Embedder(BUNDLE, graph, flights, CACHE_BYTES)
     let_go(graph, 2)
     deadline = scheduler.clock() + WAIT_S
     query = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
@@ -101,9 +111,9 @@ async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, pool
     assert (query.lengths, document.lengths) == ((3,), (2,))
 
 
-async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
+async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Graph, flights: Flights):
     """When its caller is gone, what waits of a call is dropped at once and never run."""
-    scorer = Scorer(BUNDLE, graph, scheduler, pool)
+    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
     call = asyncio.create_task(scorer.score("q", ["a b c"] * 50, scheduler.clock() + WAIT_S))
     assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
     call.cancel()
@@ -113,79 +123,142 @@ async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Gr
     let_go(graph, 1)
 
 
-async def test_a_score_is_cut_at_its_deadline(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
+async def test_a_score_is_cut_at_its_deadline(scheduler: Scheduler, graph: Graph, flights: Flights):
     """At the deadline the call returns with what is done, and says which; the order puts that first."""
-    scorer = Scorer(BUNDLE, graph, scheduler, pool)
+    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
     let_go(graph, 2)
     scored = await scorer.score("q", ["one", "one two three", "one two", "one"], scheduler.clock() + 0.2)
     assert scored.done.tolist() == [True, True, False, False]
     assert scored.order() == [1, 0, 2, 3]
 
 
-async def test_a_deadline_in_the_past_scores_nothing(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
+async def test_a_deadline_in_the_past_scores_nothing(scheduler: Scheduler, graph: Graph, flights: Flights):
     """Without any time left nothing is tokenized or run, and the order is the one that came in."""
-    scorer = Scorer(BUNDLE, graph, scheduler, pool)
+    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
     scored = await scorer.score("q", ["one", "two"], scheduler.clock() - 1)
     assert (scored.done.any(), scored.order(), graph.runs) == (False, [0, 1], 0)
 
 
-async def test_an_embed_is_whole_or_refused(scheduler: Scheduler, graph: Graph, pool: TokenizingPool):
+async def test_an_embed_is_whole_or_refused(scheduler: Scheduler, graph: Graph, flights: Flights):
     """An embedding that is not finished at its deadline fails, telling how far it came."""
-    embedder = Embedder(BUNDLE, graph, scheduler, pool)
+    embedder = Embedder(BUNDLE, graph, flights, CACHE_BYTES)
     let_go(graph, 1)
     with pytest.raises(DeadlineExceeded, match="1 of 2 texts were done"):
         await embedder.embed(["one", "two"], "document", Lane.INGEST, scheduler.clock() + 0.2)
 
 
 async def test_an_embed_that_cannot_be_done_is_refused_at_once(
-    scheduler: Scheduler, graph: Graph, pool: TokenizingPool, monkeypatch: pytest.MonkeyPatch
+    scheduler: Scheduler, graph: Graph, flights: Flights, monkeypatch: pytest.MonkeyPatch
 ):
     """Where the cost model says that the deadline cannot be met, nothing is queued."""
     monkeypatch.setattr(graph, "estimate_s", lambda lengths: 10.0 * sum(lengths))
-    embedder = Embedder(BUNDLE, graph, scheduler, pool)
-    with pytest.raises(DeadlineExceeded, match="this takes about 20000 ms"):
+    embedder = Embedder(BUNDLE, graph, flights, CACHE_BYTES)
+    with pytest.raises(DeadlineExceeded, match="this takes about 10000 ms"):
         await embedder.embed(["one two"], "document", Lane.INGEST, scheduler.clock() + 5)
     assert scheduler.statistics().waiting_jobs == (0, 0, 0)
 
 
-async def test_tokenizing_ends_with_its_time(pool: TokenizingPool):
-    """What is tokenized at the end of its time is returned, and nothing more is begun."""
-    seen: list[int] = []
-
-    def encode(texts: Sequence[str]) -> list[Encoded]:
-        seen.append(len(texts))
-        if len(seen) == 2:
-            until.set()
-            assert over.wait(WAIT_S)
-        return Words().encode(texts)
-
-    until, over = threading.Event(), threading.Event()
-    call = asyncio.create_task(pool.encode(encode, ["word " * 100] * 1000, time.monotonic() + 0.2))
-    assert await asyncio.to_thread(until.wait, WAIT_S)
-    await asyncio.sleep(0.2)  # the time that it has
-    over.set()
-    assert len(await call) == sum(seen) < 1000
-    assert len(seen) == 2
+async def test_what_a_query_brought_is_not_computed_again(scheduler: Scheduler, graph: Graph, flights: Flights):
+    """A query's second embedding comes from the cache, equal and without a run; a document's does not."""
+    embedder = Embedder(BUNDLE, graph, flights, CACHE_BYTES)
+    let_go(graph, 3)
+    deadline = scheduler.clock() + WAIT_S
+    first = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
+    again = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
+    assert (again.vectors.tolist(), again.lengths, graph.runs) == (first.vectors.tolist(), first.lengths, 1)
+    for _ in range(2):
+        await embedder.embed(["one two"], "document", Lane.INGEST, deadline)
+    assert (graph.runs, embedder.cache.hits, embedder.cache.misses) == (3, 1, 1)
 
 
-async def test_a_caller_who_leaves_ends_tokenizing(pool: TokenizingPool):
+async def test_only_unknown_pairs_are_scored(scheduler: Scheduler, graph: Graph, flights: Flights):
+    """A second score of the same query runs the versions that are new, and puts all in their places."""
+    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
+    let_go(graph, 4)
+    deadline = scheduler.clock() + WAIT_S
+    await scorer.score("q", ["one", "one two"], deadline, [(0, 1), (0, 2)])
+    scored = await scorer.score("q", ["a b c", "one two", "a b c d"], deadline, [(0, 3), (0, 2), (0, 4)])
+    assert (scored.logits.tolist(), scored.done.all(), graph.runs) == ([3, 2, 4], True, 4)
+
+
+async def test_another_version_is_scored_again(scheduler: Scheduler, graph: Graph, flights: Flights):
+    """A document that was replaced gets a new score, though its text came before under another number."""
+    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
+    let_go(graph, 2)
+    deadline = scheduler.clock() + WAIT_S
+    assert (await scorer.score("q", ["one"], deadline, [(0, 1)])).logits.tolist() == [1]
+    assert (await scorer.score("q", ["one two"], deadline, [(0, 2)])).logits.tolist() == [2]
+
+
+async def test_without_a_cache_all_is_computed(scheduler: Scheduler, graph: Graph, flights: Flights):
+    """With no bytes for it nothing is remembered."""
+    scorer = Scorer(BUNDLE, graph, flights, 0)
+    let_go(graph, 2)
+    for _ in range(2):
+        await scorer.score("q", ["one"], scheduler.clock() + WAIT_S, [(0, 1)])
+    assert graph.runs == 2
+
+
+async def test_identical_queries_share_a_run(scheduler: Scheduler, graph: Graph, flights: Flights):
+    """Queries that come while the same one is under way get its vector; all of them one run."""
+    embedder = Embedder(BUNDLE, graph, flights, 0)
+    deadline = scheduler.clock() + WAIT_S
+    calls = [asyncio.create_task(embedder.embed(["one two"], "query", Lane.QUERY, deadline)) for _ in range(5)]
+    assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
+    let_go(graph, 1)
+    vectors = [(await call).vectors.tolist() for call in calls]
+    assert vectors == [[[3.0]]] * 5
+    assert (graph.runs, flights.joined) == (1, 4)
+
+
+async def test_a_shared_run_outlives_the_caller_who_began_it(scheduler: Scheduler, graph: Graph, flights: Flights):
+    """When the first caller leaves, or its deadline comes, the others still get the whole of the job."""
+    scorer = Scorer(BUNDLE, graph, flights, 0)
+    texts, versions = ["one", "one two", "a b c"], [(0, 1), (0, 2), (0, 3)]
+    now = scheduler.clock()
+    gone = asyncio.create_task(scorer.score("q", texts, now + WAIT_S, versions))
+    hasty = asyncio.create_task(scorer.score("q", texts, now + 0.2, versions))
+    patient = asyncio.create_task(scorer.score("q", texts, now + 2 * WAIT_S, versions))
+    assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
+    gone.cancel()
+    assert not (await hasty).done.any()
+    let_go(graph, 3)
+    assert (await patient).logits.tolist() == [1, 2, 3]
+    assert graph.runs == 3
+
+
+async def test_texts_that_cannot_be_tokenized_fail_their_call(scheduler: Scheduler, graph: Graph, flights: Flights):
+    """An error while tokenizing reaches its caller and frees the job's place."""
+    scorer = Scorer(BUNDLE, graph, flights, 0)
+
+    def encode_pairs(query: str, documents: Sequence[str]) -> list[Encoded]:
+        raise RuntimeError("no tokens today")
+
+    scorer.tokenizer.encode_pairs = encode_pairs
+    with pytest.raises(InferenceFailed, match="could not be tokenized"):
+        await scorer.score("q", ["one"], scheduler.clock() + WAIT_S)
+    assert scheduler.statistics().waiting_tokens == 0
+
+
+async def test_a_caller_who_leaves_ends_tokenizing(scheduler: Scheduler, graph: Graph, flights: Flights):
     """After a caller left, no further slice of its texts is begun."""
+    scorer = Scorer(BUNDLE, graph, flights, 0)
     seen: list[int] = []
     entered, over = threading.Event(), threading.Event()
 
-    def encode(texts: Sequence[str]) -> list[Encoded]:
-        seen.append(len(texts))
+    def encode_pairs(query: str, documents: Sequence[str]) -> list[Encoded]:
+        seen.append(len(documents))
         entered.set()
         assert over.wait(WAIT_S)
-        return Words().encode(texts)
+        return Words().encode(documents)
 
-    call = asyncio.create_task(pool.encode(encode, ["word " * 100] * 1000, time.monotonic() + WAIT_S))
+    scorer.tokenizer.encode_pairs = encode_pairs
+    call = asyncio.create_task(scorer.score("q", ["word " * 500] * 8, scheduler.clock() + WAIT_S))
     assert await asyncio.to_thread(entered.wait, WAIT_S)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
     over.set()
-    pool.close()
     assert len(seen) == 1
 
 

@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 
 import numpy as np
 import pytest
 
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
-from shortlist.server.lanes import Job, Lane
+from shortlist.server.lanes import Job, Lane, Spent
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.tokens import Encoded
 
@@ -55,10 +55,22 @@ class Gate:
         assert self.entered.acquire(timeout=WAIT_S)
 
 
-def job(model: Gate, lengths: Sequence[int], lane: Lane = Lane.RERANK, deadline: float = 1000.0) -> Job:
-    """Return a job with items of these lengths."""
-    items = [Encoded(np.ones(length, np.int64), np.zeros(length, np.int64), False) for length in lengths]
-    return Job(lane, model, items, deadline)
+def items(*lengths: int) -> list[Encoded]:
+    """Return items of these lengths."""
+    return [Encoded(np.ones(length, np.int64), np.zeros(length, np.int64), False) for length in lengths]
+
+
+def job(model: Gate, lengths: Sequence[int], lane: Lane = Lane.RERANK, deadline: float = 10_000.0) -> Job:
+    """Return a job of items of these lengths, none of which is there yet."""
+    return Job(lane, model, lengths, deadline)
+
+
+def submit(scheduler: Scheduler, model: Gate, lengths: Sequence[int], **options) -> Future:
+    """Submit a job with all of its items."""
+    made = job(model, lengths, **options)
+    future = scheduler.submit(made)
+    scheduler.feed(made, items(*lengths))
+    return future
 
 
 @pytest.fixture
@@ -85,16 +97,16 @@ def scheduler(gate: Gate, clock: Clock) -> Iterator[Scheduler]:
 def test_values_come_in_the_job_s_order(scheduler: Scheduler, gate: Gate):
     """A job's outcome holds one value an item, in the order of the items, all done."""
     gate.open(3)
-    outcome = scheduler.submit(job(gate, [5, 2, 9])).result(WAIT_S)
+    outcome = submit(scheduler, gate, [5, 2, 9]).result(WAIT_S)
     assert outcome.values[:, 0].tolist() == [5, 2, 9]
     assert outcome.done.all()
 
 
 def test_a_query_overtakes_a_rerank_after_one_run(scheduler: Scheduler, gate: Gate):
     """A query that comes while a rerank of many pairs is running waits for the present run only."""
-    rerank = scheduler.submit(job(gate, [1, 2, 3, 4]))
+    rerank = submit(scheduler, gate, [1, 2, 3, 4])
     gate.wait_until_entered()
-    query = scheduler.submit(job(gate, [7], Lane.QUERY))
+    query = submit(scheduler, gate, [7], lane=Lane.QUERY)
     gate.open(5)
     query.result(WAIT_S)
     rerank.result(WAIT_S)
@@ -103,10 +115,10 @@ def test_a_query_overtakes_a_rerank_after_one_run(scheduler: Scheduler, gate: Ga
 
 def test_the_earlier_deadline_runs_first(scheduler: Scheduler, gate: Gate):
     """Within a lane, the job whose deadline is nearer is run first."""
-    running = scheduler.submit(job(gate, [1]))
+    running = submit(scheduler, gate, [1])
     gate.wait_until_entered()
-    late = scheduler.submit(job(gate, [2], deadline=500.0))
-    early = scheduler.submit(job(gate, [3], deadline=400.0))
+    late = submit(scheduler, gate, [2], deadline=500.0)
+    early = submit(scheduler, gate, [3], deadline=400.0)
     gate.open(3)
     for future in (running, late, early):
         future.result(WAIT_S)
@@ -115,12 +127,11 @@ def test_the_earlier_deadline_runs_first(scheduler: Scheduler, gate: Gate):
 
 def test_a_full_queue_refuses_with_a_hint(scheduler: Scheduler, gate: Gate):
     """Beyond queue_tokens a job is refused at once, with the time after which to come back."""
-    scheduler.submit(job(gate, [50]))
+    submit(scheduler, gate, [50])
     gate.wait_until_entered()
-    waiting = job(gate, [60, 40])
-    scheduler.submit(waiting)
+    submit(scheduler, gate, [60, 40])
     with pytest.raises(Overloaded, match="queue_tokens is 100") as refused:
-        scheduler.submit(job(gate, [1]))
+        submit(scheduler, gate, [1])
     assert 100_000 <= refused.value.retry_after_ms <= 200_000  # 100 tokens wait, and Gate calls a token a second
     assert scheduler.statistics().waiting_tokens == 100
 
@@ -128,17 +139,17 @@ def test_a_full_queue_refuses_with_a_hint(scheduler: Scheduler, gate: Gate):
 def test_what_never_fits_is_refused_for_good(scheduler: Scheduler, gate: Gate):
     """A job larger than the whole queue is the caller's fault, not a matter of trying again."""
     with pytest.raises(InvalidRequest, match="request: got '101 tokens', but the server's whole queue holds 100"):
-        scheduler.submit(job(gate, [101]))
+        submit(scheduler, gate, [101])
 
 
 def test_cancelling_frees_the_place(scheduler: Scheduler, gate: Gate):
     """A cancelled job leaves the queue before it runs, and its tokens with it."""
-    scheduler.submit(job(gate, [1]))
+    submit(scheduler, gate, [1])
     gate.wait_until_entered()
-    cancelled = scheduler.submit(job(gate, [90]))
+    cancelled = submit(scheduler, gate, [90])
     assert cancelled.cancel()
     assert scheduler.statistics().waiting_tokens == 0
-    kept = scheduler.submit(job(gate, [80]))
+    kept = submit(scheduler, gate, [80])
     gate.open(2)
     assert kept.result(WAIT_S).done.all()
     assert gate.seen == [1, 80]
@@ -150,6 +161,7 @@ def test_closing_answers_with_what_is_done(scheduler: Scheduler, gate: Gate):
     """A closed job is settled at once with the items done by then; the rest is never run."""
     closing = job(gate, [4, 5, 6])
     future = scheduler.submit(closing)
+    scheduler.feed(closing, items(4, 5, 6))
     gate.wait_until_entered()
     gate.open(1)
     gate.wait_until_entered()  # the first is done, the second is running
@@ -165,18 +177,19 @@ def test_a_late_value_does_not_change_an_answer(scheduler: Scheduler, gate: Gate
     """A run that ends after its job was closed leaves the answer as it was given."""
     closing = job(gate, [4])
     future = scheduler.submit(closing)
+    scheduler.feed(closing, items(4))
     gate.wait_until_entered()
     scheduler.close(closing)
     gate.open(2)
-    scheduler.submit(job(gate, [9])).result(WAIT_S)  # the slot is past the late value
+    submit(scheduler, gate, [9]).result(WAIT_S)  # the slot is past the late value
     assert future.result(WAIT_S).values[:, 0].tolist() == [0]
 
 
 def test_an_expired_job_is_not_begun(scheduler: Scheduler, gate: Gate, clock: Clock):
     """A job whose deadline passes while it waits is settled with nothing done, and never runs."""
-    running = scheduler.submit(job(gate, [1]))
+    running = submit(scheduler, gate, [1])
     gate.wait_until_entered()
-    expired = scheduler.submit(job(gate, [2], deadline=5.0))
+    expired = submit(scheduler, gate, [2], deadline=5.0)
     clock.now = 6.0
     gate.open(1)
     running.result(WAIT_S)
@@ -186,8 +199,8 @@ def test_an_expired_job_is_not_begun(scheduler: Scheduler, gate: Gate, clock: Cl
 
 def test_a_failure_reaches_its_job_alone(scheduler: Scheduler, gate: Gate):
     """An exception in a run fails that job, with its cause chained; others and the slot go on."""
-    bad = scheduler.submit(job(gate, [13, 14]))
-    good = scheduler.submit(job(gate, [3]))
+    bad = submit(scheduler, gate, [13, 14])
+    good = submit(scheduler, gate, [3])
     gate.open(2)
     with pytest.raises(InferenceFailed) as failed:
         bad.result(WAIT_S)
@@ -196,13 +209,90 @@ def test_a_failure_reaches_its_job_alone(scheduler: Scheduler, gate: Gate):
     assert gate.seen == [13, 3]
 
 
+def test_what_would_end_too_late_is_not_begun(scheduler: Scheduler, gate: Gate, clock: Clock):
+    """A job whose next item cannot end before its deadline is answered at once with what it has."""
+    gate.open(1)
+    job_of_two = job(gate, [3, 30], deadline=20.0)
+    future = scheduler.submit(job_of_two)
+    scheduler.feed(job_of_two, items(3, 30))  # Gate calls a token a second
+    assert future.result(WAIT_S).done.tolist() == [True, False]
+    assert clock.now < job_of_two.deadline
+    assert scheduler.statistics().waiting_tokens == 0
+
+
+def test_the_first_items_run_before_the_last_are_there(scheduler: Scheduler, gate: Gate):
+    """A job that is fed in slices runs what it has, and is done once all of it was run."""
+    gate.open(3)
+    sliced = job(gate, [5, 2, 9])
+    future = scheduler.submit(sliced)
+    assert scheduler.feed(sliced, items(5))
+    gate.wait_until_entered()
+    assert not future.done()
+    assert not scheduler.feed(sliced, items(2, 9))
+    assert future.result(WAIT_S).values[:, 0].tolist() == [5, 2, 9]
+    assert not scheduler.feed(sliced, items(1))
+
+
+def test_a_job_s_place_is_taken_before_its_items_come(scheduler: Scheduler, gate: Gate):
+    """A job counts with its expected tokens from the start, and with the real ones as they come."""
+    gate.open(1)
+    first = job(gate, [40, 40])
+    scheduler.submit(first)
+    with pytest.raises(Overloaded):
+        submit(scheduler, gate, [30])
+    running = submit(scheduler, gate, [1])
+    running.result(WAIT_S)
+    scheduler.feed(first, items(10, 10))
+    gate.wait_until_entered()
+    assert scheduler.statistics().waiting_tokens <= 20
+    scheduler.close(first)
+    assert scheduler.statistics().waiting_tokens == 0
+
+
+def test_a_later_deadline_moves_a_job_back(scheduler: Scheduler, gate: Gate):
+    """Prolonging a waiting job puts it behind those that are more urgent now; an earlier deadline changes nothing."""
+    running = submit(scheduler, gate, [1])
+    gate.wait_until_entered()
+    moved = job(gate, [2], deadline=400.0)
+    future = scheduler.submit(moved)
+    scheduler.feed(moved, items(2))
+    other = submit(scheduler, gate, [3], deadline=500.0)
+    scheduler.prolong(moved, 600.0)
+    scheduler.prolong(moved, 100.0)
+    gate.open(3)
+    for each in (running, future, other):
+        each.result(WAIT_S)
+    assert gate.seen == [1, 3, 2]
+    assert moved.deadline == 600.0
+
+
+def test_where_the_time_went(scheduler: Scheduler, gate: Gate, clock: Clock):
+    """A job's time is split at its first items and its first run, and a caller who joined late counts from then."""
+    timed = job(gate, [4])
+    future = scheduler.submit(timed)
+    blocker = submit(scheduler, gate, [1])
+    gate.wait_until_entered()
+    clock.now = 1.0
+    scheduler.feed(timed, items(4))
+    clock.now = 3.0
+    gate.open(1)
+    blocker.result(WAIT_S)
+    gate.wait_until_entered()
+    clock.now = 7.0
+    gate.open(1)
+    future.result(WAIT_S)
+    assert timed.spent(0.0, 7.0) == Spent(1.0, 2.0, 4.0)
+    assert timed.spent(2.0, 7.0) == Spent(0.0, 1.0, 4.0)
+    assert timed.spent(5.0, 7.0) == Spent(0.0, 0.0, 2.0)
+
+
 def test_stopping_fails_what_waits(gate: Gate):
     """`stop` fails the jobs that wait, lets the present run end, and refuses new jobs."""
     scheduler = Scheduler(slots=1, queue_tokens=100)
     deadline = scheduler.clock() + 1000
-    scheduler.submit(job(gate, [1], deadline=deadline))
+    submit(scheduler, gate, [1], deadline=deadline)
     gate.wait_until_entered()
-    waiting = scheduler.submit(job(gate, [2], deadline=deadline))
+    waiting = submit(scheduler, gate, [2], deadline=deadline)
     stopper = threading.Thread(target=scheduler.stop)
     stopper.start()
     with pytest.raises(ShuttingDown):
@@ -210,13 +300,13 @@ def test_stopping_fails_what_waits(gate: Gate):
     gate.open(1)
     stopper.join(WAIT_S)
     with pytest.raises(ShuttingDown):
-        scheduler.submit(job(gate, [3], deadline=deadline))
+        submit(scheduler, gate, [3], deadline=deadline)
 
 
 def test_every_slot_takes_from_one_job(gate: Gate):
     """Two free slots run two items of the same job at once."""
     scheduler = Scheduler(slots=2, queue_tokens=100)
-    future = scheduler.submit(job(gate, [1, 2], deadline=scheduler.clock() + 1000))
+    future = submit(scheduler, gate, [1, 2], deadline=scheduler.clock() + 1000)
     gate.wait_until_entered()
     gate.wait_until_entered()  # both run before either ended
     gate.open(2)
@@ -233,20 +323,20 @@ def test_many_jobs_are_each_settled_once():
 
     scheduler = Scheduler(slots=4, queue_tokens=10**6)
     model, random = Quick(), np.random.default_rng(7)
-    jobs = [
-        job(model, random.integers(1, 9, size=random.integers(1, 20)).tolist(), deadline=scheduler.clock() + 1000)
-        for _ in range(400)
-    ]
+    sizes = [random.integers(1, 9, size=random.integers(1, 20)).tolist() for _ in range(400)]
+    jobs = [job(model, each, deadline=scheduler.clock() + 1000) for each in sizes]
     futures = [scheduler.submit(each) for each in jobs]
+    for each, lengths in zip(jobs, sizes, strict=True):
+        scheduler.feed(each, items(*lengths[:3]))
+        scheduler.feed(each, items(*lengths[3:]))
     for place, future in enumerate(futures):
         if place % 5 == 0:
             future.cancel()
         elif place % 5 == 1:
             scheduler.close(jobs[place])
-    for each, future in zip(jobs, futures, strict=True):
+    for lengths, future in zip(sizes, futures, strict=True):
         if not future.cancelled():
             outcome = future.result(WAIT_S)
-            lengths = np.array([len(item) for item in each.items], dtype=np.float32)
-            assert (outcome.values[:, 0] == np.where(outcome.done, lengths, 0)).all()
+            assert (outcome.values[:, 0] == np.where(outcome.done, np.float32(lengths), 0)).all()
     scheduler.stop()
     assert scheduler.statistics().waiting_tokens == 0
