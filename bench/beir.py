@@ -1,7 +1,12 @@
-"""Collections on disk as BEIR lays them out: corpus.jsonl, queries.jsonl, qrels.tsv."""
+"""Collections on disk as BEIR lays them out: corpus.jsonl, queries.jsonl, qrels.tsv.
+
+Some of them hold documents without a text (Cranfield's 471), which `shortlist index` refuses: a collection of one's
+own should not have them. A benchmark cannot mend its collection, so it leaves them out and says so.
+"""
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +19,7 @@ class Judged:
     corpus: Path  # corpus.jsonl, as `shortlist index` reads it
     queries: dict[str, str]  # id -> text
     relevant: dict[str, dict[str, int]]  # query id -> document id -> grade, above 0 is relevant
+    without_text: tuple[str, ...]  # documents of the corpus that no index takes
 
 
 def load(folder: Path) -> Judged:
@@ -30,4 +36,19 @@ def load(folder: Path) -> Judged:
     with (folder / "queries.jsonl").open(encoding="utf-8") as stream:
         texts = {entry["_id"]: entry["text"] for entry in map(json.loads, stream)}
     queries = {name: text for name, text in texts.items() if name in relevant}
-    return Judged(folder.name, folder / "corpus.jsonl", queries, relevant)
+    corpus = folder / "corpus.jsonl"
+    empty = tuple(entry["_id"] for _, entry in _documents(corpus) if not entry["text"].strip())
+    return Judged(folder.name, corpus, queries, relevant, empty)
+
+
+def write_indexable(judged: Judged, path: Path) -> None:
+    """Write the corpus without the documents that have no text."""
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(line for line, entry in _documents(judged.corpus) if entry["text"].strip())
+
+
+def _documents(corpus: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each line of a corpus, and what it holds."""
+    with corpus.open(encoding="utf-8") as stream:
+        for line in filter(str.strip, stream):
+            yield line, json.loads(line)

@@ -4,7 +4,8 @@
 
 Starts a server, indexes the folder's corpus, asks its queries over gRPC, and prints recall@50 of stage one and
 nDCG@10 of both stages (linear gain). Every query is asked of stage one; `--rerank-queries` of them, drawn with a
-seed, of both stages. The last line is the result as JSON.
+seed, of both stages. Documents without a text are left out of the index, and told; judgements of them stay, so they
+count as not found. The last line is the result as JSON.
 """
 
 import argparse
@@ -36,6 +37,7 @@ class Quality:
 
     collection: str
     documents: int
+    without_text: int  # documents that were left out
     queries: int
     recall_at_50: float  # stage one, all queries
     ndcg_at_10_stage_one: float  # all queries
@@ -76,7 +78,11 @@ def main() -> int:
             *("--reranker-variant", arguments.reranker_variant),
         )
         with local.serving(*models, *variants, "--data", data, "--log-level", "warning") as address:
-            index = ("index", "--address", address, "--collection", COLLECTION, str(judged.corpus))
+            corpus = Path(data) / "corpus.jsonl"
+            beir.write_indexable(judged, corpus)
+            if judged.without_text:
+                print(f"left out, as they have no text: {', '.join(judged.without_text)}", file=sys.stderr)
+            index = ("index", "--address", address, "--collection", COLLECTION, str(corpus))
             subprocess.run([local.SHORTLIST, *index], check=True)
             quality = asyncio.run(_measure(address, judged, arguments.rerank_queries, arguments.blend))
     print(json.dumps(asdict(quality)))
@@ -96,6 +102,7 @@ async def _measure(address: str, judged: beir.Judged, rerank_queries: int, blend
     return Quality(
         collection=judged.name,
         documents=collection.documents,
+        without_text=len(judged.without_text),
         queries=len(names),
         recall_at_50=_mean_recall(judged, names, dense),
         ndcg_at_10_stage_one=_mean_ndcg(judged, names, [_stage_one(result) for result in dense]),

@@ -58,11 +58,12 @@ def _index(address: str) -> None:
 
 def _search(address: str, queries: list[str]) -> None:
     with Client(address) as client:
+        blend = client.describe().reranker.blend
         for query in queries:
             result = client.search(
                 COLLECTION, query, top_k=CANDIDATES, candidates=CANDIDATES, mode="two-stage", include_text=False
             )
-            print("\n".join(report.lines(query, result)))
+            print("\n".join(report.lines(query, result, blend)))
 
 
 if __name__ == "__main__":

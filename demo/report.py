@@ -6,11 +6,18 @@ _SHOWN = 5
 _NAME_WIDTH = 38
 
 
-def lines(query: str, result: SearchResult) -> list[str]:
-    """Return the lines that show one search, both stages side by side."""
+def lines(query: str, result: SearchResult, blend: float) -> list[str]:
+    """Return the lines that show one search, both stages side by side.
+
+    Args:
+        query: what was asked.
+        result: what was found.
+        blend: the similarity's share in the final order; above 0, scores need not fall from line to line.
+    """
     timing = result.timing
     first = f"stage one: {result.candidates} candidates in {timing.embed_ms + timing.retrieve_ms:.0f} ms"
-    second = f"stage two: {result.reranked} reranked in {timing.rerank_ms:.0f} ms"
+    ordered = f", ordered by score with {blend:g} of similarity" if blend else ""
+    second = f"stage two: {result.reranked} reranked in {timing.rerank_ms:.0f} ms{ordered}"
     by_similarity = sorted(result.hits, key=lambda hit: hit.rank)
     rows = zip(by_similarity[:_SHOWN], result.hits[:_SHOWN], strict=False)
     return [

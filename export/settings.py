@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from shortlist.server.errors import SettingsError
+from shortlist.server.errors import SettingsError, check_share
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     # name -> the execution providers that it is for
@@ -116,9 +116,8 @@ class ExportSettings:
         if unknown := set(self.variants) - set(VARIANTS):
             raise SettingsError(f"variants names {min(unknown)!r}, but there are {', '.join(VARIANTS)}")
         for name in ("least_overlap", "least_tau", "most_ndcg_loss"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f"{name} is {getattr(self, name)}, but it must be 0 to 1")
-        if self.blend is not None and not 0 <= self.blend <= 1:
-            raise SettingsError(f"blend is {self.blend}, but a share is from 0 to 1")
+            check_share(name, getattr(self, name))
+        if self.blend is not None:
+            check_share("blend", self.blend)
         if self.max_tokens < 0:
             raise SettingsError(f"max_tokens is {self.max_tokens}, but it must be 0 or more")

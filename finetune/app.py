@@ -10,19 +10,21 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sentence_transformers import CrossEncoder
 from transformers import set_seed
 
 from shortlist.export import source
 from shortlist.export.source import Origin
-from shortlist.finetune import card, lists, models, quality, reading, training
+from shortlist.finetune import card, lists, models, quality, reading, teachers, training
 from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.lists import Index
-from shortlist.finetune.models import Dual, Teacher
+from shortlist.finetune.models import Dual, Floats
 from shortlist.finetune.quality import Figures, Panel
 from shortlist.finetune.reading import Examples
 from shortlist.finetune.settings import FinetuneSettings
+from shortlist.finetune.teachers import Teacher
 
 CARD = "README.md"
 HELD_OUT = "held-out"
@@ -48,7 +50,7 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str
         progress: takes one line a step.
 
     Returns:
-        The figures before and after, by set of queries.
+        The figures of the teacher, before and after, by set of queries.
 
     Raises:
         FinetuneError: the data, a model or the output's folder cannot be used; nothing was trained.
@@ -61,10 +63,11 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str
     set_seed(settings.seed)
     ready = _prepared(settings, examples, base, progress)
     began = time.monotonic()
-    before = _measured("Before", ready, progress)
+    taught = _measured("Teacher", ready, ready.teacher.agreement, progress)
+    before = _measured("Before", ready, partial(models.logits, ready.model), progress)
     made = lists.make(settings, ready.examples, ready.index, ready.teacher, progress)
     steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress)
-    after = _measured("After", ready, progress)
+    after = _measured("After", ready, partial(models.logits, ready.model), progress)
     told = card.Run(
         base=settings.base,
         teacher=ready.teacher.name,
@@ -79,6 +82,7 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str
         seconds=time.monotonic() - began,
         weights=models.trainable(ready.model),
         settings=training.shown(settings),
+        taught=taught,
         before=before,
         after=after,
     )
@@ -93,7 +97,7 @@ def _prepared(
 ) -> _Ready:
     """Load the models, embed the corpus, and keep some queries from training."""
     finder = models.embedder(settings, base)
-    teacher = models.teacher(settings, finder)
+    teacher = teachers.choose(settings, finder)
     model = models.student(settings, base)
     progress(f"Embedding {len(examples.documents)} documents")
     index = Index(finder, examples.documents)
@@ -113,10 +117,12 @@ def _split(settings: FinetuneSettings, examples: Examples) -> tuple[Examples, li
     return replace(examples, queries=queries), held_out
 
 
-def _measured(when: str, ready: _Ready, progress: Callable[[str], None]) -> dict[str, Figures]:
+def _measured(
+    when: str, ready: _Ready, judge: Callable[[list[tuple[str, str]]], Floats], progress: Callable[[str], None]
+) -> dict[str, Figures]:
     result = {}
     for panel in ready.panels:
-        found = panel.measure(ready.model)
+        found = panel.measure(judge)
         progress(
             f"{when}: {panel.name} nDCG@10 {found.reranked:.4f}, blended {found.blended:.4f}"
             f" (stage one {found.stage_one:.4f})"

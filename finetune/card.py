@@ -28,6 +28,7 @@ class Run:
     seconds: float
     weights: int
     settings: Mapping[str, object]
+    taught: Mapping[str, Figures]  # what the teacher itself is worth
     before: Mapping[str, Figures]
     after: Mapping[str, Figures]
 
@@ -61,8 +62,8 @@ nDCG@10, linear gain, the embedder's best {CANDIDATES} candidates reranked; blen
 similarity, added. Queries of `held-out` were kept from training. A set of another domain shows what the model knows
 beyond its own data.
 
-| queries | stage one | before | after | after, blended |
-|---|---|---|---|---|
+| queries | stage one | teacher | before | after | after, blended |
+|---|---|---|---|---|---|
 {_rows(run)}
 
 ## Training
@@ -79,6 +80,7 @@ teacher. {tools}.
 def figures(run: Run) -> dict[str, object]:
     """Return the figures for a machine."""
     return {
+        "teacher": {name: asdict(found) for name, found in run.taught.items()},
         "before": {name: asdict(found) for name, found in run.before.items()},
         "after": {name: asdict(found) for name, found in run.after.items()},
     }
@@ -86,7 +88,7 @@ def figures(run: Run) -> dict[str, object]:
 
 def _rows(run: Run) -> str:
     return "\n".join(
-        f"| {name} | {after.stage_one:.3f} | {run.before[name].reranked:.3f} | {after.reranked:.3f}"
-        f" | {after.blended:.3f} |"
+        f"| {name} | {after.stage_one:.3f} | {run.taught[name].reranked:.3f} | {run.before[name].reranked:.3f}"
+        f" | {after.reranked:.3f} | {after.blended:.3f} |"
         for name, after in run.after.items()
     )

@@ -10,14 +10,17 @@ which order: it keeps a small model general that would otherwise learn its train
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.finetune import wording
-from shortlist.finetune.models import Cross, Dual, Floats, Teacher
+from shortlist.finetune.lexical import Lexical
+from shortlist.finetune.models import Dual, Floats
 from shortlist.finetune.reading import Examples
 from shortlist.finetune.settings import FinetuneSettings
+from shortlist.finetune.teachers import Teacher
 
 _DUPLICATE = 0.95  # cosine from which a passage says what the positive says
 _POSITIVE_SHOWN = 0.5  # share of unlabelled lists that may hold a positive of their query
@@ -80,7 +83,7 @@ def make(
     progress(f"Asking the teacher about {sum(len(draft.passages) for draft in drafts)} passages")
     pairs = [(draft.query, passage) for draft in drafts for passage in draft.passages]
     opinions = teacher.agreement(pairs)
-    sharpness = 1.0 if isinstance(teacher, Cross) else settings.sharpness  # logits are sharp already
+    sharpness = settings.sharpness or teacher.sharpness
     result, start = [], 0
     for draft in drafts:
         end = start + len(draft.passages)
@@ -122,11 +125,27 @@ class _Drafter:
         self._random.shuffle(names)
         names = names[: self._settings.lists]
         plans = [(name, *self._query(name)) for name in names]
-        found = self._index.search([query for _, query, _ in plans], self._settings.depth)
+        found = self._candidates([query for _, query, _ in plans])
         return [
-            self._draft(name, query, labelled, nearest)
-            for (name, query, labelled), (nearest, _) in zip(plans, found, strict=True)
+            self._draft(name, query, labelled, candidates)
+            for (name, query, labelled), candidates in zip(plans, found, strict=True)
         ]
+
+    def _candidates(self, queries: list[str]) -> Iterator[list[str]]:
+        """Yield what each query finds, best first, the two rankings in turns if both are asked."""
+        kind, depth, ids = self._settings.candidates, self._settings.depth, self._index.ids
+        dense: Iterator[list[str]] = (found for found, _ in self._index.search(queries, depth))
+        if kind == "dense":
+            yield from dense
+            return
+        texts = [self._examples.documents[name] for name in ids]
+        lexical = ([ids[row] for row in rows] for rows in Lexical(texts).search(queries, depth))
+        if kind == "bm25":
+            yield from lexical
+            return
+        for pair in zip(lexical, dense, strict=True):
+            turns = chain.from_iterable(zip_longest(*pair))
+            yield list(dict.fromkeys(name for name in turns if name is not None))[:depth]
 
     def _query(self, name: str) -> tuple[str, bool]:
         """Return the text to train a query with, and whether its labels hold for that text."""

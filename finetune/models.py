@@ -1,4 +1,4 @@
-"""Models for training: the cross-encoder that learns, the dual encoder that finds, the teacher that is asked.
+"""Models for training: the cross-encoder that learns and the dual encoder that finds; `teachers.py` has who is asked.
 
 Names are resolved as `shortlist export` resolves them, so what one command takes the other takes too.
 """
@@ -23,7 +23,6 @@ Floats = NDArray[np.float32]
 
 _EMBED_BATCH = 32
 _SCORE_BATCH = 32
-_PAIRS_AT_ONCE = 1024
 
 
 def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
@@ -37,7 +36,7 @@ def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
         with quiet():
             model: CrossEncoder = CrossEncoder(
                 str(folder),
-                num_labels=None if _is_reranker(folder) else 1,
+                num_labels=None if is_reranker(folder) else 1,
                 max_length=settings.max_tokens,
                 activation_fn=nn.Identity(),
                 # The sdpa form is slower on CPUs for texts this short.
@@ -105,16 +104,6 @@ class Dual:
         """Return float32 [texts, dimensions]."""
         return self._encoded(texts, self._form.document_prefix)
 
-    def agreement(self, pairs: list[tuple[str, str]]) -> Floats:
-        """Return the cosine of each pair of query and passage, float32 [pairs]."""
-        queries, passages = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
-        query_rows = {text: row for row, text in enumerate(queries)}
-        passage_rows = {text: row for row, text in enumerate(passages)}
-        left = self.queries(queries)[[query_rows[query] for query, _ in pairs]]
-        right = self.documents(passages)[[passage_rows[passage] for _, passage in pairs]]
-        cosines: Floats = (left * right).sum(axis=1)
-        return cosines
-
     @property
     def pools_by_mean(self) -> bool:
         """Whether its token vectors lie in the space of its text vectors."""
@@ -149,56 +138,6 @@ class Dual:
         return found
 
 
-class LateInteraction:
-    """Be a dual encoder that judges token by token: the mean of each query token's best cosine in the passage.
-
-    This is the MaxSim of ColBERT (Khattab and Zaharia, 2020, arXiv:2004.12832), divided by the query's tokens. Of a
-    dual encoder that pools by mean it orders better than the cosine of the pooled vectors: docs/finetuning.md.
-    """
-
-    def __init__(self, dual: Dual) -> None:
-        """Judge with this dual encoder's token vectors."""
-        self.name = f"{dual.name}, by its token vectors"
-        self._dual = dual
-
-    def agreement(self, pairs: list[tuple[str, str]]) -> Floats:
-        """Return how well each passage covers its query, from -1 to 1, float32 [pairs]."""
-        # Token vectors are large: those of a slice are in memory at a time, not those of a whole training set.
-        slices = [pairs[start : start + _PAIRS_AT_ONCE] for start in range(0, len(pairs), _PAIRS_AT_ONCE)]
-        return np.concatenate([self._slice(one) for one in slices])
-
-    def _slice(self, pairs: list[tuple[str, str]]) -> Floats:
-        queries, passages = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
-        left = dict(zip(queries, self._dual.query_tokens(queries), strict=True))
-        right = dict(zip(passages, self._dual.document_tokens(passages), strict=True))
-        best = [(left[query] @ right[passage].T).max(axis=1).mean() for query, passage in pairs]
-        return np.array(best, np.float32)
-
-
-class Cross:
-    """Be a cross-encoder that teaches."""
-
-    def __init__(self, origin: Origin) -> None:
-        """Load it.
-
-        Raises:
-            FinetuneError: it cannot be loaded.
-        """
-        self.name = origin.name
-        try:
-            with quiet():
-                self._model = CrossEncoder(str(origin.folder), activation_fn=nn.Identity())
-        except (OSError, ValueError) as error:
-            raise FinetuneError(f"{origin.name} cannot be loaded as a cross-encoder: {error}") from error
-
-    def agreement(self, pairs: list[tuple[str, str]]) -> Floats:
-        """Return the logit of each pair of query and passage, float32 [pairs]."""
-        return logits(self._model, pairs)
-
-
-Teacher = Dual | LateInteraction | Cross
-
-
 def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
     """Load the dual encoder that finds candidates.
 
@@ -207,24 +146,12 @@ def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
     """
     if settings.embedder:
         return Dual(source.resolve(settings.embedder))
-    if _is_reranker(base.folder):
+    if is_reranker(base.folder):
         raise FinetuneError(
             f"{settings.base} is a cross-encoder, which finds no candidates; name a dual encoder with --embedder"
         )
     name = base.name if base.adapter is None else f"the base of {base.name}"
     return Dual(Origin(name, base.revision, base.folder))
-
-
-def teacher(settings: FinetuneSettings, finder: Dual) -> Teacher:
-    """Load the teacher: the one that is named, or the embedder itself."""
-    dual = finder
-    if settings.teacher:
-        origin = source.resolve(settings.teacher)
-        if _is_reranker(origin.folder):
-            return Cross(origin)
-        dual = Dual(origin)
-    late = settings.interaction == "late" if settings.interaction else dual.pools_by_mean
-    return LateInteraction(dual) if late else dual
 
 
 def logits(model: CrossEncoder, pairs: list[tuple[str, str]]) -> Floats:
@@ -276,6 +203,7 @@ def _named(model: Any, name: str) -> nn.Module:
     return found
 
 
-def _is_reranker(folder: Path) -> bool:
+def is_reranker(folder: Path) -> bool:
+    """Return whether a folder holds a cross-encoder."""
     architectures = source.read_json(folder / "config.json").get("architectures") or [""]
     return str(architectures[0]).endswith("ForSequenceClassification")

@@ -1,17 +1,17 @@
-"""What a cross-encoder is worth: nDCG@10 on queries that it was not trained on, beside what stage one had.
+"""What a cross-encoder, or its teacher, is worth: nDCG@10 on queries kept from training, beside what stage one had.
 
 The candidates are the embedder's, as in the server. Beside the reranked order stands the blended one: z-scores of
 logits and of similarities within a query, added.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from sentence_transformers import CrossEncoder
 from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.base.model import BaseModel
 
@@ -21,6 +21,9 @@ from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.lists import Index
 from shortlist.finetune.models import Dual, Floats
 from shortlist.finetune.reading import Examples
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
 
 CANDIDATES = 30
 _STILL = 1e-9  # a spread below it is none: all candidates score the same
@@ -62,9 +65,9 @@ class Panel:
             for query, (ids, similarities) in zip(queries, found, strict=True)
         ]
 
-    def measure(self, model: CrossEncoder) -> Figures:
-        """Rerank all candidates and compare."""
-        logits = models.logits(model, [(one.query, passage) for one in self._asked for passage in one.passages])
+    def measure(self, judge: Callable[[list[tuple[str, str]]], Floats]) -> Figures:
+        """Rerank all candidates as somebody judges pairs, and compare."""
+        logits = judge([(one.query, passage) for one in self._asked for passage in one.passages])
         orders: list[tuple[float, float, float]] = []
         start = 0
         for one in self._asked:
@@ -102,7 +105,8 @@ class Evaluator(BaseEvaluator):
     def __call__(self, model: BaseModel, *_: Any, **__: Any) -> dict[str, float]:
         """Return nDCG@10 of the reranked order by panel, and their mean."""
         student = cast("CrossEncoder", model)  # the trainer calls with what it trains
-        found = {metric(panel.name): panel.measure(student).reranked for panel in self._panels}
+        judge = partial(models.logits, student)
+        found = {metric(panel.name): panel.measure(judge).reranked for panel in self._panels}
         return {**found, metric("mean"): fmean(found.values())}
 
 

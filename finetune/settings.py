@@ -6,7 +6,7 @@ The field's metadata is the help text, as in `server/settings.py`. Importing thi
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shortlist.server.errors import SettingsError
+from shortlist.server.errors import SettingsError, check_share
 
 _DATA, _LISTS, _TRAINING = "data", "lists", "training"
 _MODEL = "model id, folder, PEFT adapter folder, or package:NAME/FOLDER"
@@ -34,8 +34,8 @@ class FinetuneSettings:
     interaction: str = field(
         default="",
         metadata={
-            "help": "how a dual encoder teaches: late (best match of each query token) or pooled (cosine of the"
-            " texts); empty: late if it pools by mean"
+            "help": "how a dual encoder teaches: pooled (cosine of the texts), late (best match of each query token)"
+            " or ensemble (late, best window of tokens, and BM25); empty: ensemble if it pools by mean, else pooled"
         },
     )
     embedder: str = field(
@@ -80,9 +80,11 @@ class FinetuneSettings:
             "group": _LISTS,
         },
     )
-    depth: int = field(
-        default=60, metadata={"help": "places of the embedder's ranking to take negatives from", "group": _LISTS}
+    candidates: str = field(
+        default="both",
+        metadata={"help": "what finds a list's passages: dense (embedder), bm25, or both in turns", "group": _LISTS},
     )
+    depth: int = field(default=60, metadata={"help": "places of that ranking to take passages from", "group": _LISTS})
     unlabelled: float = field(
         default=0.5,
         metadata={"help": "share of lists that only the teacher judges, mostly without a positive", "group": _LISTS},
@@ -96,8 +98,12 @@ class FinetuneSettings:
         metadata={"help": "weight of the teacher's order where there are labels too", "group": _LISTS},
     )
     sharpness: float = field(
-        default=24.0,
-        metadata={"help": "factor on a dual teacher's similarities before their softmax", "group": _LISTS},
+        default=0.0,
+        metadata={
+            "help": "factor on the teacher's opinions before their softmax; 0: 24 for cosines, 3 for an ensemble's"
+            " deviations, 1 for logits",
+            "group": _LISTS,
+        },
     )
 
     epochs: float = field(default=1.0, metadata={"help": "times to go through the lists", "group": _TRAINING})
@@ -142,10 +148,13 @@ class FinetuneSettings:
             if getattr(self, name) < minimum:
                 raise SettingsError(f"{name} is {getattr(self, name)}, but it must be {minimum} or more")
         for name in ("unlabelled", "augment", "distill"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f"{name} is {getattr(self, name)}, but a share is from 0 to 1")
-        if self.interaction not in {"", "late", "pooled"}:
-            raise SettingsError(f"interaction is {self.interaction!r}; give late or pooled, or leave it empty")
+            check_share(name, getattr(self, name))
+        if self.interaction not in {"", "pooled", "late", "ensemble"}:
+            raise SettingsError(
+                f"interaction is {self.interaction!r}; give pooled, late or ensemble, or leave it empty"
+            )
+        if self.candidates not in {"dense", "bm25", "both"}:
+            raise SettingsError(f"candidates is {self.candidates!r}; give dense, bm25 or both")
         if self.epochs <= 0:
             raise SettingsError(f"epochs is {self.epochs}, but it must be more than 0")
 

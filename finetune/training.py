@@ -109,6 +109,7 @@ def _arguments(settings: FinetuneSettings, folder: Path, evaluator: Evaluator) -
         seed=settings.seed,
         data_seed=settings.seed,
         bf16=models.has_bf16(),
+        use_cpu=not torch.cuda.is_available(),  # else the trainer refuses bf16 where there is no GPU
         batch_sampler=_LikeLengths,
         eval_strategy="steps",
         eval_steps=settings.evaluate_every,

@@ -121,6 +121,16 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
+def check_share(setting: str, value: float) -> None:
+    """Refuse a setting that is a share and not from 0 to 1.
+
+    Raises:
+        SettingsError: naming the setting, its value and the limit.
+    """
+    if not 0 <= value <= 1:
+        raise SettingsError(f"{setting} is {value}, but a share is from 0 to 1")
+
+
 def first_line(error: Exception) -> str:
     """Return what another library's error says first: short enough for a message of one line."""
     return str(error).strip().split("\n", 1)[0]

@@ -68,9 +68,10 @@ def test_a_dual_encoder_becomes_an_adapter(adapter):
 
 
 def test_the_figures_are_told(adapter, collection):
-    """Both sets are measured before and after, with stage one and blended beside, and the loss is told."""
+    """Teacher and model, before and after, are measured on both sets, stage one beside, and the loss is told."""
     _, figures, told = adapter
-    assert set(figures["before"]) == set(figures["after"]) == {"held-out", collection.name}
+    sets = {"held-out", collection.name}
+    assert [set(figures[when]) for when in ("teacher", "before", "after")] == [sets] * 3
     assert set(figures["after"]["held-out"]) == {"stage_one", "reranked", "blended"}
     assert any("loss" in line for line in told)
 

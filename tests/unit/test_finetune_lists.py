@@ -11,6 +11,7 @@ from shortlist.finetune import lists
 from shortlist.finetune.models import Dual
 from shortlist.finetune.reading import Examples
 from shortlist.finetune.settings import FinetuneSettings
+from shortlist.finetune.teachers import Pooled
 
 SIZE = 20
 NUMBER = re.compile(r"[\d.]+")
@@ -43,14 +44,15 @@ def examples():
 
 def settings(tmp_path, **changes):
     """Return settings with what these tests look at."""
-    plain = {"passages": 5, "depth": 8, "augment": 0.0, "unlabelled": 0.0}
+    plain = {"passages": 5, "depth": 8, "augment": 0.0, "unlabelled": 0.0, "candidates": "dense"}
     return FinetuneSettings(base="b", out=tmp_path, pairs=tmp_path, **{**plain, **changes})
 
 
 def make(tmp_path, examples, **changes):
     """Make lists."""
     finder = Angles()
-    return lists.make(settings(tmp_path, **changes), examples, lists.Index(finder, examples.documents), finder, print)
+    index = lists.Index(finder, examples.documents)
+    return lists.make(settings(tmp_path, **changes), examples, index, Pooled(finder), print)
 
 
 def test_one_positive_and_negatives(tmp_path, examples):
@@ -77,6 +79,19 @@ def test_without_labels_the_teacher_decides(tmp_path, examples):
     for one in make(tmp_path, examples, unlabelled=1.0):
         away = [abs(float(passage.split()[0]) - float(one.query.split()[0])) for passage in one.passages]
         assert np.argsort(away, kind="stable").tolist() == np.argsort(-np.array(one.targets), kind="stable").tolist()
+
+
+def test_what_finds_the_candidates(tmp_path):
+    """By BM25 come texts that share words, by the embedder its nearest, by both either, in turns."""
+    documents = {f"near{i}": f"{20 + i} word" for i in range(6)} | {f"far{i}": f"{90 + i} asked" for i in range(6)}
+    only = Examples({"q": "0 asked"}, {"d": "0 answer", **documents}, {"q": {"d": 1}})
+    found = {}
+    for kind in ("dense", "bm25", "both"):
+        (one,) = make(tmp_path, only, candidates=kind, depth=6)
+        found[kind] = {passage.split()[1] for passage in one.passages[1:-1]}  # the last is from anywhere
+    assert found["dense"] == {"word"}
+    assert found["bm25"] == {"asked"}
+    assert found["both"] == {"word", "asked"}
 
 
 def test_the_same_seed_makes_the_same_lists(tmp_path, examples):

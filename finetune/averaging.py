@@ -1,0 +1,186 @@
+"""Average LoRA adapters over the same base: what one lost of other domains, another may have kept.
+
+    python -m shortlist.finetune.averaging --adapter FOLDER=SHARE --adapter FOLDER=SHARE --out FOLDER
+
+Averages weights as model soups do (Wortsman et al., 2022, arXiv:2203.05482; WiSE-FT for two of one line,
+arXiv:2109.01903). The change that an adapter makes to a layer is the product of its two matrices; the products are
+averaged, and the average is cut to `--rank` by its singular values, which is the nearest matrix of that rank. What
+adapters hold whole (pooler, head) is averaged as it is. PEFT's own `add_weighted_adapter` does not take adapters
+that hold modules whole. Knows no data: measure the outcome with `shortlist.bench`.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from shortlist.finetune.errors import FinetuneError
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_DOWN, _UP = ".lora_A.weight", ".lora_B.weight"  # PEFT's names: [rank, inputs] and [outputs, rank]
+_SAME = ("base_model_name_or_path", "peft_type", "task_type")
+_UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern")  # they scale layers in other ways
+_TOLERANCE = 1e-6  # of the sum of shares
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Be an adapter and its share of the average."""
+
+    folder: Path
+    share: float
+
+
+def main() -> int:
+    """Average and write; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m shortlist.finetune.averaging",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--adapter", action="append", required=True, type=_part, metavar="FOLDER=SHARE", help="give two or more"
+    )
+    parser.add_argument("--rank", type=int, help="of the average; default: the highest of the adapters'")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the average; it must be new")
+    arguments = parser.parse_args()
+    try:
+        average(arguments.adapter, arguments.out, arguments.rank)
+    except FinetuneError as error:
+        parser.error(str(error))
+    sys.stdout.write(f"{arguments.out}\n")
+    return 0
+
+
+def average(parts: Sequence[Part], out: Path, rank: int | None = None) -> None:
+    """Write the average of adapters.
+
+    Args:
+        parts: adapters over the same base, with shares that add up to 1.
+        out: a folder that is not there yet.
+        rank: of the average; None: the highest rank of the parts.
+
+    Raises:
+        FinetuneError: the shares, the folders or the adapters do not fit together; nothing was written.
+    """
+    _check_shares(parts)
+    if out.exists():
+        raise FinetuneError(f"out {out} is there already; name a new folder")
+    configs = [_config(part.folder) for part in parts]
+    _check_alike(parts, configs)
+    ranks = [int(config["r"]) for config in configs]
+    rank = rank or max(ranks)
+    if not 1 <= rank <= sum(ranks):
+        raise FinetuneError(f"rank is {rank}, but the average of these adapters has a rank of 1 to {sum(ranks)}")
+    scales = [float(config["lora_alpha"]) / own for config, own in zip(configs, ranks, strict=True)]
+    weights = _averaged(parts, scales, rank)
+    out.mkdir(parents=True)
+    save_file(weights, str(out / WEIGHTS))
+    config = {**configs[0], "r": rank, "lora_alpha": rank}
+    (out / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    recommended = parts[0].folder / "shortlist.json"  # a share of similarity goes on until somebody measures again
+    if recommended.exists():
+        shutil.copy(recommended, out)
+
+
+def cut(matrix: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the two factors of the nearest matrix of a rank.
+
+    Args:
+        matrix: float32 [outputs, inputs].
+        rank: of the product of the factors; above the matrix's own, zeros fill up.
+
+    Returns:
+        float32 [outputs, rank] and [rank, inputs], each with the root of the singular values.
+    """
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    roots = values[:rank].sqrt()
+    up, down = left[:, :rank] * roots, roots[:, None] * right[:rank]
+    missing = rank - len(roots)
+    return torch.nn.functional.pad(up, (0, missing)), torch.nn.functional.pad(down, (0, 0, 0, missing))
+
+
+def _averaged(parts: Sequence[Part], scales: Sequence[float], rank: int) -> Weights:
+    """Average what the adapters hold, as float16, which is what `shortlist finetune` writes."""
+    found = [{name: value.float() for name, value in _weights(part.folder).items()} for part in parts]
+    names = set(found[0])
+    for part, weights in zip(parts, found, strict=True):
+        if odd := names ^ set(weights):
+            raise FinetuneError(
+                f"{part.folder} and {parts[0].folder} do not adapt the same layers ({min(odd)} is in one of them);"
+                " average adapters of one line of training"
+            )
+    result: Weights = {}
+    for name in sorted(names):
+        if name.endswith(_UP):
+            continue
+        layer = name.removesuffix(_DOWN)
+        if layer == name:
+            whole = [part.share * one[name] for one, part in zip(found, parts, strict=True)]
+            result[name] = torch.stack(whole).sum(dim=0)
+            continue
+        changes = [
+            part.share * scale * one[layer + _UP] @ one[name]
+            for one, part, scale in zip(found, parts, scales, strict=True)
+        ]
+        result[layer + _UP], result[name] = cut(torch.stack(changes).sum(dim=0), rank)
+    return {name: value.half().contiguous() for name, value in result.items()}
+
+
+def _part(text: str) -> Part:
+    folder, _, share = text.rpartition("=")
+    if not folder:
+        raise argparse.ArgumentTypeError(f"{text!r} has no share; write FOLDER=SHARE")
+    return Part(Path(folder), float(share))
+
+
+def _check_shares(parts: Sequence[Part]) -> None:
+    if len(parts) < 2:  # noqa: PLR2004 (an average of one is that one)
+        raise FinetuneError(f"{len(parts)} adapter is given; an average takes two or more")
+    for part in parts:
+        if not 0 < part.share < 1:
+            raise FinetuneError(f"the share of {part.folder} is {part.share}, but it must be between 0 and 1")
+    total = math.fsum(part.share for part in parts)
+    if abs(total - 1) > _TOLERANCE:
+        raise FinetuneError(f"the shares add up to {total:g}, but they must add up to 1")
+
+
+def _check_alike(parts: Sequence[Part], configs: Sequence[dict[str, Any]]) -> None:
+    for part, config in zip(parts, configs, strict=True):
+        for name in _SAME:
+            if config.get(name) != configs[0].get(name):
+                raise FinetuneError(
+                    f"{name} of {part.folder} is {config.get(name)!r} and that of {parts[0].folder} is"
+                    f" {configs[0].get(name)!r}; average adapters over the same base"
+                )
+        if odd := [name for name in _UNSUPPORTED if config.get(name)]:
+            raise FinetuneError(f"{part.folder} sets {odd[0]}, and only plain LoRA is averaged")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FinetuneError(f"{folder} is no adapter: {CONFIG} cannot be read ({error})") from error
+    return found
+
+
+def _weights(folder: Path) -> Weights:
+    try:
+        return load_file(str(folder / WEIGHTS))
+    except (OSError, ValueError) as error:
+        raise FinetuneError(f"{folder} is no adapter: {WEIGHTS} cannot be read ({error})") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

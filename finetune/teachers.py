@@ -1,0 +1,206 @@
+"""Who says in which order passages should stand: the opinions that are distilled.
+
+A teacher is asked about all pairs of a training set at once. `sharpness` is what its opinions are multiplied by
+before a softmax makes shares of them, unless the settings say otherwise.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol
+
+import numpy as np
+from sentence_transformers import CrossEncoder
+from torch import nn
+
+from shortlist.export import source
+from shortlist.export.quiet import quiet
+from shortlist.export.source import Origin
+from shortlist.finetune import models
+from shortlist.finetune.errors import FinetuneError
+from shortlist.finetune.lexical import Lexical
+from shortlist.finetune.models import Dual, Floats
+from shortlist.finetune.settings import FinetuneSettings
+
+Pairs = Sequence[tuple[str, str]]  # query and passage
+
+_PAIRS_AT_ONCE = 1024
+_COSINES = 24.0  # sharpness of what lies between -1 and 1
+_WINDOWS = (32, 64)  # tokens that are pooled together, from every _STEP-th token on
+_STEP = 8
+_STILL = 1e-9  # a spread below it is none
+
+
+class Teacher(Protocol):
+    """Be asked about pairs."""
+
+    name: str
+    sharpness: ClassVar[float]
+
+    def agreement(self, pairs: Pairs) -> Floats:
+        """Return how well each passage fits its query, float32 [pairs]; only differences within a query count."""
+        ...
+
+
+class Pooled:
+    """Be a dual encoder that judges by the cosine of its texts' vectors."""
+
+    sharpness: ClassVar[float] = _COSINES
+
+    def __init__(self, dual: Dual) -> None:
+        """Judge with this dual encoder."""
+        self.name = dual.name
+        self._dual = dual
+
+    def agreement(self, pairs: Pairs) -> Floats:
+        """Return the cosine of each pair, float32 [pairs]."""
+        queries, passages = _distinct(pairs)
+        left = dict(zip(queries, self._dual.queries(queries), strict=True))
+        right = dict(zip(passages, self._dual.documents(passages), strict=True))
+        return np.array([left[query] @ right[passage] for query, passage in pairs], np.float32)
+
+
+class LateInteraction:
+    """Be a dual encoder that judges token by token: the mean of each query token's best cosine in the passage.
+
+    This is the MaxSim of ColBERT (Khattab and Zaharia, 2020, arXiv:2004.12832), divided by the query's tokens. Of a
+    dual encoder that pools by mean it orders better than the cosine of the pooled vectors: docs/finetuning.md.
+    """
+
+    sharpness: ClassVar[float] = _COSINES
+
+    def __init__(self, dual: Dual) -> None:
+        """Judge with this dual encoder's token vectors."""
+        self.name = f"{dual.name}, by its token vectors"
+        self._dual = dual
+
+    def agreement(self, pairs: Pairs) -> Floats:
+        """Return how well each passage covers its query, from -1 to 1, float32 [pairs]."""
+        (found,) = _by_tokens(self._dual, pairs, late)
+        return found
+
+
+class Ensemble:
+    """Be three opinions that err in different places: token by token, by windows of tokens, and BM25.
+
+    Each is divided by its mean spread within a query, so that their weights mean the same on any data, and so is
+    their sum: its unit is a deviation.
+    """
+
+    sharpness: ClassVar[float] = 3.0
+    _weights: ClassVar[tuple[float, float, float]] = (1.0, 1.0, 0.3)
+
+    def __init__(self, dual: Dual) -> None:
+        """Judge with this dual encoder's token vectors and BM25 over the passages that are asked about."""
+        self.name = f"{dual.name}, by its token vectors and windows of them, with BM25"
+        self._dual = dual
+
+    def agreement(self, pairs: Pairs) -> Floats:
+        """Return the sum of opinions, in deviations, float32 [pairs]."""
+        opinions = (*_by_tokens(self._dual, pairs, late, windowed), _lexical(pairs))
+        queries = [query for query, _ in pairs]
+        parts = [
+            weight * opinion / spread(queries, opinion)
+            for weight, opinion in zip(self._weights, opinions, strict=True)
+        ]
+        total: Floats = np.sum(parts, axis=0, dtype=np.float32)
+        return total / np.float32(spread(queries, total))
+
+
+class Cross:
+    """Be a cross-encoder that teaches."""
+
+    sharpness: ClassVar[float] = 1.0  # logits are sharp already
+
+    def __init__(self, origin: Origin) -> None:
+        """Load it.
+
+        Raises:
+            FinetuneError: it cannot be loaded.
+        """
+        self.name = origin.name
+        try:
+            with quiet():
+                self._model = CrossEncoder(str(origin.folder), activation_fn=nn.Identity())
+        except (OSError, ValueError) as error:
+            raise FinetuneError(f"{origin.name} cannot be loaded as a cross-encoder: {error}") from error
+
+    def agreement(self, pairs: Pairs) -> Floats:
+        """Return the logit of each pair, float32 [pairs]."""
+        return models.logits(self._model, list(pairs))
+
+
+def choose(settings: FinetuneSettings, finder: Dual) -> Teacher:
+    """Load the teacher: the one that is named, or the embedder itself, asked as `interaction` says."""
+    dual = finder
+    if settings.teacher:
+        origin = source.resolve(settings.teacher)
+        if models.is_reranker(origin.folder):
+            return Cross(origin)
+        dual = Dual(origin)
+    kinds: dict[str, Callable[[Dual], Teacher]] = {"late": LateInteraction, "pooled": Pooled, "ensemble": Ensemble}
+    return kinds[settings.interaction or ("ensemble" if dual.pools_by_mean else "pooled")](dual)
+
+
+def late(query: Floats, passage: Floats) -> float:
+    """Return the mean of each query token's best cosine; vectors of length 1, float32 [tokens, dimensions]."""
+    return float((query @ passage.T).max(axis=1).mean())
+
+
+def windowed(query: Floats, passage: Floats) -> float:
+    """Return the cosine of the pooled query and the best window of the passage, pooled.
+
+    A long passage that answers in one sentence is not thinned out by the others.
+    """
+    asked = query.mean(axis=0)
+    sums = np.concatenate([np.zeros((1, passage.shape[1]), np.float32), np.cumsum(passage, axis=0)])
+    pooled = [
+        sums[min(start + length, len(passage))] - sums[start]
+        for length in _WINDOWS
+        for start in range(0, max(1, len(passage) - length + 1), _STEP)
+    ]
+    vectors = np.stack(pooled)
+    cosines = vectors @ asked / np.maximum(np.linalg.norm(vectors, axis=1) * np.linalg.norm(asked), _STILL)
+    return float(cosines.max())
+
+
+def spread(queries: Sequence[str], opinions: Floats) -> float:
+    """Return the mean standard deviation of opinions within a query; 1 where all are the same."""
+    by_query: dict[str, list[float]] = {}
+    for query, opinion in zip(queries, opinions.tolist(), strict=True):
+        by_query.setdefault(query, []).append(opinion)
+    found = float(np.mean([np.std(values) for values in by_query.values()]))
+    return found if found > _STILL else 1.0
+
+
+def _by_tokens(dual: Dual, pairs: Pairs, *judges: Callable[[Floats, Floats], float]) -> list[Floats]:
+    """Judge pairs by their token vectors; those of a slice are in memory at a time, as they are large.
+
+    Returns:
+        float32 [pairs] of each judge.
+    """
+    found: list[list[float]] = []
+    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
+        part = pairs[start : start + _PAIRS_AT_ONCE]
+        queries, passages = _distinct(part)
+        left = dict(zip(queries, dual.query_tokens(queries), strict=True))
+        right = dict(zip(passages, dual.document_tokens(passages), strict=True))
+        found += [[judge(left[query], right[passage]) for judge in judges] for query, passage in part]
+    return list(np.array(found, np.float32).T)
+
+
+def _lexical(pairs: Pairs) -> Floats:
+    queries, passages = _distinct(pairs)
+    index = Lexical(passages)
+    places = {passage: place for place, passage in enumerate(passages)}
+    rows: dict[str, list[int]] = {}
+    for row, (query, _) in enumerate(pairs):
+        rows.setdefault(query, []).append(row)
+    result = np.zeros(len(pairs), np.float32)
+    for query in queries:
+        asked = rows[query]
+        result[asked] = index.scores(query)[[places[pairs[row][1]] for row in asked]]
+    return result
+
+
+def _distinct(pairs: Pairs) -> tuple[list[str], list[str]]:
+    queries, passages = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+    return queries, passages
