@@ -15,7 +15,6 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.export import judging
 from shortlist.server import providers
 from shortlist.server.bundle import Bundle
 from shortlist.server.graph import Graph
@@ -24,6 +23,7 @@ from shortlist.server.providers import Target
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.settings import Settings
 from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.texts import shipped
 from shortlist.tune.race import Arrangement, Measured
 
 CANDIDATES = 50  # of a search, as many as the field's benchmarks rerank
@@ -70,9 +70,8 @@ class Machine:
         self._measure_s = measure_s
         self._bundles = embedder, reranker
         self._tokenizers = Tokenizer(embedder), Tokenizer(reranker)
-        texts = judging.bundled()
-        query = texts.lists[0].query
-        passages = texts.documents()[::_STEP][:CANDIDATES]
+        entries = shipped.entries()
+        query, passages = entries[0].query, [entry.text for entry in entries[::_STEP][:CANDIDATES]]
         self._query = self._tokenizers[0].encode([embedder.manifest.query_prefix + query])
         self._pairs = self._tokenizers[1].encode_pairs(query, passages)
 
