@@ -112,7 +112,7 @@ def subtitle(described: Description, documents: int | None) -> str:
     held = "" if documents is None else f"; {documents:,} documents"
     return (
         f"Shortlist {described.version}, {named}, {described.slots} x {described.threads} threads{held};"
-        f" {cores.processor().partition(' avx')[0]}, {cores.usable()} cores"
+        f" sent from {cores.model_name()}, {cores.usable()} cores"
     )
 
 

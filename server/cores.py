@@ -49,11 +49,20 @@ def _quota(cgroup_v2: Path, cgroup_v1: Path) -> float | None:
 
 def processor(cpu_info: Path = _CPUINFO) -> str:
     """Return the processor's name and those of its instructions that decide which variant is fastest."""
+    told = _told(cpu_info)
+    flags = (told.get("flags") or told.get("Features") or "").split()
+    return " ".join([model_name(cpu_info), *(flag for flag in _FLAGS if flag in flags)])
+
+
+def model_name(cpu_info: Path = _CPUINFO) -> str:
+    """Return the processor's name alone."""
+    return _told(cpu_info).get("model name") or platform.processor() or platform.machine()
+
+
+def _told(cpu_info: Path) -> dict[str, str]:
+    """Return what Linux says of the first core, by name; nothing where it says nothing."""
     try:
         lines = cpu_info.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError):
-        lines = []
-    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
-    name = told.get("model name") or platform.processor() or platform.machine()
-    flags = (told.get("flags") or told.get("Features") or "").split()
-    return " ".join([name, *(flag for flag in _FLAGS if flag in flags)])
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
