@@ -15,7 +15,11 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint const
 OPENVINO := .venv-openvino/bin
 OPENVINO_VERSION := 1.24.1
 
-.PHONY: help demo bundles test test-openvino check format stubs quality prove-durability clean
+# infinity, which `make peers` compares with, wants an older NumPy: it lives elsewhere too.
+PEERS := .venv-peers/bin
+INFINITY_VERSION := 0.0.78
+
+.PHONY: help demo bundles test test-openvino check format stubs quality peers prove-durability clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,11 +57,16 @@ quality: bundles ## Measure recall and nDCG of both stages on SQuAD dev (DATA=fo
 	$(BIN)/python -m shortlist.bench.quality --collection "$(DATA)/squad-dev" \
 	  --embedder .demo/embedder --reranker .demo/reranker
 
+peers: bundles .venv/.test .venv-peers/.infinity ## Compare with infinity and sentence-transformers under the same load (7 minutes).
+	$(BIN)/python -m shortlist.bench.peers --embedder .demo/embedder --reranker .demo/reranker \
+	  --embedder-model "$(EMBEDDER)" --reranker-model "$(RERANKER)" --infinity $(PEERS)/python \
+	  --candidates "$(DATA)/BM25.retrieve_results_dl19_top100.json" --collection "$(DATA)/squad-dev"
+
 prove-durability: bundles ## Kill the server again and again in the middle of an ingest; nothing may be lost.
 	$(BIN)/python tests/proofs/kill.py --embedder .demo/embedder --reranker .demo/reranker
 
 clean: ## Remove everything that make made.
-	rm -rf .venv .venv-openvino .demo build dist *.egg-info
+	rm -rf .venv .venv-openvino .venv-peers .demo build dist *.egg-info
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -81,4 +90,11 @@ clean: ## Remove everything that make made.
 	@grep -v '^onnxruntime==' constraints.txt > .venv-openvino/constraints.txt
 	$(OPENVINO)/pip --disable-pip-version-check install --quiet --constraint .venv-openvino/constraints.txt \
 	  --editable '.[openvino,export,demo,test]' onnxruntime-openvino==$(OPENVINO_VERSION)
+	@touch $@
+
+.venv-peers/.infinity: .venv/.python constraints-peers.txt
+	@echo "Installing infinity into .venv-peers (some minutes the first time)"
+	$(PYTHON) -m venv .venv-peers
+	$(PEERS)/pip --disable-pip-version-check install --quiet --constraint constraints-peers.txt \
+	  'infinity-emb[server,optimum]==$(INFINITY_VERSION)'
 	@touch $@

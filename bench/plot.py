@@ -21,11 +21,13 @@ def draw(levels: Sequence[Level], title: str, subtitle: str, path: Path) -> None
         axes.plot([across for _, across, _ in shown], up, color=colour, marker=marker, linewidth=1.8, label=name)
     for one, across, latency in shown:
         told = one.load if one.stable else f"{one.load} (unstable)"
-        axes.annotate(told, (across, latency.p50), (7, -10), textcoords="offset points", fontsize=9, color=_GREY)
+        axes.annotate(
+            told, (across, latency.p99), (-5, 6), textcoords="offset points", ha="right", fontsize=9, color=_GREY
+        )
     what = "clients" if levels[0].clients is not None else "requests sent a second"
-    axes.set_xlabel(f"requests answered a second; at the points: {what}")
+    axes.set_xlabel(f"requests answered a second; beside the points: {what}")
     axes.set_ylabel("latency, ms")
-    axes.margins(x=0.1, y=0.1)
+    axes.margins(x=0.1, y=0.12)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)

@@ -111,12 +111,23 @@ class Parser(ArgumentParser):
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def parser(command: str, settings: "type[DataclassInstance]", *, description: str, examples: str) -> Parser:
-    """Make the parser of a command; its values are strings, and only what was given is there."""
+def parser(
+    command: str, settings: "type[DataclassInstance]", *, description: str, examples: str, program: str = ""
+) -> Parser:
+    """Make the parser of a command; its values are strings, and only what was given is there.
+
+    Args:
+        command: whose it is, and the name of its table in a TOML file.
+        settings: what can be set.
+        description: what it does.
+        examples: of how to call it.
+        program: how it is called, if not as `shortlist COMMAND`.
+    """
     known = of(settings)
+    program = program or f"shortlist {command}"
     result = Parser(
-        prog=f"shortlist {command}",
-        usage=_usage(command, known),
+        prog=program,
+        usage=_usage(program, known),
         description=_filled(description),
         epilog=f"examples:\n{examples}\n\n{_filled(_SOURCES.format(command))}",
         formatter_class=RawDescriptionHelpFormatter,
@@ -136,11 +147,11 @@ def parser(command: str, settings: "type[DataclassInstance]", *, description: st
     return result
 
 
-def _usage(command: str, known: Sequence[Option]) -> str:
+def _usage(program: str, known: Sequence[Option]) -> str:
     """Return what must be given; argparse would list every setting once more."""
     required = [f"{one.flag} {one.metavar}" for one in known if one.default is MISSING and not one.positional]
     arguments = [_argument(one) for one in known if one.positional]
-    return " ".join(["shortlist", command, *required, "[settings]", *arguments])
+    return " ".join([program, *required, "[settings]", *arguments])
 
 
 def _argument(option: Option) -> str:

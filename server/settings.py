@@ -118,7 +118,7 @@ class Settings:
         default=30.0, metadata={"help": "deadline, in seconds, of a call that brings none"}
     )
     deadline_margin_ms: float = field(
-        default=10.0,
+        default=15.0,
         metadata={
             "help": "how long before a call's deadline its work stops, to have time to answer: this, or a twentieth"
             " of the time that the call has, whichever is more"

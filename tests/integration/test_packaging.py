@@ -69,6 +69,13 @@ def test_the_client_imports_nothing_of_the_server():
     assert imported("shortlist.client.cli") & extras == set()
 
 
+def test_the_load_generator_needs_the_base_install():
+    """A benchmark of a server elsewhere imports neither NumPy nor the server's libraries; its plot does."""
+    extras = {"numpy", "onnxruntime", "tokenizers", "usearch", "torch", "matplotlib"}
+    assert imported("shortlist.bench.app") & extras == set()
+    assert "matplotlib" in imported("shortlist.bench.plot")
+
+
 def test_the_wheel_holds_the_tree(tmp_path: Path):
     """A built wheel holds every source file, stub, proto and data file of these folders, and no tests."""
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]

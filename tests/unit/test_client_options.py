@@ -221,6 +221,13 @@ def test_help_shows_every_setting_with_default_and_variable():
         assert part in flat
 
 
+def test_help_names_the_program():
+    """A command that is not called as `shortlist COMMAND` says how it is called."""
+    parser = options.parser("greet", Sample, description="Greet.", examples="", program="python -m greet")
+    assert parser.format_help().startswith("usage: python -m greet --name TEXT")
+    assert parser.prog == "python -m greet"
+
+
 @pytest.mark.parametrize("columns", ["1", "2", "3"])
 def test_help_on_a_terminal_without_room(monkeypatch, columns):
     """However narrow the terminal, a command can be run and can be explained."""

@@ -1,0 +1,1 @@
+"""Shortlist beside its peers: the same load, graphs, machine and run."""

@@ -1,0 +1,254 @@
+"""The comparison with peers: what is asked, how it is arranged and counted, and what is told of it."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shortlist.bench.peers import agreement, loads, report
+from shortlist.bench.peers.agreement import Agreement, Answers
+from shortlist.bench.peers.errors import PeersError
+from shortlist.bench.peers.infinity import Infinity
+from shortlist.bench.peers.loads import Candidates, Collection
+from shortlist.bench.peers.peer import Passage
+from shortlist.bench.peers.process import Process
+from shortlist.bench.peers.report import Report
+from shortlist.bench.peers.rounds import LOADS, Load, Row, Texts, measure
+from shortlist.bench.peers.settings import PeersSettings
+from shortlist.bench.peers.windows import Window, closed_loop
+from shortlist.client.options import UsageError
+from shortlist.server.errors import SettingsError
+
+GIVEN = {name: Path(name) for name in ("embedder", "reranker", "candidates", "collection")}
+MODELS = {"embedder_model": "e", "reranker_model": "r"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rounds": 0}, "rounds is 0, but it must be 1 or more"),
+        ({"seconds": float("nan")}, "seconds is nan"),
+        ({"documents": 10}, "documents is 10, but a search takes 50 candidates"),
+        ({"only": ("triton",)}, "only names 'triton', but there are infinity, torch"),
+        ({"loads": ("ingest",)}, "loads names 'ingest', but there are rerank"),
+        ({"loads": ()}, "loads is empty"),
+    ],
+)
+def test_settings_that_measure_nothing_are_refused(changes, told):
+    """A value outside its limits is named, with the limit."""
+    with pytest.raises(SettingsError, match=told):
+        PeersSettings(**GIVEN, **MODELS, **changes)
+
+
+def test_every_beginning_is_a_fair_sample():
+    """Whatever number of lists a peer gets to, their mean is near that of all; none is lost."""
+    ordered = [float(number) for number in range(86)]
+    found = loads.evenly(ordered)
+    assert sorted(found) == ordered
+    for count in (8, 16, 30, 60):
+        assert abs(np.mean(found[:count]) - np.mean(ordered)) < 0.1 * np.mean(ordered)
+
+
+def test_a_long_list_gives_several(tmp_path):
+    """Lists are cut into as many as they hold; what is left over is not used."""
+    hits = [{"content": f"passage {number}"} for number in range(7)]
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps([{"query": "first", "hits": hits}, {"query": "second", "hits": hits[:2]}]))
+    found = loads.read_candidates(path, 3)
+    assert sorted(one.passages for one in found) == [
+        ("passage 0", "passage 1", "passage 2"),
+        ("passage 3", "passage 4", "passage 5"),
+    ]
+
+
+@pytest.mark.parametrize("content", ["no json", '{"a": 1}', '[{"query": "q"}]'])
+def test_a_file_of_something_else_is_named(tmp_path, content):
+    """Candidates that are none end in one line with the file's name."""
+    path = tmp_path / "lists.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=r"lists\.json is no file of candidate lists"):
+        loads.read_candidates(path, 3)
+
+
+def test_lists_that_are_too_short_are_named(tmp_path):
+    """Where no list has enough passages, the message says which setting to lower."""
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps([{"query": "q", "hits": [{"content": "a"}]}]))
+    with pytest.raises(PeersError, match="no list of 2 passages; lower --passages"):
+        loads.read_candidates(path, 2)
+
+
+def test_a_collection_is_split(tmp_path):
+    """Passages come from all over the corpus; queries that they answer are searched for, the others are texts."""
+    corpus = [{"_id": f"d{number}", "text": f"text {number}"} for number in range(6)]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(one) + "\n" for one in corpus))
+    queries = [{"_id": f"q{number}", "text": f"query {number}"} for number in range(6)]
+    (tmp_path / "queries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in queries))
+    rows = "".join(f"q{number}\td{number}\t1\n" for number in range(6))
+    (tmp_path / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
+    found = loads.read_collection(tmp_path, 3)
+    assert [one.id for one in found.passages] == ["d0", "d2", "d4"]
+    assert found.queries == ["query 0", "query 2", "query 4"]
+    assert found.texts == ["query 1", "query 3", "query 5"]
+
+
+async def test_a_closed_loop_waits_for_every_answer():
+    """Each client has one request under way, and what it had sent when the time was over counts too."""
+    under_way = most = 0
+    sent = iter(range(1000))
+
+    async def ask(number: int) -> int:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        return 10
+
+    window = await closed_loop(ask, sent, clients=3, seconds=0.001)
+    assert most == 3
+    assert under_way == 0
+    assert len(window.latencies_s) == next(sent)
+    assert window.items == 10 * len(window.latencies_s)
+
+
+async def test_a_closed_loop_ends_with_the_first_error():
+    """A request that fails ends the window, with its own error."""
+
+    async def ask(number: int) -> int:
+        raise PeersError(f"request {number} failed")
+
+    with pytest.raises(PeersError, match="request 0 failed"):
+        await closed_loop(ask, iter(range(1000)), clients=3, seconds=1.0)
+
+
+class Counting:
+    """Note the turns that it gets."""
+
+    graph = "none"
+
+    def __init__(self, name: str, kind: str, turns: list[tuple[str, Load, int]]) -> None:
+        """Share the list of turns with others."""
+        self.name, self._kind, self._turns = name, kind, turns
+
+    def takes(self, load: Load) -> bool:
+        """Take loads of one kind."""
+        return load.kind == self._kind
+
+    async def turn(self, load: Load, turn: int, seconds: float) -> Window:
+        self._turns.append((self.name, load, turn))
+        return Window((0.1,), 1, 0.1)
+
+
+async def test_participants_take_turns():
+    """Each round begins with another one, all get the same texts, and nobody gets a load that is not theirs."""
+    turns: list[tuple[str, Load, int]] = []
+    some = [Counting(name, "rerank", turns) for name in ("a", "b")] + [Counting("c", "embed", turns)]
+    rows = await measure(some, LOADS[:1], 2, 1.0, lambda _: None)
+    assert turns == [("a", LOADS[0], 0), ("b", LOADS[0], 0), ("b", LOADS[0], 5), ("a", LOADS[0], 5)]
+    assert [(row.name, len(row.windows)) for row in rows] == [("a", 2), ("b", 2)]
+
+
+def test_turns_have_other_texts():
+    """Two turns begin elsewhere in the texts, and go on without an end."""
+    texts = Texts(
+        [Candidates(f"query {number}", ("a",)) for number in range(5)],
+        Collection([Passage("1", "a")], ["q"], [f"text {number}" for number in range(10)]),
+        1,
+    )
+    first, second = texts.embed(0), texts.embed(1)
+    assert [next(first) for _ in range(11)][-1] == "text 0"
+    assert next(second) == "text 7"
+    assert next(texts.rerank(1)).query == "query 2"
+
+
+def test_another_computation_is_refused():
+    """A peer whose order is another, or whose vectors point elsewhere, is not measured; rounding is let pass."""
+    scores, vectors = np.linspace(0, 1, 20, dtype=np.float32), np.eye(4, dtype=np.float32)
+    wanted = Answers((scores,), vectors)
+    near = agreement.compare("peer", Answers((scores + np.float32(1e-6),), vectors), wanted, same_graph=True)
+    assert near.tau == 1
+    assert near.score_change < 1e-5
+    swapped = scores.copy()
+    swapped[[3, 4]] = swapped[[4, 3]]
+    assert agreement.compare("peer", Answers((swapped,), vectors), wanted, same_graph=False).tau > 0.98
+    with pytest.raises(PeersError, match=r"peer computes something else.* 0\.989 \(at least 0\.99\)"):
+        agreement.compare("peer", Answers((swapped,), vectors), wanted, same_graph=True)
+    with pytest.raises(PeersError, match=r"cosine of a vector 0\.000"):
+        agreement.compare("peer", Answers((scores,), np.roll(vectors, 1, axis=0)), wanted, same_graph=False)
+    with pytest.raises(PeersError, match="cosine of a vector nan"):
+        agreement.compare("peer", Answers((scores,), np.nan * vectors), wanted, same_graph=False)
+
+
+def outcome() -> Report:
+    """Return a report with round numbers."""
+    alone, together = Load("rerank", 1), Load("rerank", 8)
+    rows = [
+        Row(alone, "Shortlist", "g", (Window((0.2, 0.4), 100, 1.0), Window((0.3,), 120, 1.0))),
+        Row(alone, "offline: one a run", "g", (Window((0.2,), 120, 1.0), Window((0.25,), 120, 1.0))),
+        Row(together, "Shortlist", "g", (Window((1.0,), 90, 1.0), Window((1.0,), 96, 1.0))),
+        Row(together, "infinity", "g", (Window((3.0,), 30, 1.0), Window((3.0,), 48, 1.0))),
+        Row(together, "offline: batches of 32", "g", (Window((), 40, 1.0), Window((), 40, 1.0))),
+        Row(together, "offline: one a run", "g", (Window((), 100, 1.0), Window((), 100, 1.0))),
+    ]
+    found = {"infinity": Agreement(1.0, 0.0, 0.9999)}
+    versions = {"Shortlist": "shortlist 1", "infinity": "infinity 2"}
+    return Report("2 cores", 50, 2, 5.0, rows, versions, found, {"X": "make x makes it"})
+
+
+def test_tables_tell_medians_and_ratios():
+    """Rates are medians with their range, ratios are taken round by round, and who is left out is named."""
+    lines = report.markdown(outcome()).splitlines()
+    assert "| Shortlist | g | 110.0 (100.0 to 120.0) | 1.00 | 250.0 | 400.0 | 400.0 | 3 |" in lines
+    assert "| infinity | g | 39.0 (30.0 to 48.0) | 0.42 | 3000.0 | 3000.0 | 3000.0 | 2 |" in lines
+    assert "| offline: one a run | g | 100.0 (100.0 to 100.0) | 1.08 |  |  |  |  |" in lines
+    assert "| infinity | infinity 2 | 1.000 | 0e+00 | 0.9999 |" in lines
+    assert "Left out: X: make x makes it." in lines
+
+
+def test_targets_are_held_against_the_best_loop():
+    """The fastest arrangement is the ideal; what misses its aim says so."""
+    found = {one.aim: one for one in report.targets(outcome().rows)}
+    assert found["at least 0.95"].name.endswith("of offline: one a run")
+    assert found["at least 0.95"].found.median == pytest.approx(0.93)
+    assert not found["at least 0.95"].met
+    assert found["at most 1.08"].found.median == pytest.approx((0.2 / 0.2 + 0.3 / 0.25) / 2)
+    assert not found["at most 1.08"].met
+    assert found["at least 2.0"].found.median == pytest.approx((3.0 + 2.0) / 2)
+    assert found["at least 2.0"].met
+
+
+def test_the_json_has_it_all():
+    """The line of JSON has every row, target and version."""
+    told = json.loads(report.as_json(outcome()))
+    assert len(told["rows"]) == 6
+    assert told["rows"][0]["latency_ms"] == {"p50": 250.0, "p95": 400.0, "p99": 400.0}
+    assert told["versions"]["infinity"] == "infinity 2"
+    assert [one["met"] for one in told["targets"]] == [False, False, True]
+
+
+def test_a_missing_environment_names_its_target(tmp_path):
+    """Where infinity is not installed, the way to get it is told."""
+    assert Infinity(tmp_path / "python").missing().endswith("`make .venv-peers/.infinity` makes it")
+    assert Infinity(Path(sys.executable)).missing() == ""
+
+
+async def test_a_process_that_ends_is_explained():
+    """What a peer said last is in the error, from both of its outputs."""
+    code = "import sys; print('loading', flush=True); print('no such model', file=sys.stderr); sys.exit(3)"
+    process = await Process.start([sys.executable, "-c", code], {})
+    assert await process.read() == "loading"
+    with pytest.raises(PeersError, match=r"exit code 3.*no such model"):
+        await process.read()
+    await process.stop()
+
+
+async def test_a_process_that_hangs_is_explained():
+    """A peer that says nothing is not waited for without an end."""
+    process = await Process.start([sys.executable, "-c", "input()"], {})
+    with pytest.raises(PeersError, match=r"nothing came for 0\.01 s"):
+        await process.read(timeout_s=0.01)
+    await process.stop()
