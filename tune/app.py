@@ -38,7 +38,7 @@ class Tuned:
     reason: str  # why that one
     default: Arrangement
     chosen: Arrangement
-    gain: float  # the best score of the final over the defaults'; the defaults stay where it is below the margin
+    gain: float  # the best score of the final over the defaults'; they stay below the margin, or beside other work
     seconds: float  # that tuning took
     warning: str  # what speaks against the figures; empty: nothing
     trials: tuple[Trial, ...]  # best first: the final's, then those of the heats
@@ -47,9 +47,10 @@ class Tuned:
         """Say in a line what was chosen, and why."""
         if self.chosen != self.default:
             return f"{self.chosen}: {self.gain:.2f} times the defaults ({self.default})"
-        better = f"{100 * (self.gain - 1):.1f}%, less than the margin of {100 * MARGIN:.0f}%"
-        best = f"the best was better by {better}" if self.gain > 1 else "nothing was better"
-        return f"the defaults stay: {self.chosen}; {best}"
+        if self.gain == 1:
+            return f"the defaults stay: {self.chosen}; nothing was better"
+        why = "beside other work" if self.gain >= 1 + MARGIN else f"less than the margin of {100 * MARGIN:.0f}%"
+        return f"the defaults stay: {self.chosen}; the best was better by {100 * (self.gain - 1):.1f}%, {why}"
 
 
 def run(settings: TuneSettings, progress: Progress) -> Tuned:
@@ -75,8 +76,7 @@ def run(settings: TuneSettings, progress: Progress) -> Tuned:
     variants = {name: budgets if name in invariant else () for name in names}
     found.run(variants, race.divisions(cores.usable(), gpu=kind.gpu))
     trials = tuple(sorted(found.trials.values(), key=_rank))
-    final = [one for one in trials if one.stage == race.FINAL]
-    chosen, gain = race.choose(final, default)
+    chosen, gain, warning = settle(trials, default, gpu=kind.gpu)
     tuned = Tuned(
         out=str(settings.out),
         processor=cores.processor(),
@@ -87,7 +87,7 @@ def run(settings: TuneSettings, progress: Progress) -> Tuned:
         default=default,
         chosen=chosen,
         gain=round(gain, 4),
-        warning="" if kind.gpu else disturbed(trials),
+        warning=warning,
         seconds=round(time.monotonic() - began, 1),
         trials=trials,
     )
@@ -132,6 +132,20 @@ def _chosen(serve: Settings, source: Bundle, asked: str, made_with: Collection[s
 
     timings = Timings(serve.data / "timings.json")
     return choice.choose(source, asked, serve.provider, made_with, timings, load, serve.precision)
+
+
+def settle(trials: Sequence[Trial], default: Arrangement, *, gpu: bool) -> tuple[Arrangement, float, str]:
+    """Return the arrangement to take, the best one's gain, and a warning if there is one.
+
+    Where the defaults did not have their cores in any round of the final, they stay: what is best for half a machine
+    would halve the whole one.
+    """
+    final = [one for one in trials if one.stage == race.FINAL]
+    chosen, gain = race.choose(final, default)
+    if gpu:
+        return chosen, gain, ""
+    robbed = disturbed([one for one in final if one.arrangement == default])
+    return default if robbed else chosen, gain, disturbed(trials)
 
 
 def disturbed(trials: Sequence[Trial]) -> str:
