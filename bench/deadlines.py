@@ -8,7 +8,6 @@ goes from that order's to the reranker's. An answer counts as in time if the cli
 last line is the result as JSON; `--plot` draws it.
 """
 
-import argparse
 import asyncio
 import json
 import sys
@@ -20,8 +19,9 @@ from pathlib import Path
 from statistics import fmean
 
 from shortlist.bench import local, measures
-from shortlist.bench.reranking import Candidates, read
+from shortlist.bench.reranking import Candidates, list_parser, read
 from shortlist.client import AsyncClient, DeadlineExceeded
+from shortlist.client.options import UsageError
 
 DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
 CLIENTS = 4
@@ -54,20 +54,15 @@ class Level:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shortlist.bench.deadlines",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--candidates", type=Path, required=True, help="JSON file with the lists")
-    parser.add_argument("--qrels", type=Path, required=True, help="judgements: query, unused, document, grade")
-    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
-    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
+    parser = list_parser("deadlines", __doc__)
     parser.add_argument("--clients", type=int, default=CLIENTS, help="requests under way; default: %(default)s")
     parser.add_argument("--passes", type=int, default=PASSES, help="times each list is sent; default: %(default)s")
     parser.add_argument("--plot", type=Path, help="PNG to draw; wants the extra bench")
     arguments = parser.parse_args()
-    lists = read(arguments.candidates, arguments.qrels)
+    try:
+        lists = read(arguments.candidates, arguments.qrels)
+    except UsageError as error:
+        parser.error(str(error))
     models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
     with (
         tempfile.TemporaryDirectory() as data,

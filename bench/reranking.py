@@ -56,15 +56,7 @@ class Reranking:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shortlist.bench.reranking",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--candidates", type=Path, required=True, help="JSON file with the lists")
-    parser.add_argument("--qrels", type=Path, required=True, help="judgements: query, unused, document, grade")
-    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
-    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
+    parser = list_parser("reranking", __doc__)
     parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
     arguments = parser.parse_args()
     try:
@@ -76,6 +68,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as data, local.serving(*options, "--data", data) as address:
         print(json.dumps(asdict(asyncio.run(_measure(address, arguments.candidates.name, lists)))))
     return 0
+
+
+def list_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark of judged lists, with the options that all of these have."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m shortlist.bench.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--candidates", type=Path, required=True, help="JSON file with the lists")
+    parser.add_argument("--qrels", type=Path, required=True, help="judgements: query, unused, document, grade")
+    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
+    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
+    return parser
 
 
 def read(path: Path, qrels: Path) -> list[Candidates]:

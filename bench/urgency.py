@@ -24,6 +24,7 @@ import grpc
 
 from shortlist.bench import candidates, local, samples
 from shortlist.bench.candidates import Listed
+from shortlist.client.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
 
@@ -66,7 +67,10 @@ def main() -> int:
     parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long; default: %(default)s")
     arguments = parser.parse_args()
-    lists = candidates.read(arguments.candidates)
+    try:
+        lists = candidates.read(arguments.candidates)
+    except UsageError as error:
+        parser.error(str(error))
     models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
     with (
         tempfile.TemporaryDirectory() as data,

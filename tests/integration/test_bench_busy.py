@@ -61,3 +61,14 @@ def test_urgency_is_measured(tiny, files, monkeypatch, capsys):
     assert found["ingested_documents_per_s"] > 0
     assert found["wait_p50_ms"] <= found["wait_p99_ms"] <= found["wait_worst_ms"]
     assert found["longest_run_ms"] > 0
+
+
+@pytest.mark.parametrize("module", [deadlines, urgency])
+def test_a_file_that_is_not_there_is_named(module, tiny, files, monkeypatch, capsys):
+    """A candidates file that cannot be read ends the command with its name, not with a traceback."""
+    models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker), "--candidates", "no.json"]
+    judged = ["--qrels", str(files / "qrels.txt")] if module is deadlines else []
+    monkeypatch.setattr("sys.argv", ["bench", *models, *judged])
+    with pytest.raises(SystemExit):
+        module.main()
+    assert "no.json" in capsys.readouterr().err
