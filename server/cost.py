@@ -1,8 +1,8 @@
 """What a run costs: seconds a token, by length, learned from the runs themselves.
 
 Attention makes long texts dearer a token than short ones, so there is one estimate for each doubling of the length.
-Admission, deadlines and mode auto rest on it. Slots write and the event loop reads; a float's assignment is atomic
-in Python, and an estimate that is one run old does no harm, so there is no lock.
+Admission, deadlines and mode auto rest on it. Slots write and the event loop reads; an assignment is atomic in
+Python, and an estimate that is one run old does no harm, so there is no lock.
 """
 
 from collections.abc import Iterable
@@ -16,24 +16,25 @@ class Cost:
 
     def __init__(self) -> None:
         """Know nothing: estimates are 0 until the first run (warm-up sees to that)."""
-        self._seconds_a_token: list[float | None] = [None] * _BUCKETS
+        self._seconds_a_token = [0.0] * _BUCKETS
+        self._known: list[int] = []
+        self._nearest = list(range(_BUCKETS))  # of each bucket, the known one whose estimate it takes
 
     def observe(self, tokens: int, items: int, seconds: float) -> None:
         """Learn from a run of `items` texts of `tokens` tokens in all."""
         bucket = _bucket(tokens // items)
         before, now = self._seconds_a_token[bucket], seconds / tokens
-        self._seconds_a_token[bucket] = now if before is None else _MEMORY * before + (1 - _MEMORY) * now
+        if bucket in self._known:
+            self._seconds_a_token[bucket] = _MEMORY * before + (1 - _MEMORY) * now
+            return
+        self._seconds_a_token[bucket] = now
+        self._known = sorted([*self._known, bucket])
+        self._nearest = [min(self._known, key=lambda known: abs(known - other)) for other in range(_BUCKETS)]
 
     def estimate_s(self, lengths: Iterable[int]) -> float:
         """Return the seconds that items of these lengths take on one slot, one after another."""
-        return sum(length * self._rate(_bucket(length)) for length in lengths)
-
-    def _rate(self, bucket: int) -> float:
-        known = [other for other in range(_BUCKETS) if self._seconds_a_token[other] is not None]
-        if not known:
-            return 0.0
-        nearest = min(known, key=lambda other: abs(other - bucket))
-        return self._seconds_a_token[nearest] or 0.0
+        seconds, nearest = self._seconds_a_token, self._nearest
+        return sum(length * seconds[nearest[_bucket(length)]] for length in lengths)
 
 
 def _bucket(length: int) -> int:

@@ -88,6 +88,7 @@ class Job:
         self.items: list[Encoded] = []
         self.next = 0  # first item that no slot has taken
         self.running = 0  # items that slots run now
+        self.scored = 0  # items that have their values
         self.closed = False  # no further item is taken
         self.settled = False
         self.future: Future[Outcome] = Future()

@@ -261,7 +261,8 @@ class Scheduler:
             job.values[part.start : part.stop] = values
             job.done[part.start : part.stop] = True
             job.running -= part.stop - part.start
-            if job.done.all():
+            job.scored += part.stop - part.start
+            if job.scored == job.count:
                 self._withdraw(job)
                 self._settle(job, Outcome(job.values, job.done))
             elif job.closed and not job.running:

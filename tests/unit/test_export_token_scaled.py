@@ -164,8 +164,8 @@ def test_smoothing_behind_an_attention_changes_no_result(fitted: dict[Kind, Fitt
     ]
     assert multiplied[0] < multiplied[1]
     folded, unfolded = (one.runner(tmp_path / f"{name}.onnx").alone(one.items) for name in ("folded", "unfolded"))
-    # A value on the edge between two steps of uint8 may fall to either side.
-    np.testing.assert_allclose(folded, unfolded, atol=2e-3)
+    # A value on the edge between two steps of uint8 may fall to either side, so few elements differ, by a step's share.
+    assert cosines(folded, unfolded).min() > 0.9999
 
 
 @pytest.mark.parametrize("share", [-1.0, 0.0, 0.05, 0.3, 2.0])
