@@ -35,7 +35,7 @@ from shortlist.export.running import feeds
 from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.export.source import RECOMMENDED, Origin, read_json
 from shortlist.export.tokenizer import Written
-from shortlist.export.variants import MAKERS, Made, Material
+from shortlist.export.variants import MAKERS, Made, Material, unjudged
 from shortlist.export.verify import Trial, shortfall
 from shortlist.server import cores, providers, speed
 from shortlist.server.bundle import MANIFEST, OUTPUT, TOKENIZER, File, Manifest, Source, Variant
@@ -91,7 +91,7 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     items = encoded(found, traced.written, calibrating)
     calibration = tuple(feeds([item], traced.written.pad_token_id) for item in items)
     material = Material(fp32, traced.graph, scratch, calibration, gate, progress)
-    made = {"fp32": Made("fp32", Judged(proven, batch_invariant=True, missed=""))}
+    made = {"fp32": Made(fp32, "fp32", Judged(proven, batch_invariant=True, missed=""))}
     for number, name in enumerate(names, 3):
         progress(f"[{number}/{steps}] Making {name} and holding it against fp32 on {judges.name}")
         try:
@@ -101,7 +101,7 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
                 raise
             progress(f"      Left out: {error}")
     shutil.rmtree(scratch)
-    described = _described(made, found, traced, gate, folder)
+    described = _described(made, found, traced, gate)
     kept = _kept(settings, described, folder, progress)
     blend = _blend(settings, origin) if found.kind == "reranker" else 0.0
     manifest = _manifest(traced, found, asked, kept)
@@ -118,10 +118,20 @@ def _texts(settings: ExportSettings, found: Layout) -> tuple[Judging, Judging]:
 
 
 def _chosen(settings: ExportSettings) -> list[str]:
-    """Return the variants to make beside fp32: what was asked for, else what the installed providers run."""
+    """Return the variants to make beside fp32: what was asked for, else what the installed providers run.
+
+    Raises:
+        ExportError: one that was asked for cannot be judged on this machine.
+    """
+    for name in settings.variants:
+        if why := unjudged(name):
+            raise ExportError(
+                f"{name} cannot be judged here: {why}; leave it out of --variants, or export with"
+                " shortlist[openvino] on a CPU that computes in bf16"
+            )
     installed = {name for name, kind in providers.KINDS.items() if kind.name in ort.get_available_providers()}
-    asked = settings.variants or [name for name, targets in VARIANTS.items() if installed & set(targets)]
-    return [name for name in asked if name != "fp32"]
+    made = [name for name, targets in VARIANTS.items() if installed & set(targets) and not unjudged(name)]
+    return [name for name in settings.variants or made if name != "fp32"]
 
 
 def _made(name: str, material: Material, folder: Path) -> Made:
@@ -153,8 +163,9 @@ def _kept(
         for name, variant in described.items()
         if name in asked and (variant.passed or settings.keep_failing)
     }
-    for name in described.keys() - kept.keys():
-        graphs.delete(folder / f"{name}.onnx")
+    wanted = {file.name for variant in kept.values() for file in variant.files}  # bf16's is fp32's
+    for file in {file.name for variant in described.values() for file in variant.files} - wanted:
+        (folder / file).unlink()
     for name, variant in described.items():
         if variant.missed:
             fate = "kept all the same" if name in kept else "left out; --keep-failing keeps it"
@@ -238,14 +249,13 @@ def _blend(settings: ExportSettings, origin: Origin) -> float:
     return float(share)
 
 
-def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate, folder: Path) -> dict[str, Variant]:
+def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate) -> dict[str, Variant]:
     """Describe the variants, timed side by side."""
-    paths = {name: folder / f"{name}.onnx" for name in made}
-    runners = {name: gate.runner(path, made[name].provider) for name, path in paths.items()}
+    runners = {name: gate.runner(entry.graph, entry.provider, entry.precision) for name, entry in made.items()}
     times = speed.measure({name: runner.of_length for name, runner in runners.items()}, traced.written.max_tokens)
     return {
         name: Variant(
-            files=tuple(File.of(path) for path in graphs.files(paths[name])),
+            files=tuple(File.of(path) for path in graphs.files(entry.graph)),
             precision=entry.precision,
             inputs=runners[name].inputs,
             output=OUTPUT[found.kind],

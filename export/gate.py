@@ -67,9 +67,9 @@ class Gate:
         self._items = encoded(layout, written, judging)
         self._expected = self.runner(fp32).alone(self._items)
 
-    def judge(self, graph: Path, provider: Provider = "cpu") -> Judged:
-        """Hold a graph, run on a provider, against fp32 on the plain CPU."""
-        runner = self.runner(graph, provider)
+    def judge(self, graph: Path, provider: Provider = "cpu", precision: str = "fp32") -> Judged:
+        """Hold a graph, run on a provider in a precision, against fp32 on the plain CPU."""
+        runner = self.runner(graph, provider, precision)
         found = runner.alone(self._items)
         # The shortest and the longest side by side: that is where padding and shared scales tell.
         order = np.argsort([len(item) for item in self._items], kind="stable")
@@ -82,9 +82,9 @@ class Gate:
         }
         return Judged(parity, parity["batch_change_max"] <= ROUNDING, self._missed(parity))
 
-    def runner(self, graph: Path, provider: Provider = "cpu") -> Runner:
+    def runner(self, graph: Path, provider: Provider = "cpu", precision: str = "fp32") -> Runner:
         """Load a graph as this model's."""
-        return Runner(graph, self._kind, self._pad, provider, self._window)
+        return Runner(graph, self._kind, self._pad, provider, self._window, precision)
 
     def change(self, graph: Path, provider: Provider = "cpu") -> float:
         """Return how much a graph changes a few results: the mean square, relative to the length of vectors."""

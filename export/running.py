@@ -32,7 +32,13 @@ class Runner:
     """Be one loaded graph."""
 
     def __init__(
-        self, graph: Path, kind: Kind, pad_token_id: int, provider: Provider = "cpu", window: int = 0
+        self,
+        graph: Path,
+        kind: Kind,
+        pad_token_id: int,
+        provider: Provider = "cpu",
+        window: int = 0,
+        precision: str = "fp32",
     ) -> None:
         """Load it.
 
@@ -42,11 +48,12 @@ class Runner:
             pad_token_id: what texts are padded with.
             provider: where it runs.
             window: tokens of the longest text, up to which a provider that compiles for shapes gets texts padded.
+            precision: what the graph is in, or bf16 for the provider to run it so.
 
         Raises:
             ExportError: onnxruntime cannot load it, or the provider does not take it.
         """
-        target = Target(provider, slots=cores.usable())
+        target = Target(provider, precision, slots=cores.usable())
         self._shapes = Shapes(window, bucketed=target.kind.compiles)
         try:
             self._session = Session(graph, target, (), self._shapes)

@@ -12,6 +12,7 @@ from shortlist.server.errors import SettingsError, check_share
 VARIANTS: dict[str, tuple[str, ...]] = {
     # name -> the execution providers that it is for
     "fp32": ("cpu", "openvino", "cuda", "tensorrt"),
+    "bf16": ("openvino", "tensorrt"),
     "int8": ("cpu",),
     "int8-weight": ("cpu",),
     "int8-token": ("cpu",),
@@ -62,8 +63,8 @@ class ExportSettings:
     variants: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": f"graphs to make, separated by commas: {', '.join(VARIANTS)}; empty: what the installed execution"
-            " providers run",
+            "help": f"variants to make, separated by commas: {', '.join(VARIANTS)}; empty: what the installed"
+            " execution providers run (bf16: where it can be judged, with OpenVINO on a CPU that computes in it)",
             "group": _PROOF,
         },
     )

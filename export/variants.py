@@ -12,7 +12,8 @@ from shortlist.export.running import Feeds
 from shortlist.export.settings import VARIANTS
 from shortlist.export.static import StaticQuantizer
 from shortlist.export.token_scaled import Quantizer
-from shortlist.server.providers import KINDS
+from shortlist.server import providers
+from shortlist.server.providers import BF16, KINDS
 from shortlist.server.settings import Provider
 
 Progress = Callable[[str], None]
@@ -34,6 +35,7 @@ class Material:
 class Made:
     """Say what was made."""
 
+    graph: Path
     precision: str
     judged: Judged
     provider: Provider = "cpu"  # that it was judged on
@@ -49,35 +51,47 @@ def home(name: str) -> Provider:
     return next((provider for provider in on_cpus if provider in VARIANTS[name]), "cpu")
 
 
+def unjudged(name: str) -> str:
+    """Say why a variant cannot be judged on this machine; empty: it can."""
+    return providers.lacks(home(name), BF16) if name == "bf16" else ""
+
+
+def _bf16(material: Material, _: Path) -> Made:
+    """Judge fp32's graph, run in bf16: there is nothing to write."""
+    where = home("bf16")
+    return Made(material.fp32, BF16, material.gate.judge(material.fp32, where, BF16), where)
+
+
 def _int8(material: Material, target: Path) -> Made:
     quantize.quantize(material.fp32, target, material.scratch)
-    return Made(quantize.PRECISION, material.gate.judge(target))
+    return Made(target, quantize.PRECISION, material.gate.judge(target))
 
 
 def _int8_weight(material: Material, target: Path) -> Made:
     weight_only.quantize(material.fp32, target)
-    return Made(weight_only.PRECISION, material.gate.judge(target))
+    return Made(target, weight_only.PRECISION, material.gate.judge(target))
 
 
 def _int8_token(material: Material, target: Path) -> Made:
     quantizer = Quantizer(material.fp32, material.calibration, material.scratch)
     kept = search.fewest_in_fp32(quantizer, target, material.gate, "cpu", material.scratch, material.progress)
-    return Made(kept.precision, kept.judged)
+    return Made(target, kept.precision, kept.judged)
 
 
 def _int8_static(material: Material, target: Path) -> Made:
     quantizer = StaticQuantizer(material.traced, material.calibration, material.scratch)
     where = home("int8-static")
     kept = search.fewest_in_fp32(quantizer, target, material.gate, where, material.scratch, material.progress)
-    return Made(kept.precision, kept.judged, where)
+    return Made(target, kept.precision, kept.judged, where)
 
 
 def _fp16(material: Material, target: Path) -> Made:
     half.convert(material.fp32, target)
-    return Made(half.PRECISION, material.gate.judge(target))
+    return Made(target, half.PRECISION, material.gate.judge(target))
 
 
 MAKERS: Mapping[str, Callable[[Material, Path], Made]] = {
+    "bf16": _bf16,
     "int8": _int8,
     "int8-weight": _int8_weight,
     "int8-token": _int8_token,

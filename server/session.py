@@ -42,7 +42,8 @@ class Session:
             shapes: what its runs are like.
 
         Raises:
-            ProviderError: the provider is not installed, does not take the graph, or not with these options.
+            ProviderError: the provider is not installed, does not compute in the variant's precision, does not take
+                the graph, or not with these options.
             BundleError: onnxruntime cannot read the graph.
             StorageError: the folder for engines cannot be made.
         """
@@ -52,6 +53,11 @@ class Session:
                 f"provider {target.provider} is not there: this onnxruntime has"
                 f" {', '.join(ort.get_available_providers())};"
                 f" in a new environment, pip install 'shortlist[{target.kind.extra}]'"
+            )
+        if lacking := providers.lacks(target.provider, target.precision):
+            raise ProviderError(
+                f"{graph.name} cannot run in {target.precision}: {lacking};"
+                " choose another variant with --embedder-variant or --reranker-variant, or another --provider"
             )
         self._target = target
         chain = providers.chain(target, inputs, shapes)

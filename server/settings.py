@@ -35,7 +35,6 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +81,6 @@ class Settings:
         metadata={
             "help": "options of the provider, by onnxruntime's names, such as device_id=1; in a TOML file a table"
             " [serve.provider_options]"
-        },
-    )
-    precision: Precision = field(
-        default="auto",
-        metadata={
-            "help": "what the provider computes in, where it has a choice; auto: what the graph is in. openvino:"
-            " fp32, bf16; cuda: fp32 (no TF32); tensorrt: bf16, fp16"
         },
     )
     slots: int = field(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from shortlist.server.errors import SettingsError
-from shortlist.server.settings import Precision, Provider, Settings
+from shortlist.server.settings import Provider, Settings
 
 _SERVE = Settings()
 _METADATA = {one.name: one.metadata for one in fields(Settings)}
@@ -37,7 +37,6 @@ class TuneSettings:
             " [tune.provider_options]"
         },
     )
-    precision: Precision = field(default=_SERVE.precision, metadata=_METADATA["precision"])
     measure_s: float = field(
         default=1.5,
         metadata={"help": "seconds that measuring one arrangement once takes, about; more make it steadier"},
@@ -71,5 +70,4 @@ class TuneSettings:
             reranker_variant=self.reranker_variant,
             provider=self.provider,
             provider_options=self.provider_options,
-            precision=self.precision,
         )

@@ -36,12 +36,3 @@ def test_a_missing_file_is_named(tiny, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         variants.main()
     assert "no.json is no file" in capsys.readouterr().err
-
-
-def test_a_precision_that_the_provider_lacks_is_named(tiny, files, monkeypatch, capsys):
-    """A run mode that the provider has not ends the command with those that it has."""
-    given = ["--reranker", str(tiny.reranker), "--candidates", str(files / "lists.json"), "--precision", "bf16"]
-    monkeypatch.setattr("sys.argv", ["variants", *given])
-    with pytest.raises(SystemExit):
-        variants.main()
-    assert "precision is bf16, but provider cpu has auto" in capsys.readouterr().err
