@@ -225,7 +225,9 @@ def load(path: Path, kind: Kind | None = None) -> Bundle:
         raise BundleError(f"{manifest_path} cannot be read ({error}); export the model again") from error
     manifest = Manifest.from_json(text)
     if kind is not None and manifest.kind != kind:
-        raise BundleError(f"bundle {path} is a {manifest.kind}, but {kind} is needed; swap the two settings?")
+        raise BundleError(
+            f"bundle {path} is of kind {manifest.kind}, but kind {kind} is needed; swap the two settings?"
+        )
     return Bundle(path, manifest)
 
 

@@ -100,7 +100,7 @@ def test_a_newer_bundle(options: list[str], tmp_path: Path):
 def test_the_bundles_swapped(options: list[str]):
     """A reranker in the embedder's place is refused by its kind."""
     swapped = [options[0], options[3], options[2], options[1], *options[4:]]
-    assert "is a reranker, but embedder is needed" in refused(swapped)
+    assert "is of kind reranker, but kind embedder is needed" in refused(swapped)
 
 
 def test_a_variant_that_is_not_there(options: list[str]):
