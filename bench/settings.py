@@ -191,7 +191,8 @@ class BenchSettings(Connection):
         if self.top_k > self.passages and "search" in self.shares():
             raise UsageError(f"top_k is {self.top_k}, but a search returns its {self.passages} passages at most")
         self._check_own_server()
-        self._check_plot()
+        if self.plot is not None:
+            check_plot(self.plot)
 
     def client_levels(self) -> tuple[int, ...]:
         """Return the levels of a closed loop; none if the loop is open."""
@@ -234,13 +235,17 @@ class BenchSettings(Connection):
         if self.collection and self.own_server:
             raise UsageError(f"collection is {self.collection!r}, but a server of one's own has none: leave it out")
 
-    def _check_plot(self) -> None:
-        if self.plot is None:
-            return
-        if self.plot.suffix.lower() != ".png":
-            raise UsageError(f"plot is {self.plot}, but it must end in .png")
-        if not self.plot.parent.is_dir():
-            raise UsageError(f"plot is {self.plot}, but there is no folder {self.plot.parent}")
+
+def check_plot(path: Path) -> None:
+    """Refuse a plot that could not be written after the measuring.
+
+    Raises:
+        UsageError: naming what is wrong with it.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"plot is {path}, but it must end in .png")
+    if not path.parent.is_dir():
+        raise UsageError(f"plot is {path}, but there is no folder {path.parent}")
 
 
 def _number(name: str, text: str, kind: type[_Number], most: int) -> _Number:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import pytest
 
@@ -54,6 +55,24 @@ def test_bad_qrels_end_the_commands_in_one_line(tmp_path, lists, command, monkey
     with pytest.raises(SystemExit, match="2"):
         command.main()
     assert f"qrels {tmp_path / 'none.txt'} cannot be read: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("plot", "told"),
+    [
+        ("plot.jpg", "must end in .png"),
+        ("none/plot.png", "there is no folder"),
+        ("plot.png", "matplotlib is not installed, and `bench.deadlines --plot` needs it"),
+    ],
+)
+def test_a_plot_that_cannot_be_drawn_is_told_first(tmp_path, lists, plot, told, monkeypatch, capsys):
+    """A name, a folder or a library that a plot lacks ends the command before anything is read or measured."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    files = ["--candidates", str(lists), "--qrels", str(tmp_path / "none.txt"), "--plot", str(tmp_path / plot)]
+    monkeypatch.setattr("sys.argv", ["bench", *files, "--embedder", "e", "--reranker", "r"])
+    with pytest.raises(SystemExit, match="2"):
+        deadlines.main()
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("logit", [-30.0, -1.5, 0.0, 4.0])
