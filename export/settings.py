@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from shortlist.server.errors import SettingsError, check_share
+from shortlist.server.errors import SettingsError, check_range, check_share
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     # name -> the execution providers that it is for
@@ -120,5 +120,4 @@ class ExportSettings:
             check_share(name, getattr(self, name))
         if self.blend is not None:
             check_share("blend", self.blend)
-        if self.max_tokens < 0:
-            raise SettingsError(f"max_tokens is {self.max_tokens}, but it must be 0 or more")
+        check_range("max_tokens", self.max_tokens, 0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from shortlist.server.errors import SettingsError
+from shortlist.server.errors import SettingsError, check_range
 
 _MOST_BYTES = 2**31 - 1  # of a gRPC message
 _MOST_THREADS = 1024
@@ -142,8 +142,7 @@ class Settings:
             SettingsError: naming the setting, its value and the limit.
         """
         for name, (least, most) in _RANGES.items():
-            if not least <= getattr(self, name) <= most:
-                raise SettingsError(f"{name} is {getattr(self, name)}, but it must be {least} to {most}")
+            check_range(name, getattr(self, name), least, most)
         for name in ("embedder", "reranker", "data", "host"):
             if "\0" in str(getattr(self, name)) or not str(getattr(self, name)):
                 raise SettingsError(f"{name} is {str(getattr(self, name))!r}, but it must not be empty or hold a NUL")

@@ -6,7 +6,7 @@
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from shortlist.server.errors import SettingsError
+from shortlist.server.errors import SettingsError, check_range
 from shortlist.server.settings import Provider, Settings
 
 _SERVE = Settings()
@@ -52,8 +52,7 @@ class TuneSettings:
             SettingsError: naming the setting, its value and the limit.
         """
         self.serve()
-        if not _LEAST_S <= self.measure_s <= _MOST_S:
-            raise SettingsError(f"measure_s is {self.measure_s}, but it must be {_LEAST_S} to {_MOST_S}")
+        check_range("measure_s", self.measure_s, _LEAST_S, _MOST_S)
         if "\0" in str(self.out):
             raise SettingsError(f"out is {str(self.out)!r}, but it must not hold a NUL")
 
