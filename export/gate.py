@@ -109,10 +109,10 @@ class Gate:
         values = []
         for asked, query in zip(self._judging.lists, queries, strict=True):
             if any(asked.grades):
-                grades = np.zeros(len(documents), np.int64)
+                grades = [0] * len(documents)
                 for passage, grade in zip(asked.passages, asked.grades, strict=True):
                     grades[documents[passage]] = grade
-                values.append(figures.ndcg(vectors[: len(documents)] @ query, grades))
+                values.append(figures.ndcg_by(vectors[: len(documents)] @ query, grades))
         return fmean(values)
 
     def _orders(self, found: Floats) -> dict[str, float]:
@@ -124,8 +124,8 @@ class Gate:
             start = place.stop
             taus.append(figures.kendall_tau(self._expected[place], found[place]))
             if any(asked.grades):
-                grades = np.array(asked.grades, np.int64)
-                gains.append((figures.ndcg(self._expected[place], grades), figures.ndcg(found[place], grades)))
+                before, after = (figures.ndcg_by(one[place], asked.grades) for one in (self._expected, found))
+                gains.append((before, after))
         result = {**figures.logits(self._expected, found), "kendall_tau": fmean(taus)}
         if gains:
             result["ndcg10_loss"] = fmean(before - after for before, after in gains)
