@@ -73,11 +73,15 @@ class Session:
             output: name of the output to return.
             feeds: arrays by input name; those that the graph does not take are left out.
         """
-        wanted = {name: feeds[name] for name in self.inputs}
         if self._target.kind.gpu:
-            return self.run_bound(output, wanted, "cuda", self._target.device_id)
-        (values,) = self._session.run([output], wanted)
-        return np.asarray(values, dtype=np.float32)
+            return self.run_bound(output, feeds, "cuda", self._target.device_id)
+        (values,) = self.run_plain([output], feeds)
+        return values
+
+    def run_plain(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Run the graph once for several outputs, inputs and outputs in the host's memory."""
+        values = self._session.run(list(outputs), {name: feeds[name] for name in self.inputs})
+        return [np.asarray(value, dtype=np.float32) for value in values]
 
     def run_bound(
         self, output: str, feeds: Mapping[str, NDArray[Any]], device: str, device_id: int
