@@ -1,4 +1,4 @@
-"""The variants: how each is made, and on which execution provider it is judged and timed."""
+"""The variants: which are made, how, and on which execution provider each is judged and timed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,13 +6,15 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from shortlist.export import half, quantize, search, weight_only
+from shortlist.export import graphs, half, quantize, search, weight_only
+from shortlist.export.errors import ExportError
 from shortlist.export.gate import Gate, Judged
 from shortlist.export.running import Feeds
-from shortlist.export.settings import VARIANTS
+from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.export.static import StaticQuantizer
 from shortlist.export.token_scaled import Quantizer
 from shortlist.server import providers
+from shortlist.server.errors import first_line
 from shortlist.server.providers import BF16, KINDS
 from shortlist.server.settings import Provider
 
@@ -98,3 +100,34 @@ MAKERS: Mapping[str, Callable[[Material, Path], Made]] = {
     "int8-static": _int8_static,
     "fp16": _fp16,
 }
+
+
+def chosen(settings: ExportSettings) -> list[str]:
+    """Return the variants to make beside fp32: what was asked for, else what the installed providers run.
+
+    Raises:
+        ExportError: one that was asked for cannot be judged on this machine.
+    """
+    for name in settings.variants:
+        if why := unjudged(name):
+            raise ExportError(
+                f"{name} cannot be judged here: {why}; leave it out of --variants, or export with"
+                " shortlist[openvino] on a CPU that computes in bf16"
+            )
+    installed = {name for name, kind in KINDS.items() if kind.name in ort.get_available_providers()}
+    made = [name for name, targets in VARIANTS.items() if installed & set(targets) and not unjudged(name)]
+    return [name for name in settings.variants or made if name != "fp32"]
+
+
+def make(name: str, material: Material, folder: Path) -> Made:
+    """Make a variant and judge it.
+
+    Raises:
+        ExportError: its maker cannot, or its provider does not take it; the variant and the remedy are named.
+    """
+    target = folder / f"{name}.onnx"
+    try:
+        return MAKERS[name](material, target)
+    except Exception as error:  # onnxruntime's quantizers raise anything on a graph that they half know
+        graphs.delete(target)
+        raise ExportError(f"{name} cannot be made: {first_line(error)}; leave it out with --variants") from error

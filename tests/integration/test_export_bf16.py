@@ -6,7 +6,7 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from shortlist.export import build
+from shortlist.export import variants
 from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
 from shortlist.server import cores
@@ -31,6 +31,6 @@ def test_the_processor_decides(monkeypatch: pytest.MonkeyPatch, given: tuple[str
     settings = ExportSettings(model="any", out=Path("out"), variants=given)
     if given and not can:
         with pytest.raises(ExportError, match=re.escape("this CPU has neither amx_bf16 nor avx512_bf16")):
-            build._chosen(settings)
+            variants.chosen(settings)
     else:
-        assert ("bf16" in build._chosen(settings)) is can
+        assert ("bf16" in variants.chosen(settings)) is can
