@@ -60,9 +60,7 @@ class Quantizer:
         self._source = source
         self.products = find(graphs.load(source))
         if not self.products:
-            raise ExportError(
-                "int8-token has no matrix product with weights to quantize; leave it out with --variants"
-            )
+            raise ExportError("the graph has no matrix product with weights to quantize")
         rows = calibration.capture(source, list(dict.fromkeys(p.data for p in self.products)), given, scratch)
         self._fitted = {product.name: _fit(product, rows[product.data]) for product in self.products}
 
