@@ -22,10 +22,13 @@ from statistics import fmean
 
 import numpy as np
 
+from shortlist.bench import candidates
+from shortlist.client.options import UsageError
 from shortlist.export import figures
 from shortlist.export.figures import Floats
 from shortlist.server import bundle, choice, cores, providers
 from shortlist.server.bundle import Bundle
+from shortlist.server.errors import StartupError
 from shortlist.server.graph import Graph
 from shortlist.server.providers import Target
 from shortlist.server.tokens import Encoded, Tokenizer
@@ -70,12 +73,16 @@ def main() -> int:
     given = arguments.candidates if arguments.reranker else arguments.corpus
     if given is None or not given.is_file():
         parser.error(f"{'--candidates' if arguments.reranker else '--corpus'}: {given} is no file")
-    found = bundle.load(arguments.reranker or arguments.embedder, "reranker" if arguments.reranker else "embedder")
-    if BASE not in found.manifest.variants:
-        parser.error(f"{found.path} has no {BASE} to compare with; it has {', '.join(found.manifest.variants)}")
-    target = Target(arguments.provider, slots=cores.usable())
-    lists = (_pairs if arguments.reranker else _passages)(Tokenizer(found), given, arguments.texts)
-    outcome = measure(found, lists, arguments.rounds, target)
+    try:
+        found = bundle.load(
+            arguments.reranker or arguments.embedder, "reranker" if arguments.reranker else "embedder"
+        )
+        if BASE not in found.manifest.variants:
+            parser.error(f"{found.path} has no {BASE} to compare with; it has {', '.join(found.manifest.variants)}")
+        lists = (_pairs if arguments.reranker else _passages)(Tokenizer(found), given, arguments.texts)
+        outcome = measure(found, lists, arguments.rounds, Target(arguments.provider, slots=cores.usable()))
+    except (StartupError, UsageError) as error:
+        parser.error(str(error))
     for one in outcome:
         sys.stdout.write(
             f"{one.variant:12} {one.provider:9} {one.texts_per_s:8.1f} texts/s  {one.speed:.2f} x  {one.kept:.4f}\n"
@@ -118,9 +125,9 @@ def measure(found: Bundle, lists: Sequence[Sequence[Encoded]], rounds: int, targ
 
 def _pairs(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
     """Return pairs list by list: the first candidates of every query."""
-    lists = json.loads(path.read_text(encoding="utf-8"))
-    each = max(2, most // len(lists))
-    return [tokenizer.encode_pairs(one["query"], [hit["content"] for hit in one["hits"][:each]]) for one in lists]
+    lists = candidates.read(path)
+    each = max(2, most // max(1, len(lists)))
+    return [tokenizer.encode_pairs(one.query, one.texts[:each]) for one in lists]
 
 
 def _passages(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:

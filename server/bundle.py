@@ -223,7 +223,10 @@ def load(path: Path, kind: Kind | None = None) -> Bundle:
         text = manifest_path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise BundleError(f"{manifest_path} cannot be read ({error}); export the model again") from error
-    manifest = Manifest.from_json(text)
+    try:
+        manifest = Manifest.from_json(text)
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}") from error
     if kind is not None and manifest.kind != kind:
         raise BundleError(
             f"bundle {path} is of kind {manifest.kind}, but kind {kind} is needed; swap the two settings?"
