@@ -81,9 +81,7 @@ def test_vectors_are_the_cpu_s(clients: dict[str, Client]):
 
 def test_a_score_does_not_depend_on_others(clients: dict[str, Client]):
     """A document's score is the same to the last bit alone and among others of other lengths."""
-    together = by_index(clients["openvino"])
-    alone = [clients["openvino"].rerank(QUERY, [document]).results[0].score for document in DOCUMENTS]
-    assert together == alone
+    assert by_index(clients["openvino"]) == alone(clients["openvino"])
 
 
 def test_shapes_are_few_and_results_the_same(tiny):
@@ -136,7 +134,7 @@ def test_int8_static_is_measured_where_it_runs(static: bundle.Bundle):
 def test_a_server_runs_int8_static(
     static: bundle.Bundle, options: list[str], clients: dict[str, Client], tmp_path: Path
 ):
-    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's."""
+    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's, the same in a crowd."""
     changed = ["--reranker", str(static.path), "--reranker-variant", "int8-static", "--provider", "openvino"]
     with (
         local.serving(*options, *changed, "--data", str(tmp_path)) as address,
@@ -146,6 +144,7 @@ def test_a_server_runs_int8_static(
         assert (described.variant, described.provider) == ("int8-static", "OpenVINOExecutionProvider")
         difference = np.abs(np.subtract(by_index(client), by_index(clients["cpu"])))
         assert 0 < difference.max() < NEAR
+        assert by_index(client) == alone(client)
 
 
 def test_the_benchmark_holds_it_against_the_cpu_provider(
@@ -231,6 +230,7 @@ def test_a_server_runs_bf16(rough: bundle.Bundle, options: list[str], clients: d
         assert (described.variant, described.provider) == ("bf16", "OpenVINOExecutionProvider")
         difference = np.abs(np.subtract(by_index(client), by_index(clients["openvino"])))
         assert TOLERANCE < difference.max() < NEAR
+        assert by_index(client) == alone(client)
     line = refused([*changed, "--provider", "cpu"], tmp_path)
     assert "cannot run in bf16: provider cpu does not compute in bf16" in line
 
@@ -249,6 +249,11 @@ def test_auto_takes_bf16_where_it_is_the_fastest(rough: bundle.Bundle, tmp_path:
     (times,) = json.loads((tmp_path / "timings.json").read_text()).values()
     assert chosen == min(times, key=lambda name: speed.typical(times[name]))
     assert choice.passed(rough, "cpu") == ["fp32"]
+
+
+def alone(client: Client) -> list[float]:
+    """Return the scores of all documents, each asked for by itself."""
+    return [client.rerank(QUERY, [document]).results[0].score for document in DOCUMENTS]
 
 
 def by_index(client: Client) -> list[float]:
