@@ -202,10 +202,10 @@ def test_bf16_is_fp32_s_file_judged_as_it_runs(rough: bundle.Bundle):
 
 def test_bf16_without_fp32_keeps_the_file(make, tiny_models, tmp_path: Path, rough: bundle.Bundle):
     """Where bf16 alone is asked for, fp32's file is there and fp32 is no choice."""
-    alone = make.export(tiny_models.reranker, tmp_path / "reranker", variants=("bf16",))
-    assert list(alone.manifest.variants) == ["bf16"]
-    assert alone.manifest.variants["bf16"].files == rough.manifest.variants["bf16"].files
-    alone.verify("bf16")
+    only = make.export(tiny_models.reranker, tmp_path / "reranker", variants=("bf16",))
+    assert list(only.manifest.variants) == ["bf16"]
+    assert only.manifest.variants["bf16"].files == rough.manifest.variants["bf16"].files
+    only.verify("bf16")
 
 
 def test_bf16_that_fails_its_gate_is_left_out(make, tiny_models, tmp_path: Path, rough: bundle.Bundle):
