@@ -9,6 +9,7 @@ last line is the result as JSON; `--plot` draws it.
 """
 
 import asyncio
+import importlib
 import json
 import sys
 import tempfile
@@ -20,7 +21,9 @@ from statistics import fmean
 
 from shortlist.bench import local, measures
 from shortlist.bench.reranking import Candidates, list_parser, read
+from shortlist.bench.settings import check_plot
 from shortlist.client import AsyncClient, DeadlineExceeded
+from shortlist.client.extras import needs
 from shortlist.client.options import UsageError
 
 DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
@@ -60,6 +63,10 @@ def main() -> int:
     parser.add_argument("--plot", type=Path, help="PNG to draw; wants the extra bench")
     arguments = parser.parse_args()
     try:
+        if arguments.plot:
+            check_plot(arguments.plot)
+            with needs("bench.deadlines --plot", "bench"):
+                importlib.import_module("matplotlib")
         lists = read(arguments.candidates, arguments.qrels)
     except UsageError as error:
         parser.error(str(error))

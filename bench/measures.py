@@ -1,22 +1,19 @@
 """Measures of a ranking, as trec_eval has them."""
 
-import math
 from collections.abc import Mapping, Sequence
+
+from shortlist.export import figures
 
 
 def ndcg(ranking: Sequence[str], grades: Mapping[str, int], cut: int = 10) -> float:
-    """Return nDCG@cut with linear gain: DCG = sum of grade / log2(place + 1), over that of the best order.
+    """Return nDCG@cut with linear gain.
 
     Args:
         ranking: document ids, best first.
         grades: judged grades by document id; what is not in it counts 0.
         cut: places that count.
     """
-    best = sum(
-        grade / math.log2(place + 1) for place, grade in enumerate(sorted(grades.values(), reverse=True)[:cut], 1)
-    )
-    got = sum(grades.get(name, 0) / math.log2(place + 1) for place, name in enumerate(ranking[:cut], 1))
-    return got / best if best else 0.0
+    return figures.ndcg([grades.get(name, 0) for name in ranking], grades.values(), cut)
 
 
 def recall(ranking: Sequence[str], grades: Mapping[str, int], cut: int = 50) -> float:

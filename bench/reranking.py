@@ -25,6 +25,7 @@ from shortlist.bench import candidates, local, measures
 from shortlist.client import AsyncClient
 from shortlist.client.options import UsageError
 from shortlist.server import blending
+from shortlist.server.errors import shown
 
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 CONCURRENCY = 4
@@ -85,17 +86,45 @@ def list_parser(name: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def read(path: Path, qrels: Path) -> list[Candidates]:
-    """Read the lists of those queries that have a relevant document in the qrels."""
-    grades: dict[str, dict[str, int]] = {}
-    for line in qrels.read_text(encoding="utf-8").splitlines():
-        query, _, document, grade = line.split()
-        if int(grade) > 0:
-            grades.setdefault(query, {})[document] = int(grade)
-    return [
+    """Read the lists of those queries that have a relevant document in the qrels.
+
+    Raises:
+        UsageError: a file cannot be read or is something else, or they have no query in common.
+    """
+    grades = _grades(qrels)
+    found = [
         Candidates(one.query, list(one.ids), list(one.texts), grades[one.name])
         for one in candidates.read(path)
         if one.name in grades
     ]
+    if not found:
+        raise UsageError(
+            f"qrels {qrels} judge no query of candidates {path} relevant; give the qrels of these queries"
+        )
+    return found
+
+
+def _grades(qrels: Path) -> dict[str, dict[str, int]]:
+    """Return the relevant documents' grades by query."""
+    grades: dict[str, dict[str, int]] = {}
+    try:
+        lines = qrels.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"qrels {qrels} cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise UsageError(f"qrels {qrels} is not UTF-8 text; convert it first") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            query, _, document, grade = line.split()
+            value = int(grade)
+        except ValueError:
+            raise UsageError(
+                f"qrels {qrels}, line {number} is {shown(line)}, but it must be a query, a column that is not used,"
+                " a document and a whole number as its grade, such as: 7 Q0 d1 2"
+            ) from None
+        if value > 0:
+            grades.setdefault(query, {})[document] = value
+    return grades
 
 
 async def _measure(address: str, name: str, lists: list[Candidates]) -> Reranking:

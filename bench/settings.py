@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 from shortlist.bench.kinds import KINDS, Name
 from shortlist.client.command import Connection
 from shortlist.client.options import UsageError
+from shortlist.server.errors import check_range
 
 LoadName = Literal["rerank", "embed", "dense", "search", "ingest", "mixed"]
 
@@ -16,6 +17,19 @@ _Number = TypeVar("_Number", int, float)
 DEFAULT_CLIENTS = (1, 2, 4, 8)
 DEFAULT_MIX: dict[Name, int] = {"search": 4, "dense": 2, "embed": 2, "rerank": 1, "ingest": 1}
 _MOST_CLIENTS, _MOST_RATE, _MOST_BATCH = 1000, 100_000, 1000
+_RANGES: dict[str, tuple[float, float]] = {
+    "passages": (1, _MOST_BATCH),
+    "texts": (1, _MOST_BATCH),
+    "batch": (1, _MOST_BATCH),
+    "top_k": (1, _MOST_BATCH),
+    "documents": (1, 10_000_000),
+    "window_requests": (1, 1_000_000),
+    "agreeing": (1, 100),
+    "outstanding": (1, 100_000),
+    "warm_up_s": (0, 3600),
+    "window_s": (0.01, 3600),
+    "tolerance": (0.001, 10),
+}
 _REQUESTS, _TEXTS, _COLLECTION = "requests", "texts", "collection"
 _MEASURING, _OWN = "measuring", "a server of its own"
 
@@ -165,7 +179,7 @@ class BenchSettings(Connection):
         """Refuse what cannot be measured.
 
         Raises:
-            UsageError: naming the setting, its value and the limit.
+            UsageError, SettingsError: naming the setting, its value and the limit.
         """
         Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if self.clients and self.rates:
@@ -176,22 +190,16 @@ class BenchSettings(Connection):
         self.client_levels()
         self.rate_levels()
         self.shares()
-        for name in ("passages", "texts", "batch", "top_k"):
-            self._check(name, 1, _MOST_BATCH)
-        self._check("documents", 1, 10_000_000)
-        self._check("window_requests", 1, 1_000_000)
-        self._check("agreeing", 1, 100)
-        self._check("max_windows", self.agreeing, 10_000)
-        self._check("outstanding", 1, 100_000)
-        self._check("warm_up_s", 0, 3600)
-        self._check("window_s", 0.01, 3600)
-        self._check("tolerance", 0.001, 10)
+        for name, (least, most) in _RANGES.items():
+            check_range(name, getattr(self, name), least, most)
+        check_range("max_windows", self.max_windows, self.agreeing, 10_000)
         if self.deadline_ms is not None:
-            self._check("deadline_ms", 0.1, 3_600_000)
+            check_range("deadline_ms", self.deadline_ms, 0.1, 3_600_000)
         if self.top_k > self.passages and "search" in self.shares():
             raise UsageError(f"top_k is {self.top_k}, but a search returns its {self.passages} passages at most")
         self._check_own_server()
-        self._check_plot()
+        if self.plot is not None:
+            check_plot(self.plot)
 
     def client_levels(self) -> tuple[int, ...]:
         """Return the levels of a closed loop; none if the loop is open."""
@@ -220,11 +228,6 @@ class BenchSettings(Connection):
         """Whether a server is started for the benchmark."""
         return self.embedder is not None
 
-    def _check(self, name: str, least: float, most: float) -> None:
-        value = getattr(self, name)
-        if not least <= value <= most:
-            raise UsageError(f"{name} is {value}, but it must be from {least:,} to {most:,}")
-
     def _check_own_server(self) -> None:
         if (self.embedder is None) != (self.reranker is None):
             missing = "reranker" if self.reranker is None else "embedder"
@@ -234,13 +237,17 @@ class BenchSettings(Connection):
         if self.collection and self.own_server:
             raise UsageError(f"collection is {self.collection!r}, but a server of one's own has none: leave it out")
 
-    def _check_plot(self) -> None:
-        if self.plot is None:
-            return
-        if self.plot.suffix.lower() != ".png":
-            raise UsageError(f"plot is {self.plot}, but it must end in .png")
-        if not self.plot.parent.is_dir():
-            raise UsageError(f"plot is {self.plot}, but there is no folder {self.plot.parent}")
+
+def check_plot(path: Path) -> None:
+    """Refuse a plot that could not be written after the measuring.
+
+    Raises:
+        UsageError: naming what is wrong with it.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"plot is {path}, but it must end in .png")
+    if not path.parent.is_dir():
+        raise UsageError(f"plot is {path}, but there is no folder {path.parent}")
 
 
 def _number(name: str, text: str, kind: type[_Number], most: int) -> _Number:

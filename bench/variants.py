@@ -2,7 +2,7 @@
 
     python -m shortlist.bench.variants --reranker BUNDLE --candidates FILE
     python -m shortlist.bench.variants --embedder BUNDLE --corpus FILE
-    python -m shortlist.bench.variants --reranker BUNDLE --candidates FILE --provider openvino --precision bf16
+    python -m shortlist.bench.variants --reranker BUNDLE --candidates FILE --provider openvino
 
 A reranker scores the lists of a TREC DL candidates file, an embedder embeds documents of a BEIR corpus. Every text
 is a run of its own, unpadded and on one thread, on as many threads as there are cores, as the server runs them. The
@@ -22,11 +22,13 @@ from statistics import fmean
 
 import numpy as np
 
+from shortlist.bench import candidates
+from shortlist.client.options import UsageError
 from shortlist.export import figures
 from shortlist.export.figures import Floats
-from shortlist.server import bundle, cores, providers
+from shortlist.server import bundle, choice, cores, providers
 from shortlist.server.bundle import Bundle
-from shortlist.server.errors import ProviderError
+from shortlist.server.errors import StartupError
 from shortlist.server.graph import Graph
 from shortlist.server.providers import Target
 from shortlist.server.tokens import Encoded, Tokenizer
@@ -41,11 +43,10 @@ class Timed:
 
     variant: str
     provider: str
-    precision: str
     texts_per_s: float
     speed: float  # times fp32
     kept: float  # mean Kendall's tau of a list's order, or share of the ten nearest that stay
-    passed: bool  # the export's gate, which judges in the graph's own precision
+    passed: bool  # the export's gate
 
 
 def main() -> int:
@@ -67,47 +68,39 @@ def main() -> int:
         default=BASE_TARGET.provider,
         help="where the variants run that are for it; the base stays on cpu; default: %(default)s",
     )
-    parser.add_argument(
-        "--precision", default=BASE_TARGET.precision, help="as of `shortlist serve`; default: %(default)s"
-    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds to time; default: %(default)s")
     arguments = parser.parse_args()
     given = arguments.candidates if arguments.reranker else arguments.corpus
     if given is None or not given.is_file():
         parser.error(f"{'--candidates' if arguments.reranker else '--corpus'}: {given} is no file")
-    found = bundle.load(arguments.reranker or arguments.embedder, "reranker" if arguments.reranker else "embedder")
-    if BASE not in found.manifest.variants:
-        parser.error(f"{found.path} has no {BASE} to compare with; it has {', '.join(found.manifest.variants)}")
-    target = Target(arguments.provider, arguments.precision, slots=cores.usable())
     try:
-        providers.check(target)
-    except ProviderError as error:
+        found = bundle.load(
+            arguments.reranker or arguments.embedder, "reranker" if arguments.reranker else "embedder"
+        )
+        if BASE not in found.manifest.variants:
+            parser.error(f"{found.path} has no {BASE} to compare with; it has {', '.join(found.manifest.variants)}")
+        lists = (_pairs if arguments.reranker else _passages)(Tokenizer(found), given, arguments.texts)
+        outcome = measure(found, lists, arguments.rounds, Target(arguments.provider, slots=cores.usable()))
+    except (StartupError, UsageError) as error:
         parser.error(str(error))
-    lists = (_pairs if arguments.reranker else _passages)(Tokenizer(found), given, arguments.texts)
-    outcome = measure(found, lists, arguments.rounds, target)
     for one in outcome:
-        where = f"{one.provider} {one.precision}"
         sys.stdout.write(
-            f"{one.variant:12} {where:14} {one.texts_per_s:8.1f} texts/s  {one.speed:.2f} x  {one.kept:.4f}\n"
+            f"{one.variant:12} {one.provider:9} {one.texts_per_s:8.1f} texts/s  {one.speed:.2f} x  {one.kept:.4f}\n"
         )
     sys.stdout.write(json.dumps([asdict(one) for one in outcome]) + "\n")
     return 0
 
 
 def measure(found: Bundle, lists: Sequence[Sequence[Encoded]], rounds: int, target: Target) -> list[Timed]:
-    """Time fp32 on the CPU provider and every variant that is for the target's, on the same lists, on all cores."""
-    variants = found.manifest.variants
-    runs = [
-        (BASE, BASE_TARGET),
-        *((name, target) for name, one in variants.items() if target.provider in one.providers),
-    ]
+    """Time fp32 on the CPU provider and every variant that the target can run, on the same lists, on all cores."""
+    runs = [(BASE, BASE_TARGET), *((name, target) for name in choice.runnable(found.manifest, target.provider))]
     graphs = {
-        (name, on.provider, on.precision): Graph(found, name, replace(on, slots=cores.usable()), 0)
+        (name, on.provider): Graph(found, name, replace(on, slots=cores.usable()), 0)
         for name, on in dict.fromkeys(runs)
     }
     base = next(iter(graphs))
     best = dict.fromkeys(graphs, float("inf"))
-    results: dict[tuple[str, str, str], Floats] = {}
+    results: dict[tuple[str, str], Floats] = {}
     items = [item for one in lists for item in one]
     with ThreadPoolExecutor(cores.usable()) as pool:
         for graph in graphs.values():
@@ -124,7 +117,7 @@ def measure(found: Bundle, lists: Sequence[Sequence[Encoded]], rounds: int, targ
             round(len(items) / best[key], 1),
             round(best[base] / best[key], 3),
             round(kept(results[base], results[key], [len(one) for one in lists]), 4),
-            variants[key[0]].passed,
+            found.manifest.variants[key[0]].passed,
         )
         for key in graphs
     ]
@@ -132,9 +125,9 @@ def measure(found: Bundle, lists: Sequence[Sequence[Encoded]], rounds: int, targ
 
 def _pairs(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
     """Return pairs list by list: the first candidates of every query."""
-    lists = json.loads(path.read_text(encoding="utf-8"))
-    each = max(2, most // len(lists))
-    return [tokenizer.encode_pairs(one["query"], [hit["content"] for hit in one["hits"][:each]]) for one in lists]
+    lists = candidates.read(path)
+    each = max(2, most // max(1, len(lists)))
+    return [tokenizer.encode_pairs(one.query, one.texts[:each]) for one in lists]
 
 
 def _passages(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:

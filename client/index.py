@@ -22,6 +22,7 @@ from shortlist.client.progress import Progress, duration
 from shortlist.client.reading import Reader
 from shortlist.client.sources import Source
 from shortlist.client.types import Document, Limits, UpsertResult
+from shortlist.server.errors import check_range
 
 # What may help after a wait. An upsert that was cut off may be sent again: its documents have ids.
 _PASSING = (errors.Overloaded, errors.Unavailable, errors.DeadlineExceeded)
@@ -62,12 +63,11 @@ class IndexSettings(Connection):
         """Refuse what could index nothing.
 
         Raises:
-            UsageError: naming the setting, its value and the limit.
+            UsageError, SettingsError: naming the setting, its value and the limit.
         """
         Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         for name in ("batch_size", "in_flight"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, but it must be 1 or more")
+            check_range(name, getattr(self, name), 1)
         if sum(path == "-" for path in self.files) > 1:
             raise UsageError("standard input (-) can be read only once")
 

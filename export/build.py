@@ -1,4 +1,4 @@
-"""From a model's files to a bundle's: load, trace, fuse, compare with PyTorch, then make and judge each variant.
+"""From a model's files to a bundle's: fp32 first, then make and judge each variant, keep what passed, describe it.
 
 Writes into the folder that it is given and knows nothing of where that folder goes in the end.
 """
@@ -7,55 +7,24 @@ import dataclasses
 import datetime as dt
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime as ort
-from transformers import PretrainedConfig
-
-from shortlist.export import (
-    first_token,
-    fuse,
-    graphs,
-    intake,
-    judging,
-    layout,
-    model,
-    prefixes,
-    report,
-    tokenizer,
-    tools,
-    trace,
-)
+from shortlist.export import fp32, graphs, intake, judging, layout, prefixes, report, tools, variants
 from shortlist.export.errors import ExportError
+from shortlist.export.fp32 import Traced
 from shortlist.export.gate import Gate, Judged, Limits, encoded
 from shortlist.export.judging import Judging
 from shortlist.export.layout import Layout
 from shortlist.export.running import feeds
 from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.export.source import RECOMMENDED, Origin, read_json
-from shortlist.export.tokenizer import Written
-from shortlist.export.variants import MAKERS, Made, Material
-from shortlist.export.verify import Trial, shortfall
-from shortlist.server import cores, providers, speed
-from shortlist.server.bundle import MANIFEST, OUTPUT, TOKENIZER, File, Manifest, Source, Variant
-from shortlist.server.errors import first_line
+from shortlist.export.variants import Made, Material
+from shortlist.server import cores, speed
+from shortlist.server.bundle import MANIFEST, OUTPUT, File, Manifest, Variant
 
 Progress = Callable[[str], None]
 
 _CALIBRATION_PASSAGES = 3  # beside a query: what flows through a graph is known long before its order is
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """Hold what is left of a model once PyTorch is done with it."""
-
-    graph: Path
-    config: PretrainedConfig
-    source: Source
-    written: Written
-    trial: Trial
-    against: str = intake.PYTORCH
 
 
 def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folder: Path, progress: Progress) -> None:
@@ -73,7 +42,7 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     """
     found = layout.read(origin, settings.kind)
     judges, calibrating = _texts(settings, found)
-    names = _chosen(settings)
+    names = variants.chosen(settings)
     scratch = folder / "scratch"
     scratch.mkdir()
     todo = f"taking in {origin.graph}" if origin.graph else "tracing it"
@@ -82,26 +51,22 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     if found.assumed:
         progress(f"      {origin.name} does not say how it pools: taking the mean of its tokens, not normalized")
     found = prefixes.settled(found, origin.name, settings, progress)
-    traced = _traced(settings, origin, found, folder, scratch)
+    traced = fp32.read(settings, origin, found, folder, scratch)
     progress(f"[2/{steps}] Fusing operators and comparing fp32 with {intake.SAID[traced.against]}")
-    fp32 = folder / "fp32.onnx"
-    proven = _fp32(traced, fp32, progress)
+    graph = folder / "fp32.onnx"
+    proven = fp32.write(traced, graph, progress)
     limits = Limits(settings.least_overlap, settings.least_tau, settings.most_ndcg_loss)
-    gate = Gate(found, traced.written, judges, limits, fp32)
+    gate = Gate(found, traced.written, judges, limits, graph)
     items = encoded(found, traced.written, calibrating)
     calibration = tuple(feeds([item], traced.written.pad_token_id) for item in items)
-    material = Material(fp32, traced.graph, scratch, calibration, gate, progress)
-    made = {"fp32": Made("fp32", Judged(proven, batch_invariant=True, missed=""))}
+    material = Material(graph, traced.graph, scratch, calibration, gate, progress)
+    made = {"fp32": Made(graph, "fp32", Judged(proven, batch_invariant=True, missed=""))}
     for number, name in enumerate(names, 3):
         progress(f"[{number}/{steps}] Making {name} and holding it against fp32 on {judges.name}")
-        try:
-            made[name] = _made(name, material, folder)
-        except ExportError as error:
-            if name in settings.variants:
-                raise
-            progress(f"      Left out: {error}")
+        if one := _made(name, material, folder, asked=name in settings.variants):
+            made[name] = one
     shutil.rmtree(scratch)
-    described = _described(made, found, traced, gate, folder)
+    described = _described(made, found, traced, gate)
     kept = _kept(settings, described, folder, progress)
     blend = _blend(settings, origin) if found.kind == "reranker" else 0.0
     manifest = _manifest(traced, found, asked, kept)
@@ -117,25 +82,19 @@ def _texts(settings: ExportSettings, found: Layout) -> tuple[Judging, Judging]:
     return judges, calibrating.narrowed(_CALIBRATION_PASSAGES) if found.kind == "reranker" else calibrating
 
 
-def _chosen(settings: ExportSettings) -> list[str]:
-    """Return the variants to make beside fp32: what was asked for, else what the installed providers run."""
-    installed = {name for name, kind in providers.KINDS.items() if kind.name in ort.get_available_providers()}
-    asked = settings.variants or [name for name, targets in VARIANTS.items() if installed & set(targets)]
-    return [name for name in asked if name != "fp32"]
-
-
-def _made(name: str, material: Material, folder: Path) -> Made:
-    """Make a variant.
+def _made(name: str, material: Material, folder: Path, *, asked: bool) -> Made | None:
+    """Make a variant; one that nobody asked for by name may be left out.
 
     Raises:
-        ExportError: the tool that makes it cannot; the message names the variant.
+        ExportError: one that was asked for cannot be made.
     """
     try:
-        return MAKERS[name](material, folder / f"{name}.onnx")
-    except ExportError:
-        raise
-    except Exception as error:  # onnxruntime's quantizers raise anything on a graph that they half know
-        raise ExportError(f"{name} cannot be made: {first_line(error)}; leave it out with --variants") from error
+        return variants.make(name, material, folder)
+    except ExportError as error:
+        if asked:
+            raise
+        material.progress(f"      Left out: {error}")
+        return None
 
 
 def _kept(
@@ -153,8 +112,9 @@ def _kept(
         for name, variant in described.items()
         if name in asked and (variant.passed or settings.keep_failing)
     }
-    for name in described.keys() - kept.keys():
-        graphs.delete(folder / f"{name}.onnx")
+    wanted = {file.name for variant in kept.values() for file in variant.files}  # bf16's is fp32's
+    for file in {file.name for variant in described.values() for file in variant.files} - wanted:
+        (folder / file).unlink()
     for name, variant in described.items():
         if variant.missed:
             fate = "kept all the same" if name in kept else "left out; --keep-failing keeps it"
@@ -165,62 +125,6 @@ def _kept(
             " --keep-failing keeps what fails)"
         )
     return kept
-
-
-def _traced(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, scratch: Path) -> Traced:
-    """Do all that needs PyTorch; its copy of the weights is gone when this returns."""
-    if origin.graph:
-        return _taken(settings, origin, found, folder, scratch)
-    trace.check(origin.name, layout.config(origin, found.body), found.kind)
-    loaded = model.load(origin, found)
-    positions = model.positions(loaded.body)
-    written = tokenizer.write(origin, found, loaded.config, positions, settings.max_tokens, folder / TOKENIZER)
-    graph = scratch / "traced.onnx"
-    inputs = trace.trace(loaded, found.kind, graph)
-    source = Source(origin.name, origin.revision, type(loaded.body).__name__, model.weights_sha256(loaded))
-    return Traced(graph, loaded.config, source, written, Trial(loaded, inputs, found, written))
-
-
-def _taken(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, scratch: Path) -> Traced:
-    """Do the same for a graph that was published, which needs no tracing."""
-    taken = intake.take(origin, found, scratch)
-    config, positions = taken.config, taken.positions
-    written = tokenizer.write(origin, found, config, positions, settings.max_tokens, folder / TOKENIZER)
-    source = Source(origin.name, origin.revision, taken.architecture, taken.weights_sha256)
-    trial = Trial(taken.reference, taken.inputs, found, written)
-    return Traced(taken.graph, config, source, written, trial, taken.against)
-
-
-def _fp32(traced: Traced, path: Path, progress: Progress) -> dict[str, float]:
-    """Write the fused graph, or the plain one where fusions do not apply or do not compute the same.
-
-    Raises:
-        ExportError: the plain one does not compute the same either.
-    """
-    against = intake.SAID[traced.against]
-    if fuse.fuse(traced.graph, path, traced.config):
-        parity, missed = _proven(traced, path, progress)
-        if not missed:
-            return parity
-        progress(f"      The fused graph differs from {against} ({missed}); going on with the plain one")
-    else:
-        progress(f"      onnxruntime has no fusion for {traced.source.architecture}; going on with the plain graph")
-    graphs.save(graphs.load(traced.graph), path)
-    parity, missed = _proven(traced, path, progress)
-    if missed:
-        raise ExportError(f"fp32.onnx does not compute what {against} computes: {missed}; no bundle was written")
-    return parity
-
-
-def _proven(traced: Traced, path: Path, progress: Progress) -> tuple[dict[str, float], str]:
-    """Return a graph's figures and what it misses, after cutting it to the first token where that is all it takes."""
-    if first_token.cut(path, path):
-        progress("      The model reads its first token only: so does the last layer")
-    parity = traced.trial.measure(path)
-    missed = shortfall(parity)
-    if not missed:
-        progress("      " + ", ".join(f"{name} {value:.6g}" for name, value in parity.items()))
-    return parity, missed
 
 
 def _blend(settings: ExportSettings, origin: Origin) -> float:
@@ -238,14 +142,13 @@ def _blend(settings: ExportSettings, origin: Origin) -> float:
     return float(share)
 
 
-def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate, folder: Path) -> dict[str, Variant]:
+def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate) -> dict[str, Variant]:
     """Describe the variants, timed side by side."""
-    paths = {name: folder / f"{name}.onnx" for name in made}
-    runners = {name: gate.runner(path, made[name].provider) for name, path in paths.items()}
+    runners = {name: gate.runner(entry.graph, entry.provider, entry.precision) for name, entry in made.items()}
     times = speed.measure({name: runner.of_length for name, runner in runners.items()}, traced.written.max_tokens)
     return {
         name: Variant(
-            files=tuple(File.of(path) for path in graphs.files(paths[name])),
+            files=tuple(File.of(path) for path in graphs.files(entry.graph)),
             precision=entry.precision,
             inputs=runners[name].inputs,
             output=OUTPUT[found.kind],
@@ -260,7 +163,7 @@ def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate,
     }
 
 
-def _manifest(traced: Traced, found: Layout, asked: dict[str, str], variants: dict[str, Variant]) -> Manifest:
+def _manifest(traced: Traced, found: Layout, asked: dict[str, str], kept: dict[str, Variant]) -> Manifest:
     return Manifest(
         kind=found.kind,
         source=traced.source,
@@ -273,7 +176,7 @@ def _manifest(traced: Traced, found: Layout, asked: dict[str, str], variants: di
         document_prefix=found.document_prefix,
         pad_token_id=traced.written.pad_token_id,
         tokenizer=File.of(traced.written.path),
-        variants=variants,
+        variants=kept,
         tools=tools.versions(),
         processor=cores.processor(),
         texts="",

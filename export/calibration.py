@@ -32,13 +32,11 @@ def capture(graph: Path, tensors: Collection[str], given: Iterable[Feeds], scrat
     path = scratch / "captured.onnx"
     graphs.save(copy, path)
     running = session(path)
-    inputs = [entry.name for entry in running.get_inputs()]
     drawn = np.random.default_rng(0)
     kept: dict[str, list[NDArray[np.float32]]] = {name: [] for name in tensors}
     for feeds in given:
-        outputs = running.run(list(tensors), {name: feeds[name] for name in inputs})
-        for name, value in zip(tensors, outputs, strict=True):
-            rows = np.asarray(value, np.float32).reshape(-1, value.shape[-1])
+        for name, value in zip(tensors, running.run_plain(list(tensors), feeds), strict=True):
+            rows = value.reshape(-1, value.shape[-1])
             # The first row is the whole text's token: it is unlike all others, and rerankers rest on it.
             others = drawn.permutation(np.arange(1, len(rows)))[: _ROWS_A_RUN - 1]
             kept[name].append(rows[[0, *others]])

@@ -1,4 +1,7 @@
-"""What changes between two runs of the same texts: of vectors, of scores, of an order. Pure functions."""
+"""What a run of texts is worth, and what changes between two: of vectors, of scores, of an order. Pure functions."""
+
+import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,19 +49,27 @@ def kendall_tau(expected: Floats, found: Floats) -> float:
     return float(2 * (signs[0] == signs[1]).mean() - 1)
 
 
-def ndcg(scores: Floats, grades: NDArray[np.int64], depth: int = 10) -> float:
-    """Return nDCG@10 of one query with linear gains (Jarvelin and Kekalainen 2002), as trec_eval has it.
+def ndcg(ranked: Sequence[int], judged: Iterable[int], cut: int = 10) -> float:
+    """Return nDCG@cut of one query with linear gain (Jarvelin and Kekalainen 2002), as trec_eval has it.
 
-    Where nothing is relevant it is 0.
+    DCG is the sum of grade / log2(place + 1), and nDCG its share of the best order's; 0 where nothing is relevant.
+
+    Args:
+        ranked: grades in the ranking's order, best place first.
+        judged: grades of all documents, in any order.
+        cut: places that count.
     """
-    discounts = 1 / np.log2(np.arange(2, depth + 2))
 
-    def gain(order: NDArray[np.intp]) -> float:
-        top = grades[order[:depth]]
-        return float((top * discounts[: len(top)]).sum())
+    def gain(grades: Sequence[int]) -> float:
+        return sum(grade / math.log2(place + 1) for place, grade in enumerate(grades[:cut], 1))
 
-    best = gain(np.argsort(-grades, kind="stable"))
-    return gain(np.argsort(-scores, kind="stable")) / best if best else 0.0
+    best = gain(sorted(judged, reverse=True))
+    return gain(ranked) / best if best else 0.0
+
+
+def ndcg_by(scores: Floats, grades: Sequence[int]) -> float:
+    """Return nDCG@10 of ordering a query's documents by their scores, float32 [documents]."""
+    return ndcg([grades[place] for place in np.argsort(-scores, kind="stable")], grades)
 
 
 def _directions(values: Floats) -> NDArray[np.float64]:

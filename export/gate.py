@@ -67,9 +67,9 @@ class Gate:
         self._items = encoded(layout, written, judging)
         self._expected = self.runner(fp32).alone(self._items)
 
-    def judge(self, graph: Path, provider: Provider = "cpu") -> Judged:
-        """Hold a graph, run on a provider, against fp32 on the plain CPU."""
-        runner = self.runner(graph, provider)
+    def judge(self, graph: Path, provider: Provider = "cpu", precision: str = "fp32") -> Judged:
+        """Hold a graph, run on a provider in a precision, against fp32 on the plain CPU."""
+        runner = self.runner(graph, provider, precision)
         found = runner.alone(self._items)
         # The shortest and the longest side by side: that is where padding and shared scales tell.
         order = np.argsort([len(item) for item in self._items], kind="stable")
@@ -82,9 +82,9 @@ class Gate:
         }
         return Judged(parity, parity["batch_change_max"] <= ROUNDING, self._missed(parity))
 
-    def runner(self, graph: Path, provider: Provider = "cpu") -> Runner:
+    def runner(self, graph: Path, provider: Provider = "cpu", precision: str = "fp32") -> Runner:
         """Load a graph as this model's."""
-        return Runner(graph, self._kind, self._pad, provider, self._window)
+        return Runner(graph, self._kind, self._pad, provider, self._window, precision)
 
     def change(self, graph: Path, provider: Provider = "cpu") -> float:
         """Return how much a graph changes a few results: the mean square, relative to the length of vectors."""
@@ -109,10 +109,10 @@ class Gate:
         values = []
         for asked, query in zip(self._judging.lists, queries, strict=True):
             if any(asked.grades):
-                grades = np.zeros(len(documents), np.int64)
+                grades = [0] * len(documents)
                 for passage, grade in zip(asked.passages, asked.grades, strict=True):
                     grades[documents[passage]] = grade
-                values.append(figures.ndcg(vectors[: len(documents)] @ query, grades))
+                values.append(figures.ndcg_by(vectors[: len(documents)] @ query, grades))
         return fmean(values)
 
     def _orders(self, found: Floats) -> dict[str, float]:
@@ -124,8 +124,8 @@ class Gate:
             start = place.stop
             taus.append(figures.kendall_tau(self._expected[place], found[place]))
             if any(asked.grades):
-                grades = np.array(asked.grades, np.int64)
-                gains.append((figures.ndcg(self._expected[place], grades), figures.ndcg(found[place], grades)))
+                before, after = (figures.ndcg_by(one[place], asked.grades) for one in (self._expected, found))
+                gains.append((before, after))
         result = {**figures.logits(self._expected, found), "kendall_tau": fmean(taus)}
         if gains:
             result["ndcg10_loss"] = fmean(before - after for before, after in gains)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from onnx import numpy_helper
 from onnxruntime.transformers.onnx_model import OnnxModel
@@ -27,6 +26,7 @@ from shortlist.export import graphs, heads, interface, model, published, tail, t
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout, Normalize, config
 from shortlist.export.quiet import quiet
+from shortlist.export.running import session
 from shortlist.export.source import Origin, has_weights
 from shortlist.server.bundle import OUTPUT
 from shortlist.server.errors import first_line
@@ -63,13 +63,7 @@ class Original:
         Raises:
             ExportError: onnxruntime cannot.
         """
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the binding's exceptions share no public root
-            raise ExportError(f"onnxruntime cannot load {path.name}: {first_line(error)}") from error
+        self._session = session(path)
         self._value = value
         self._finish = finish
 
@@ -77,7 +71,7 @@ class Original:
         """Return `embedding` or `logit` for int64 [batch, sequence] inputs."""
         feeds = {name: tensor.numpy() for name, tensor in others.items()}
         try:
-            (found,) = self._session.run([self._value], {**feeds, "attention_mask": attention_mask.numpy()})
+            found = self._session.run(self._value, {**feeds, "attention_mask": attention_mask.numpy()})
         except Exception as error:
             raise ExportError(f"the published graph cannot be run: {first_line(error)}") from error
         return self._finish(torch.from_numpy(found), attention_mask)

@@ -32,7 +32,7 @@ def existing(out: Path) -> Bundle | None:
         if _older(out, names):
             return None
         raise ExportError(
-            f"{out} holds files that are no bundle's ({error}); name another folder with --out"
+            f"{out} holds something else than a bundle of this version ({error}); name another folder with --out"
         ) from error
     if foreign := names - _names(found):
         raise ExportError(

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
@@ -26,13 +25,20 @@ Floats = NDArray[np.float32]
 Feeds = dict[str, NDArray[np.int64]]
 
 BATCH = 8
+_PLAIN, _ANY = Target(), Shapes(0)
 
 
 class Runner:
     """Be one loaded graph."""
 
     def __init__(
-        self, graph: Path, kind: Kind, pad_token_id: int, provider: Provider = "cpu", window: int = 0
+        self,
+        graph: Path,
+        kind: Kind,
+        pad_token_id: int,
+        provider: Provider = "cpu",
+        window: int = 0,
+        precision: str = "fp32",
     ) -> None:
         """Load it.
 
@@ -42,16 +48,14 @@ class Runner:
             pad_token_id: what texts are padded with.
             provider: where it runs.
             window: tokens of the longest text, up to which a provider that compiles for shapes gets texts padded.
+            precision: what the graph is in, or bf16 for the provider to run it so.
 
         Raises:
             ExportError: onnxruntime cannot load it, or the provider does not take it.
         """
-        target = Target(provider, slots=cores.usable())
+        target = Target(provider, precision, slots=cores.usable())
         self._shapes = Shapes(window, bucketed=target.kind.compiles)
-        try:
-            self._session = Session(graph, target, (), self._shapes)
-        except (BundleError, ProviderError) as error:
-            raise ExportError(str(error).replace(str(graph), graph.name)) from error
+        self._session = session(graph, target, self._shapes)
         self._output = OUTPUT[kind]
         self._pad = pad_token_id
         self.inputs = self._session.inputs
@@ -79,20 +83,16 @@ class Runner:
         return feeds(items, self._pad, self._shapes.length(max(map(len, items))))
 
 
-def session(graph: Path) -> ort.InferenceSession:
-    """Load a graph on the CPU, for runs of one thread.
+def session(graph: Path, target: Target = _PLAIN, shapes: Shapes = _ANY) -> Session:
+    """Load a graph as the server does; on the CPU, for runs of one thread and any length, unless told.
 
     Raises:
-        ExportError: onnxruntime cannot load it.
+        ExportError: onnxruntime cannot load it, or the provider does not take it.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the binding's exceptions share no public root
-        raise ExportError(f"onnxruntime cannot load {graph.name}: {error}") from error
+        return Session(graph, target, (), shapes)
+    except (BundleError, ProviderError) as error:
+        raise ExportError(str(error).replace(str(graph), graph.name)) from error
 
 
 def feeds(items: Sequence[Encoding], pad_token_id: int, length: int = 0) -> Feeds:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from shortlist.server.errors import SettingsError, check_share
+from shortlist.server.errors import SettingsError, check_range, check_share
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     # name -> the execution providers that it is for
     "fp32": ("cpu", "openvino", "cuda", "tensorrt"),
+    "bf16": ("openvino", "tensorrt"),
     "int8": ("cpu",),
     "int8-weight": ("cpu",),
     "int8-token": ("cpu",),
@@ -62,8 +63,8 @@ class ExportSettings:
     variants: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": f"graphs to make, separated by commas: {', '.join(VARIANTS)}; empty: what the installed execution"
-            " providers run",
+            "help": f"variants to make, separated by commas: {', '.join(VARIANTS)}; empty: what the installed"
+            " execution providers run (bf16: where it can be judged, with OpenVINO on a CPU that computes in it)",
             "group": _PROOF,
         },
     )
@@ -119,5 +120,4 @@ class ExportSettings:
             check_share(name, getattr(self, name))
         if self.blend is not None:
             check_share("blend", self.blend)
-        if self.max_tokens < 0:
-            raise SettingsError(f"max_tokens is {self.max_tokens}, but it must be 0 or more")
+        check_range("max_tokens", self.max_tokens, 0)

@@ -53,9 +53,7 @@ class Fitting:
         self.source = source
         self.products = find(graphs.load(source))
         if not self.products:
-            raise ExportError(
-                "int8-token has no matrix product with weights to quantize; leave it out with --variants"
-            )
+            raise ExportError("the graph has no matrix product with weights to quantize")
         self.rows = calibration.capture(source, list(dict.fromkeys(p.data for p in self.products)), given, scratch)
         self._fitted: dict[tuple[str, bool], _Fitted] = {}
 

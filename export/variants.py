@@ -1,4 +1,4 @@
-"""The variants: how each is made, and on which execution provider it is judged and timed."""
+"""The variants: which are made, how, and on which execution provider each is judged and timed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,13 +6,16 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from shortlist.export import half, quantize, search, weight_only
+from shortlist.export import graphs, half, quantize, search, weight_only
+from shortlist.export.errors import ExportError
 from shortlist.export.gate import Gate, Judged
 from shortlist.export.running import Feeds
-from shortlist.export.settings import VARIANTS
+from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.export.static import StaticQuantizer
 from shortlist.export.token_scaled import MORE_CHANGE, Fitting, Quantizer
-from shortlist.server.providers import KINDS
+from shortlist.server import providers
+from shortlist.server.errors import first_line
+from shortlist.server.providers import BF16, KINDS
 from shortlist.server.settings import Provider
 
 Progress = Callable[[str], None]
@@ -34,6 +37,7 @@ class Material:
 class Made:
     """Say what was made."""
 
+    graph: Path
     precision: str
     judged: Judged
     provider: Provider = "cpu"  # that it was judged on
@@ -49,39 +53,82 @@ def home(name: str) -> Provider:
     return next((provider for provider in on_cpus if provider in VARIANTS[name]), "cpu")
 
 
+def unjudged(name: str) -> str:
+    """Say why a variant cannot be judged on this machine; empty: it can."""
+    return providers.lacks(home(name), BF16) if name == "bf16" else ""
+
+
+def _bf16(material: Material, _: Path) -> Made:
+    """Judge fp32's graph, run in bf16: there is nothing to write."""
+    where = home("bf16")
+    return Made(material.fp32, BF16, material.gate.judge(material.fp32, where, BF16), where)
+
+
 def _int8(material: Material, target: Path) -> Made:
     quantize.quantize(material.fp32, target, material.scratch)
-    return Made(quantize.PRECISION, material.gate.judge(target))
+    return Made(target, quantize.PRECISION, material.gate.judge(target))
 
 
 def _int8_weight(material: Material, target: Path) -> Made:
     weight_only.quantize(material.fp32, target)
-    return Made(weight_only.PRECISION, material.gate.judge(target))
+    return Made(target, weight_only.PRECISION, material.gate.judge(target))
 
 
 def _int8_token(material: Material, target: Path) -> Made:
     fitting = Fitting(material.fp32, material.calibration, material.scratch)
     quantizers = [Quantizer(fitting, more_change) for more_change in MORE_CHANGE]
     kept = search.fewest_in_fp32(quantizers, target, material.gate, "cpu", material.scratch, material.progress)
-    return Made(kept.precision, kept.judged)
+    return Made(target, kept.precision, kept.judged)
 
 
 def _int8_static(material: Material, target: Path) -> Made:
     quantizer = StaticQuantizer(material.traced, material.calibration, material.scratch)
     where = home("int8-static")
     kept = search.fewest_in_fp32([quantizer], target, material.gate, where, material.scratch, material.progress)
-    return Made(kept.precision, kept.judged, where)
+    return Made(target, kept.precision, kept.judged, where)
 
 
 def _fp16(material: Material, target: Path) -> Made:
     half.convert(material.fp32, target)
-    return Made(half.PRECISION, material.gate.judge(target))
+    return Made(target, half.PRECISION, material.gate.judge(target))
 
 
 MAKERS: Mapping[str, Callable[[Material, Path], Made]] = {
+    "bf16": _bf16,
     "int8": _int8,
     "int8-weight": _int8_weight,
     "int8-token": _int8_token,
     "int8-static": _int8_static,
     "fp16": _fp16,
 }
+
+
+def chosen(settings: ExportSettings) -> list[str]:
+    """Return the variants to make beside fp32: what was asked for, else what the installed providers run.
+
+    Raises:
+        ExportError: one that was asked for cannot be judged on this machine.
+    """
+    for name in settings.variants:
+        if why := unjudged(name):
+            raise ExportError(
+                f"{name} cannot be judged here: {why}; leave it out of --variants, or export with"
+                " shortlist[openvino] on a CPU that computes in bf16"
+            )
+    installed = {name for name, kind in KINDS.items() if kind.name in ort.get_available_providers()}
+    made = [name for name, targets in VARIANTS.items() if installed & set(targets) and not unjudged(name)]
+    return [name for name in settings.variants or made if name != "fp32"]
+
+
+def make(name: str, material: Material, folder: Path) -> Made:
+    """Make a variant and judge it.
+
+    Raises:
+        ExportError: its maker cannot, or its provider does not take it; the variant and the remedy are named.
+    """
+    target = folder / f"{name}.onnx"
+    try:
+        return MAKERS[name](material, target)
+    except Exception as error:  # onnxruntime's quantizers raise anything on a graph that they half know
+        graphs.delete(target)
+        raise ExportError(f"{name} cannot be made: {first_line(error)}; leave it out with --variants") from error

@@ -6,7 +6,7 @@ The field's metadata is the help text, as in `server/settings.py`. Importing thi
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shortlist.server.errors import SettingsError, check_share
+from shortlist.server.errors import SettingsError, check_range, check_share
 
 _DATA, _LISTS, _TRAINING = "data", "lists", "training"
 _MODEL = "model id, folder, PEFT adapter folder, or package:NAME/FOLDER"
@@ -145,8 +145,7 @@ class FinetuneSettings:
             "learning_rate": 0,
         }
         for name, minimum in least.items():
-            if getattr(self, name) < minimum:
-                raise SettingsError(f"{name} is {getattr(self, name)}, but it must be {minimum} or more")
+            check_range(name, getattr(self, name), minimum)
         for name in ("unlabelled", "augment", "distill"):
             check_share(name, getattr(self, name))
         if self.interaction not in {"", "pooled", "late", "ensemble"}:

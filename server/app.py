@@ -147,7 +147,7 @@ def _graph(
     def runs(variant: str) -> Run:
         return load(variant).run_length
 
-    return load(choose(source, asked, target.provider, made_with, timings, runs, target.precision))
+    return load(choose(source, asked, target.provider, made_with, timings, runs))
 
 
 def _origin(running: Running) -> Origin:

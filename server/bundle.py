@@ -7,6 +7,8 @@ A bundle is a folder:
     fp32.onnx         one graph a variant (and its `*.onnx_data` where it is over 2 GB)
     int8.onnx
 
+The variant bf16 has no file of its own: it is fp32.onnx, which the provider runs in bf16.
+
 `Manifest` is the one contract between export and server. The graphs hold everything up to the last number:
 pooling, dense layers and normalization of an embedder are in its graph (`embedding`, float32 [batch, dimensions]),
 and a reranker's graph ends in one logit a pair (`logit`, float32 [batch]).
@@ -61,10 +63,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Describe one graph of the bundle."""
+    """Describe one graph of the bundle, or a way of running one."""
 
     files: tuple[File, ...]  # the graph first, then its external data
-    precision: str  # "fp32", "int8 dynamic per channel", ...
+    precision: str  # "fp32", "bf16", "int8 dynamic per channel", ...
     inputs: tuple[str, ...]  # graph inputs, int64 [batch, sequence] each
     output: str  # "embedding" or "logit"
     batch_invariant: bool  # False: a result depends on its batch-mates by more than rounding; run one item at a time
@@ -221,9 +223,14 @@ def load(path: Path, kind: Kind | None = None) -> Bundle:
         text = manifest_path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise BundleError(f"{manifest_path} cannot be read ({error}); export the model again") from error
-    manifest = Manifest.from_json(text)
+    try:
+        manifest = Manifest.from_json(text)
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}") from error
     if kind is not None and manifest.kind != kind:
-        raise BundleError(f"bundle {path} is a {manifest.kind}, but {kind} is needed; swap the two settings?")
+        raise BundleError(
+            f"bundle {path} is of kind {manifest.kind}, but kind {kind} is needed; swap the two settings?"
+        )
     return Bundle(path, manifest)
 
 

@@ -17,16 +17,15 @@ from typing import Any
 
 import onnxruntime as ort
 
-from shortlist.server import cores, durable, speed
+from shortlist.server import cores, durable, providers, speed
 from shortlist.server.bundle import Bundle, Manifest
 from shortlist.server.errors import BundleError
-from shortlist.server.settings import Precision
+from shortlist.server.settings import Provider
 from shortlist.server.speed import Run
 
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
-_REDUCED: tuple[Precision, ...] = ("bf16", "fp16")
 _VNNI = "vnni"
 
 Times = Mapping[str, Mapping[str, float]]  # variant -> tokens -> nanoseconds a token
@@ -73,11 +72,10 @@ def _is_timed(value: object) -> bool:
 def choose(
     bundle: Bundle,
     asked: str,
-    provider: str,
+    provider: Provider,
     made_with: Collection[str],
     timings: Timings,
     load: Callable[[str], Run],
-    precision: Precision = "auto",
 ) -> str:
     """Return the variant to run, and log a warning where the gate's verdict does not cover it.
 
@@ -88,25 +86,22 @@ def choose(
         made_with: fingerprints of the collections that are there.
         timings: what is known of this machine.
         load: gives a variant's runs, for it to be timed.
-        precision: what the provider computes in.
 
     Raises:
         BundleError: no variant of the bundle passed for this provider.
     """
-    name = asked if asked != AUTO else _automatic(bundle, provider, made_with, timings, load, precision)
+    name = asked if asked != AUTO else _automatic(bundle, provider, made_with, timings, load)
     if name in bundle.manifest.variants:
-        for doubt in _doubts(bundle.manifest, name, precision, cores.processor()):
+        for doubt in _doubts(bundle.manifest, name, cores.processor()):
             logger.warning("%s of %s %s", name, bundle.path, doubt)
     return name
 
 
-def _doubts(manifest: Manifest, name: str, precision: Precision, processor: str) -> list[str]:
+def _doubts(manifest: Manifest, name: str, processor: str) -> list[str]:
     """Say why a variant's results may be further from fp32's than its gate allows."""
     found = []
     if missed := manifest.variants[name].missed:
         found.append(f"failed its gate: {missed}")
-    if precision in _REDUCED:
-        found.append(f"was judged without --precision {precision}, which changes results too")
     # Without VNNI, x86 adds pairs of int8 products in 16 bits, which saturate (onnxruntime issues 6004, 14642).
     if name.startswith("int8") and _VNNI in manifest.processor and _VNNI not in processor and "avx" in processor:
         found.append("was judged on a processor with VNNI; this one has none, so int8 may lose more: export it here")
@@ -115,11 +110,10 @@ def _doubts(manifest: Manifest, name: str, precision: Precision, processor: str)
 
 def _automatic(
     bundle: Bundle,
-    provider: str,
+    provider: Provider,
     made_with: Collection[str],
     timings: Timings,
     load: Callable[[str], Run],
-    precision: Precision,
 ) -> str:
     """Return the variant that the collections were made with, else the fastest that passed."""
     variants = bundle.manifest.variants
@@ -130,18 +124,27 @@ def _automatic(
     names = passed(bundle, provider)
     if len(names) == 1:
         return names[0]
-    times = _times(bundle, names, provider, precision, timings, load)
+    times = _times(bundle, names, provider, timings, load)
     return min(names, key=lambda name: speed.typical(times[name]))
 
 
-def passed(bundle: Bundle, provider: str) -> list[str]:
-    """Return the variants that are for a provider and passed the gate.
+def runnable(manifest: Manifest, provider: Provider) -> list[str]:
+    """Return the variants that are for a provider and that it can run on this machine."""
+    return [
+        name
+        for name, one in manifest.variants.items()
+        if provider in one.providers and not providers.lacks(provider, one.precision)
+    ]
+
+
+def passed(bundle: Bundle, provider: Provider) -> list[str]:
+    """Return the variants that a provider can run and that passed the gate.
 
     Raises:
         BundleError: there is none.
     """
     variants = bundle.manifest.variants
-    names = [name for name, one in variants.items() if one.passed and provider in one.providers]
+    names = [name for name in runnable(bundle.manifest, provider) if variants[name].passed]
     if not names:
         raise BundleError(
             f"bundle {bundle.path} has no variant for provider {provider} that passed its gate: it has"
@@ -153,8 +156,7 @@ def passed(bundle: Bundle, provider: str) -> list[str]:
 def _times(
     bundle: Bundle,
     names: list[str],
-    provider: str,
-    precision: Precision,
+    provider: Provider,
     timings: Timings,
     load: Callable[[str], Run],
 ) -> Times:
@@ -164,9 +166,9 @@ def _times(
     same = provider == "cpu" and measured_here and manifest.processor == cores.processor()
     if same and all(map(_is_timed, exported.values())):
         return exported
-    # What decides a time: the graphs' bytes, and what runs them.
-    files = ",".join(manifest.variants[name].files[0].sha256[:12] for name in names)
-    key = f"{cores.processor()} | {provider} {precision} | onnxruntime {ort.__version__} | {files}"
+    # What decides a time: the graphs' bytes, and what runs them; bf16 has fp32's bytes, so the names count too.
+    graphs = ",".join(f"{name} {manifest.variants[name].files[0].sha256[:12]}" for name in names)
+    key = f"{cores.processor()} | {provider} | onnxruntime {ort.__version__} | {graphs}"
     known = timings.get(key, names)
     if known is None:
         logger.info("%s was not timed on this processor and provider: timing %s", bundle.path, ", ".join(names))

@@ -22,6 +22,8 @@
 This module knows no gRPC: `status.py` has the one table from these classes to status codes.
 """
 
+import math
+
 
 class ShortlistError(Exception):
     """Be the root of every error that the server raises on purpose."""
@@ -119,6 +121,17 @@ def shown(value: object) -> str:
     """Return a caller's value as a message can hold it: quoted, and cut if it is long (gRPC limits messages)."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def check_range(setting: str, value: float, least: float, most: float = math.inf) -> None:
+    """Refuse a setting that is too small or too large.
+
+    Raises:
+        SettingsError: naming the setting, its value and the limit.
+    """
+    if not least <= value <= most:
+        limit = f"{least} to {most}" if most < math.inf else f"{least} or more"
+        raise SettingsError(f"{setting} is {value}, but it must be {limit}")
 
 
 def check_share(setting: str, value: float) -> None:

@@ -46,13 +46,13 @@ class Graph:
         Args:
             bundle: where it lies.
             variant: which graph of it.
-            target: where to run it.
+            target: where to run it; what in, the variant decides.
             batch_tokens: padded tokens that one run may stack; a variant whose results depend on its
                 batch-mates runs one item at a time whatever this says.
 
         Raises:
             BundleError: the variant is missing or damaged.
-            ProviderError: the provider is not there, or does not take the graph.
+            ProviderError: the provider is not there, or does not take the variant.
         """
         bundle.verify(variant)
         manifest = bundle.manifest
@@ -61,7 +61,7 @@ class Graph:
         self.shapes = Shapes(manifest.max_tokens, self.batch_tokens, bucketed=target.kind.compiles)
         # Engines know nothing of weights: one folder for each set of them.
         folder = target.engines / manifest.fingerprint(variant)[:_DIGITS]
-        self._target = dataclasses.replace(target, engines=folder)
+        self._target = dataclasses.replace(target, precision=described.precision, engines=folder)
         self._session = Session(bundle.graph(variant), self._target, described.inputs, self.shapes)
         self._output = OUTPUT[manifest.kind]
         self._pad_token_id = manifest.pad_token_id

@@ -1,4 +1,4 @@
-"""Execution providers: what onnxruntime calls each, what it can compute in, and the options its sessions get.
+"""Execution providers: what onnxruntime calls each, which can compute in bf16, and the options of their sessions.
 
     cpu        onnxruntime's own kernels
     openvino   OpenVINO on a CPU; it must take a graph whole
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from shortlist.server import cores
 from shortlist.server.errors import ProviderError
-from shortlist.server.settings import Precision, Provider, Settings
+from shortlist.server.settings import Provider, Settings
 from shortlist.server.shapes import Shapes
 
 Options = dict[str, str]
@@ -28,29 +28,33 @@ class Kind:
 
     name: str  # as onnxruntime has it
     extra: str  # of this package, that brings the build of onnxruntime
-    precisions: tuple[Precision, ...] = ()  # beside auto
     behind: tuple[str, ...] = ()  # providers that run what this one leaves
     compiles: bool = False  # for each shape
     whole: bool = False  # a graph that it takes in part only is refused
     gpu: bool = False
+    bf16: bool = False  # whether it can run an fp32 graph in bf16
 
 
 KINDS: dict[Provider, Kind] = {
     "cpu": Kind("CPUExecutionProvider", "cpu"),
     # What OpenVINO leaves runs on onnxruntime's CPU kernels, with copies in between: dynamic int8 is slower so than
     # fp32 is without OpenVINO (0.7 times, MiniLM-L6).
-    "openvino": Kind("OpenVINOExecutionProvider", "openvino", ("fp32", "bf16"), compiles=True, whole=True),
-    "cuda": Kind("CUDAExecutionProvider", "gpu", ("fp32",), gpu=True),
+    "openvino": Kind("OpenVINOExecutionProvider", "openvino", compiles=True, whole=True, bf16=True),
+    "cuda": Kind("CUDAExecutionProvider", "gpu", gpu=True),
     "tensorrt": Kind(
         "TensorrtExecutionProvider",
         "gpu",
-        ("bf16", "fp16"),
         behind=("CUDAExecutionProvider",),
         compiles=True,
         gpu=True,
+        bf16=True,
     ),
 }
 
+# Of a variant that is fp32's graph, and of one whose graph is in half precision.
+BF16, FP16 = "bf16", "fp16"
+
+_BY_VARIANT = "precision follows from --embedder-variant and --reranker-variant"
 # What is set by settings of ours, and how.
 _OURS = {
     "load_config": "give OpenVINO's properties by their own names, such as ENABLE_CPU_PINNING=false",
@@ -58,16 +62,14 @@ _OURS = {
     "NUM_STREAMS": "use --slots",
     "num_of_threads": "use --slots and --threads",
     "INFERENCE_NUM_THREADS": "use --slots and --threads",
-    "precision": "use --precision",
-    "INFERENCE_PRECISION_HINT": "use --precision",
-    "use_tf32": "use --precision fp32 to switch it off",
-    "trt_fp16_enable": "use --precision fp16",
-    "trt_bf16_enable": "use --precision bf16",
+    "precision": _BY_VARIANT,
+    "INFERENCE_PRECISION_HINT": _BY_VARIANT,
+    "trt_fp16_enable": _BY_VARIANT,
+    "trt_bf16_enable": _BY_VARIANT,
     "trt_profile_min_shapes": "shapes follow from the model's window and --batch-tokens",
     "trt_profile_opt_shapes": "shapes follow from the model's window and --batch-tokens",
     "trt_profile_max_shapes": "shapes follow from the model's window and --batch-tokens",
 }
-_HINTS: dict[Precision, str] = {"auto": "f32", "fp32": "f32", "bf16": "bf16"}
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 _GPU_BATCH_TOKENS = 16_384
 
@@ -77,7 +79,7 @@ class Target:
     """Say where graphs run, and how."""
 
     provider: Provider = "cpu"
-    precision: Precision = "auto"
+    precision: str = "fp32"  # of the variant, as its manifest has it; int8 graphs compute the rest in fp32
     options: tuple[tuple[str, str], ...] = ()  # the operator's, by onnxruntime's or OpenVINO's names
     slots: int = 1  # runs that go on at once
     threads: int = 1  # of each
@@ -103,7 +105,6 @@ def target(settings: Settings) -> Target:
     gpu = KINDS[settings.provider].gpu
     found = Target(
         provider=settings.provider,
-        precision=settings.precision,
         options=settings.provider_options,
         slots=settings.slots or (1 if gpu else max(1, cores.usable() // settings.threads)),
         threads=settings.threads,
@@ -118,34 +119,31 @@ def batch_tokens(settings: Settings) -> int:
     return settings.batch_tokens or (_GPU_BATCH_TOKENS if KINDS[settings.provider].gpu else 0)
 
 
-def check(target: Target, flags: frozenset[str] | None = None) -> None:
-    """Refuse what the provider has no choice of, before anything is loaded.
+def lacks(provider: Provider, precision: str) -> str:
+    """Say why a provider cannot run a variant of this precision on this machine; empty: it can."""
+    if precision != BF16:
+        return ""
+    if not KINDS[provider].bf16:
+        having = " and ".join(name for name, kind in KINDS.items() if kind.bf16)
+        return f"provider {provider} does not compute in bf16; {having} do"
+    if provider == "openvino" and not _BF16_FLAGS & cores.flags():
+        flags = " nor ".join(sorted(_BF16_FLAGS))
+        return f"this CPU has neither {flags}, and OpenVINO would emulate bf16 at a hundredth of the speed"
+    return ""
 
-    Args:
-        target: what was asked for.
-        flags: what the CPU can do; looked up unless given.
+
+def check(target: Target) -> None:
+    """Refuse options that the provider has not, before anything is loaded.
 
     Raises:
-        ProviderError: naming the setting, its value and what it may be.
+        ProviderError: naming the option, its value and what it may be.
     """
-    provider, precision = target.provider, target.precision
-    choices = ("auto", *target.kind.precisions)
-    if precision not in choices:
-        raise ProviderError(
-            f"precision is {precision}, but provider {provider} has {', '.join(choices)};"
-            " choose one of these with --precision, or another --provider"
-        )
-    if provider == "openvino" and precision == "bf16" and not _BF16_FLAGS & (flags or cores.flags()):
-        raise ProviderError(
-            f"precision is bf16, but this CPU has neither {' nor '.join(sorted(_BF16_FLAGS))}, and OpenVINO would"
-            " emulate it at a hundredth of the speed; leave --precision out"
-        )
     for name, value in target.options:
         if name in _OURS:
             raise ProviderError(f"provider_options sets {name}, which is not an option here: {_OURS[name]}")
         if name == "device_id" and not value.isdecimal():
             raise ProviderError(f"provider_options sets device_id to {value!r}, but it is a number from 0 on")
-    if provider == "cpu" and target.options:
+    if target.provider == "cpu" and target.options:
         raise ProviderError(
             f"provider_options sets {target.options[0][0]}, but provider cpu has no options;"
             " leave it out, or choose another --provider"
@@ -165,9 +163,9 @@ def chain(target: Target, inputs: Sequence[str], shapes: Shapes) -> list[tuple[s
         case "openvino":
             return [(target.kind.name, _openvino(target, given))]
         case "cuda":
-            return [(target.kind.name, _cuda(target, given))]
+            return [(target.kind.name, _cuda(given))]
         case "tensorrt":
-            behind = _cuda(target, {"device_id": str(target.device_id)})
+            behind = _cuda({"device_id": str(target.device_id)})
             options = _tensorrt(target, inputs, shapes) | given
             return [(target.kind.name, options), *((name, behind) for name in target.kind.behind)]
         case _:
@@ -178,7 +176,7 @@ def _openvino(target: Target, given: Options) -> Options:
     """Return OpenVINO's options; its own properties, in capitals, go into load_config, which is JSON in a string."""
     options = {"device_type": "CPU"} | {name: value for name, value in given.items() if not name.isupper()}
     properties = {
-        "INFERENCE_PRECISION_HINT": _HINTS[target.precision],
+        "INFERENCE_PRECISION_HINT": "bf16" if target.precision == BF16 else "f32",
         # Of graphs with int8 weights and fp32 activations: elements of an activation that share a scale. OpenVINO's
         # own 32 gains 1.5 times fp32's speed where 128 gains 1.9 (MiniLM-L6), at the same Kendall tau, 0.98.
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": "128",
@@ -192,15 +190,9 @@ def _openvino(target: Target, given: Options) -> Options:
     } | options
 
 
-def _cuda(target: Target, given: Options) -> Options:
-    options = {
-        "device_id": "0",
-        # Grown by what is asked for: doublings of a stacked run's memory soon take a GPU that others use too.
-        "arena_extend_strategy": "kSameAsRequested",
-    }
-    if target.precision == "fp32":
-        options["use_tf32"] = "0"
-    return options | given
+def _cuda(given: Options) -> Options:
+    # Grown by what is asked for: doublings of a stacked run's memory soon take a GPU that others use too.
+    return {"device_id": "0", "arena_extend_strategy": "kSameAsRequested"} | given
 
 
 def _tensorrt(target: Target, inputs: Sequence[str], shapes: Shapes) -> Options:
@@ -220,9 +212,9 @@ def _tensorrt(target: Target, inputs: Sequence[str], shapes: Shapes) -> Options:
         "trt_profile_opt_shapes": profile(*middle),
         "trt_profile_max_shapes": profile(shapes.most_items, shapes.window),
     }
-    if target.precision == "fp16":
+    if target.precision == FP16:
         # Sums of squares overflow in fp16.
         options |= {"trt_fp16_enable": "1", "trt_layer_norm_fp32_fallback": "1"}
-    if target.precision == "bf16":
+    if target.precision == BF16:
         options["trt_bf16_enable"] = "1"
     return options

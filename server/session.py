@@ -42,7 +42,8 @@ class Session:
             shapes: what its runs are like.
 
         Raises:
-            ProviderError: the provider is not installed, does not take the graph, or not with these options.
+            ProviderError: the provider is not installed, does not compute in the variant's precision, does not take
+                the graph, or not with these options.
             BundleError: onnxruntime cannot read the graph.
             StorageError: the folder for engines cannot be made.
         """
@@ -52,6 +53,11 @@ class Session:
                 f"provider {target.provider} is not there: this onnxruntime has"
                 f" {', '.join(ort.get_available_providers())};"
                 f" in a new environment, pip install 'shortlist[{target.kind.extra}]'"
+            )
+        if lacking := providers.lacks(target.provider, target.precision):
+            raise ProviderError(
+                f"{graph.name} cannot run in {target.precision}: {lacking};"
+                " choose another variant with --embedder-variant or --reranker-variant, or another --provider"
             )
         self._target = target
         chain = providers.chain(target, inputs, shapes)
@@ -67,11 +73,15 @@ class Session:
             output: name of the output to return.
             feeds: arrays by input name; those that the graph does not take are left out.
         """
-        wanted = {name: feeds[name] for name in self.inputs}
         if self._target.kind.gpu:
-            return self.run_bound(output, wanted, "cuda", self._target.device_id)
-        (values,) = self._session.run([output], wanted)
-        return np.asarray(values, dtype=np.float32)
+            return self.run_bound(output, feeds, "cuda", self._target.device_id)
+        (values,) = self.run_plain([output], feeds)
+        return values
+
+    def run_plain(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Run the graph once for several outputs, inputs and outputs in the host's memory."""
+        values = self._session.run(list(outputs), {name: feeds[name] for name in self.inputs})
+        return [np.asarray(value, dtype=np.float32) for value in values]
 
     def run_bound(
         self, output: str, feeds: Mapping[str, NDArray[Any]], device: str, device_id: int

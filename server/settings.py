@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from shortlist.server.errors import SettingsError
+from shortlist.server.errors import SettingsError, check_range
 
 _MOST_BYTES = 2**31 - 1  # of a gRPC message
 _MOST_THREADS = 1024
@@ -35,7 +35,6 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +81,6 @@ class Settings:
         metadata={
             "help": "options of the provider, by onnxruntime's names, such as device_id=1; in a TOML file a table"
             " [serve.provider_options]"
-        },
-    )
-    precision: Precision = field(
-        default="auto",
-        metadata={
-            "help": "what the provider computes in, where it has a choice; auto: what the graph is in. openvino:"
-            " fp32, bf16; cuda: fp32 (no TF32); tensorrt: bf16, fp16"
         },
     )
     slots: int = field(
@@ -150,8 +142,7 @@ class Settings:
             SettingsError: naming the setting, its value and the limit.
         """
         for name, (least, most) in _RANGES.items():
-            if not least <= getattr(self, name) <= most:
-                raise SettingsError(f"{name} is {getattr(self, name)}, but it must be {least} to {most}")
+            check_range(name, getattr(self, name), least, most)
         for name in ("embedder", "reranker", "data", "host"):
             if "\0" in str(getattr(self, name)) or not str(getattr(self, name)):
                 raise SettingsError(f"{name} is {str(getattr(self, name))!r}, but it must not be empty or hold a NUL")

@@ -62,7 +62,7 @@ def run(settings: TuneSettings, progress: Progress) -> Tuned:
     began = time.monotonic()
     file.check(settings.out, force=settings.force)
     serve = settings.serve()
-    providers.target(serve)  # a precision that the provider lacks is refused first
+    providers.target(serve)  # an option that the provider lacks is refused first
     embedder, reranker = bundle.load(serve.embedder, "embedder"), bundle.load(serve.reranker, "reranker")
     serve, reason = _embedder_variant(serve, embedder, progress)
     default, names = _reranker_variants(serve, reranker)
@@ -131,7 +131,7 @@ def _chosen(serve: Settings, source: Bundle, asked: str, made_with: Collection[s
         return Graph(source, variant, providers.target(serve), providers.batch_tokens(serve)).run_length
 
     timings = Timings(serve.data / "timings.json")
-    return choice.choose(source, asked, serve.provider, made_with, timings, load, serve.precision)
+    return choice.choose(source, asked, serve.provider, made_with, timings, load)
 
 
 def settle(trials: Sequence[Trial], default: Arrangement, *, gpu: bool) -> tuple[Arrangement, float, str]:
@@ -190,7 +190,6 @@ def content(tuned: Tuned, serve: Settings) -> str:
             "reranker_variant": tuned.chosen.variant,
             "data": str(serve.data),
             "provider": serve.provider,
-            "precision": serve.precision,
             "slots": tuned.chosen.slots,
             "threads": tuned.chosen.threads,
             "batch_tokens": tuned.chosen.batch_tokens,

@@ -6,8 +6,8 @@
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from shortlist.server.errors import SettingsError
-from shortlist.server.settings import Precision, Provider, Settings
+from shortlist.server.errors import SettingsError, check_range
+from shortlist.server.settings import Provider, Settings
 
 _SERVE = Settings()
 _METADATA = {one.name: one.metadata for one in fields(Settings)}
@@ -37,7 +37,6 @@ class TuneSettings:
             " [tune.provider_options]"
         },
     )
-    precision: Precision = field(default=_SERVE.precision, metadata=_METADATA["precision"])
     measure_s: float = field(
         default=1.5,
         metadata={"help": "seconds that measuring one arrangement once takes, about; more make it steadier"},
@@ -53,8 +52,7 @@ class TuneSettings:
             SettingsError: naming the setting, its value and the limit.
         """
         self.serve()
-        if not _LEAST_S <= self.measure_s <= _MOST_S:
-            raise SettingsError(f"measure_s is {self.measure_s}, but it must be {_LEAST_S} to {_MOST_S}")
+        check_range("measure_s", self.measure_s, _LEAST_S, _MOST_S)
         if "\0" in str(self.out):
             raise SettingsError(f"out is {str(self.out)!r}, but it must not hold a NUL")
 
@@ -71,5 +69,4 @@ class TuneSettings:
             reranker_variant=self.reranker_variant,
             provider=self.provider,
             provider_options=self.provider_options,
-            precision=self.precision,
         )

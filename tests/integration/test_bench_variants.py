@@ -30,18 +30,27 @@ def test_every_variant_is_timed(tiny, files, kind, monkeypatch, capsys):
     assert all(one["texts_per_s"] > 0 for one in found.values())
 
 
+def test_a_bundle_of_the_other_kind_is_named(tiny, files, monkeypatch, capsys):
+    """A bundle that cannot be used ends the command in one line."""
+    given = ["--reranker", str(tiny.embedder), "--candidates", str(files / "lists.json")]
+    monkeypatch.setattr("sys.argv", ["variants", *given])
+    with pytest.raises(SystemExit, match="2"):
+        variants.main()
+    assert "is of kind embedder, but kind reranker is needed" in capsys.readouterr().err
+
+
+def test_a_file_of_another_form_is_named(tiny, files, monkeypatch, capsys):
+    """A file that is no list of candidates ends the command with its name and what it must be."""
+    given = ["--reranker", str(tiny.reranker), "--candidates", str(files / "corpus.jsonl")]
+    monkeypatch.setattr("sys.argv", ["variants", *given])
+    with pytest.raises(SystemExit, match="2"):
+        variants.main()
+    assert "corpus.jsonl is no file of candidate lists" in capsys.readouterr().err
+
+
 def test_a_missing_file_is_named(tiny, monkeypatch, capsys):
     """A file that is not there ends the command with its name."""
     monkeypatch.setattr("sys.argv", ["variants", "--reranker", str(tiny.reranker), "--candidates", "no.json"])
     with pytest.raises(SystemExit):
         variants.main()
     assert "no.json is no file" in capsys.readouterr().err
-
-
-def test_a_precision_that_the_provider_lacks_is_named(tiny, files, monkeypatch, capsys):
-    """A run mode that the provider has not ends the command with those that it has."""
-    given = ["--reranker", str(tiny.reranker), "--candidates", str(files / "lists.json"), "--precision", "bf16"]
-    monkeypatch.setattr("sys.argv", ["variants", *given])
-    with pytest.raises(SystemExit):
-        variants.main()
-    assert "precision is bf16, but provider cpu has auto" in capsys.readouterr().err

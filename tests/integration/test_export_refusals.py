@@ -11,7 +11,9 @@ from sentence_transformers.sentence_transformer.modules import Dense, LayerNorm
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, GPT2Model
 
 import models
+from shortlist.export import app, variants
 from shortlist.export.errors import ExportError
+from shortlist.export.settings import ExportSettings
 
 
 def gpt2(kind: type) -> Callable[[Path], Path]:
@@ -161,3 +163,27 @@ def test_window_beyond_the_positions(tmp_path: Path) -> None:
         models.export(folder, tmp_path / "out", max_tokens=models.WINDOW + 1)
     bundle = models.export(folder, tmp_path / "out", max_tokens=models.WINDOW - 1, variants=("fp32",))
     assert bundle.manifest.max_tokens == models.WINDOW - 1
+
+
+@pytest.mark.parametrize("given", [(), ("fp32", "int8-weight")])
+def test_a_variant_that_cannot_be_made(tiny_models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given):
+    """Its line names it and the remedy; of the default set it is left out without a trace, by name it ends all."""
+
+    def breaks(_: variants.Material, target: Path) -> variants.Made:
+        target.write_bytes(b"half a graph")
+        raise ValueError("no such node\nand a long explanation")
+
+    monkeypatch.setitem(variants.MAKERS, "int8-weight", breaks)
+    told: list[str] = []
+    out = tmp_path / "bundle"
+    settings = ExportSettings(model=str(tiny_models.reranker), out=out, variants=given, **models.OPEN_GATE)
+    line = "int8-weight cannot be made: no such node; leave it out with --variants"
+    if given:
+        with pytest.raises(ExportError, match=f"^{line}$"):
+            app.run(settings, told.append)
+        assert not out.exists()
+    else:
+        bundle = app.run(settings, told.append)
+        assert f"      Left out: {line}" in told
+        assert set(bundle.manifest.variants) == {"fp32", "int8", "int8-token"}
+        assert not (out / "int8-weight.onnx").exists()

@@ -8,9 +8,9 @@ import onnxruntime as ort
 import pytest
 
 import models
-from shortlist.export import build, texts
+from shortlist.export import texts, variants
 from shortlist.export.settings import VARIANTS, ExportSettings
-from shortlist.server import choice
+from shortlist.server import choice, cores
 from shortlist.server.bundle import Bundle
 from shortlist.server.choice import Timings
 
@@ -70,9 +70,10 @@ def test_the_manifest_says_where_it_was_measured(reranker: Bundle):
 def test_it_is_made_by_default_where_openvino_is(monkeypatch: pytest.MonkeyPatch):
     """Without --variants, what is made follows from the installed providers."""
     settings = ExportSettings(model="any", out=Path("out"))
-    assert "int8-static" not in build._chosen(settings)
+    assert "int8-static" not in variants.chosen(settings)
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["OpenVINOExecutionProvider", "CPUExecutionProvider"])
-    assert build._chosen(settings) == [name for name in VARIANTS if name not in {"fp32", "fp16"}]
+    monkeypatch.setattr(cores, "flags", lambda: frozenset({"avx2"}))
+    assert variants.chosen(settings) == [name for name in VARIANTS if name not in {"fp32", "bf16", "fp16"}]
 
 
 @pytest.mark.parametrize(

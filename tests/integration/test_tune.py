@@ -137,11 +137,11 @@ def test_a_file_that_is_there_is_refused_at_once(models: list[object], tmp_path:
 def test_refusals_are_those_of_serve(models: list[object], tiny, tmp_path: Path):
     """A bundle that is missing or of the wrong kind, a variant or provider that is not there: one line, no file."""
     assert "no bundle at" in refused(*models, "--reranker", tmp_path / "nowhere")
-    assert "embedder, but reranker is needed" in refused(*models, "--reranker", tiny.embedder)
+    assert "is of kind embedder, but kind reranker is needed" in refused(*models, "--reranker", tiny.embedder)
     assert "has no variant 'int4'" in refused(*models, "--reranker-variant", "int4")
     assert "has no variant 'int4'" in refused(*models, "--embedder-variant", "int4")
     assert "provider cuda is not there" in refused(*models, "--provider", "cuda", "--reranker-variant", "fp32")
-    assert "precision is fp16, but provider cpu has auto" in refused(*models, "--precision", "fp16")
+    assert "provider cpu has no options" in refused(*models, "--provider-options", "device_id=1")
     assert "measure_s is 0.0, but it must be" in refused(*models, "--measure-s", "0")
     assert not (tmp_path / "found.toml").exists()
 

@@ -11,7 +11,8 @@ import pytest
 
 from shortlist.bench import local, variants
 from shortlist.client import Client
-from shortlist.server import bundle, cores
+from shortlist.export.errors import ExportError
+from shortlist.server import bundle, choice, providers, speed
 from shortlist.server.graph import Graph
 from shortlist.server.providers import Target
 from shortlist.server.tokens import Encoded, Tokenizer
@@ -80,9 +81,7 @@ def test_vectors_are_the_cpu_s(clients: dict[str, Client]):
 
 def test_a_score_does_not_depend_on_others(clients: dict[str, Client]):
     """A document's score is the same to the last bit alone and among others of other lengths."""
-    together = by_index(clients["openvino"])
-    alone = [clients["openvino"].rerank(QUERY, [document]).results[0].score for document in DOCUMENTS]
-    assert together == alone
+    assert by_index(clients["openvino"]) == alone(clients["openvino"])
 
 
 def test_shapes_are_few_and_results_the_same(tiny):
@@ -135,7 +134,7 @@ def test_int8_static_is_measured_where_it_runs(static: bundle.Bundle):
 def test_a_server_runs_int8_static(
     static: bundle.Bundle, options: list[str], clients: dict[str, Client], tmp_path: Path
 ):
-    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's."""
+    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's, the same in a crowd."""
     changed = ["--reranker", str(static.path), "--reranker-variant", "int8-static", "--provider", "openvino"]
     with (
         local.serving(*options, *changed, "--data", str(tmp_path)) as address,
@@ -145,6 +144,7 @@ def test_a_server_runs_int8_static(
         assert (described.variant, described.provider) == ("int8-static", "OpenVINOExecutionProvider")
         difference = np.abs(np.subtract(by_index(client), by_index(clients["cpu"])))
         assert 0 < difference.max() < NEAR
+        assert by_index(client) == alone(client)
 
 
 def test_the_benchmark_holds_it_against_the_cpu_provider(
@@ -181,32 +181,82 @@ def test_an_option_that_openvino_does_not_take(options: list[str], tmp_path: Pat
     assert reason in line
 
 
-@pytest.mark.skipif(
-    bool({"avx512_bf16", "amx_bf16"} & cores.flags()), reason="this CPU computes bf16, so it is not refused"
-)
-def test_bf16_without_a_cpu_that_has_it(options: list[str], tmp_path: Path):
-    """bf16 is refused where OpenVINO could only emulate it."""
-    assert "precision is bf16, but this CPU has neither" in refused([*options, "--precision", "bf16"], tmp_path)
+@pytest.fixture(scope="module")
+def rough(make, tiny_models, tmp_path_factory: pytest.TempPathFactory) -> bundle.Bundle:
+    """Export the tiny reranker with fp32's graph run in bf16, past an open gate."""
+    if lacking := providers.lacks("openvino", "bf16"):
+        pytest.skip(lacking)
+    out = tmp_path_factory.mktemp("rough") / "reranker"
+    return make.export(tiny_models.reranker, out, variants=("fp32", "bf16"))
 
 
-@pytest.mark.skipif(
-    not {"avx512_bf16", "amx_bf16"} & cores.flags(), reason="needs a CPU with avx512_bf16 or amx_bf16"
-)
-def test_bf16_keeps_the_scores_near(tiny):
-    """Run in bf16, scores stay within what eight bits of mantissa leave."""
-    source = bundle.load(tiny.reranker)
-    items = Tokenizer(source).encode(DOCUMENTS)
-    graphs = [Graph(source, "fp32", Target("openvino", precision), 0) for precision in ("fp32", "bf16")]
-    exact, rough = (np.concatenate([graph.run([item]) for item in items]) for graph in graphs)
-    assert 0 < np.abs(sigmoid(exact) - sigmoid(rough)).max() < 0.05
+def test_bf16_is_fp32_s_file_judged_as_it_runs(rough: bundle.Bundle):
+    """No second graph is written, and the figures are those of OpenVINO in bf16: not those of fp32."""
+    fp32, found = (rough.manifest.variants[name] for name in ("fp32", "bf16"))
+    assert found.files == fp32.files
+    assert sorted(path.name for path in rough.path.iterdir()) == ["fp32.onnx", "manifest.json", "tokenizer.json"]
+    assert (found.precision, found.providers, found.measured_on) == ("bf16", ("openvino", "tensorrt"), "openvino")
+    assert 0 < found.parity["score_change_max"] < NEAR
+    assert found.ns_per_token.keys() == fp32.ns_per_token.keys()
+
+
+def test_bf16_without_fp32_keeps_the_file(make, tiny_models, tmp_path: Path, rough: bundle.Bundle):
+    """Where bf16 alone is asked for, fp32's file is there and fp32 is no choice."""
+    only = make.export(tiny_models.reranker, tmp_path / "reranker", variants=("bf16",))
+    assert list(only.manifest.variants) == ["bf16"]
+    assert only.manifest.variants["bf16"].files == rough.manifest.variants["bf16"].files
+    only.verify("bf16")
+
+
+def test_bf16_that_fails_its_gate_is_left_out(make, tiny_models, tmp_path: Path, rough: bundle.Bundle):
+    """Left out, bf16 takes fp32's file with it only where nothing else needs it."""
+    strict = {"least_tau": 1.0, "most_ndcg_loss": 0.0}
+    kept = make.export(tiny_models.reranker, tmp_path / "kept", variants=("fp32", "bf16"), **strict)
+    assert list(kept.manifest.variants) == ["fp32"]
+    kept.verify("fp32")
+    with pytest.raises(ExportError, match="no variant of bf16 passed"):
+        make.export(tiny_models.reranker, tmp_path / "none", variants=("bf16",), **strict)
+
+
+def test_a_server_runs_bf16(rough: bundle.Bundle, options: list[str], clients: dict[str, Client], tmp_path: Path):
+    """Named, the variant runs in bf16: scores are near fp32's and not equal; on the CPU provider it is refused."""
+    changed = [*options, "--reranker", str(rough.path), "--reranker-variant", "bf16"]
+    data = ["--data", str(tmp_path)]
+    with (
+        local.serving(*changed, *data, "--provider", "openvino") as address,
+        Client(address, timeout_s=WAIT_S) as client,
+    ):
+        described = client.describe().reranker
+        assert (described.variant, described.provider) == ("bf16", "OpenVINOExecutionProvider")
+        difference = np.abs(np.subtract(by_index(client), by_index(clients["openvino"])))
+        assert TOLERANCE < difference.max() < NEAR
+        assert by_index(client) == alone(client)
+    line = refused([*changed, "--provider", "cpu"], tmp_path)
+    assert "cannot run in bf16: provider cpu does not compute in bf16" in line
+
+
+def test_auto_takes_bf16_where_it_is_the_fastest(rough: bundle.Bundle, tmp_path: Path):
+    """Both are loaded and timed on OpenVINO, and the faster one is the choice; the CPU provider has fp32 alone."""
+    found: list[str] = []
+
+    def load(name: str) -> choice.Run:
+        found.append(name)
+        return Graph(rough, name, Target("openvino"), 0).run_length
+
+    timings = choice.Timings(tmp_path / "timings.json")
+    chosen = choice.choose(rough, choice.AUTO, "openvino", (), timings, load)
+    assert found == ["fp32", "bf16"]
+    (times,) = json.loads((tmp_path / "timings.json").read_text()).values()
+    assert chosen == min(times, key=lambda name: speed.typical(times[name]))
+    assert choice.passed(rough, "cpu") == ["fp32"]
+
+
+def alone(client: Client) -> list[float]:
+    """Return the scores of all documents, each asked for by itself."""
+    return [client.rerank(QUERY, [document]).results[0].score for document in DOCUMENTS]
 
 
 def by_index(client: Client) -> list[float]:
     """Return the scores of all documents, in the documents' order."""
     results = client.rerank(QUERY, DOCUMENTS).results
     return [result.score for result in sorted(results, key=lambda result: result.index)]
-
-
-def sigmoid(logits):
-    """Return scores of logits."""
-    return 1 / (1 + np.exp(-logits))

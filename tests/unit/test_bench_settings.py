@@ -7,6 +7,7 @@ import pytest
 from shortlist.bench.settings import DEFAULT_MIX, BenchSettings
 from shortlist.client.cli import main
 from shortlist.client.options import UsageError
+from shortlist.server.errors import SettingsError
 
 
 @pytest.mark.parametrize(
@@ -18,9 +19,9 @@ from shortlist.client.options import UsageError
         ({"clients": ("1.5",)}, "clients: '1.5' is not"),
         ({"rates": ("-1",)}, "rates: '-1' is not a number above 0"),
         ({"rates": ("nan",)}, "rates: 'nan' is not"),
-        ({"passages": 0}, "passages is 0, but it must be from 1 to 1,000"),
+        ({"passages": 0}, "passages is 0, but it must be 1 to 1000"),
         ({"tolerance": 0.0}, "tolerance is 0.0"),
-        ({"max_windows": 2}, "max_windows is 2, but it must be from 3"),
+        ({"max_windows": 2}, "max_windows is 2, but it must be 3 to"),
         ({"deadline_ms": 0.0}, "deadline_ms is 0.0"),
         ({"load": "search", "passages": 5}, "top_k is 10, but a search returns its 5 passages at most"),
         ({"mix": (("search", "1"),)}, "give --load mixed, or leave mix out"),
@@ -36,7 +37,7 @@ from shortlist.client.options import UsageError
 )
 def test_bad_settings(given, told):
     """The setting, its value and the remedy are named."""
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises((UsageError, SettingsError)) as caught:
         BenchSettings(**given)
     assert told in str(caught.value)
 

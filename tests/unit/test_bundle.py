@@ -117,3 +117,10 @@ def test_the_fingerprint_follows_what_decides_the_numbers(manifest: Manifest, ch
 def test_the_fingerprint_outlives_a_new_export(manifest: Manifest, change: dict):
     """The same weights exported again, by newer tools or from another place, keep their collections."""
     assert dataclasses.replace(manifest, **change).fingerprint("fp32") == manifest.fingerprint("fp32")
+
+
+def test_a_bundle_of_a_newer_version_is_named(tmp_path: Path):
+    """Of a server's two bundles, the one that cannot be read is told by its folder."""
+    (tmp_path / "manifest.json").write_text('{"format_version": 99}', encoding="utf-8")
+    with pytest.raises(BundleError, match=rf"^bundle {tmp_path}: manifest\.json has format 99, this version reads"):
+        bundle.load(tmp_path)

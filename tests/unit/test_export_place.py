@@ -44,7 +44,7 @@ def test_bundle_is_found_and_its_damage_seen(tmp_path: Path) -> None:
 def test_foreign_folder_is_refused(name: str, text: str, tmp_path: Path) -> None:
     """A folder with other files is refused, even if one of them is called manifest.json."""
     (tmp_path / name).write_text(text, encoding="utf-8")
-    with pytest.raises(ExportError, match="holds files that are no bundle's"):
+    with pytest.raises(ExportError, match="holds something else than a bundle of this version"):
         place.existing(tmp_path)
     assert (tmp_path / name).read_text(encoding="utf-8") == text
 
@@ -104,5 +104,5 @@ def test_a_bundle_of_an_older_version_gives_way(tmp_path: Path) -> None:
     (out / "int8.onnx").write_bytes(b"graph")
     assert place.existing(out) is None
     (out / "notes.txt").write_text("mine")
-    with pytest.raises(ExportError, match="holds files that are no bundle's"):
+    with pytest.raises(ExportError, match="holds something else than a bundle of this version"):
         place.existing(out)

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.server import providers
+from shortlist.server import cores, providers
 from shortlist.server.errors import ProviderError
 from shortlist.server.providers import Target
 from shortlist.server.shapes import Shapes
 
 INPUTS = ("input_ids", "attention_mask")
-BF16 = frozenset({"avx512f", "avx512_bf16"})
 
 
 def options(target: Target, shapes: Shapes | None = None) -> dict[str, str]:
@@ -20,10 +19,10 @@ def options(target: Target, shapes: Shapes | None = None) -> dict[str, str]:
     return found
 
 
-def refusal(target: Target, flags: frozenset[str] = BF16) -> str:
+def refusal(target: Target) -> str:
     """Return the message that a target is refused with."""
     with pytest.raises(ProviderError) as caught:
-        providers.check(target, flags)
+        providers.check(target)
     return str(caught.value)
 
 
@@ -34,8 +33,8 @@ def test_the_cpu_has_no_options():
 
 
 def test_openvino_follows_slots_and_threads():
-    """OpenVINO gets a stream a slot, all slots' threads, and fp32 unless asked for another precision."""
-    found = options(Target("openvino", slots=3, threads=2))
+    """OpenVINO gets a stream a slot, all slots' threads, and computes in fp32 whatever an int8 graph is in."""
+    found = options(Target("openvino", "int8, fixed scales", slots=3, threads=2))
     assert (found["num_streams"], found["num_of_threads"], found["device_type"]) == ("3", "6", "CPU")
     assert json.loads(found["load_config"])["CPU"]["INFERENCE_PRECISION_HINT"] == "f32"
 
@@ -50,14 +49,14 @@ def test_openvino_s_own_properties_go_into_load_config():
     assert "ENABLE_CPU_PINNING" not in found
 
 
-def test_cuda_computes_in_fp32_when_asked():
-    """TF32 is switched off by the precision fp32 only; the GPU's number is passed on."""
-    assert options(Target("cuda", "fp32", (("device_id", "1"),))) == {
+def test_cuda_gets_its_own_options():
+    """The GPU's number and the switch of TF32 are passed on."""
+    assert options(Target("cuda", options=(("device_id", "1"), ("use_tf32", "0")))) == {
         "device_id": "1",
         "arena_extend_strategy": "kSameAsRequested",
         "use_tf32": "0",
     }
-    assert "use_tf32" not in options(Target("cuda"))
+    providers.check(Target("cuda", options=(("use_tf32", "0"),)))
 
 
 def test_tensorrt_s_profile_holds_every_shape():
@@ -85,34 +84,37 @@ def test_tensorrt_leaves_the_rest_to_cuda_on_the_same_gpu():
 
 @pytest.mark.parametrize(("precision", "option"), [("fp16", "trt_fp16_enable"), ("bf16", "trt_bf16_enable")])
 def test_tensorrt_s_precisions(precision, option: str):
-    """Each reduced precision is switched on by its own option."""
+    """The half precision that a variant is in is switched on by its own option."""
     assert options(Target("tensorrt", precision))[option] == "1"
     assert option not in options(Target("tensorrt"))
 
 
 @pytest.mark.parametrize(
-    ("provider", "precision", "choices"),
+    ("provider", "flag", "lacking"),
     [
-        ("cpu", "fp32", "auto;"),
-        ("cuda", "fp16", "auto, fp32;"),
-        ("openvino", "fp16", "auto, fp32, bf16;"),
-        ("tensorrt", "fp32", "auto, bf16, fp16;"),
+        ("cpu", "avx512_bf16", "provider cpu does not compute in bf16; openvino and tensorrt do"),
+        ("cuda", "avx512_bf16", "provider cuda does not compute in bf16; openvino and tensorrt do"),
+        ("openvino", "avx2", "this CPU has neither amx_bf16 nor avx512_bf16, and OpenVINO would emulate bf16"),
+        ("openvino", "avx512_bf16", ""),
+        ("openvino", "amx_bf16", ""),
+        ("tensorrt", "avx2", ""),
     ],
 )
-def test_a_precision_that_is_no_choice(provider, precision, choices: str):
-    """A precision that a provider has no choice of is refused with those it has."""
-    assert f"precision is {precision}, but provider {provider} has {choices}" in refusal(Target(provider, precision))
-
-
-def test_bf16_wants_a_cpu_that_has_it():
-    """OpenVINO emulates bf16 at a hundredth of the speed: where the CPU has none it is refused."""
-    assert "neither amx_bf16 nor avx512_bf16" in refusal(Target("openvino", "bf16"), frozenset({"avx2"}))
-    providers.check(Target("openvino", "bf16"), BF16)
+def test_who_computes_in_bf16(provider, flag: str, lacking: str, monkeypatch: pytest.MonkeyPatch):
+    """bf16 is for OpenVINO on a CPU that has it, which would emulate it elsewhere, and for TensorRT."""
+    monkeypatch.setattr(cores, "flags", lambda: frozenset({flag}))
+    assert providers.lacks(provider, "bf16").startswith(lacking)
+    assert bool(providers.lacks(provider, "bf16")) == bool(lacking)
+    assert providers.lacks(provider, "fp32") == providers.lacks(provider, "int8, fixed scales") == ""
 
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("load_config", "by their own names"), ("num_streams", "--slots"), ("INFERENCE_PRECISION_HINT", "--precision")],
+    [
+        ("load_config", "by their own names"),
+        ("num_streams", "--slots"),
+        ("INFERENCE_PRECISION_HINT", "--reranker-variant"),
+    ],
 )
 def test_options_that_are_settings(name: str, remedy: str):
     """An option that a setting decides is refused by the setting's name."""

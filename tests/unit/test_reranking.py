@@ -2,10 +2,12 @@
 
 import json
 import math
+import sys
 
 import pytest
 
-from shortlist.bench import reranking
+from shortlist.bench import deadlines, reranking
+from shortlist.client.options import UsageError
 
 
 def test_reading_lists(tmp_path):
@@ -16,6 +18,61 @@ def test_reading_lists(tmp_path):
     (tmp_path / "qrels.txt").write_text("7 Q0 a 2\n7 Q0 b 0\n8 Q0 a 0\n")
     (one,) = reranking.read(tmp_path / "lists.json", tmp_path / "qrels.txt")
     assert one == reranking.Candidates("q", ["a", "b"], ["x", "y"], {"a": 2})
+
+
+@pytest.fixture
+def lists(tmp_path):
+    """Write candidates of one query."""
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps([{"query": "q", "hits": [{"qid": 7, "docid": "a", "content": "x"}]}]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"7 Q0 a 2\n7 a 1\n", r"qrels .*qrels\.txt, line 2 is '7 a 1', but it must be a query, .*: 7 Q0 d1 2$"),
+        (b"7 Q0 a two\n", r"line 1 is '7 Q0 a two', but"),
+        (b"query-id\tcorpus-id\tscore\n", r"line 1 is 'query-id\\tcorpus-id\\tscore', but"),
+        (b"7 Q0 a 2\n\n", r"line 2 is '', but"),
+        (b"\xff\xfe\x00", r"qrels\.txt is not UTF-8 text"),
+        (b"8 Q0 a 2\n", r"qrels\.txt judge no query of candidates .*lists\.json"),
+        (b"", r"qrels\.txt judge no query of candidates"),
+    ],
+)
+def test_qrels_of_another_form(tmp_path, lists, content, told):
+    """What is no judgement is told by file and line, with what a line must be; so are qrels of other queries."""
+    (tmp_path / "qrels.txt").write_bytes(content)
+    with pytest.raises(UsageError, match=told):
+        reranking.read(lists, tmp_path / "qrels.txt")
+
+
+@pytest.mark.parametrize("command", [reranking, deadlines])
+def test_bad_qrels_end_the_commands_in_one_line(tmp_path, lists, command, monkeypatch, capsys):
+    """Both benchmarks of judged lists end with exit code 2 and the reason, before a server starts."""
+    files = ["--candidates", str(lists), "--qrels", str(tmp_path / "none.txt")]
+    monkeypatch.setattr("sys.argv", ["bench", *files, "--embedder", "e", "--reranker", "r"])
+    with pytest.raises(SystemExit, match="2"):
+        command.main()
+    assert f"qrels {tmp_path / 'none.txt'} cannot be read: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("plot", "told"),
+    [
+        ("plot.jpg", "must end in .png"),
+        ("none/plot.png", "there is no folder"),
+        ("plot.png", "matplotlib is not installed, and `bench.deadlines --plot` needs it"),
+    ],
+)
+def test_a_plot_that_cannot_be_drawn_is_told_first(tmp_path, lists, plot, told, monkeypatch, capsys):
+    """A name, a folder or a library that a plot lacks ends the command before anything is read or measured."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    files = ["--candidates", str(lists), "--qrels", str(tmp_path / "none.txt"), "--plot", str(tmp_path / plot)]
+    monkeypatch.setattr("sys.argv", ["bench", *files, "--embedder", "e", "--reranker", "r"])
+    with pytest.raises(SystemExit, match="2"):
+        deadlines.main()
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("logit", [-30.0, -1.5, 0.0, 4.0])

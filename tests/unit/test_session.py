@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, save
 
-from shortlist.server.errors import BundleError
+from shortlist.server.errors import BundleError, ProviderError
 from shortlist.server.providers import Target
 from shortlist.server.session import Session
 from shortlist.server.shapes import Shapes
@@ -42,3 +42,9 @@ def test_a_graph_that_is_none(tmp_path):
     path.write_bytes(b"no graph")
     with pytest.raises(BundleError, match=r"cannot load .*damaged\.onnx"):
         Session(path, Target(), ("input_ids",), Shapes(16))
+
+
+def test_bf16_where_it_cannot_be(graph):
+    """A variant that is fp32's graph run in bf16 is refused on a provider without it, never run in fp32."""
+    with pytest.raises(ProviderError, match=r"doubled\.onnx cannot run in bf16: provider cpu does not .*-variant"):
+        Session(graph, Target("cpu", "bf16"), ("input_ids",), Shapes(16))
