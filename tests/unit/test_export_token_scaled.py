@@ -164,7 +164,7 @@ def test_smoothing_behind_an_attention_changes_no_result(fitted: dict[Kind, Fitt
     ]
     assert multiplied[0] < multiplied[1]
     folded, unfolded = (one.runner(tmp_path / f"{name}.onnx").alone(one.items) for name in ("folded", "unfolded"))
-    # A value on the edge between two steps of uint8 may fall to either side, so few elements differ, by a step's share.
+    # A value on the edge between two steps of uint8 may fall to either side: few elements differ, by little.
     assert cosines(folded, unfolded).min() > 0.9999
 
 
