@@ -1,25 +1,23 @@
 """The three axes: what is set up for each of their levels, and which loads it gets."""
 
-import contextlib
-import sys
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from shortlist.bench import watched
-from shortlist.bench.growth import filling, recall
-from shortlist.bench.growth.filling import COLLECTION
+from shortlist.bench.growth import recall
+from shortlist.bench.growth.filling import COLLECTION, Served, served
 from shortlist.bench.growth.level import Place
 from shortlist.bench.growth.session import Session
 from shortlist.bench.lengths import Cutter
 from shortlist.bench.requests import Shape
 from shortlist.bench.texts import Texts
-from shortlist.bench.watched import Watched
 from shortlist.client import output
-from shortlist.client.progress import Progress
 from shortlist.server import bundle
 from shortlist.server.tokens import Encoded, Tokenizer
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 _ALONE, _SEVERAL = 1, 8  # clients, where something else grows
 _TOP_K = 10
@@ -35,9 +33,9 @@ def documents(session: Session) -> None:
         places = [Place("documents", count, "dense", clients) for clients in (_ALONE, _SEVERAL)]
         places += [Place("documents", count, "search", clients) for clients in (_ALONE, _SEVERAL)]
         if missing := session.missing(*places):
-            with _collection(session, count) as (server, data, filled):
+            with _served(session, count) as (server, data, filled):
                 facts = {
-                    **filled,
+                    **({"rows_s": filled.rows_s, "index_s": filled.index_s} if filled.documents else {}),
                     "start_s": server.start_s,
                     "disk_mb": sum(one.stat().st_size for one in data.rglob("*") if one.is_file()) / 1e6,
                     "recall_at_10": recall.measure(server.address, data, _queries(session)),
@@ -53,7 +51,7 @@ def clients(session: Session) -> None:
     places = [Place("clients", count, "rerank", count) for count in levels]
     places += [Place("clients", count, "dense", count) for count in levels]
     if missing := session.missing(*places):
-        with _collection(session, session.settings.held) as (server, _, _):
+        with _served(session, session.settings.held) as (server, _, _):
             for place in missing:
                 session.measure(place, server, _shape(session), {"documents": session.settings.held})
 
@@ -76,7 +74,11 @@ def tokens(session: Session) -> None:
             "embed": _lengths(Tokenizer(embedder).encode(cut[:_SAMPLE])),
         }
         texts = Texts(session.texts.name, session.texts.queries, cut)
-        with tempfile.TemporaryDirectory(prefix="shortlist-growth-") as data, _server(session, Path(data)) as server:
+        models = ("--embedder", str(chosen.embedder), "--reranker", str(chosen.reranker))
+        with (
+            tempfile.TemporaryDirectory(prefix="shortlist-growth-") as data,
+            watched.serving(*models, "--data", data) as server,
+        ):
             for place in missing:
                 session.measure(place, server, _shape(session), facts[place.load], texts)
 
@@ -104,21 +106,6 @@ def _queries(session: Session) -> tuple[str, ...]:
     return session.texts.queries[: session.settings.recall_queries]
 
 
-@contextlib.contextmanager
-def _collection(session: Session, count: int) -> Iterator[tuple[Watched, Path, dict[str, float]]]:
-    """Serve a collection, filled if it is not there; yield the server, its folder, and what filling took."""
+def _served(session: Session, count: int) -> "AbstractContextManager[Served]":
     chosen = session.settings
-    with contextlib.ExitStack() as stack:
-        kept = chosen.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-growth-")))
-        data, progress = kept / f"documents-{count}", Progress(sys.stderr, "filled", count)
-        data.mkdir(parents=True, exist_ok=True)
-        filled = filling.fill(data, chosen.embedder, chosen.reranker, session.texts.passages, count, progress.update)
-        progress.clear()
-        facts = {"rows_s": filled.rows_s, "index_s": filled.index_s} if filled.documents else {}
-        yield stack.enter_context(_server(session, data)), data, facts
-
-
-def _server(session: Session, data: Path) -> "contextlib.AbstractContextManager[Watched]":
-    chosen = session.settings
-    models = ("--embedder", str(chosen.embedder), "--reranker", str(chosen.reranker))
-    return watched.serving(*models, "--data", str(data))
+    return served(chosen.data, chosen.embedder, chosen.reranker, session.texts.passages, count)

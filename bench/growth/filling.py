@@ -7,16 +7,23 @@ same collection, and one that was filled in part is filled up.
 Rows are written as the server writes them; the index is what the server makes of them when it opens the folder.
 """
 
+import contextlib
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.bench import watched
+from shortlist.bench.watched import Watched
 from shortlist.client.options import UsageError
+from shortlist.client.progress import Progress
 from shortlist.server import app, cores
 from shortlist.server.catalog import Catalog
 from shortlist.server.documents import Document, Documents, Origin
@@ -39,6 +46,14 @@ class Filled:
     index_s: float  # bringing the index up to them, on all cores
 
 
+class Served(NamedTuple):
+    """Be a server of a filled collection."""
+
+    server: Watched
+    data: Path  # its folder
+    filled: Filled
+
+
 @dataclass(frozen=True, slots=True)
 class Seeds:
     """Hold real passages as the embedder has them."""
@@ -57,10 +72,32 @@ class Seeds:
         mixed += _NOISE * dice.standard_normal(mixed.shape, dtype=np.float32)
         mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
         vectors = np.where((numbers < count)[:, None], self.vectors[first], mixed)
-        documents = [
-            Document(str(number), self.passages[place]) for number, place in zip(numbers, first, strict=True)
-        ]
-        return documents, vectors, [self.tokens[place] for place in first]
+        places = first.tolist()
+        documents = [Document(str(start + row), self.passages[place]) for row, place in enumerate(places)]
+        return documents, vectors, [self.tokens[place] for place in places]
+
+
+@contextlib.contextmanager
+def served(
+    kept: Path | None, embedder: Path, reranker: Path, passages: Sequence[str], documents: int
+) -> Iterator[Served]:
+    """Serve a collection of so many documents, filled where it is not there yet.
+
+    Args:
+        kept: folder with a data folder for each number of documents; None: one that is removed at the end.
+        embedder: bundle.
+        reranker: bundle.
+        passages: real texts, each once.
+        documents: how many there are to be.
+    """
+    with contextlib.ExitStack() as stack:
+        kept = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-growth-")))
+        data, progress = kept / f"documents-{documents}", Progress(sys.stderr, "filled", documents)
+        data.mkdir(parents=True, exist_ok=True)
+        filled = fill(data, embedder, reranker, passages, documents, progress.update)
+        progress.clear()
+        models = ("--embedder", str(embedder), "--reranker", str(reranker))
+        yield Served(stack.enter_context(watched.serving(*models, "--data", str(data))), data, filled)
 
 
 def fill(
