@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from shortlist.bench.growth.level import Point, shares
 
-_FULL = 0.9  # of all slots, or of all cores
+_FULL = 0.85  # of all slots, or of all cores
 _TOLD = 0.05  # parts of a request's time that are less are left out
 _SOME = 0.01  # refused, or cut short
 
