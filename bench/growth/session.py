@@ -42,7 +42,7 @@ class Session:
     def measure(
         self, place: Place, server: Watched, shape: Shape, facts: Mapping[str, float], texts: Texts | None = None
     ) -> None:
-        """Measure a level, keep it and print its line.
+        """Measure a level, keep it and print its line; do nothing once the run is interrupted.
 
         Args:
             place: which.
@@ -51,6 +51,8 @@ class Session:
             facts: what its axis knows of it.
             texts: of the requests, if not the real ones.
         """
+        if self.interrupted:
+            return
         with asyncio.Runner(loop_factory=event_loop) as runner:
             found = runner.run(self._measured(place, server, shape, texts or self.texts))
         if found is None:

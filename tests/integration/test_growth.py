@@ -103,6 +103,30 @@ def test_a_soak_judges(run, allowed, code):
     assert lines[-2].endswith("passed" if code == 0 else "failed")
 
 
+def test_an_interrupted_growth_keeps_what_it_has(tiny, folder):
+    """Ctrl-C ends the level under way and measures no other; those before it are told and kept."""
+    command = [sys.executable, "-m", "shortlist.bench.growth", "--embedder", str(tiny.embedder), *QUICK]
+    command += ["--reranker", str(tiny.reranker), "--collection-folder", str(folder), "--axes", "clients"]
+    command += [
+        "--held",
+        "20",
+        "--clients",
+        ",".join(map(str, range(1, 200))),
+        "--results",
+        str(folder / "kept.json"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(2):  # heads, and the first level
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+    assert process.returncode == 130
+    told = json.loads(out.splitlines()[-1])
+    assert told["interrupted"]
+    assert 1 <= len(told["points"]) < 20
+    assert json.loads((folder / "kept.json").read_text())["points"] == told["points"]
+
+
 def test_an_interrupted_soak_tells_what_it_has(tiny):
     """Ctrl-C ends the run with what there is by then, and the server with it."""
     command = [sys.executable, "-m", "shortlist.bench.soak", "--embedder", str(tiny.embedder)]
