@@ -1,5 +1,6 @@
 """The frame of a benchmark that is a module: settings in, one line on standard error for what cannot be done."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -29,6 +30,9 @@ def main(
     except (options.UsageError, StartupError) as error:
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
         return UNUSABLE
+    except (KeyboardInterrupt, asyncio.CancelledError):  # a second Ctrl-C, or one before anything was measured
+        print(f"{program}: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except ShortlistError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return FAILED

@@ -7,6 +7,8 @@ from shortlist.bench.growth.level import Point, shares
 _FULL = 0.85  # of all slots, or of all cores
 _TOLD = 0.05  # parts of a request's time that are less are left out
 _SOME = 0.01  # refused, or cut short
+# A run computes on one core: slots that run for more time than the process computes wait for cores that others have.
+_DISTURBED = 0.75
 
 
 def lines(points: Iterable[Point], cores: int) -> Iterator[str]:
@@ -46,7 +48,9 @@ def limit(point: Point, cores: int) -> str:
 
 
 def _shortfalls(point: Point) -> Iterator[str]:
-    """Yield what did not get what it asked for."""
+    """Yield what did not get what it asked for, requests and the server itself."""
+    if point.server_cores < _DISTURBED * point.busy_slots:
+        yield f"other work took cores: {point.busy_slots:.2f} slots ran on {point.server_cores:.2f} cores"
     for status, count in sorted(point.errors.items()):
         yield f"{count / point.requests:.1%} get {status}"
     answered = point.requests - sum(point.errors.values())

@@ -118,6 +118,7 @@ def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
+        ({"busy_slots": 1.9, "server_cores": 0.7}, "other work took cores: 1.90 slots ran on 0.70 cores"),
         ({"busy_slots": 1.9}, "the model: slots run 95% of the time; of a request: infer 60%, retrieve 39%"),
         (
             {"server_cores": 1.6, "generator_cores": 0.3},
