@@ -1,5 +1,6 @@
 """The matrix products of a graph that can be quantized, and a graph in which products are replaced."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,12 +88,20 @@ class Surgery:
         self._graph = model.graph
         self._nodes = {node.output[0]: [node] for node in model.graph.node}
         self._order = [node.output[0] for node in model.graph.node]
+        self._users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+        for node in model.graph.node:
+            for name in node.input:
+                self._users[name].append(node)
         self._freed: set[str] = set()
 
     def node(self, output: str) -> onnx.NodeProto:
         """Return the node with this first output, as long as it was not replaced by several."""
         (found,) = self._nodes[output]
         return found
+
+    def users(self, output: str) -> list[onnx.NodeProto]:
+        """Return the nodes of the graph, as it was given, that read an output."""
+        return self._users[output]
 
     def replace(self, output: str, new: Sequence[onnx.NodeProto]) -> None:
         """Put nodes, of which the last has this output, in the place of the one that had it."""

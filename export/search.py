@@ -1,9 +1,10 @@
 """Which products stay in fp32: the fewest, worst first, with which a variant passes the gate.
 
-all in int8 -> passes? -> [each product alone in int8: what does it change?] -> leave out the worst 1, 2, 3, ...
+all in int8 -> passes? -> all in int8, more carefully -> passes?
+            -> [each product alone in int8: what does it change?] -> leave out the worst 1, 2, 3, ...
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class Kept:
 
 
 def fewest_in_fp32(
-    quantizer: Fitted,
+    quantizers: Sequence[Fitted],
     target: Path,
     gate: Gate,
     provider: Provider,
@@ -34,12 +35,24 @@ def fewest_in_fp32(
     """Write a graph, with as few products in fp32 as pass the gate on a provider.
 
     Where no number of them passes, everything is quantized: the variant that fails is at least the fastest.
+
+    Args:
+        quantizers: of the same products, the fastest first, the most careful last.
+        target: where to write.
+        gate: the texts that judge.
+        provider: where the graph runs.
+        scratch: folder for files in between.
+        progress: takes one line a step.
     """
-    quantizer.write(target)
-    whole = gate.judge(target, provider)
-    if not whole.missed or not quantizer.products:
-        return Kept(quantizer.precision, whole)
-    progress(f"      All in int8: {whole.missed}; looking for the products that lose most")
+    whole: list[Kept] = []
+    for quantizer in quantizers:
+        quantizer.write(target)
+        whole.append(Kept(quantizer.precision, gate.judge(target, provider)))
+        if not whole[-1].judged.missed or not quantizer.products:
+            return whole[-1]
+        progress(f"      All in {quantizer.precision}: {whole[-1].judged.missed}")
+    quantizer = quantizers[-1]
+    progress("      Looking for the products that lose most")
     worst = _worst(quantizer, gate, provider, scratch)
     for count in _counts(len(worst)):
         left_out = worst[:count]
@@ -50,8 +63,8 @@ def fewest_in_fp32(
             progress(f"      Passes with {count} of {len(worst)} products in fp32: {labels}")
             return Kept(f"{quantizer.precision}; fp32: {labels}", judged)
     progress(f"      No {_counts(len(worst))[-1]} products left in fp32 make it pass")
-    quantizer.write(target)
-    return Kept(quantizer.precision, whole)
+    quantizers[0].write(target)
+    return whole[0]
 
 
 def _worst(quantizer: Fitted, gate: Gate, provider: Provider, scratch: Path) -> list[Product]:

@@ -1,18 +1,19 @@
-"""`int8-token`: int8 products in which every token has a scale of its own, so that no token depends on another.
+"""`int8-token`: int8 products in which a token has a scale of its own, so that no token depends on another.
 
     x ─▶ Mul(1 / smoothing) ─▶ Mul(1 / row's largest) ─▶ QuantizeLinear ─▶ MatMulIntegerToFloat ─▶ Mul(row's largest)
+    x ─▶ Mul(1 / smoothing) ─▶ QuantizeLinear ─▶ MatMulIntegerToFloat(bias)            where one scale for all will do
 
 Dynamic int8 takes one scale over a whole batch: one token with a large activation, and transformers have such
 tokens, costs all others their resolution, strangers' texts in the batch among them. Here the step of the quantizer is
-fixed and each row is brought to it. What enters an attention has one fixed scale instead, since onnxruntime's fused
-QAttention takes one; behind a LayerNorm that is enough.
+fixed and each row is brought to it, or all rows have one scale that is fixed too (scaling.py chooses).
 
 Three things are fitted on calibration texts: the smoothing, which moves large channels from activations to weights
 (SmoothQuant: Xiao et al. 2022, arXiv:2211.10438; here the exponent is chosen for each product), the rounding
-(rounding.py), and the fixed scales. MiniLM-L6: cosine to fp32 0.9995 where dynamic int8 has 0.995, at the same speed.
+(rounding.py), and the fixed scales. The smoothing behind an attention is a part of its values' scales, free of cost.
+MiniLM-L6: cosine to fp32 0.9992 where dynamic int8 has 0.994, and faster, since nothing is measured over a batch.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,150 +22,173 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from shortlist.export import calibration, graphs, rounding
+from shortlist.export import calibration, graphs, rounding, scaling
 from shortlist.export.errors import ExportError
-from shortlist.export.products import Floats, Product, Surgery, find, grid, normalized, on_grid
+from shortlist.export.products import Floats, Product, Surgery, find, grid
 from shortlist.export.running import Feeds
+from shortlist.export.scaling import Scaling
 
-_EXPONENTS = (None, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the smoothing; None: no smoothing
-_TRIED_ROWS = 512
-_SIGNED = -0.6  # lowest share of a row's largest value from which its sign can be left out of account
-_MARGIN = 1.02  # of a fixed range over what was seen
-_SMALLEST = 1e-6
+MORE_CHANGE = (0.2, 0.05, 0.0)  # see `scaling.chosen`; the fastest first
 _REDUCE_AXES_ARE_INPUTS = 18  # opset
 _QATTENTION = {"num_heads", "mask_filter_value", "unidirectional", "scale"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    smoothing: Floats | None  # float32 [width]
+    scaling: Scaling
     weight: NDArray[np.int8]
     scale: Floats  # float32 [columns]
-    low: float
-    high: float
-    signed: bool
     correction: Floats  # float32 [columns], what rounding moved the mean by
 
 
-class Quantizer:
-    """Fit every product of one graph, then write the graph with any of them left in fp32."""
-
-    precision = "int8, one scale a token"
+class Fitting:
+    """Hold what is fitted to one graph's products; each is fitted when it is first asked for."""
 
     def __init__(self, source: Path, given: Iterable[Feeds], scratch: Path) -> None:
-        """Run the calibration texts and fit the products; `scratch` is a folder for files in between.
+        """Run the calibration texts; `scratch` is a folder for files in between.
 
         Raises:
             ExportError: the graph has no product with constant weights.
         """
-        self._source = source
+        self.source = source
         self.products = find(graphs.load(source))
         if not self.products:
             raise ExportError(
                 "int8-token has no matrix product with weights to quantize; leave it out with --variants"
             )
-        rows = calibration.capture(source, list(dict.fromkeys(p.data for p in self.products)), given, scratch)
-        self._fitted = {product.name: _fit(product, rows[product.data]) for product in self.products}
+        self.rows = calibration.capture(source, list(dict.fromkeys(p.data for p in self.products)), given, scratch)
+        self._fitted: dict[tuple[str, bool], _Fitted] = {}
+
+    def fitted(self, product: Product, scaled: Scaling) -> _Fitted:
+        """Return a product's int8 weights, rounded for its rows as they are quantized."""
+        key = product.name, scaled.fixed
+        if key not in self._fitted:
+            self._fitted[key] = _fit(product, self.rows[product.data], scaled)
+        return self._fitted[key]
+
+
+class Quantizer:
+    """Write a graph with its products in int8, or with any of them left in fp32."""
+
+    def __init__(self, fitting: Fitting, more_change: float) -> None:
+        """Choose the scales; `more_change` is what one scale for all tokens may cost, see `scaling.chosen`."""
+        self._fitting = fitting
+        self.products = fitting.products
+        self._scalings = scaling.chosen(self.products, fitting.rows, more_change)
+        own = sum(not self._scalings[product.name].fixed for product in self.products)
+        self.precision = f"int8, one scale a token in {own} of {len(self.products)} products"
 
     def write(self, target: Path, keep: Collection[str] = ()) -> None:
         """Write the graph; the products named in `keep` stay fp32."""
-        model = graphs.load(self._source)
+        model = graphs.load(self._fitting.source)
         surgery = _Surgery(model)
-        for product in self.products:
-            if product.name not in keep:
-                surgery.quantize(product, self._fitted[product.name])
+        quantized = [product for product in self.products if product.name not in keep]
+        folded = self._folded(quantized, surgery)
+        for product in quantized:
+            surgery.quantize(product, self._fitting.fitted(product, self._scalings[product.name]), folded)
         surgery.finish()
         graphs.save(model, target)
 
+    def _folded(self, quantized: list[Product], surgery: Surgery) -> dict[str, Floats]:
+        """Return the smoothing that an attention can bring along, since one product alone reads it."""
+        attentions = {product.name for product in quantized if product.fused}
+        return {
+            product.data: smoothing
+            for product in quantized
+            if product.data in attentions
+            and len(surgery.users(product.data)) == 1
+            and (smoothing := self._scalings[product.name].smoothing) is not None
+        }
 
-def _fit(product: Product, rows: Floats) -> _Fitted:
-    """Choose the smoothing that changes the product least, then round the weights for it."""
-    norms = np.linalg.norm(rows @ product.weight, axis=1, keepdims=True)
-    rows, norms = rows[norms[:, 0] > 0], norms[norms[:, 0] > 0]
-    tried = [_tried(product, rows, norms, exponent) for exponent in _EXPONENTS]
-    _, smoothing, low, high, signed = min(tried, key=lambda one: one[0])
-    weight = product.weight if smoothing is None else product.weight * smoothing[:, None]
+
+def _fit(product: Product, rows: Floats, scaled: Scaling) -> _Fitted:
+    rows, lengths = scaling.nonzero(product, rows)
+    weight = scaled.smoothed(product.weight)
     scale = rounding.scales(weight)
-    quantized = _activations(product, rows, smoothing, low, high, signed=signed)
-    rounded = rounding.compensated(quantized / norms, weight, scale)
+    quantized = scaled.quantized(rows)
+    rounded = rounding.compensated(quantized / lengths, weight, scale)
     change = quantized @ (rounded * scale) - rows @ product.weight
     correction: Floats = -change.mean(axis=0).astype(np.float32)
-    return _Fitted(smoothing, rounded, scale, low, high, signed, correction)
-
-
-def _tried(
-    product: Product, rows: Floats, norms: Floats, exponent: float | None
-) -> tuple[float, Floats | None, float, float, bool]:
-    """Return the mean squared change of a row, relative to its length, and what was fitted."""
-    smoothing = None if exponent is None else _smoothing(rows, product.weight, exponent)
-    smooth = rows if smoothing is None else rows / smoothing
-    if product.fused:
-        low, high, signed = float(min(smooth.min(), 0)) * _MARGIN, float(max(smooth.max(), 0)) * _MARGIN, False
-    else:
-        shares = smooth.min(axis=1) / np.maximum(smooth.max(axis=1), _SMALLEST)
-        signed = bool(shares.min() < _SIGNED)
-        low, high = (-1.0, 1.0) if signed else (min(float(shares.min()), 0.0), 1.0)
-    weight = product.weight if smoothing is None else product.weight * smoothing[:, None]
-    scale = rounding.scales(weight)
-    some = rows[:_TRIED_ROWS]
-    found = _activations(product, some, smoothing, low, high, signed=signed) @ (
-        rounding.nearest(weight, scale) * scale
-    )
-    change = (found - some @ product.weight) / norms[:_TRIED_ROWS]
-    return float((change**2).sum(axis=1).mean()), smoothing, low, high, signed
-
-
-def _smoothing(rows: Floats, weight: Floats, exponent: float) -> Floats:
-    inputs = np.maximum(np.abs(rows).max(axis=0), _SMALLEST)
-    outputs = np.maximum(np.abs(weight).max(axis=1), _SMALLEST)
-    factors = inputs**exponent / outputs ** (1 - exponent)
-    return normalized(factors)
-
-
-def _activations(
-    product: Product, rows: Floats, smoothing: Floats | None, low: float, high: float, *, signed: bool
-) -> Floats:
-    """Return what the quantized graph makes of the rows before its product, scaled back."""
-    smooth = rows if smoothing is None else rows / smoothing
-    largest = np.ones((len(rows), 1), np.float32)
-    if not product.fused:
-        largest = np.maximum((np.abs(smooth) if signed else smooth).max(axis=1, keepdims=True), _SMALLEST)
-    return on_grid(smooth / largest, *grid(low, high)) * largest
+    return _Fitted(scaled, rounded, scale, correction)
 
 
 class _Surgery(Surgery):
     """Replace products, one at a time."""
 
-    def quantize(self, product: Product, fitted: _Fitted) -> None:
-        old = self.node(product.name)
-        at = f"{product.name}/int8"
+    def quantize(self, product: Product, fitted: _Fitted, folded: Mapping[str, Floats]) -> None:
+        """Put int8 in the place of a product.
+
+        Args:
+            product: which.
+            fitted: its weights and scales.
+            folded: smoothing that an attention's values bring with them, by the attention's name.
+        """
+        at, scaled = f"{product.name}/int8", fitted.scaling
         new: list[onnx.NodeProto] = []
-        data = product.data
-        if fitted.smoothing is not None:
-            data = self.add(new, "Mul", [data, self.constant(f"{at}/smooth", 1 / fitted.smoothing)], f"{at}/smoothed")
-        if not product.fused:
-            largest = self._largest(new, data, at, signed=fitted.signed)
+        data, largest = product.data, ""
+        if scaled.smoothing is not None and data not in folded:
+            data = self.add(new, "Mul", [data, self.constant(f"{at}/smooth", 1 / scaled.smoothing)], f"{at}/smoothed")
+        if not scaled.fixed:
+            largest = self._largest(new, data, at, signed=scaled.signed)
             shrunk = self.add(new, "Reciprocal", [largest], f"{at}/shrunk")
             data = self.add(new, "Mul", [data, shrunk], f"{at}/scaled")
-        step, zero = grid(fitted.low, fitted.high)
+        step, zero = grid(scaled.low, scaled.high)
         steps = [self.constant(f"{at}/step", step), self.constant(f"{at}/zero", np.uint8(zero))]
         quantized = self.add(new, "QuantizeLinear", [data, *steps], f"{at}/quantized")
         weight = self.constant(f"{at}/weight", fitted.weight)
-        scale = self.constant(f"{at}/scale", fitted.scale)
         zeros = self.constant(f"{at}/zeros", np.zeros(len(fitted.scale), np.int8))
         if product.fused:
-            bias = numpy_helper.to_array(self.weights[old.input[2]]) + fitted.correction
-            mask = old.input[3] if len(old.input) > 3 else ""  # noqa: PLR2004 (the fourth input)
-            inputs = [quantized, weight, self.constant(f"{at}/bias", bias), steps[0], scale, mask, steps[1], zeros]
-            kept = {
-                entry.name: helper.get_attribute_value(entry) for entry in old.attribute if entry.name in _QATTENTION
-            }
-            new.append(helper.make_node("QAttention", inputs, list(old.output), at, domain="com.microsoft", **kept))
-        else:
-            inputs = [quantized, weight, steps[0], scale, steps[1], zeros]
-            made = self.add(new, "MatMulIntegerToFloat", inputs, f"{at}/product", domain="com.microsoft")
-            new.append(helper.make_node("Mul", [made, largest], list(old.output), f"{at}/back"))
+            self._attention(new, product, fitted, [quantized, weight, *steps, zeros], folded.get(product.name))
+            return
+        inputs = [quantized, weight, steps[0], self.constant(f"{at}/scale", fitted.scale), steps[1], zeros]
+        if fitted.scaling.fixed:
+            self._biased(new, product, fitted, inputs)
+            return
+        made = self.add(new, "MatMulIntegerToFloat", inputs, f"{at}/product", domain="com.microsoft")
+        self.add(new, "Mul", [made, largest], product.name)
         self.replace(product.name, new)
+
+    def _attention(
+        self,
+        new: list[onnx.NodeProto],
+        product: Product,
+        fitted: _Fitted,
+        inputs: Sequence[str],
+        smoothing: Floats | None,
+    ) -> None:
+        """Put the fused attention in place; what smooths its values is a part of their columns' scales."""
+        old, at = self.node(product.name), f"{product.name}/int8"
+        quantized, weight, step, zero, zeros = inputs
+        factors = np.ones(len(fitted.scale), np.float32)
+        if smoothing is not None:
+            factors[-len(smoothing) :] /= smoothing
+        bias = (numpy_helper.to_array(self.weights[old.input[2]]) + fitted.correction) * factors
+        scale = self.constant(f"{at}/scale", fitted.scale * factors)
+        mask = old.input[3] if len(old.input) > 3 else ""  # noqa: PLR2004 (the fourth input)
+        given = [quantized, weight, self.constant(f"{at}/bias", bias), step, scale, mask, zero, zeros]
+        kept = {entry.name: helper.get_attribute_value(entry) for entry in old.attribute if entry.name in _QATTENTION}
+        self.add(new, "QAttention", given, product.name, domain="com.microsoft", **kept)
+        self.replace(product.name, new)
+
+    def _biased(self, new: list[onnx.NodeProto], product: Product, fitted: _Fitted, inputs: list[str]) -> None:
+        """Put a product with one scale for all rows in place; a bias that follows is a part of it."""
+        bias, output = fitted.correction, product.name
+        if (adding := self._bias_behind(product.name)) is not None:
+            follower, name = adding
+            bias, output = bias + numpy_helper.to_array(self.weights[name]), follower
+            self.replace(product.name, [])
+        named = self.constant(f"{product.name}/int8/bias", bias)
+        self.add(new, "MatMulIntegerToFloat", [*inputs, named], output, domain="com.microsoft")
+        self.replace(output, new)
+
+    def _bias_behind(self, output: str) -> tuple[str, str] | None:
+        """Return the Add of a constant that is all that reads an output, and the constant."""
+        users = self.users(output)
+        if len(users) != 1 or users[0].op_type != "Add":
+            return None
+        (other,) = [name for name in users[0].input if name != output] or [""]
+        is_bias = other in self.weights and len(self.weights[other].dims) == 1
+        return (users[0].output[0], other) if is_bias else None
 
     def _largest(self, new: list[onnx.NodeProto], data: str, at: str, *, signed: bool) -> str:
         """Add what finds each row's largest value, never 0."""
@@ -174,4 +198,4 @@ class _Surgery(Surgery):
             found = self.add(new, "ReduceMax", [values, axes], f"{at}/largest", keepdims=1)
         else:
             found = self.add(new, "ReduceMax", [values], f"{at}/largest", keepdims=1, axes=[-1])
-        return self.add(new, "Max", [found, self.constant(f"{at}/least", np.float32(_SMALLEST))], f"{at}/row")
+        return self.add(new, "Max", [found, self.constant(f"{at}/least", np.float32(scaling.SMALLEST))], f"{at}/row")

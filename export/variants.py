@@ -11,7 +11,7 @@ from shortlist.export.gate import Gate, Judged
 from shortlist.export.running import Feeds
 from shortlist.export.settings import VARIANTS
 from shortlist.export.static import StaticQuantizer
-from shortlist.export.token_scaled import Quantizer
+from shortlist.export.token_scaled import MORE_CHANGE, Fitting, Quantizer
 from shortlist.server.providers import KINDS
 from shortlist.server.settings import Provider
 
@@ -60,15 +60,16 @@ def _int8_weight(material: Material, target: Path) -> Made:
 
 
 def _int8_token(material: Material, target: Path) -> Made:
-    quantizer = Quantizer(material.fp32, material.calibration, material.scratch)
-    kept = search.fewest_in_fp32(quantizer, target, material.gate, "cpu", material.scratch, material.progress)
+    fitting = Fitting(material.fp32, material.calibration, material.scratch)
+    quantizers = [Quantizer(fitting, more_change) for more_change in MORE_CHANGE]
+    kept = search.fewest_in_fp32(quantizers, target, material.gate, "cpu", material.scratch, material.progress)
     return Made(kept.precision, kept.judged)
 
 
 def _int8_static(material: Material, target: Path) -> Made:
     quantizer = StaticQuantizer(material.traced, material.calibration, material.scratch)
     where = home("int8-static")
-    kept = search.fewest_in_fp32(quantizer, target, material.gate, where, material.scratch, material.progress)
+    kept = search.fewest_in_fp32([quantizer], target, material.gate, where, material.scratch, material.progress)
     return Made(kept.precision, kept.judged, where)
 
 

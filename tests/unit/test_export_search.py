@@ -9,7 +9,7 @@ import pytest
 from shortlist.export import graphs, products, search
 from shortlist.export.gate import Gate, Judged, Limits, encoded
 from shortlist.export.running import Feeds, feeds
-from shortlist.export.token_scaled import Quantizer
+from shortlist.export.token_scaled import Fitting, Quantizer
 from shortlist.server import bundle
 from shortlist.server.settings import Provider
 
@@ -56,7 +56,7 @@ def setup(make, tiny) -> Setup:
 def worst(setup: Setup, tmp_path_factory) -> list[tuple[str, str]]:
     """Return names and labels of the products, what each changes alone measured here once more, the worst first."""
     folder = tmp_path_factory.mktemp("worst")
-    quantizer = Quantizer(setup.fp32, setup.calibration, folder)
+    quantizer = Quantizer(Fitting(setup.fp32, setup.calibration, folder), 0)
     names = [product.name for product in quantizer.products]
     changes = {}
     for product in quantizer.products:
@@ -66,12 +66,17 @@ def worst(setup: Setup, tmp_path_factory) -> list[tuple[str, str]]:
     return sorted(changes, key=lambda product: -changes[product])
 
 
+TOKENS = "int8, one scale a token in 6 of 8 products"  # an attention's input has one for all
+NONE = "int8, one scale a token in 0 of 8 products"
+
+
 def searched(setup: Setup, gate: Gate, folder: Path) -> tuple[search.Kept, Path, list[str]]:
-    """Search, and return what came of it, the graph, and what was said."""
+    """Search, one scale for all tokens before one a token; return what came of it, the graph, and what was said."""
     said: list[str] = []
     target = folder / "int8-token.onnx"
-    quantizer = Quantizer(setup.fp32, setup.calibration, folder)
-    kept = search.fewest_in_fp32(quantizer, target, gate, "cpu", folder, said.append)
+    fitting = Fitting(setup.fp32, setup.calibration, folder)
+    quantizers = [Quantizer(fitting, float("inf")), Quantizer(fitting, -1)]
+    kept = search.fewest_in_fp32(quantizers, target, gate, "cpu", folder, said.append)
     return kept, target, said
 
 
@@ -81,12 +86,25 @@ def left_in_fp32(graph: Path) -> set[str]:
 
 
 def test_nothing_is_left_out_where_all_of_it_passes(setup: Setup, tmp_path: Path):
-    """A variant that passes whole is judged once, searched no further and said nothing of."""
+    """The fastest variant that passes whole is judged once, searched no further and said nothing of."""
     kept, target, said = searched(setup, setup.gate, tmp_path)
-    assert kept.precision == Quantizer.precision
+    assert kept.precision == NONE
     assert kept.judged.missed == ""
     assert kept.judged.parity["top10_overlap"] > 0.5
     assert (left_in_fp32(target), said) == (set(), [])
+
+
+def test_a_more_careful_quantizer_is_tried_before_any_product_stays_fp32(setup: Setup, tmp_path: Path):
+    """Where one scale for all tokens fails and one a token passes, the latter is kept whole."""
+
+    class Careful(Strict):
+        def judge(self, graph: Path, provider: Provider = "cpu") -> Judged:
+            missed = "" if any(node.op_type == "ReduceMax" for node in graphs.load(graph).graph.node) else "coarse"
+            return Judged({}, batch_invariant=True, missed=missed)
+
+    kept, target, said = searched(setup, Careful(setup.gate, most=0), tmp_path)
+    assert (kept.precision, kept.judged.missed, left_in_fp32(target)) == (TOKENS, "", set())
+    assert said == [f"      All in {NONE}: coarse"]
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -95,12 +113,14 @@ def test_the_worst_are_left_out_first(setup: Setup, worst: list[tuple[str, str]]
     strict = Strict(setup.gate, most=len(worst) - count)
     kept, target, said = searched(setup, strict, tmp_path)
     labels = ", ".join(label for _, label in worst[:count])
-    assert kept.precision == f"{Quantizer.precision}; fp32: {labels}"
+    assert kept.precision == f"{TOKENS}; fp32: {labels}"
     assert kept.judged.missed == ""
     assert left_in_fp32(target) == {name for name, _ in worst[:count]}
-    assert strict.seen == [len(worst) - left for left in range(count + 1)]
+    assert strict.seen == [len(worst), *(len(worst) - left for left in range(count + 1))]
     assert said == [
-        "      All in int8: too much in int8; looking for the products that lose most",
+        f"      All in {NONE}: too much in int8",
+        f"      All in {TOKENS}: too much in int8",
+        "      Looking for the products that lose most",
         f"      Passes with {count} of {len(worst)} products in fp32: {labels}",
     ]
 
@@ -109,9 +129,9 @@ def test_where_no_number_passes_all_is_quantized(setup: Setup, worst: list[tuple
     """A gate that nothing passes is left with everything in int8 and its first verdict, which is told."""
     strict = Strict(setup.gate, most=-1)
     kept, target, said = searched(setup, strict, tmp_path)
-    assert (kept.precision, kept.judged.missed) == (Quantizer.precision, "too much in int8")
+    assert (kept.precision, kept.judged.missed) == (NONE, "too much in int8")
     assert left_in_fp32(target) == set()
-    assert strict.seen == [8, 7, 6]
+    assert strict.seen == [8, 8, 7, 6]
     assert said[-1] == "      No 2 products left in fp32 make it pass"
 
 

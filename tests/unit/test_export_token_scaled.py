@@ -9,15 +9,16 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Encoding, Tokenizer
 
-from shortlist.export import figures, graphs, products, running
+from shortlist.export import figures, graphs, products, running, scaling
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import ROUNDING, encoded
 from shortlist.export.running import Floats, Runner, feeds
-from shortlist.export.token_scaled import Quantizer
+from shortlist.export.token_scaled import Fitting, Quantizer
 from shortlist.server import bundle
 from shortlist.server.bundle import Bundle, Kind
 
 KINDS: tuple[Kind, ...] = ("embedder", "reranker")
+TOKENS, ALL = -1.0, float("inf")  # what one scale for all tokens may cost: one a token wherever it can be, or nowhere
 LAYERS = 2  # of the tiny models
 PRODUCTS = 4  # of a layer: the attention's, and those behind it, into the wide layer, and back
 
@@ -27,6 +28,7 @@ class Fitted:
     """Be a quantizer of a tiny model's graph, and the texts that it was not fitted to."""
 
     bundle: Bundle
+    fitting: Fitting
     quantizer: Quantizer
     items: list[Encoding]
     calibration: list[running.Feeds]
@@ -45,8 +47,8 @@ def fitted(make, tiny, tmp_path_factory) -> dict[Kind, Fitted]:
         layout, written = make.parts(loaded)
         halves = [encoded(layout, written, half) for half in make.some_texts().halves()]
         given = [feeds([item], written.pad_token_id) for item in halves[0]]
-        quantizer = Quantizer(loaded.graph("fp32"), given, tmp_path_factory.mktemp(kind))
-        found[kind] = Fitted(loaded, quantizer, halves[1], given)
+        fitting = Fitting(loaded.graph("fp32"), given, tmp_path_factory.mktemp(kind))
+        found[kind] = Fitted(loaded, fitting, Quantizer(fitting, TOKENS), halves[1], given)
     return found
 
 
@@ -130,6 +132,62 @@ def test_all_products_become_int8_and_nothing_is_left_over(fitted: dict[Kind, Fi
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_one_scale_for_all_tokens_measures_none(fitted: dict[Kind, Fitted], tmp_path: Path, kind: Kind):
+    """Where no product has a scale a token, no row is measured, biases are a part of products, and it stays close."""
+    one = fitted[kind]
+    before = [node.op_type for node in graphs.load(one.bundle.graph("fp32")).graph.node]
+    Quantizer(one.fitting, ALL).write(tmp_path / "made.onnx")
+    after = [node.op_type for node in graphs.load(tmp_path / "made.onnx").graph.node]
+    assert {"Abs", "ReduceMax", "Max", "Reciprocal"}.isdisjoint(after)
+    assert before.count("Add") - after.count("Add") == 2 * LAYERS  # behind an attention, and behind the wide layer
+    expected = one.runner(one.bundle.graph("fp32")).alone(one.items)
+    found = one.runner(tmp_path / "made.onnx").alone(one.items)
+    if kind == "reranker":
+        expected, found = expected - expected.mean(), found - found.mean()
+    assert cosines(expected, found).min() > 0.98
+
+
+def test_smoothing_behind_an_attention_changes_no_result(fitted: dict[Kind, Fitted], tmp_path: Path):
+    """In the scales of an attention's values, the smoothing gives what a Mul of its own gives, up to rounding."""
+    one = fitted["embedder"]
+    quantizer = Quantizer(one.fitting, ALL)
+    quantizer.write(tmp_path / "folded.onnx")
+
+    class Unfolded(Quantizer):
+        def _folded(self, *_: object) -> dict[str, Floats]:
+            return {}
+
+    Unfolded(one.fitting, ALL).write(tmp_path / "unfolded.onnx")
+    multiplied = [
+        [node.op_type for node in graphs.load(tmp_path / f"{name}.onnx").graph.node].count("Mul")
+        for name in ("folded", "unfolded")
+    ]
+    assert multiplied[0] < multiplied[1]
+    folded, unfolded = (one.runner(tmp_path / f"{name}.onnx").alone(one.items) for name in ("folded", "unfolded"))
+    # A value on the edge between two steps of uint8 may fall to either side.
+    np.testing.assert_allclose(folded, unfolded, atol=2e-3)
+
+
+@pytest.mark.parametrize("share", [-1.0, 0.0, 0.05, 0.3, 2.0])
+def test_one_scale_for_all_stays_within_what_it_may_cost(fitted: dict[Kind, Fitted], share: float):
+    """Products take one scale, the cheapest first, as long as their changes together grow by the share at most."""
+    fitting = fitted["reranker"].fitting
+    tokens = scaling.chosen(fitting.products, fitting.rows, -1)
+    found = scaling.chosen(fitting.products, fitting.rows, share)
+    most = (1 + max(share, 0)) * sum(one.change for one in tokens.values())
+    assert sum(one.change for one in found.values()) <= most * (1 + 1e-6)
+    costs = {
+        product.name: scaling.best(product, fitting.rows[product.data], fixed=True).change
+        - tokens[product.name].change
+        for product in fitting.products
+        if not product.fused
+    }
+    fixed = [costs[name] for name in costs if found[name].fixed]
+    assert max(fixed, default=-1.0) <= min([costs[name] for name in costs if not found[name].fixed], default=9.0)
+    assert all(found[product.name].fixed for product in fitting.products if product.fused)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_kept_keeps_its_weights(fitted: dict[Kind, Fitted], tmp_path: Path, kind: Kind):
     """A kept attention and a kept product have their fp32 weights to the last bit, and only they have any."""
     one = fitted[kind]
@@ -160,7 +218,7 @@ def test_the_same_texts_make_the_same_graph(fitted: dict[Kind, Fitted], tmp_path
     one.quantizer.write(tmp_path / "first.onnx")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    Quantizer(one.bundle.graph("fp32"), one.calibration, scratch).write(tmp_path / "second.onnx")
+    Quantizer(Fitting(one.bundle.graph("fp32"), one.calibration, scratch), TOKENS).write(tmp_path / "second.onnx")
     assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
     assert list(scratch.iterdir()) == []
 
@@ -198,7 +256,7 @@ def test_a_row_of_zeros_stays_zeros(tmp_path: Path, opset: int, *, positive: boo
     """A row without a largest value is divided by no zero, whether signs count or not and in either form of opset."""
     source = product_of_words(tmp_path / "source.onnx", opset, positive=positive)
     given = [{"input_ids": np.arange(start, start + 8).reshape(1, -1)} for start in range(0, WORDS, 8)]
-    Quantizer(source, given, tmp_path).write(tmp_path / "made.onnx")
+    Quantizer(Fitting(source, given, tmp_path), TOKENS).write(tmp_path / "made.onnx")
     kinds = [node.op_type for node in graphs.load(tmp_path / "made.onnx").graph.node]
     assert ("Abs" in kinds) == (not positive)
     sessions = [running.session(tmp_path / name) for name in ("source.onnx", "made.onnx")]
@@ -243,4 +301,4 @@ def test_a_graph_without_products_is_refused(tmp_path: Path):
     model.graph.node.insert(1, helper.make_node("Identity", ["weight"], ["computed"]))
     graphs.save(model, source)
     with pytest.raises(ExportError, match="no matrix product with weights to quantize; leave it out with --variants"):
-        Quantizer(source, [{"input_ids": np.array([[1, 2]])}], tmp_path)
+        Fitting(source, [{"input_ids": np.array([[1, 2]])}], tmp_path)
