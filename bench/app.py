@@ -39,7 +39,7 @@ def run(settings: BenchSettings, draw_plot: Callable[[Sequence[Level], str, str,
     _check(settings, found)
     with contextlib.ExitStack() as stack:
         address = stack.enter_context(_own_server(settings)) if settings.own_server else settings.address
-        runner = stack.enter_context(asyncio.Runner(loop_factory=_loop))
+        runner = stack.enter_context(asyncio.Runner(loop_factory=event_loop))
         benchmark = Benchmark(settings, Draw(found, settings.seed, secrets.randbits(32)), address)
         runner.run(benchmark.run())
     if benchmark.levels:
@@ -76,7 +76,7 @@ def _wanted(kind: Name, settings: BenchSettings) -> Iterator[tuple[str, str]]:
         yield "passages", "--corpus or --collection"
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def event_loop() -> asyncio.AbstractEventLoop:
     """Make an event loop that wakes up on time: epoll, the default, waits for whole milliseconds."""
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
 

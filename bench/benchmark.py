@@ -67,7 +67,7 @@ class Benchmark:
 
     async def run(self) -> None:
         """Measure level after level, until all are done or `stop` is set."""
-        with _interrupts(self.stop):
+        with interrupts(self.stop):
             async with AsyncClient(self.address, timeout_s=self.settings.timeout_s) as client:
                 self.described = await client.describe()
                 self._check_limits(self.described)
@@ -102,7 +102,7 @@ class Benchmark:
     async def _level(self, one: Load, way: tuple[int | None, float | None], requests: Requests) -> Level | None:
         chosen = self.settings
         name = f"{way[0]} clients" if way[0] is not None else f"{way[1]:g} requests/s"
-        cpu_s, began_s = _cpu_s(), time.perf_counter()
+        began_cpu_s, began_s = cpu_s(), time.perf_counter()
         run = await load.measure(
             one,
             mixed(requests, chosen.shares(), chosen.seed),
@@ -110,7 +110,7 @@ class Benchmark:
             watch=lambda seen: _show(report.progress(name, seen)),
             stop=self.stop,
         )
-        busy_cores = (_cpu_s() - cpu_s) / (time.perf_counter() - began_s)
+        busy_cores = (cpu_s() - began_cpu_s) / (time.perf_counter() - began_s)
         _show("")
         deadline_s = None if chosen.deadline_ms is None else chosen.deadline_ms / 1000
         return outcome.level(way, run, self.plan, self.kinds, deadline_s, busy_cores)
@@ -160,7 +160,7 @@ class Benchmark:
 
 
 @contextlib.contextmanager
-def _interrupts(stop: asyncio.Event) -> Iterator[None]:
+def interrupts(stop: asyncio.Event) -> Iterator[None]:
     """Have the first Ctrl-C or SIGTERM set `stop`, and the next one cancel what is under way."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
@@ -201,7 +201,8 @@ async def _empty_calls(opened: grpc.aio.Channel) -> Spread | None:
     return spread(took_ms)
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
+    """Return the processor time of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 

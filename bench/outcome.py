@@ -119,7 +119,7 @@ def subtitle(described: Description, documents: int | None) -> str:
 def told(benchmark: "Benchmark") -> dict[str, Any]:
     """Return all of a benchmark as JSON has it."""
     chosen = asdict(benchmark.settings)
-    found: dict[str, Any] = _plain(
+    found: dict[str, Any] = plain(
         {
             "benchmark": title(benchmark.settings),
             "loop": "open" if chosen["rates"] else "closed",
@@ -144,15 +144,15 @@ def told(benchmark: "Benchmark") -> dict[str, Any]:
     return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value as JSON has it, with numbers rounded to three places."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     match value:
         case Mapping():
-            return {key: _plain(one) for key, one in value.items()}
+            return {key: plain(one) for key, one in value.items()}
         case list() | tuple():
-            return [_plain(one) for one in value]
+            return [plain(one) for one in value]
         case float():
             return round(value, _DIGITS)
         case Path():

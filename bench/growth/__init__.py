@@ -1,0 +1,1 @@
+"""Measure how throughput and latency grow with documents, clients and tokens."""

@@ -1,0 +1,69 @@
+"""How much of what is nearest a server's stage one finds: its first ten against those of an exact search."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.bench.growth.filling import COLLECTION
+from shortlist.client import AsyncClient
+from shortlist.server.documents import Documents
+
+_NEAREST = 10
+_BLOCK = 20_000  # documents that are compared at once
+_UNDER_WAY = 4  # calls
+
+
+def measure(address: str, data: Path, queries: Sequence[str]) -> float:
+    """Return recall@10 of a server's dense search, the mean over queries.
+
+    Args:
+        address: the server's.
+        data: its data folder.
+        queries: at least one.
+    """
+    vectors, found = asyncio.run(_asked(address, queries))
+    wanted = nearest(data / "collections" / COLLECTION / "documents.sqlite", vectors)
+    hits = [len(set(one) & set(other)) / len(other) for one, other in zip(found, wanted, strict=True)]
+    return sum(hits) / len(hits)
+
+
+async def _asked(address: str, queries: Sequence[str]) -> tuple[NDArray[np.float32], list[list[str]]]:
+    """Return the vectors of queries as the server makes them, and the ids that it finds."""
+    room = asyncio.Semaphore(_UNDER_WAY)
+    async with AsyncClient(address) as client:
+
+        async def ask(query: str) -> tuple[Sequence[float], list[str]]:
+            async with room:
+                embedded = await client.embed([query], kind="query")
+                hits = (await client.search(COLLECTION, query, top_k=_NEAREST, mode="dense")).hits
+                return embedded.vectors[0], [hit.id for hit in hits]
+
+        answers = await asyncio.gather(*map(ask, queries))
+    return np.array([vector for vector, _ in answers], np.float32), [ids for _, ids in answers]
+
+
+def nearest(path: Path, vectors: NDArray[np.float32]) -> list[list[str]]:
+    """Return the ids of the ten documents that are nearest to each vector, by comparing with all of them.
+
+    Args:
+        path: a collection's documents, whose ids are their places.
+        vectors: float32 [queries, dimensions].
+    """
+    rows = Documents(path)
+    try:
+        seqs = rows.seqs()
+        places = np.empty((len(vectors), 0), np.int64)
+        scores = np.empty((len(vectors), 0), np.float32)
+        for start in range(0, len(seqs), _BLOCK):
+            found, block = rows.vectors(seqs[start : start + _BLOCK])
+            order = start + np.argsort(np.argsort(found))
+            scores = np.concatenate([scores, vectors @ block.T], axis=1)
+            places = np.concatenate([places, np.broadcast_to(order, (len(vectors), len(order)))], axis=1)
+            best = np.argsort(-scores, axis=1)[:, :_NEAREST]
+            scores, places = np.take_along_axis(scores, best, 1), np.take_along_axis(places, best, 1)
+    finally:
+        rows.close()
+    return [list(map(str, row)) for row in places.tolist()]

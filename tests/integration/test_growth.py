@@ -1,0 +1,158 @@
+"""The measurements of growth, memory and overhead on a real server with tiny models."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from shortlist.bench import overhead, soak
+from shortlist.bench.growth import __main__ as growth
+from shortlist.bench.growth import filling
+from shortlist.client.options import UsageError
+
+QUICK = (
+    *("--warm-up-s", "0", "--window-s", "0.05", "--window-requests", "2", "--agreeing", "1", "--max-windows", "1"),
+    *("--passages", "4", "--recall-queries", "5"),
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write a small BEIR collection."""
+    texts = [
+        f"the river of valley {number} runs between hills. where it ends there is a lake" for number in range(30)
+    ]
+    for name in ("corpus", "queries"):
+        lines = [json.dumps({"_id": str(number), "text": text}) for number, text in enumerate(texts)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    return tmp_path
+
+
+@pytest.fixture
+def run(tiny, folder, monkeypatch, capsys):
+    """Run a command's main with tiny bundles; return its exit code and the lines it printed."""
+    models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
+
+    def command(module, *arguments: str):
+        monkeypatch.setattr("sys.argv", ["bench", *models, "--collection-folder", str(folder), *arguments])
+        return module.main(), capsys.readouterr().out.splitlines()
+
+    return command
+
+
+def test_growth_is_measured_once(run, folder):
+    """Every axis has its levels with its facts, both ends have a line, and a second run measures nothing again."""
+    given = (
+        *QUICK,
+        *("--documents", "20,60", "--clients", "1,3", "--tokens", "4,500", "--held", "20"),
+        *("--data", str(folder), "--results", str(folder / "results.json"), "--plot", str(folder / "plot.png")),
+    )
+    code, lines = run(growth, *given)
+    assert code == 0
+    found = json.loads(lines[-1])
+    points = {(one["axis"], one["at"], one["load"], one["clients"]): one for one in found["points"]}
+    assert set(points) == {
+        *(("documents", at, load, clients) for at in (20, 60) for load in ("dense", "search") for clients in (1, 8)),
+        *(("clients", at, load, at) for at in (1, 3) for load in ("rerank", "dense")),
+        *(("tokens", at, "rerank", clients) for at in (4, 500) for clients in (1, 8)),
+        *(("tokens", at, "embed", 8) for at in (4, 500)),
+    }
+    for one in points.values():
+        assert one["errors"] == {}
+        assert one["p50_ms"] > 0
+        assert 0 < one["busy_slots"] <= one["slots"]
+        assert one["rss_mb"] > 10
+    # Ten of 60 by chance would be 0.17. The tiny model's vectors are so close that float16 swaps some neighbours.
+    assert 0.3 < points["documents", 60, "dense", 1]["facts"]["recall_at_10"] <= 1
+    assert points["tokens", 4, "rerank", 1]["facts"]["cut"] == 0
+    assert points["tokens", 500, "rerank", 1]["facts"]["cut"] == 1
+    assert any(line.startswith("search, 60 documents, 8 clients: ") for line in lines)
+    assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
+    _, again = run(growth, *given)
+    assert json.loads(again[-1])["points"] == found["points"]
+    assert len(again) < len(lines)
+
+
+def test_filling_goes_on(tiny, folder):
+    """A collection that was filled in part is filled up, one that is full stays, one that is larger is refused."""
+    data, passages, seen = folder / "data", [f"river {number}" for number in range(10)], []
+
+    def filled(documents):
+        return filling.fill(data, tiny.embedder, tiny.reranker, passages, documents, seen.append).documents
+
+    assert [filled(20), filled(35), filled(35)] == [20, 15, 0]
+    assert seen == [20, 35]
+    with pytest.raises(UsageError, match="holds 35 documents, but 20 are wanted"):
+        filled(20)
+
+
+@pytest.mark.parametrize(("allowed", "code"), [("10", 0), ("-0.9", 1)])
+def test_a_soak_judges(run, allowed, code):
+    """All requests are counted, of every kind, memory is looked at on the way, and the limit decides."""
+    found, lines = run(soak, "--requests", "300", "--first", "100", "--allowed-growth", allowed)
+    told = json.loads(lines[-1])
+    assert found == code
+    assert told["requests"] == 300 == sum(told["kinds"].values())
+    assert set(told["kinds"]) == {"embed", "rerank", "dense", "search", "upsert", "delete"}
+    assert told["errors"] == {}
+    assert [one["requests"] for one in told["samples"]] == list(range(3, 301, 3))
+    assert (told["first"]["requests"], told["last"]["requests"]) == (100, 300)
+    assert told["growth"] == pytest.approx(told["last"]["rss_mb"] / told["first"]["rss_mb"] - 1, abs=0.01)
+    assert lines[-2].endswith("passed" if code == 0 else "failed")
+
+
+def test_an_interrupted_growth_keeps_what_it_has(tiny, folder):
+    """Ctrl-C ends the level under way and measures no other; those before it are told and kept."""
+    command = [sys.executable, "-m", "shortlist.bench.growth", "--embedder", str(tiny.embedder), *QUICK]
+    command += ["--reranker", str(tiny.reranker), "--collection-folder", str(folder), "--axes", "clients"]
+    command += [
+        "--held",
+        "20",
+        "--clients",
+        ",".join(map(str, range(1, 200))),
+        "--results",
+        str(folder / "kept.json"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(2):  # heads, and the first level
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+    assert process.returncode == 130
+    told = json.loads(out.splitlines()[-1])
+    assert told["interrupted"]
+    assert 1 <= len(told["points"]) < 20
+    assert json.loads((folder / "kept.json").read_text())["points"] == told["points"]
+
+
+def test_an_interrupted_soak_tells_what_it_has(tiny):
+    """Ctrl-C ends the run with what there is by then, and the server with it."""
+    command = [sys.executable, "-m", "shortlist.bench.soak", "--embedder", str(tiny.embedder)]
+    command += ["--reranker", str(tiny.reranker), "--requests", "20000", "--first", "50"]
+    with subprocess.Popen(
+        [*command, "--clients", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+    assert process.returncode == 130
+    told = json.loads(out.splitlines()[-1])
+    assert told["passed"] is None
+    assert told["last"]["requests"] > 0
+
+
+def test_overhead_is_measured(run, folder):
+    """What is beside the model is a part of the latency, and every round has both rates."""
+    given = ("--documents", "60", "--seconds", "0.5", "--rounds", "2", "--data", str(folder))
+    code, lines = run(overhead, *given)
+    assert code == 0
+    found = json.loads(lines[-1])
+    for name in ("embed", "dense"):
+        one = found[name]
+        assert 0 < one["overhead_ms"] < one["latency_ms"]
+        assert one["parts_ms"]["infer"] > 0
+    assert len(found["turns"]) == 2
+    assert all(turn["bare_per_s"] > 0 and turn["ingest_per_s"] > 0 for turn in found["turns"])
+    assert [line.split()[0] for line in lines[:-1]] == ["embed", "dense", "ingest:"]
