@@ -156,13 +156,20 @@ def _seeds(data: Path, embedder: Path, reranker: Path, passages: Sequence[str]) 
         items = model.tokenizer.encode(model.prefixed(passages, "document"))
         with ThreadPoolExecutor(cores.usable()) as pool:
             vectors = np.concatenate(list(pool.map(lambda item: model.graph.run([item]), items)))
+        # The server ranks by cosine, so a vector's length is nothing to it; mixtures want them of one length.
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return Seeds(passages, vectors, [len(item) for item in items], nearest(vectors)), collection.origin
     finally:
         parts.close()
 
 
 def nearest(vectors: Floats) -> NDArray[np.int64]:
-    """Return the numbers of each vector's nearest others: int64 [vectors, 10], or fewer where there are no more."""
+    """Return the numbers of each vector's nearest others: int64 [vectors, 10], or fewer where there are no more.
+
+    A vector that has no others is its own nearest.
+    """
+    if len(vectors) == 1:
+        return np.zeros((1, 1), np.int64)
     count = min(_NEAREST, len(vectors) - 1)
     found = []
     for start in range(0, len(vectors), _ROWS):

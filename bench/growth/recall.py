@@ -46,7 +46,7 @@ async def _asked(address: str, queries: Sequence[str]) -> tuple[NDArray[np.float
 
 
 def nearest(path: Path, vectors: NDArray[np.float32]) -> list[list[str]]:
-    """Return the ids of the ten documents that are nearest to each vector, by comparing with all of them.
+    """Return the ids of the ten documents that are nearest to each vector by cosine, by comparing with all of them.
 
     Args:
         path: a collection's documents, whose ids are their places.
@@ -60,7 +60,9 @@ def nearest(path: Path, vectors: NDArray[np.float32]) -> list[list[str]]:
         for start in range(0, len(seqs), _BLOCK):
             found, block = rows.vectors(seqs[start : start + _BLOCK])
             order = start + np.argsort(np.argsort(found))
-            scores = np.concatenate([scores, vectors @ block.T], axis=1)
+            # A query's own length does not change its order.
+            cosines = vectors @ (block / np.linalg.norm(block, axis=1, keepdims=True)).T
+            scores = np.concatenate([scores, cosines], axis=1)
             places = np.concatenate([places, np.broadcast_to(order, (len(vectors), len(order)))], axis=1)
             best = np.argsort(-scores, axis=1)[:, :_NEAREST]
             scores, places = np.take_along_axis(scores, best, 1), np.take_along_axis(places, best, 1)

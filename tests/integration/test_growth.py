@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from shortlist.bench import overhead, soak
@@ -21,9 +22,9 @@ QUICK = (
 @pytest.fixture
 def folder(tmp_path):
     """Write a small BEIR collection."""
-    texts = [
-        f"the river of valley {number} runs between hills. where it ends there is a lake" for number in range(30)
-    ]
+    words = ["river", "valley", "runs", "between", "hills", "where", "it", "ends", "there", "lake"]
+    dice = np.random.default_rng(1)
+    texts = [" ".join(dice.choice(words, 6)) + ". " + " ".join(dice.choice(words, 6)) for _ in range(30)]
     for name in ("corpus", "queries"):
         lines = [json.dumps({"_id": str(number), "text": text}) for number, text in enumerate(texts)]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
@@ -64,8 +65,8 @@ def test_growth_is_measured_once(run, folder):
         assert one["p50_ms"] > 0
         assert 0 < one["busy_slots"] <= one["slots"]
         assert one["rss_mb"] > 10
-    # Ten of 60 by chance would be 0.17. The tiny model's vectors are so close that float16 swaps some neighbours.
-    assert 0.3 < points["documents", 60, "dense", 1]["facts"]["recall_at_10"] <= 1
+    # Ten of 60 by chance would be 0.17. In an index of 60, float16 may swap some neighbours.
+    assert 0.8 < points["documents", 60, "dense", 1]["facts"]["recall_at_10"] <= 1
     assert points["tokens", 4, "rerank", 1]["facts"]["cut"] == 0
     assert points["tokens", 500, "rerank", 1]["facts"]["cut"] == 1
     assert any(line.startswith("search, 60 documents, 8 clients: ") for line in lines)

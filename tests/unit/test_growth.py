@@ -109,10 +109,16 @@ def test_the_nearest_of_a_vector_are_others():
     np.testing.assert_array_equal(np.sort(expected, axis=1), np.sort(nearest(vectors), axis=1))
 
 
+def test_a_single_vector_is_its_own_nearest():
+    """A corpus of one passage can be filled up with mixtures of it alone."""
+    assert nearest(np.ones((1, 8), np.float32)).tolist() == [[0]]
+
+
 def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
-    """Comparing block by block finds what one comparison with all documents finds, under their ids."""
+    """Comparing block by block finds what one comparison with all documents finds: the least angles, any length."""
     monkeypatch.setattr(recall, "_BLOCK", 7)
     documents, vectors, tokens = seeds().documents(0, 50)
+    vectors *= np.random.default_rng(1).uniform(0.2, 5, (50, 1)).astype(np.float32)
     path = tmp_path / "documents.sqlite"
     Documents.create(path, Origin("model", "f00d", 16), created_at=0.0)
     rows = Documents(path)
@@ -120,7 +126,7 @@ def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
         change.replace(documents, vectors, tokens)
     rows.close()
     queries = seeds(3).vectors
-    wanted = np.argsort(-(queries @ vectors.T), axis=1)[:, :10]
+    wanted = np.argsort(-(queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T), axis=1)[:, :10]
     assert recall.nearest(path, queries) == [list(map(str, row)) for row in wanted.tolist()]
 
 
