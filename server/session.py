@@ -129,7 +129,9 @@ def _options(target: Target, *, whole: bool) -> ort.SessionOptions:
     options.intra_op_num_threads = target.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL_ONLY
-    # Patterns are kept for every shape that was ever seen; unpadded runs have hundreds.
+    # malloc hands out what the last operator freed and the caches still hold; onnxruntime's arena spreads a run over
+    # more memory, and a pattern is kept for every shape that was ever seen (docs/benchmarks.md: 3 to 18%).
+    options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     # Spinning threads take a core from the other slots' runs (onnxruntime issue 17011).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
