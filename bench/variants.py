@@ -4,21 +4,23 @@
     python -m shortlist.bench.variants --embedder BUNDLE --corpus FILE
     python -m shortlist.bench.variants --reranker BUNDLE --candidates FILE --provider openvino
 
-A reranker scores the lists of a TREC DL candidates file, an embedder embeds documents of a BEIR corpus. Every text
-is a run of its own, unpadded and on one thread, on as many threads as there are cores, as the server runs them. The
-variants take turns, round after round; the best round of each counts, and the ratio is to fp32 on onnxruntime's CPU
-kernels in the same command, whatever provider the others run on. The last line is the result as JSON.
+A reranker scores the lists of a TREC DL candidates file, an embedder embeds documents of a BEIR corpus, eight
+requests at once. The server's scheduler runs them as its defaults have it: on one thread each, as many runs at once
+as there are cores, and short texts of one length in one run where the variant allows it. The variants take turns,
+round after round; the best round of each counts, and the ratio is to fp32 on onnxruntime's CPU kernels in the same
+command, whatever provider the others run on. The last line is the result as JSON.
 """
 
 import argparse
 import json
+import math
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,11 +32,20 @@ from shortlist.server import bundle, choice, cores, providers
 from shortlist.server.bundle import Bundle
 from shortlist.server.errors import StartupError
 from shortlist.server.graph import Graph
+from shortlist.server.lanes import Job, Lane, Outcome
 from shortlist.server.providers import Target
+from shortlist.server.scheduler import Scheduler
 from shortlist.server.tokens import Encoded, Tokenizer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Key = tuple[str, str]  # a variant, and the provider that it runs on
 
 BASE = "fp32"
 BASE_TARGET = Target()
+_AT_ONCE = 8  # requests
+_REQUEST = 50  # passages of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ def main() -> int:
     model.add_argument("--embedder", type=Path, help="bundle of a dual encoder")
     parser.add_argument("--candidates", type=Path, help="JSON file with lists, for a reranker")
     parser.add_argument("--corpus", type=Path, help="corpus.jsonl, for an embedder")
-    parser.add_argument("--texts", type=int, default=300, help="texts or pairs to run; default: %(default)s")
+    parser.add_argument("--texts", type=int, default=400, help="texts or pairs to run, about; default: %(default)s")
     parser.add_argument(
         "--provider",
         choices=providers.KINDS,
@@ -79,8 +90,10 @@ def main() -> int:
         )
         if BASE not in found.manifest.variants:
             parser.error(f"{found.path} has no {BASE} to compare with; it has {', '.join(found.manifest.variants)}")
-        lists = (_pairs if arguments.reranker else _passages)(Tokenizer(found), given, arguments.texts)
-        outcome = measure(found, lists, arguments.rounds, Target(arguments.provider, slots=cores.usable()))
+        tokenizer = Tokenizer(found)
+        lists = (_pairs if arguments.reranker else _passages)(tokenizer, given, arguments.texts)
+        target = Target(arguments.provider, slots=cores.usable())
+        outcome = measure(found, tokenizer, lists, arguments.rounds, target)
     except (StartupError, UsageError) as error:
         parser.error(str(error))
     for one in outcome:
@@ -91,30 +104,26 @@ def main() -> int:
     return 0
 
 
-def measure(found: Bundle, lists: Sequence[Sequence[Encoded]], rounds: int, target: Target) -> list[Timed]:
+def measure(
+    found: Bundle, tokenizer: Tokenizer, lists: Sequence[Sequence[Encoded]], rounds: int, target: Target
+) -> list[Timed]:
     """Time fp32 on the CPU provider and every variant that the target can run, on the same lists, on all cores."""
     runs = [(BASE, BASE_TARGET), *((name, target) for name in choice.runnable(found.manifest, target.provider))]
-    graphs = {
-        (name, on.provider): Graph(found, name, replace(on, slots=cores.usable()), 0)
+    slots, stacked = cores.usable(), providers.BATCH_TOKENS
+    graphs: dict[Key, Graph] = {
+        (name, on.provider): Graph(found, name, replace(on, slots=slots), stacked[on.provider])
         for name, on in dict.fromkeys(runs)
     }
     base = next(iter(graphs))
-    best = dict.fromkeys(graphs, float("inf"))
-    results: dict[tuple[str, str], Floats] = {}
-    items = [item for one in lists for item in one]
-    with ThreadPoolExecutor(cores.usable()) as pool:
-        for graph in graphs.values():
-            list(pool.map(lambda item, run=graph.run: run([item]), items))  # a shape's first run pays for it
-        for _ in range(rounds):
-            for key, graph in graphs.items():
-                began = time.perf_counter()
-                results[key] = np.concatenate(list(pool.map(lambda item, run=graph.run: run([item]), items)))
-                best[key] = min(best[key], time.perf_counter() - began)
+    for graph in graphs.values():
+        graph.warm_up(tokenizer)
+    results, best = _timed(graphs, lists, rounds, slots)
+    count = sum(map(len, lists))
     kept = _order_kept if found.manifest.kind == "reranker" else _neighbours_kept
     return [
         Timed(
             *key,
-            round(len(items) / best[key], 1),
+            round(count / best[key], 1),
             round(best[base] / best[key], 3),
             round(kept(results[base], results[key], [len(one) for one in lists]), 4),
             found.manifest.variants[key[0]].passed,
@@ -123,17 +132,52 @@ def measure(found: Bundle, lists: Sequence[Sequence[Encoded]], rounds: int, targ
     ]
 
 
+def _timed(
+    graphs: Mapping[Key, Graph], lists: Sequence[Sequence[Encoded]], rounds: int, slots: int
+) -> tuple[dict[Key, Floats], dict[Key, float]]:
+    """Return each graph's results, and the seconds of its best round."""
+    best, results = dict.fromkeys(graphs, math.inf), {}
+    scheduler = Scheduler(slots, sum(len(item) for one in lists for item in one))
+    try:
+        for _ in range(rounds):
+            for key, graph in graphs.items():
+                began = time.perf_counter()
+                results[key] = _run(scheduler, graph, lists)
+                best[key] = min(best[key], time.perf_counter() - began)
+    finally:
+        scheduler.stop()
+    return results, best
+
+
+def _run(scheduler: Scheduler, graph: Graph, lists: Sequence[Sequence[Encoded]]) -> Floats:
+    """Run lists as requests, so many at once: float32 [items, width]."""
+
+    def submit(items: Sequence[Encoded]) -> "Future[Outcome]":
+        job = Job(Lane.RERANK, graph, [len(item) for item in items], math.inf)
+        future = scheduler.submit(job)
+        scheduler.feed(job, items)
+        return future
+
+    futures: list[Future[Outcome]] = []
+    for items in lists:
+        if len(futures) >= _AT_ONCE:
+            futures[-_AT_ONCE].result()
+        futures.append(submit(items))
+    return np.concatenate([future.result().values for future in futures])
+
+
 def _pairs(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
-    """Return pairs list by list: the first candidates of every query."""
+    """Return pairs list by list: the first candidates of queries from all over the file."""
     lists = candidates.read(path)
-    each = max(2, most // max(1, len(lists)))
-    return [tokenizer.encode_pairs(one.query, one.texts[:each]) for one in lists]
+    chosen = lists[:: max(1, len(lists) * _REQUEST // most)]
+    return [tokenizer.encode_pairs(one.query, one.texts[:_REQUEST]) for one in chosen]
 
 
 def _passages(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
-    """Return passages from all over the corpus, as one list."""
+    """Return passages from all over the corpus, in lists."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [tokenizer.encode([json.loads(line)["text"] for line in lines[:: max(1, len(lines) // most)][:most]])]
+    texts = [json.loads(line)["text"] for line in lines[:: max(1, len(lines) // most)][:most]]
+    return [tokenizer.encode(texts[start : start + _REQUEST]) for start in range(0, len(texts), _REQUEST)]
 
 
 def _order_kept(base: Floats, other: Floats, lengths: list[int]) -> float:

@@ -86,7 +86,9 @@ def pooled(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
     mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # [batch, sequence, 1]
     match pooling:
         case "mean":
-            return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=_SMALLEST_COUNT)
+            # A product adds up each text in the same order alone and in a stack; onnxruntime's ReduceSum does not.
+            total = (mask.transpose(1, 2) @ hidden).squeeze(1)
+            return total / mask.sum(dim=1).clamp(min=_SMALLEST_COUNT)
         case "cls":
             return hidden[:, 0]
         case "max":

@@ -81,6 +81,11 @@ class Variant:
         """Whether it passed the gate."""
         return not self.missed
 
+    @property
+    def batch_exact(self) -> bool:
+        """Whether export found results in a batch to be those of single runs to the last bit."""
+        return self.parity.get("batch_change_max") == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

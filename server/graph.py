@@ -48,7 +48,8 @@ class Graph:
             variant: which graph of it.
             target: where to run it; what in, the variant decides.
             batch_tokens: padded tokens that one run may stack; a variant whose results depend on its
-                batch-mates runs one item at a time whatever this says.
+                batch-mates (on CPUs by a bit, elsewhere by more than rounding) runs one item at a time whatever
+                this says.
 
         Raises:
             BundleError: the variant is missing or damaged.
@@ -57,8 +58,14 @@ class Graph:
         bundle.verify(variant)
         manifest = bundle.manifest
         described = manifest.variants[variant]
-        self.batch_tokens = batch_tokens if described.batch_invariant else 0
-        self.shapes = Shapes(manifest.max_tokens, self.batch_tokens, bucketed=target.kind.compiles)
+        # On onnxruntime's CPU kernels a result is the same to the last bit, whatever shares its run.
+        stacked = described.batch_exact if target.provider == "cpu" else described.batch_invariant
+        self.shapes = Shapes(
+            manifest.max_tokens,
+            batch_tokens if stacked else 0,
+            bucketed=target.kind.compiles,
+            mixed=target.kind.gpu,
+        )
         # Engines know nothing of weights: one folder for each set of them.
         folder = target.engines / manifest.fingerprint(variant)[:_DIGITS]
         self._target = dataclasses.replace(target, precision=described.precision, engines=folder)
@@ -95,10 +102,11 @@ class Graph:
         return self.cost.estimate_s(lengths)
 
     def _infer(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
-        return np.concatenate([self._infer_part(items[part]) for part in self.shapes.parts(len(items))])
-
-    def _infer_part(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
         length = self.shapes.length(max(len(item) for item in items))
+        parts = self.shapes.parts(len(items), length)
+        return np.concatenate([self._infer_part(items[part], length) for part in parts])
+
+    def _infer_part(self, items: Sequence[Encoded], length: int) -> NDArray[np.float32]:
         feeds = pad(items, self._pad_token_id, self.shapes.items(len(items)), length)
         values = self._session.run(self._output, feeds)
         return values[: len(items)].reshape(len(items), self.width)
@@ -119,7 +127,7 @@ class Graph:
             if self._target.kind.gpu:
                 raise ProviderError(
                     f"provider {self._target.provider} cannot run {self.running.source.model},"
-                    f" {self.running.variant}, in stacks of {self.batch_tokens} tokens: {first_line(error)};"
+                    f" {self.running.variant}, in stacks of {self.shapes.batch_tokens} tokens: {first_line(error)};"
                     " lower --batch-tokens if it is memory that it lacks"
                 ) from error
             raise BundleError(
@@ -133,7 +141,7 @@ class Graph:
         with ThreadPoolExecutor(slots, thread_name_prefix="warm-up") as pool:
             for length in self.shapes.lengths():
                 item = Encoded(longest.input_ids[:length], longest.type_ids[:length], truncated=True)
-                for count in self.shapes.batches():
+                for count in self.shapes.batches(length):
                     stacks = [[item] * count] * slots
                     list(pool.map(self._infer, stacks))  # the first run of a shape also pays for it: not counted
                     list(pool.map(self.run, stacks))

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded
 
 
@@ -28,12 +29,13 @@ class Lane(enum.IntEnum):
 # A lane that got no run for this long counts as one lane more urgent. Ingest overtakes queries once it has waited
 # twice as long, for one run: it stays alive, and is in a query's way at most once a second.
 AGEING_S = 0.5
+_AHEAD = 256  # waiting items that are looked at for one run: about 10 us
 
 
 class Model(Protocol):
     """What a slot runs."""
 
-    batch_tokens: int  # padded tokens that a run may stack; 0: one item a run
+    shapes: Shapes  # what a run may be like
     width: int  # values an item
 
     def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
@@ -86,7 +88,8 @@ class Job:
         self.seconds = model.estimate_s(lengths)  # on one slot
         self.tokens = sum(lengths)  # expected
         self.items: list[Encoded] = []
-        self.next = 0  # first item that no slot has taken
+        self.lengths: list[int] = []  # that the items are run at
+        self.waiting: list[int] = []  # places of the items that no slot has taken, in order
         self.running = 0  # items that slots run now
         self.scored = 0  # items that have their values
         self.closed = False  # no further item is taken
@@ -97,15 +100,16 @@ class Job:
         self.fed_s: float | None = None  # times of the scheduler's clock: the first items came,
         self.began_s: float | None = None  # and the first run began
 
-    @property
-    def waiting(self) -> Sequence[Encoded]:
-        """Return the items that are there and that no slot has taken."""
-        return self.items[self.next :]
+    def add(self, items: Sequence[Encoded]) -> None:
+        """Take the next items."""
+        self.waiting += range(len(self.items), len(self.items) + len(items))
+        self.items += items
+        self.lengths += [self.model.shapes.length(len(item)) for item in items]
 
-    @property
-    def ready(self) -> bool:
-        """Return whether an item is there that no slot has taken."""
-        return self.next < len(self.items)
+    def in_a_hurry(self, now: float) -> bool:
+        """Return whether its deadline would come before one slot had done all that is left of it."""
+        left = len(self.waiting) + self.count - len(self.items)
+        return now + self.seconds * left / self.count > self.deadline
 
     @property
     def seconds_a_token(self) -> float:
@@ -126,52 +130,80 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Be the items `start` to `stop` of a job."""
+    """Be some items of a job."""
 
     job: Job
-    start: int
-    stop: int
+    places: Sequence[int]
 
     @property
     def items(self) -> Sequence[Encoded]:
         """Return the items themselves."""
-        return self.job.items[self.start : self.stop]
+        return [self.job.items[place] for place in self.places]
 
 
-def take(lanes: Sequence[Sequence[Job]], unserved_s: Sequence[float], ageing_s: float = AGEING_S) -> tuple[Part, ...]:
+def take(
+    lanes: Sequence[Sequence[Job]], served_at: Sequence[float], now: float, ageing_s: float = AGEING_S
+) -> tuple[Part, ...]:
     """Decide the next run.
 
     Args:
         lanes: the waiting jobs by lane, most urgent lane first; each job has an item that waits.
-        unserved_s: how long each lane has gone without a run, in seconds.
+        served_at: when each lane got its last run, in seconds.
+        now: a time of the same clock, which is that of the jobs' deadlines.
         ageing_s: the wait that makes a lane one step more urgent.
 
     Returns:
-        Parts of jobs of one lane and one model, to be run together; empty if nothing waits. One item if the
-        model takes one a run; else as many as its budget of padded tokens holds, and at least one.
+        Parts of jobs of one lane and one model, to be run together; empty if nothing waits. The first waiting item
+        of the first job, and with it what its model's shapes let share its run. A job in a hurry keeps its order.
     """
     filled = [rank for rank, jobs in enumerate(lanes) if jobs]
     if not filled:
         return ()
-    jobs = lanes[min(filled, key=lambda rank: rank - unserved_s[rank] / ageing_s)]
-    first = jobs[0]
-    if not first.model.batch_tokens:
-        return (Part(first, first.next, first.next + 1),)
-    return _stacked([job for job in jobs if job.model is first.model], first.model.batch_tokens)
+    jobs = lanes[min(filled, key=lambda rank: rank - (now - served_at[rank]) / ageing_s)]
+    first, shapes = jobs[0], jobs[0].model.shapes
+    place = first.waiting[0]
+    if shapes.mixed:
+        return _mixed([job for job in jobs if job.model is first.model], shapes)
+    if shapes.most(first.lengths[place]) == 1 or first.in_a_hurry(now):
+        return (Part(first, [place]),)
+    return _alike([job for job in jobs if job.model is first.model], shapes)
 
 
-def _stacked(jobs: Sequence[Job], budget_tokens: int) -> tuple[Part, ...]:
+def _mixed(jobs: Sequence[Job], shapes: Shapes) -> tuple[Part, ...]:
     """Fill one run from the front: the first item always fits, the rest as long as the padded batch does."""
     parts: list[Part] = []
     count = longest = 0
     for job in jobs:
-        stop = job.next
-        for item in job.waiting:
-            if count and (count + 1) * max(longest, len(item)) > budget_tokens:
+        stop = 0
+        for place in job.waiting:
+            longest = max(longest, job.lengths[place])
+            if count and count + 1 > shapes.most(longest):
                 break
-            count, longest, stop = count + 1, max(longest, len(item)), stop + 1
-        if stop > job.next:
-            parts.append(Part(job, job.next, stop))
-        if stop < len(job.items):
+            count, stop = count + 1, stop + 1
+        if stop:
+            parts.append(Part(job, job.waiting[:stop]))
+        if stop < len(job.waiting):
             break
+    return tuple(parts)
+
+
+def _alike(jobs: Sequence[Job], shapes: Shapes) -> tuple[Part, ...]:
+    """Take the first item, and the next ones that are run at its length."""
+    length = jobs[0].lengths[jobs[0].waiting[0]]
+    most, ahead = shapes.most(length), _AHEAD
+    found: list[tuple[Job, list[int]]] = []
+    count = 0
+    for job in jobs:
+        places = [place for place in job.waiting[:ahead] if job.lengths[place] == length][: most - count]
+        if places:
+            found.append((job, places))
+        count, ahead = count + len(places), ahead - len(job.waiting)
+        if count == most or ahead <= 0:
+            break
+    left = shapes.stack(count)
+    parts: list[Part] = []
+    for job, places in found:
+        if left:
+            parts.append(Part(job, places[:left]))
+            left -= len(parts[-1].places)
     return tuple(parts)

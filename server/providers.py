@@ -71,7 +71,10 @@ _OURS = {
     "trt_profile_max_shapes": "shapes follow from the model's window and --batch-tokens",
 }
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
-_GPU_BATCH_TOKENS = 16_384
+# Padded tokens that a run stacks. On onnxruntime's CPU kernels, what a run of more writes no longer fits a core's
+# caches (MiniLM-L6, docs/benchmarks.md). OpenVINO gains from larger ones; 512 tokens are one item of the longest that
+# most models take, so that a query does not wait longer behind a stack than behind that.
+BATCH_TOKENS: dict[Provider, int] = {"cpu": 192, "openvino": 512, "cuda": 16_384, "tensorrt": 16_384}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,8 @@ def target(settings: Settings) -> Target:
 
 
 def batch_tokens(settings: Settings) -> int:
-    """Return the padded tokens that one run of a server with these settings may stack; 0: one item a run."""
-    return settings.batch_tokens or (_GPU_BATCH_TOKENS if KINDS[settings.provider].gpu else 0)
+    """Return the padded tokens that one run of a server with these settings may stack."""
+    return settings.batch_tokens or BATCH_TOKENS[settings.provider]
 
 
 def lacks(provider: Provider, precision: str) -> str:
@@ -201,7 +204,8 @@ def _tensorrt(target: Target, inputs: Sequence[str], shapes: Shapes) -> Options:
     def profile(items: int, tokens: int) -> str:
         return ",".join(f"{name}:{items}x{tokens}" for name in inputs)
 
-    middle = shapes.items(-(-shapes.most_items // 2)), shapes.length(-(-shapes.window // 2))
+    most = shapes.most(shapes.window)
+    middle = shapes.items(-(-most // 2)), shapes.length(-(-shapes.window // 2))
     options = {
         "device_id": "0",
         "trt_engine_cache_enable": "1",
@@ -210,7 +214,7 @@ def _tensorrt(target: Target, inputs: Sequence[str], shapes: Shapes) -> Options:
         "trt_timing_cache_path": str(target.engines),
         "trt_profile_min_shapes": profile(1, shapes.length(1)),
         "trt_profile_opt_shapes": profile(*middle),
-        "trt_profile_max_shapes": profile(shapes.most_items, shapes.window),
+        "trt_profile_max_shapes": profile(most, shapes.window),
     }
     if target.precision == FP16:
         # Sums of squares overflow in fp16.

@@ -3,9 +3,9 @@
 Theory of operation
 -------------------
 A *slot* is a worker thread. Whenever it is free it asks `take` for the most urgent run, runs it, writes the values
-into the jobs' arrays, and asks again. On CPUs a run is one unpadded item: padding and a second thread inside a run
-are what cost there, so keeping every slot on an item of its own is the batching. A model with a token budget
-(`batch_tokens`, for GPUs) gets stacked runs, across jobs.
+into the jobs' arrays, and asks again. On CPUs a run is unpadded and on one thread: padding and a second thread inside
+a run are what cost there, so keeping every slot on a run of its own is the batching. What shares a run, across jobs,
+the model's `shapes` say: short items of one length on CPUs, whatever fills a budget of tokens on GPUs.
 
 A job is admitted whole, by its expected tokens, and fed in slices as these are tokenized. In its lane are the jobs
 that have an item to run.
@@ -22,7 +22,6 @@ Invariants
 All state is under one lock, which is held for decisions and never during a run. Knows neither texts nor gRPC.
 """
 
-import bisect
 import logging
 import random
 import threading
@@ -35,7 +34,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
-from shortlist.server.lanes import Job, Lane, Outcome, Part, take
+from shortlist.server.lanes import Job, Lane, Outcome, Part
+from shortlist.server.queue import Queue, tokens_of
 from shortlist.server.tokens import Encoded
 
 logger = logging.getLogger(__name__)
@@ -68,11 +68,7 @@ class Scheduler:
         """
         self.slots = slots
         self.clock = clock
-        self._queue_tokens = queue_tokens
-        self._lanes: tuple[list[Job], ...] = tuple([] for _ in Lane)
-        self._served_at = [0.0 for _ in Lane]
-        self._backlog_s = [0.0 for _ in Lane]  # estimated work that waits, by lane
-        self._waiting_tokens = 0.0
+        self._queue = Queue(queue_tokens)
         self._running = 0
         self._runs = [0 for _ in Lane]
         self._tokens = [0 for _ in Lane]
@@ -93,23 +89,24 @@ class Scheduler:
             Overloaded: the queue is full.
             ShuttingDown: `stop` was called.
         """
-        if job.tokens > self._queue_tokens:
+        capacity = self._queue.capacity_tokens
+        if job.tokens > capacity:
             raise InvalidRequest(
                 "request",
                 f"{job.tokens} tokens",
-                f"the server's whole queue holds {self._queue_tokens}",
+                f"the server's whole queue holds {capacity}",
                 "send less at once, or raise queue_tokens on the server",
             )
         with self._changed:
             if self._stopping:
                 raise ShuttingDown("the server is stopping; send the request to another one")
-            if self._waiting_tokens + job.tokens > self._queue_tokens:
+            if self._queue.tokens + job.tokens > capacity:
                 raise Overloaded(
-                    f"the queue is full: {self._waiting_tokens:.0f} tokens wait, this request brings {job.tokens},"
-                    f" and queue_tokens is {self._queue_tokens}; try again later, or send less at once",
+                    f"the queue is full: {self._queue.tokens:.0f} tokens wait, this request brings {job.tokens},"
+                    f" and queue_tokens is {capacity}; try again later, or send less at once",
                     retry_after_ms=self._retry_after_ms(),
                 )
-            self._count(job, job.tokens)
+            self._queue.admit(job)
         job.future.add_done_callback(lambda future: self._withdraw(job) if future.cancelled() else None)
         return job.future
 
@@ -123,30 +120,20 @@ class Scheduler:
                 return False
             if job.fed_s is None:
                 job.fed_s = self.clock()
-            if not job.ready:
-                self._insert(job)
-            expected = job.missing_tokens
-            job.items += items
-            self._count(job, _tokens(items) - (expected - job.missing_tokens))
+            self._queue.feed(job, items, self.clock())
             self._changed.notify(min(len(items), self.slots))
             return len(job.items) < job.count
 
     def prolong(self, job: Job, deadline: float) -> None:
         """Give a job until a later deadline, for a caller who joins it; an earlier one changes nothing."""
         with self._changed:
-            if deadline <= job.deadline:
-                return
-            waits = job in self._lanes[job.lane]
-            if waits:
-                self._lanes[job.lane].remove(job)
-            job.deadline = deadline
-            if waits:
-                self._insert(job)
+            if deadline > job.deadline:
+                self._queue.prolong(job, deadline, self.clock())
 
     def wait_s(self, lane: Lane) -> float:
         """Estimate how long a job that comes now waits for its first run, in seconds."""
         with self._changed:
-            return sum(self._backlog_s[: lane + 1]) / self.slots
+            return self._queue.backlog_s(lane) / self.slots
 
     def outcome(self, job: Job) -> Outcome:
         """Return what is done of a job by now, in arrays that later runs do not touch."""
@@ -168,8 +155,8 @@ class Scheduler:
         """Return what waits and runs now, and what was run."""
         with self._changed:
             return Statistics(
-                tuple(len(lane) for lane in self._lanes),
-                round(self._waiting_tokens),
+                tuple(map(len, self._queue.lanes)),
+                round(self._queue.tokens),
                 self._running,
                 tuple(self._runs),
                 tuple(self._tokens),
@@ -180,17 +167,11 @@ class Scheduler:
         """Refuse new jobs, fail those that wait, and end the slots after their present run."""
         with self._changed:
             self._stopping = True
-            for job in [job for lane in self._lanes for job in lane]:
+            for job in self._queue.jobs:
                 self.fail(job, ShuttingDown("the server stopped before it came to this request"))
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
-
-    def _insert(self, job: Job) -> None:
-        lane = self._lanes[job.lane]
-        if not lane:
-            self._served_at[job.lane] = self.clock()
-        bisect.insort(lane, job, key=lambda waiting: waiting.deadline)
 
     def _retry_after_ms(self) -> int:
         """Say when to come back: once the backlog is done, and not all at the same moment."""
@@ -214,9 +195,14 @@ class Scheduler:
     def _next_run(self) -> tuple[Part, ...]:
         """Take the most urgent run off its lane; the lock is held."""
         now = self.clock()
-        while parts := take(self._lanes, [now - served_at for served_at in self._served_at]):
+        while parts := self._queue.take(now):
             first = parts[0]
-            if now + first.job.model.estimate_s([len(first.items[0])]) < first.job.deadline:
+            model, item = first.job.model, first.items[0]
+            lengths = [len(each) for part in parts for each in part.items]
+            if now + model.estimate_s(lengths) < first.job.deadline:
+                break
+            if now + model.estimate_s([len(item)]) < first.job.deadline:
+                parts = (Part(first.job, first.places[:1]),)
                 break
             # Its next item would end too late. What still runs of it may yet end in time.
             self._withdraw(first.job)
@@ -225,14 +211,9 @@ class Scheduler:
         for part in parts:
             job = part.job
             job.began_s = now if job.began_s is None else job.began_s
-            job.next = part.stop
-            job.running += part.stop - part.start
-            tokens = _tokens(part.items)
-            self._served_at[job.lane] = now
-            self._tokens[job.lane] += tokens
-            self._count(job, -tokens)
-            if not job.ready:
-                self._lanes[job.lane].remove(job)
+            job.running += len(part.places)
+            self._tokens[job.lane] += tokens_of(part.items)
+            self._queue.begin(part, now)
         if parts:
             self._runs[parts[0].job.lane] += 1
         return parts
@@ -251,17 +232,16 @@ class Scheduler:
             return
         offset = 0
         for part in parts:
-            count = part.stop - part.start
-            self._store(part, values[offset : offset + count])
-            offset += count
+            self._store(part, values[offset : offset + len(part.places)])
+            offset += len(part.places)
 
     def _store(self, part: Part, values: NDArray[np.float32]) -> None:
         job = part.job
         with self._changed:
-            job.values[part.start : part.stop] = values
-            job.done[part.start : part.stop] = True
-            job.running -= part.stop - part.start
-            job.scored += part.stop - part.start
+            job.values[part.places] = values
+            job.done[part.places] = True
+            job.running -= len(part.places)
+            job.scored += len(part.places)
             if job.scored == job.count:
                 self._withdraw(job)
                 self._settle(job, Outcome(job.values, job.done))
@@ -274,10 +254,7 @@ class Scheduler:
             if job.closed:
                 return
             job.closed = True
-            if job in self._lanes[job.lane]:
-                self._lanes[job.lane].remove(job)
-            self._count(job, -(_tokens(job.waiting) + job.missing_tokens))
-            job.next = len(job.items)
+            self._queue.withdraw(job)
 
     def _settle(self, job: Job, result: Outcome | Exception) -> None:
         """Resolve the job's future, unless that has happened already."""
@@ -290,12 +267,3 @@ class Scheduler:
                 job.future.set_exception(result)
             else:
                 job.future.set_result(result)
-
-    def _count(self, job: Job, tokens: float) -> None:
-        # Sums of floats drift; an empty queue is exactly empty.
-        self._waiting_tokens = max(0.0, self._waiting_tokens + tokens)
-        self._backlog_s[job.lane] = max(0.0, self._backlog_s[job.lane] + tokens * job.seconds_a_token)
-
-
-def _tokens(items: Sequence[Encoded]) -> int:
-    return sum(len(item) for item in items)

@@ -91,8 +91,8 @@ class Settings:
     batch_tokens: int = field(
         default=0,
         metadata={
-            "help": "padded tokens that one run may stack; 0: one item a run on CPUs, where padding costs more"
-            " than stacking gains, and 16384 on GPUs"
+            "help": "padded tokens that one run may stack, on CPUs of items of one length; 1: one item a run;"
+            " 0: 192 on cpu, 512 on openvino, 16384 on GPUs"
         },
     )
     queue_tokens: int = field(

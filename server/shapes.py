@@ -5,6 +5,9 @@ in int8 (MiniLM-L6), as much as a whole run of 96 tokens; TensorRT wants bounds 
 run's length is rounded up to a bucket and its batch to a power of two. The attention mask hides what was added, so
 results stay the same up to rounding. On plain CPUs and CUDA a shape costs nothing and nothing is added.
 
+What may share a run: on CPUs items that are run at one length, so that nothing is padded for the others' sake; on
+GPUs any items (`mixed`), since there an empty place costs more than padding.
+
 Buckets are multiples of 16 up to 512, and beyond a 32nd of the power of two above: at most 15 tokens up to 512, and
 a 16th of the length beyond. Up to 512 that is next to free, since kernels work in blocks of 16 anyway: in int8 a run
 of 96 tokens takes as long as one of 88.
@@ -28,11 +31,7 @@ class Shapes:
     window: int  # tokens of the longest item
     batch_tokens: int = 0  # padded tokens that one run may stack; 0: one item a run
     bucketed: bool = False  # whether every shape that is run must be one of few
-
-    @property
-    def most_items(self) -> int:
-        """Return how many items of the longest length one run holds, at least one."""
-        return max(1, self.batch_tokens // self.window)
+    mixed: bool = False  # whether items of other lengths may share a run, padded to the longest
 
     def length(self, tokens: int) -> int:
         """Return the length that an item of so many tokens is run at."""
@@ -41,15 +40,24 @@ class Shapes:
         step = max(_STEP, 1 << max(0, (tokens - 1).bit_length() - _LARGE_STEP_BITS))
         return max(tokens, min(self.window, -(-tokens // step) * step))
 
+    def most(self, length: int) -> int:
+        """Return how many items one run at this length may have, at least one."""
+        # One profile of TensorRT is a box: its largest batch is allowed at its longest length too.
+        boxed = self.bucketed and self.mixed
+        most = max(1, self.batch_tokens // (self.window if boxed else length))
+        return _power_of_two(most) if self.bucketed else most
+
+    def stack(self, count: int) -> int:
+        """Return how many of so many items to run at once, so that none is added."""
+        return _power_of_two(count) if self.bucketed else count
+
     def items(self, count: int) -> int:
         """Return the batch that so many items are run as."""
-        if not self.bucketed:
-            return count
-        return max(count, min(self.most_items, 1 << (count - 1).bit_length()))
+        return 1 << (count - 1).bit_length() if self.bucketed else count
 
-    def parts(self, count: int) -> list[slice]:
-        """Cut a run of so many items into runs that the bounds allow."""
-        most = self.most_items if self.bucketed else count
+    def parts(self, count: int, length: int) -> list[slice]:
+        """Cut a run of so many items at this length into runs that the bounds allow."""
+        most = self.most(length) if self.bucketed else count
         return [slice(start, min(start + most, count)) for start in range(0, count, most)]
 
     def lengths(self) -> Sequence[int]:
@@ -57,11 +65,13 @@ class Shapes:
         some = range(_STEP, _WARM_TOKENS + 1, _STEP) if self.bucketed else _DOUBLINGS
         return [*(tokens for tokens in some if tokens < self.window), self.window]
 
-    def batches(self) -> Sequence[int]:
-        """Return the batches to run at start, smallest first."""
-        if not self.batch_tokens:
-            return (1,)
+    def batches(self, length: int) -> Sequence[int]:
+        """Return the batches to run at start at this length, smallest first."""
         if not self.bucketed:
-            return (1, self.most_items)
-        doublings = (1 << power for power in range(self.most_items.bit_length() + 1))
-        return sorted({self.items(min(count, self.most_items)) for count in doublings})
+            return sorted({1, self.most(self.window)})
+        return [1 << power for power in range(self.most(length).bit_length())]
+
+
+def _power_of_two(count: int) -> int:
+    """Return the largest that is not above a count."""
+    return 1 << (count.bit_length() - 1)

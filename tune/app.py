@@ -24,6 +24,7 @@ Progress = Callable[[str], None]
 
 # Of a core, that a slot has on a quiet machine: 0.98, measured on two cores.
 _LEAST_SHARE = 0.85
+_SMALL_STACK = 512  # tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def disturbed(trials: Sequence[Trial]) -> str:
     Slots of one thread with work waiting keep a core busy each. More threads wait for each other, and large stacks
     leave slots idle at the end.
     """
-    plain = [one for one in trials if one.arrangement.threads == 1 and not one.arrangement.batch_tokens]
+    plain = [one for one in trials if one.arrangement.threads == 1 and one.arrangement.batch_tokens <= _SMALL_STACK]
     shares = [one.best.cores / one.arrangement.slots for one in plain if one.best]
     short = [share for share in shares if share < _LEAST_SHARE]
     if not short:

@@ -137,7 +137,7 @@ class Machine:
     def _pairs_per_s(self, scheduler: Scheduler, embedder: Graph, reranker: _Noted, alone_s: float) -> float:
         """Return the pairs that are scored a second where many searches wait."""
         tokens = sum(map(len, self._pairs))
-        least_tokens = _RUNS_A_SLOT * scheduler.slots * reranker.batch_tokens
+        least_tokens = _RUNS_A_SLOT * scheduler.slots * reranker.shapes.batch_tokens
         searches = max(2, math.ceil((1 - _ALONE) * self._measure_s / alone_s), math.ceil(least_tokens / tokens))
         reranker.ended.clear()  # of what warmed it up
         began = time.perf_counter()

@@ -22,7 +22,8 @@ FINAL = "final"
 _LEADERS = 2  # of a heat, that go on
 _FINAL_ROUNDS = 4
 
-_CPU_BUDGETS = (0, 256, 512, 1024, 2048)  # tokens; 0: one item a run
+_CPU_BUDGETS = (1, 96, 384)
+_COMPILED_BUDGETS = (1, 256, 1024)
 _GPU_BUDGETS = (4096, 8192, 16_384, 32_768, 65_536)
 _GPU_SLOTS = (1, 2, 4)
 
@@ -34,11 +35,11 @@ class Arrangement:
     variant: str  # of the reranker
     slots: int
     threads: int
-    batch_tokens: int  # that one run may stack; 0: one item a run
+    batch_tokens: int  # that one run may stack; 1: one item a run
 
     def __str__(self) -> str:
         """Return it in words."""
-        runs = f"stacks of {self.batch_tokens} tokens" if self.batch_tokens else "one item a run"
+        runs = f"stacks of {self.batch_tokens} tokens" if self.batch_tokens > 1 else "one item a run"
         return f"{self.variant}, {counted(self.slots, 'slot')} of {counted(self.threads, 'thread')}, {runs}"
 
 
@@ -150,14 +151,10 @@ def divisions(cores: int, *, gpu: bool) -> list[tuple[int, int]]:
 
 
 def budgets(*, gpu: bool, compiles: bool) -> tuple[int, ...]:
-    """Return the batch budgets to try.
-
-    A provider on a CPU that compiles every shape runs one item at a time: stacks multiply the shapes, and so the
-    server's start.
-    """
+    """Return the batch budgets to try beside the default."""
     if gpu:
         return _GPU_BUDGETS
-    return () if compiles else _CPU_BUDGETS
+    return _COMPILED_BUDGETS if compiles else _CPU_BUDGETS
 
 
 def counted(number: int, noun: str) -> str:

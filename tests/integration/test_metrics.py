@@ -42,7 +42,7 @@ def read(port: int) -> dict[tuple[str, ...], float]:
 def test_what_was_done_is_counted(client: Client, port: int):
     """Calls by status, runs by lane, cache hits and documents are what the calls made of them."""
     client.create_collection("notes")
-    client.upsert("notes", [Document("a", "rivers"), Document("b", "hills")])
+    client.upsert("notes", [Document("a", "rivers"), Document("b", "hills and the valleys between")])
     for _ in range(2):
         client.search("notes", "water", mode="two-stage", candidates=10)
     with pytest.raises(NotFound):

@@ -1,5 +1,6 @@
-"""Stacked runs, as GPUs get them, on the CPU: the same results, and only where a variant allows it."""
+"""Stacked runs on the CPU: the same results, and only where a variant allows it."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,15 @@ def test_a_padded_stack_computes_what_single_runs_do(tiny, kind: str):
 
 
 def test_a_variant_that_varies_is_never_stacked(tiny):
-    """Dynamic int8 runs one item at a time, whatever budget is set; fp32 takes the budget."""
-    assert graph(tiny.reranker, "int8", batch_tokens=1000).batch_tokens == 0
-    assert graph(tiny.reranker, "fp32", batch_tokens=1000).batch_tokens == 1000
+    """Dynamic int8 runs one item at a time, whatever budget is set."""
+    assert graph(tiny.reranker, "int8", batch_tokens=1000).shapes.batch_tokens == 0
+
+
+@pytest.mark.parametrize(("change", "budget"), [(0.0, 1000), (1e-8, 0)])
+def test_only_what_is_exact_is_stacked_on_cpus(tiny, change: float, budget: int):
+    """A variant takes the budget on CPUs where export saw no bit change in a batch, and else runs items alone."""
+    found = bundle.load(tiny.reranker)
+    fp32 = dataclasses.replace(found.manifest.variants["fp32"], parity={"batch_change_max": change})
+    manifest = dataclasses.replace(found.manifest, variants={"fp32": fp32})
+    loaded = Graph(dataclasses.replace(found, manifest=manifest), "fp32", Target(), 1000)
+    assert loaded.shapes.batch_tokens == budget

@@ -105,8 +105,8 @@ def test_shapes_are_few_and_results_the_same(tiny):
     expected = np.concatenate([plain.run([item]) for item in items])
     np.testing.assert_allclose(np.concatenate([loaded.run([item]) for item in items]), expected, atol=TOLERANCE)
     np.testing.assert_allclose(loaded.run(items), expected, rtol=0, atol=TOLERANCE)
-    lengths, batches = loaded.shapes.lengths(), loaded.shapes.batches()
-    assert seen <= {(count, length) for count in batches for length in lengths}
+    shapes = loaded.shapes
+    assert seen <= {(count, length) for length in shapes.lengths() for count in shapes.batches(length)}
 
 
 def test_a_graph_that_is_taken_in_part(options: list[str], tmp_path: Path):

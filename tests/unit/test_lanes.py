@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.server.lanes import AGEING_S, Job, Lane, Part, take
+from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded
 
 
 class Model:
     """Be a model that is never run."""
 
-    def __init__(self, batch_tokens: int = 0) -> None:
-        self.batch_tokens = batch_tokens
+    def __init__(self, batch_tokens: int = 0, *, bucketed: bool = False, mixed: bool = False) -> None:
+        self.shapes = Shapes(64, batch_tokens, bucketed=bucketed, mixed=mixed)
         self.width = 1
 
     def estimate_s(self, lengths: Sequence[int]) -> float:
@@ -33,11 +34,12 @@ def item(length: int) -> Encoded:
 def job(lane: Lane, model: Model, lengths: Sequence[int], deadline: float = 10.0) -> Job:
     """Return a job with items of these lengths."""
     made = Job(lane, model, lengths, deadline)
-    made.items += [item(length) for length in lengths]
+    made.add([item(length) for length in lengths])
     return made
 
 
 FRESH = [0.0, 0.0, 0.0]
+NOW = 0.0
 
 
 def padded_tokens(parts: Sequence[Part]) -> int:
@@ -51,79 +53,112 @@ jobs_of_one_lane = st.lists(st.lists(st.integers(1, 64), min_size=1, max_size=6)
 
 def test_nothing_waits():
     """Empty lanes give no run."""
-    assert take([[], [], []], FRESH) == ()
+    assert take([[], [], []], FRESH, NOW) == ()
 
 
 def test_queries_come_first():
     """A query is taken before a rerank and a rerank before ingest, whatever came first."""
     model = Model()
     lanes = [[job(lane, model, [8])] for lane in Lane]
-    assert take(lanes, FRESH)[0].job.lane is Lane.QUERY
-    assert take([[], *lanes[1:]], FRESH)[0].job.lane is Lane.RERANK
-    assert take([[], [], lanes[2]], FRESH)[0].job.lane is Lane.INGEST
+    assert take(lanes, FRESH, NOW)[0].job.lane is Lane.QUERY
+    assert take([[], *lanes[1:]], FRESH, NOW)[0].job.lane is Lane.RERANK
+    assert take([[], [], lanes[2]], FRESH, NOW)[0].job.lane is Lane.INGEST
 
 
 def test_ageing_keeps_ingest_alive():
     """Ingest overtakes queries once it has waited for twice the ageing time, and not before."""
     model = Model()
     lanes = [[job(lane, model, [8])] for lane in Lane]
-    assert take(lanes, [0.0, 0.0, 1.9 * AGEING_S])[0].job.lane is Lane.QUERY
-    assert take(lanes, [0.0, 0.0, 2.1 * AGEING_S])[0].job.lane is Lane.INGEST
+    assert take(lanes, [0.0, 0.0, -1.9 * AGEING_S], NOW)[0].job.lane is Lane.QUERY
+    assert take(lanes, [0.0, 0.0, -2.1 * AGEING_S], NOW)[0].job.lane is Lane.INGEST
 
 
 @given(jobs_of_one_lane)
 def test_one_item_a_run_without_a_budget(lengths: list[list[int]]):
     """A model without a token budget gets the first waiting item of the first job, alone."""
-    model = Model(batch_tokens=0)
+    model = Model()
     jobs = [job(Lane.RERANK, model, each) for each in lengths]
-    (part,) = take([[], jobs, []], FRESH)
-    assert (part.job, part.start, part.stop) == (jobs[0], 0, 1)
+    assert take([[], jobs, []], FRESH, NOW) == (Part(jobs[0], [0]),)
 
 
-@given(jobs_of_one_lane, st.integers(1, 400))
-def test_a_stacked_run_keeps_its_budget(lengths: list[list[int]], budget: int):
+budgets = st.integers(1, 400)
+kinds = st.sampled_from([{}, {"bucketed": True}, {"mixed": True}, {"bucketed": True, "mixed": True}])
+
+
+@given(jobs_of_one_lane, budgets, kinds)
+def test_a_stacked_run_keeps_its_budget(lengths: list[list[int]], budget: int, kind: dict[str, bool]):
     """A stacked run holds at least one item, and no more padded tokens than the budget unless it is that one."""
-    model = Model(batch_tokens=budget)
-    parts = take([[], [job(Lane.RERANK, model, each) for each in lengths], []], FRESH)
+    model = Model(budget, **kind)
+    parts = take([[], [job(Lane.RERANK, model, each) for each in lengths], []], FRESH, NOW)
     count = sum(len(part.items) for part in parts)
     assert count >= 1
     assert count == 1 or padded_tokens(parts) <= budget
 
 
-@given(jobs_of_one_lane, st.integers(1, 400))
-def test_a_stacked_run_keeps_the_order(lengths: list[list[int]], budget: int):
-    """A stacked run takes from the front without a gap: each job but the last is taken whole."""
-    model = Model(batch_tokens=budget)
+@given(jobs_of_one_lane, budgets, st.booleans())
+def test_a_mixed_run_keeps_the_order(lengths: list[list[int]], budget: int, bucketed: bool):
+    """Where lengths may be mixed a run takes from the front without a gap: each job but the last is taken whole."""
+    model = Model(budget, bucketed=bucketed, mixed=True)
     jobs = [job(Lane.RERANK, model, each) for each in lengths]
-    parts = take([[], jobs, []], FRESH)
+    parts = take([[], jobs, []], FRESH, NOW)
     assert [part.job for part in parts] == jobs[: len(parts)]
-    assert all(part.start == 0 for part in parts)
-    assert all(part.stop == len(part.job.items) for part in parts[:-1])
+    assert all(part.places == list(range(len(part.places))) for part in parts)
+    assert all(len(part.places) == len(part.job.items) for part in parts[:-1])
 
 
-@given(jobs_of_one_lane, st.integers(1, 400))
-def test_repeated_takes_run_every_item_once(lengths: list[list[int]], budget: int):
-    """Taking until nothing is left runs every item of every job exactly once, in its job's order."""
-    model = Model(batch_tokens=budget)
+@given(jobs_of_one_lane, budgets, st.booleans())
+def test_what_shares_a_run_on_a_cpu_is_alike(lengths: list[list[int]], budget: int, bucketed: bool):
+    """The first item's run holds the next ones that are run at its length, of all jobs, and as many as may be."""
+    model = Model(budget, bucketed=bucketed)
+    jobs = [job(Lane.RERANK, model, each) for each in lengths]
+    parts = take([[], jobs, []], FRESH, NOW)
+    length = model.shapes.length(lengths[0][0])
+    alike = [
+        (each, place)
+        for each in jobs
+        for place, tokens in enumerate(each.items)
+        if model.shapes.length(len(tokens)) == length
+    ]
+    taken = [(part.job, place) for part in parts for place in part.places]
+    assert taken == alike[: model.shapes.stack(min(model.shapes.most(length), len(alike)))]
+
+
+def test_a_job_in_a_hurry_keeps_its_order():
+    """Where the deadline comes before all is done, no item runs before one that stands ahead of it."""
+    model = Model(200)
+    relaxed, hurried = job(Lane.RERANK, model, [8, 9, 8]), job(Lane.RERANK, model, [8, 9, 8], deadline=0.02)
+    assert take([[], [relaxed], []], FRESH, NOW) == (Part(relaxed, [0, 2]),)
+    assert take([[], [hurried], []], FRESH, NOW) == (Part(hurried, [0]),)
+    # What is still to be tokenized counts too.
+    growing = Job(Lane.RERANK, model, [8, 8, 8], deadline=0.02)
+    growing.add([item(8), item(8)])
+    assert take([[], [growing], []], FRESH, NOW) == (Part(growing, [0]),)
+
+
+@given(jobs_of_one_lane, budgets, kinds)
+def test_repeated_takes_run_every_item_once(lengths: list[list[int]], budget: int, kind: dict[str, bool]):
+    """Taking until nothing is left runs every item of every job exactly once, the first that waits each time."""
+    model = Model(budget, **kind)
     jobs = [job(Lane.INGEST, model, each) for each in lengths]
-    waiting, taken = list(jobs), {id(each): [] for each in jobs}
-    while parts := take([[], [], waiting], FRESH):
+    waiting, taken = list(jobs), []
+    while parts := take([[], [], waiting], FRESH, NOW):
+        assert (parts[0].job, parts[0].places[0]) == (waiting[0], waiting[0].waiting[0])
         for part in parts:
-            taken[id(part.job)] += range(part.start, part.stop)
-            part.job.next = part.stop
-        waiting = [each for each in waiting if each.ready]
-    assert [taken[id(each)] for each in jobs] == [list(range(len(each.items))) for each in jobs]
+            taken += [(id(part.job), place) for place in part.places]
+            part.job.waiting = [place for place in part.job.waiting if place not in part.places]
+        waiting = [each for each in waiting if each.waiting]
+    assert sorted(taken) == sorted((id(each), place) for each in jobs for place in range(len(each.items)))
 
 
 def test_models_are_not_mixed():
     """A stacked run holds items of one model, even where another model's job stands between."""
-    first, other = Model(batch_tokens=1000), Model(batch_tokens=1000)
+    first, other = Model(1000), Model(1000)
     jobs = [job(Lane.INGEST, first, [4]), job(Lane.INGEST, other, [4]), job(Lane.INGEST, first, [4])]
-    parts = take([[], [], jobs], FRESH)
+    parts = take([[], [], jobs], FRESH, NOW)
     assert [part.job for part in parts] == [jobs[0], jobs[2]]
 
 
 def test_take_changes_nothing():
     """Asking twice gives the same answer."""
-    lanes = [[job(Lane.QUERY, Model(batch_tokens=100), [8, 9])], [], []]
-    assert take(lanes, FRESH) == take(lanes, FRESH)
+    lanes = [[job(Lane.QUERY, Model(100), [8, 9])], [], []]
+    assert take(lanes, FRESH, NOW) == take(lanes, FRESH, NOW)

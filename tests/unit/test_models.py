@@ -13,6 +13,7 @@ from shortlist.server.flights import Flights, TokenizingPool
 from shortlist.server.lanes import Lane
 from shortlist.server.models import Embedder, Scored, Scorer
 from shortlist.server.scheduler import Scheduler
+from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded
 
 WAIT_S = 20.0
@@ -22,7 +23,7 @@ CACHE_BYTES = 1 << 20
 class Graph:
     """Give each item its length; wait at every run until it is let go."""
 
-    batch_tokens = 0
+    shapes = Shapes(512)
     width = 1
 
     def __init__(self) -> None:

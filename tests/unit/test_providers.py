@@ -61,7 +61,7 @@ def test_cuda_gets_its_own_options():
 
 def test_tensorrt_s_profile_holds_every_shape():
     """One profile goes from the shortest bucket to a full stack of the window."""
-    found = options(Target("tensorrt"), Shapes(256, 16_384, bucketed=True))
+    found = options(Target("tensorrt"), Shapes(256, 16_384, bucketed=True, mixed=True))
     assert found["trt_profile_min_shapes"] == "input_ids:1x16,attention_mask:1x16"
     assert found["trt_profile_opt_shapes"] == "input_ids:32x128,attention_mask:32x128"
     assert found["trt_profile_max_shapes"] == "input_ids:64x256,attention_mask:64x256"

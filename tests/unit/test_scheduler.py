@@ -10,6 +10,7 @@ import pytest
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
 from shortlist.server.lanes import Job, Lane, Spent
 from shortlist.server.scheduler import Scheduler
+from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded
 
 WAIT_S = 20.0  # a bound for a broken test, never reached by a sound one
@@ -28,7 +29,7 @@ class Clock:
 class Gate:
     """Be a model whose runs wait until the test lets them go; an item's value is its length."""
 
-    batch_tokens = 0
+    shapes = Shapes(512)
     width = 1
 
     def __init__(self) -> None:

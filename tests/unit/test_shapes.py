@@ -43,27 +43,47 @@ def test_the_window_is_run_last_at_start(window: int, bucketed: bool):
     assert [shapes.length(length) for length in shapes.lengths()] == shapes.lengths()
 
 
-@given(WINDOWS, BUDGETS, st.integers(1, 2000), st.booleans())
-def test_parts_cover_a_run(window: int, budget: int, count: int, bucketed: bool):
+@given(WINDOWS, BUDGETS, st.integers(1, 2000), st.booleans(), st.booleans(), st.data())
+def test_parts_cover_a_run(window: int, budget: int, count: int, bucketed: bool, mixed: bool, data: st.DataObject):
     """A run is cut into parts that hold every item once, in order, none larger than the bounds allow."""
-    shapes = Shapes(window, budget, bucketed=bucketed)
-    parts = shapes.parts(count)
+    shapes = Shapes(window, budget, bucketed=bucketed, mixed=mixed)
+    length = shapes.length(data.draw(st.integers(1, window)))
+    parts = shapes.parts(count, length)
     assert [place for part in parts for place in range(count)[part]] == list(range(count))
     if bucketed:
-        assert all(shapes.items(part.stop - part.start) <= shapes.most_items for part in parts)
+        assert all(shapes.items(part.stop - part.start) <= shapes.most(length) for part in parts)
 
 
-@given(WINDOWS, BUDGETS, st.data())
-def test_a_batch_is_one_that_was_run_at_start(window: int, budget: int, data: st.DataObject):
-    """A batch is rounded up to one of those that the start has run, and never to fewer items."""
-    shapes = Shapes(window, budget, bucketed=True)
-    count = data.draw(st.integers(1, shapes.most_items))
+@given(WINDOWS, BUDGETS, st.booleans(), st.data())
+def test_a_batch_is_one_that_was_run_at_start(window: int, budget: int, mixed: bool, data: st.DataObject):
+    """A batch is rounded up to one of those that the start has run at its length, and never to fewer items."""
+    shapes = Shapes(window, budget, bucketed=True, mixed=mixed)
+    length = shapes.length(data.draw(st.integers(1, window)))
+    count = data.draw(st.integers(1, shapes.most(length)))
     assert count <= shapes.items(count)
-    assert shapes.items(count) in shapes.batches()
+    assert shapes.items(count) in shapes.batches(length)
+
+
+@given(WINDOWS, BUDGETS, st.booleans(), st.booleans(), st.data())
+def test_a_stack_keeps_the_budget(window: int, budget: int, bucketed: bool, mixed: bool, data: st.DataObject):
+    """As many items as a run may have are no more tokens than the budget, unless it is a single one."""
+    shapes = Shapes(window, budget, bucketed=bucketed, mixed=mixed)
+    length = shapes.length(data.draw(st.integers(1, window)))
+    assert shapes.most(length) == 1 or shapes.most(length) * length <= budget
+
+
+@given(st.integers(1, 2000), st.booleans())
+def test_a_stack_needs_no_empty_places(count: int, bucketed: bool):
+    """Of so many items at least half run at once, as a batch that is run without an item added."""
+    shapes = Shapes(512, 512, bucketed=bucketed)
+    stacked = shapes.stack(count)
+    assert count / 2 < stacked <= count
+    assert shapes.items(stacked) == stacked
 
 
 @given(WINDOWS, st.integers(1, 8192), st.integers(1, 2000))
 def test_plain_shapes_are_left_alone(window: int, tokens: int, count: int):
     """Where shapes cost nothing, nothing is added and nothing is cut."""
     shapes = Shapes(window, 1 << 14)
-    assert (shapes.length(tokens), shapes.items(count), shapes.parts(count)) == (tokens, count, [slice(0, count)])
+    assert (shapes.length(tokens), shapes.items(count), shapes.stack(count)) == (tokens, count, count)
+    assert shapes.parts(count, tokens) == [slice(0, count)]

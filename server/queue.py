@@ -1,0 +1,94 @@
+"""What waits for a slot: jobs in lanes, their tokens, and the time that they are expected to take.
+
+Within a lane the earliest deadline comes first. The tokens that wait are bounded. Knows neither threads nor clocks:
+the scheduler's lock guards it, and the caller says what time it is.
+"""
+
+import bisect
+from collections.abc import Iterable, Sequence
+
+from shortlist.server.lanes import Job, Lane, Part, take
+from shortlist.server.tokens import Encoded
+
+
+class Queue:
+    """Hold the jobs that have an item to run, and count what they bring."""
+
+    def __init__(self, capacity_tokens: int) -> None:
+        """Begin empty.
+
+        Args:
+            capacity_tokens: tokens that may wait.
+        """
+        self.capacity_tokens = capacity_tokens
+        self.lanes: tuple[list[Job], ...] = tuple([] for _ in Lane)
+        self.tokens = 0.0  # that wait, expected ones among them
+        self._served_at = [0.0 for _ in Lane]
+        self._backlog_s = [0.0 for _ in Lane]  # estimated work that waits, by lane
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Return the jobs that wait, most urgent lane first."""
+        return [job for lane in self.lanes for job in lane]
+
+    def backlog_s(self, lane: Lane) -> float:
+        """Return the slot seconds that wait in a lane and in more urgent ones."""
+        return sum(self._backlog_s[: lane + 1])
+
+    def admit(self, job: Job) -> None:
+        """Count a job with its expected tokens."""
+        self._count(job, job.tokens)
+
+    def feed(self, job: Job, items: Sequence[Encoded], now: float) -> None:
+        """Give a job its next items, and count their real tokens."""
+        expected, waits = job.missing_tokens, bool(job.waiting)
+        job.add(items)
+        if not waits:
+            self._insert(job, now)
+        self._count(job, tokens_of(items) - (expected - job.missing_tokens))
+
+    def prolong(self, job: Job, deadline: float, now: float) -> None:
+        """Give a job until another deadline."""
+        waits = bool(job.waiting)
+        if waits:
+            self.lanes[job.lane].remove(job)
+        job.deadline = deadline
+        if waits:
+            self._insert(job, now)
+
+    def take(self, now: float) -> tuple[Part, ...]:
+        """Say what runs next; `begin` takes it off."""
+        return take(self.lanes, self._served_at, now)
+
+    def begin(self, part: Part, now: float) -> None:
+        """Take a part off its job, and the job off its lane if nothing of it waits any more."""
+        job = part.job
+        for place in part.places:
+            job.waiting.remove(place)
+        self._served_at[job.lane] = now
+        self._count(job, -tokens_of(part.items))
+        if not job.waiting:
+            self.lanes[job.lane].remove(job)
+
+    def withdraw(self, job: Job) -> None:
+        """Take off what waits of a job, and expect nothing more."""
+        if job.waiting:
+            self.lanes[job.lane].remove(job)
+        self._count(job, -(tokens_of(job.items[place] for place in job.waiting) + job.missing_tokens))
+        job.waiting.clear()
+
+    def _insert(self, job: Job, now: float) -> None:
+        lane = self.lanes[job.lane]
+        if not lane:
+            self._served_at[job.lane] = now
+        bisect.insort(lane, job, key=lambda waiting: waiting.deadline)
+
+    def _count(self, job: Job, tokens: float) -> None:
+        # Sums of floats drift; an empty queue is exactly empty.
+        self.tokens = max(0.0, self.tokens + tokens)
+        self._backlog_s[job.lane] = max(0.0, self._backlog_s[job.lane] + tokens * job.seconds_a_token)
+
+
+def tokens_of(items: Iterable[Encoded]) -> int:
+    """Return how many tokens items have together."""
+    return sum(len(item) for item in items)
