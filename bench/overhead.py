@@ -28,11 +28,12 @@ from shortlist.bench.requests import Requests, Shape, options
 from shortlist.bench.samples import OK
 from shortlist.bench.texts import Draw, Texts
 from shortlist.client import AsyncClient, errors, output
-from shortlist.client.options import UsageError
 from shortlist.server import bundle, cores
+from shortlist.server.errors import check_range
 from shortlist.server.tokens import Encoded, Tokenizer
 
 ALONE = ARRANGEMENTS[-1]  # one text a run, a thread a core, as the server's slots
+_LEAST_S = 0.1  # of one measurement
 _TIMEOUT_S = 60.0
 _TOP_K = 10
 _GROUP = 256  # documents that the bare loop runs between two looks at the time
@@ -59,13 +60,11 @@ class OverheadSettings:
         """Refuse what cannot be measured.
 
         Raises:
-            UsageError: naming the setting, its value and the limit.
+            SettingsError: naming the setting, its value and the limit.
         """
         for name in ("documents", "rounds", "clients", "batch"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, but it must be 1 or more")
-        if not self.seconds > 0:
-            raise UsageError(f"seconds is {self.seconds}, but it must be above 0")
+            check_range(name, getattr(self, name), 1)
+        check_range("seconds", self.seconds, _LEAST_S)
 
 
 @dataclass(frozen=True, slots=True)

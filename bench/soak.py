@@ -34,6 +34,7 @@ from shortlist.client.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
 from shortlist.server import bundle
+from shortlist.server.errors import check_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,13 +78,12 @@ class SoakSettings:
         """Refuse what cannot be judged.
 
         Raises:
-            UsageError: naming the setting, its value and the limit.
+            UsageError, SettingsError: naming the setting, its value and the limit.
         """
         if not 0 < self.first < self.requests:
             raise UsageError(f"first is {self.first:,}, but it must be above 0 and below requests, {self.requests:,}")
         for name in ("clients", "ids"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, but it must be 1 or more")
+            check_range(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,7 +246,10 @@ def _built(target: Any, raw: Any) -> Any:
         hints = typing.get_type_hints(target)
         names = {entry.name for entry in dataclasses.fields(target)}
         if unknown := raw.keys() - names:
-            raise ValueError(f"unknown field {min(unknown)}")
+            raise BundleError(
+                f"{MANIFEST} has a field that this version does not know, {min(unknown)}; use the shortlist that"
+                " exported it, or export the model again"
+            )
         return typing.cast("Any", target)(**{name: _built(hints[name], value) for name, value in raw.items()})
     if origin is tuple:
         return tuple(_built(arguments[0], value) for value in raw)

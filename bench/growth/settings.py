@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shortlist.bench.load import Plan
 from shortlist.client.options import UsageError
+from shortlist.server.errors import check_range
 
 AXES = ("documents", "clients", "tokens")
 _LEVELS, _MEASURING = "levels", "measuring"
@@ -92,15 +93,14 @@ class GrowthSettings:
         """Refuse what cannot be measured.
 
         Raises:
-            UsageError: naming the setting, its value and the limit.
+            UsageError, SettingsError: naming the setting, its value and the limit.
         """
         if unknown := [one for one in self.axes if one not in AXES]:
             raise UsageError(f"axes has {unknown[0]!r}, but there are {', '.join(AXES)}")
         for name in AXES:
             self.levels(name)
         for name, (least, most) in _RANGES.items():
-            if not least <= getattr(self, name) <= most:
-                raise UsageError(f"{name} is {getattr(self, name)}, but it must be from {least:,} to {most:,}")
+            check_range(name, getattr(self, name), least, most)
         if self.plot and self.plot.suffix.lower() != ".png":
             raise UsageError(f"plot is {self.plot}, but it must end in .png")
         for path in (self.plot, self.results):

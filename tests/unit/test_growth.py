@@ -18,6 +18,7 @@ from shortlist.bench.texts import Texts
 from shortlist.client.options import UsageError
 from shortlist.server import bundle
 from shortlist.server.documents import Documents, Origin
+from shortlist.server.errors import SettingsError
 
 GIVEN = {name: Path(name) for name in ("embedder", "reranker", "collection_folder")}
 POINT = Point(
@@ -63,7 +64,7 @@ def seeds(count: int = 5, dimensions: int = 16) -> Seeds:
 )
 def test_bad_settings(given, told):
     """The setting, its value and the limit are named."""
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises((UsageError, SettingsError)) as caught:
         GrowthSettings(**GIVEN, **given)
     assert told in str(caught.value)
 

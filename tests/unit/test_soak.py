@@ -7,6 +7,7 @@ import pytest
 from shortlist.bench.samples import Reply
 from shortlist.bench.soak import Held, SoakSettings, judged
 from shortlist.client.options import UsageError
+from shortlist.server.errors import SettingsError
 
 BUNDLES = {"embedder": Path("e"), "reranker": Path("r")}
 CHOSEN = SoakSettings(**BUNDLES, requests=100, first=10)
@@ -48,5 +49,5 @@ def test_interrupted_before_the_first():
 )
 def test_bad_settings(given, told):
     """The setting, its value and the limit are named."""
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises((UsageError, SettingsError), match=told):
         SoakSettings(**BUNDLES, **given)
