@@ -4,6 +4,7 @@ Any number of slots may run one graph at once. It learns what its runs cost.
 """
 
 import dataclasses
+import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,9 @@ from shortlist.server.session import Session
 from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded, Tokenizer, pad
 
+logger = logging.getLogger(__name__)
+
+_PROVED_AT = (8, 24, 48, 64, 96)  # tokens
 _DIGITS = 16  # of a fingerprint: enough for a folder's name
 
 
@@ -136,7 +140,14 @@ class Graph:
             ) from error
 
     def _warm_up(self, tokenizer: Tokenizer) -> None:
-        longest = tokenizer.encode([" ".join(["word"] * self.running.max_tokens)])[0]
+        longest = tokenizer.encode([" ".join(map(str, range(self.running.max_tokens)))])[0]
+        if self._target.provider == "cpu" and not self._stacks_exactly(longest):
+            logger.warning(
+                "%s, %s: results in a batch are not to the last bit those of single runs on this processor, as they"
+                " were where it was exported; every item runs alone",
+                *(self.running.source.model, self.running.variant),
+            )
+            self.shapes = dataclasses.replace(self.shapes, batch_tokens=0)
         slots = self._target.slots if self.shapes.bucketed else 1
         with ThreadPoolExecutor(slots, thread_name_prefix="warm-up") as pool:
             for length in self.shapes.lengths():
@@ -145,3 +156,15 @@ class Graph:
                     stacks = [[item] * count] * slots
                     list(pool.map(self._infer, stacks))  # the first run of a shape also pays for it: not counted
                     list(pool.map(self.run, stacks))
+
+    def _stacks_exactly(self, longest: Encoded) -> bool:
+        """Return whether items of one length give the same bits together as alone."""
+        for length in _PROVED_AT:
+            count = min(self.shapes.most(length), len(longest) - length + 1)
+            if count <= 1:
+                continue
+            starts = [slice(start, start + length) for start in range(count)]
+            items = [Encoded(longest.input_ids[at], longest.type_ids[at], truncated=True) for at in starts]
+            if not np.array_equal(self._infer(items), np.concatenate([self._infer([item]) for item in items])):
+                return False
+        return True

@@ -2,7 +2,7 @@
 
 Truncation is the model's own (the pair's longer part first, as Hugging Face tokenizers do by default) and is set
 once, at load: a `tokenizers` object whose truncation is changed while another thread encodes raises 'Already
-borrowed'. Nothing is padded here but in `pad`, since on CPUs every run is one item long.
+borrowed'. Nothing is padded here but in `pad`, since on CPUs a run's items are of one length.
 
 Knows neither models nor lanes. Any thread may call `Tokenizer`; encoding releases the GIL.
 """

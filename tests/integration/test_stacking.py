@@ -1,6 +1,7 @@
 """Stacked runs on the CPU: the same results, and only where a variant allows it."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from shortlist.server import bundle
 from shortlist.server.graph import Graph
 from shortlist.server.providers import Target
-from shortlist.server.tokens import Tokenizer
+from shortlist.server.tokens import Encoded, Tokenizer
 
 TEXTS = ["one", "a few more words than that", "the quick brown fox jumps over the lazy dog " * 3, "end"]
 
@@ -42,3 +43,19 @@ def test_only_what_is_exact_is_stacked_on_cpus(tiny, change: float, budget: int)
     manifest = dataclasses.replace(found.manifest, variants={"fp32": fp32})
     loaded = Graph(dataclasses.replace(found, manifest=manifest), "fp32", Target(), 1000)
     assert loaded.shapes.batch_tokens == budget
+
+
+@pytest.mark.parametrize(("change", "budget"), [(0.0, 192), (1e-7, 0)])
+def test_the_start_proves_that_stacks_are_exact(tiny, monkeypatch, caplog, change: float, budget: int):
+    """Where a processor's results differ by a bit in a batch, the start sees it, says so, and nothing is stacked."""
+    loaded = graph(tiny.reranker, "fp32", batch_tokens=192)
+    alone = loaded._infer_part
+
+    def infer(items: Sequence[Encoded], length: int) -> np.ndarray:
+        each = np.concatenate([alone([item], length) for item in items])
+        return each + np.float32(change) if len(items) > 1 else each
+
+    monkeypatch.setattr(loaded, "_infer_part", infer)
+    loaded.warm_up(Tokenizer(bundle.load(tiny.reranker)))
+    assert loaded.shapes.batch_tokens == budget
+    assert ("every item runs alone" in caplog.text) == bool(change)
