@@ -212,7 +212,8 @@ def _report(settings: IndexSettings, tally: Tally, reader: Reader, elapsed_s: fl
             f" {tally.inserted:,} new, {tally.updated:,} replaced, {tally.unchanged:,} unchanged"
         )
     notes = {
-        "are longer than the embedder's window: it saw only their beginning": tally.truncated,
+        "are longer than the embedder's window: it saw only their beginning; cut them, or export it with a larger"
+        " --max-tokens": tally.truncated,
         "came again and were left out": reader.repeated,
     }
     for note, count in notes.items():

@@ -71,6 +71,7 @@ def replacing(out: Path) -> Iterator[Path]:
     Raises:
         ExportError: nothing can be written there.
     """
+    _tidy(out)
     draft = out.with_name(f".{out.name}.{os.getpid()}.new")
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
     try:
@@ -90,6 +91,24 @@ def replacing(out: Path) -> Iterator[Path]:
     finally:
         for folder in (draft, old):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tidy(out: Path) -> None:
+    """Remove the drafts of exports that were killed: each name holds the number of its process."""
+    for draft in out.parent.glob(f".{out.name}.*.new"):
+        number = draft.name.split(".")[-2]
+        if number.isdecimal() and not _runs(int(number)):
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _names(found: Bundle) -> set[str]:

@@ -50,7 +50,7 @@ def fewest_in_fp32(
         whole.append(Kept(quantizer.precision, gate.judge(target, provider)))
         if not whole[-1].judged.missed or not quantizer.products:
             return whole[-1]
-        progress(f"      All in {quantizer.precision}: {whole[-1].judged.missed}")
+        progress(f"      Tried {quantizer.precision}: {whole[-1].judged.missed}; going on more carefully")
     quantizer = quantizers[-1]
     progress("      Looking for the products that lose most")
     worst = _worst(quantizer, gate, provider, scratch)

@@ -223,6 +223,10 @@ def load(path: Path, kind: Kind | None = None) -> Bundle:
     """
     manifest_path = path / MANIFEST
     if not manifest_path.is_file():
+        if (path / "config.json").is_file():
+            raise BundleError(
+                f"{path} is a model, not a bundle; make one of it with `shortlist export {path} --out ...`"
+            )
         raise BundleError(f"no bundle at {path} ({MANIFEST} is not there); make one with `shortlist export`")
     try:
         text = manifest_path.read_text(encoding="utf-8")

@@ -158,4 +158,6 @@ def _size(field: str, value: str, limit: int, remedy: str) -> None:
 
 def _range(field: str, value: int, least: int, most: int, unit: str, remedy: str) -> None:
     if not least <= value <= most:
-        raise InvalidRequest(field, value, f"it must be {least} to {most} {unit}", remedy)
+        raise InvalidRequest(
+            field, value, f"it must be {least} to {most} {unit}", remedy if value > most else f"give at least {least}"
+        )

@@ -1,6 +1,9 @@
 """The bundle's folder: whole or not at all, and nobody else's files are touched."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,20 @@ def test_new_folder_takes_the_old_ones_place(tmp_path: Path) -> None:
         assert (out / "fp32.onnx").is_file()
     assert [path.name for path in out.iterdir()] == ["new"]
     assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_drafts_of_killed_exports_go(tmp_path: Path) -> None:
+    """What a killed export left beside the bundle is removed by the next one; one that still runs keeps its draft."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, runs = tmp_path / f".out.{ended.pid}.new", tmp_path / f".out.{os.getppid()}.new"
+    for draft in (left, runs):
+        draft.mkdir()
+        (draft / "fp32.onnx").write_text("half", encoding="utf-8")
+    with place.replacing(tmp_path / "out"):
+        pass
+    assert not left.exists()
+    assert (runs / "fp32.onnx").is_file()
 
 
 def test_failure_leaves_the_old_one(tmp_path: Path) -> None:

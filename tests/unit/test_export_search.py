@@ -104,7 +104,7 @@ def test_a_more_careful_quantizer_is_tried_before_any_product_stays_fp32(setup: 
 
     kept, target, said = searched(setup, Careful(setup.gate, most=0), tmp_path)
     assert (kept.precision, kept.judged.missed, left_in_fp32(target)) == (TOKENS, "", set())
-    assert said == [f"      All in {NONE}: coarse"]
+    assert said == [f"      Tried {NONE}: coarse; going on more carefully"]
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -118,8 +118,8 @@ def test_the_worst_are_left_out_first(setup: Setup, worst: list[tuple[str, str]]
     assert left_in_fp32(target) == {name for name, _ in worst[:count]}
     assert strict.seen == [len(worst), *(len(worst) - left for left in range(count + 1))]
     assert said == [
-        f"      All in {NONE}: too much in int8",
-        f"      All in {TOKENS}: too much in int8",
+        f"      Tried {NONE}: too much in int8; going on more carefully",
+        f"      Tried {TOKENS}: too much in int8; going on more carefully",
         "      Looking for the products that lose most",
         f"      Passes with {count} of {len(worst)} products in fp32: {labels}",
     ]

@@ -21,7 +21,7 @@ LIMITS = Limits.of(Settings(max_top_k=20, max_candidates=100, max_batch=3, max_t
         (lambda: LIMITS.texts("texts", []), r"texts: got \[\], but at least one"),
         (lambda: LIMITS.texts("texts", ["a"] * 4), r"texts: got 4, but it must be 1 to 3 entries; send them in"),
         (lambda: LIMITS.texts("texts", ["a", ""]), r"texts\[1\]: got ''"),
-        (lambda: LIMITS.top_k(0), r"top_k: got 0, but it must be 1 to 20 hits; ask for fewer"),
+        (lambda: LIMITS.top_k(0), r"top_k: got 0, but it must be 1 to 20 hits; give at least 1"),
         (lambda: LIMITS.top_k(21), r"top_k: got 21, but it must be 1 to 20 hits; ask for fewer, or raise max_top_k"),
         (lambda: LIMITS.candidates(5, top_k=10), r"candidates: got 5, but it must be top_k \(10\) or more; raise"),
         (lambda: LIMITS.candidates(101, top_k=10), r"candidates: got 101, but it must be 1 to 100 documents"),
