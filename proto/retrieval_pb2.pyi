@@ -549,7 +549,7 @@ class GetResponse(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
-        """One document an id, in the order of the ids."""
+        """One document an id, in the order of the ids. Documents of more than 60 MiB together are INVALID_ARGUMENT."""
 
     def __init__(
         self,
@@ -604,7 +604,7 @@ class ListResponse(_message.Message):
     """Empty where nothing follows. A page that is full has one, though the next may be empty."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
-        """The page."""
+        """The page. It ends early where its documents would have more than 60 MiB together."""
 
     def __init__(
         self,

@@ -149,9 +149,16 @@ class Collection:
         """Return the documents of these ids that are there, by id."""
         return self._documents.get(ids)
 
-    def page(self, after: int, size: int) -> list[tuple[int, Document]]:
-        """Return up to `size` documents, with their numbers, that were written after number `after`."""
-        return self._documents.page(after, size)
+    def sizes(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return how many bytes the documents of these ids have that are there, by id."""
+        return self._documents.sizes(ids)
+
+    def page(self, after: int, size: int, most_bytes: int) -> tuple[list[tuple[int, Document]], bool]:
+        """Return up to `size` documents that were written after number `after`, and whether more may follow.
+
+        Each has its number beside it. They have `most_bytes` together at most, or there is one.
+        """
+        return self._documents.page(after, size, most_bytes)
 
     def search(self, vector: NDArray[np.float32], count: int) -> list[Candidate]:
         """Return the `count` documents nearest to a vector, or fewer, nearest first.

@@ -10,6 +10,7 @@ nor models.
 """
 
 import contextlib
+import itertools
 import json
 import sqlite3
 import threading
@@ -47,6 +48,9 @@ _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSErro
 # The columns after the number are in the order of Document's fields. `json_each` makes one parameter of a list.
 _BY_ID = "SELECT seq, id, text, title, metadata FROM documents WHERE id IN (SELECT value FROM json_each(?))"
 _BY_SEQ = "SELECT seq, id, text, title, metadata FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
+_BYTES = " + ".join(f"length(CAST({name} AS BLOB))" for name in ("id", "text", "title", "metadata"))
+_SIZES = f"SELECT id, {_BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
+_PAGE_SIZES = f"SELECT {_BYTES} FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (ours alone)
 _PAGE = "SELECT seq, id, text, title, metadata FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"
 _VECTORS = "SELECT seq, vector FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
 _TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
@@ -158,15 +162,24 @@ class Documents:
         rows = self._read(_BY_ID, json.dumps(ids))
         return {row[1]: Document(*row[1:]) for row in rows}
 
+    def sizes(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return how many bytes the documents of these ids have that are there, by id."""
+        return dict(self._read(_SIZES, json.dumps(ids)))
+
     def by_seq(self, seqs: Seqs) -> dict[int, Document]:
         """Return the documents of these numbers that are there, by number."""
         rows = self._read(_BY_SEQ, json.dumps(seqs.tolist()))
         return {row[0]: Document(*row[1:]) for row in rows}
 
-    def page(self, after: int, size: int) -> list[tuple[int, Document]]:
-        """Return up to `size` documents, with their numbers, that were written after number `after`."""
-        rows = self._read(_PAGE, after, size)
-        return [(row[0], Document(*row[1:])) for row in rows]
+    def page(self, after: int, size: int, most_bytes: int) -> tuple[list[tuple[int, Document]], bool]:
+        """Return up to `size` documents that were written after number `after`, and whether more may follow.
+
+        Each has its number beside it. They have `most_bytes` together at most, or there is one.
+        """
+        sizes = [found for (found,) in self._read(_PAGE_SIZES, after, size)]
+        fit = max(1, sum(total <= most_bytes for total in itertools.accumulate(sizes)))
+        rows = self._read(_PAGE, after, fit)
+        return [(row[0], Document(*row[1:])) for row in rows], fit < len(sizes) or len(sizes) == size
 
     def seqs(self) -> Seqs:
         """Return every document's number, ascending."""

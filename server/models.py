@@ -82,7 +82,7 @@ class Embedder:
         left_s = deadline - scheduler.clock()
         if need_s > left_s:
             raise DeadlineExceeded(
-                f"this takes about {1000 * need_s:.0f} ms, but {1000 * left_s:.0f} ms are left;"
+                f"this takes about {1000 * need_s:.0f} ms, but {1000 * max(0.0, left_s):.0f} ms are left;"
                 " allow more time, or send less at once"
             )
         landed = await self.flights.land(job, self.tokenizer.encode, texts, key)

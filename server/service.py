@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MARGIN_SHARE = 0.05
 _DEFAULT_PAGE_SIZE = 100
 _SHOWN_IDS = 5
+_MOST_ANSWER_BYTES = 60 << 20  # of documents: clients take messages of 64 MiB, with what is around them
 _PAGE_TOKEN_DIGITS = 18  # SQLite's numbers go a little further
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
@@ -91,6 +92,14 @@ class Retrieval(pb_grpc.RetrievalServicer):
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
         self._limits.ids(request.ids)
         collection = self._catalog.get(request.collection)
+        sizes = await asyncio.to_thread(collection.sizes, list(request.ids))
+        if (size := sum(sizes.get(name, 0) for name in request.ids)) > _MOST_ANSWER_BYTES:
+            raise InvalidRequest(
+                "ids",
+                f"{len(request.ids)} documents of {size:,} bytes",
+                f"an answer holds {_MOST_ANSWER_BYTES:,}",
+                "ask for fewer at once",
+            )
         found = await asyncio.to_thread(collection.get, list(request.ids))
         if missing := [name for name in request.ids if name not in found]:
             raise UnknownDocument(
@@ -103,10 +112,11 @@ class Retrieval(pb_grpc.RetrievalServicer):
         size = request.page_size if request.HasField("page_size") else _DEFAULT_PAGE_SIZE
         self._limits.page_size(size)
         collection = self._catalog.get(request.collection)
-        page = await asyncio.to_thread(collection.page, _page_token(request.page_token), size)
+        after = _page_token(request.page_token)
+        page, more = await asyncio.to_thread(collection.page, after, size, _MOST_ANSWER_BYTES)
         return pb.ListResponse(
             documents=[convert.document_message(document) for _, document in page],
-            next_page_token=str(page[-1][0]) if len(page) == size else "",
+            next_page_token=str(page[-1][0]) if page and more else "",
         )
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:

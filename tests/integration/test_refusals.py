@@ -47,7 +47,7 @@ CASES = [
     ("Search", search(query=""), INVALID, "query: got '', but it must hold more than white space; send"),
     ("Search", search(query=" \t\n"), INVALID, "query: got"),
     ("Search", search(query="x" * (2 << 20)), INVALID, "query: got"),
-    ("Search", search(top_k=0), INVALID, "top_k: got 0, but it must be 1 to 1000 hits; ask for fewer"),
+    ("Search", search(top_k=0), INVALID, "top_k: got 0, but it must be 1 to 1000 hits; give at least 1"),
     ("Search", search(top_k=1001), INVALID, "top_k: got 1001, but it must be 1 to 1000 hits"),
     ("Search", search(candidates=5), INVALID, "candidates: got 5, but it must be top_k (10) or more"),
     ("Search", search(candidates=1001), INVALID, "candidates: got 1001, but it must be 1 to 1000"),
@@ -133,6 +133,19 @@ def test_a_request_over_the_size_limit(channel, collection: str):
         InferenceStub(channel).Embed(pb.EmbedRequest(texts=texts), timeout=20)
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "larger than max" in refused.value.details()
+
+
+def test_an_answer_over_the_size_limit(channel, collection: str):
+    """Documents that are too large for one message are refused before they are read, and come in smaller ones."""
+    stub = RetrievalStub(channel)
+    stub.Upsert(documents(pb.Document(id="large", text="word " * 200_000)), timeout=20)
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.Get(pb.GetRequest(collection=collection, ids=["large"] * 63), timeout=20)
+    assert refused.value.code() is INVALID
+    assert "63 documents of 63," in refused.value.details()
+    assert "but an answer holds 62,914,560; ask for fewer at once" in refused.value.details()
+    assert len(stub.Get(pb.GetRequest(collection=collection, ids=["large"]), timeout=20).documents) == 1
+    stub.Delete(pb.DeleteRequest(collection=collection, ids=["large"]), timeout=20)
 
 
 def test_the_largest_values_pass(channel, collection: str):

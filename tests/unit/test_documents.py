@@ -94,11 +94,24 @@ def test_pages_cover_everything_once(documents: Documents):
     """Paging by number visits every document once, in the order of writing."""
     write(documents, *(Document(str(number), "text") for number in range(7)))
     write(documents, Document("2", "newer"))
-    visited, after = [], 0
-    while page := documents.page(after, size=3):
+    visited, after, more = [], 0, True
+    while more:
+        page, more = documents.page(after, size=3, most_bytes=1000)
         visited += [document.id for _, document in page]
         after = page[-1][0]
     assert visited == ["0", "1", "3", "4", "5", "6", "2"]
+
+
+def test_a_page_ends_before_it_is_too_large(documents: Documents):
+    """A page holds what fits into its bytes, one document at least, and says that more follow."""
+    write(documents, *(Document(str(number), "é" * 50) for number in range(3)))
+    sizes = documents.sizes(["0", "1", "x"])
+    assert sizes.keys() == {"0", "1"}
+    one = sizes["0"]
+    assert 101 <= one <= 110  # the text's bytes, the id's, and those of no metadata
+    for most, expected, more in ((1, 1, True), (2 * one, 2, True), (3 * one, 3, False)):
+        page, follows = documents.page(0, 10, most)
+        assert (len(page), follows) == (expected, more)
 
 
 def test_vectors_come_back(documents: Documents):
