@@ -20,6 +20,13 @@ def graph(path: Path, variant: str, batch_tokens: int) -> Graph:
     return Graph(bundle.load(path), variant, Target(), batch_tokens)
 
 
+def judged(path: Path, change: float) -> bundle.Bundle:
+    """Return a bundle of fp32 alone, of which export found that results change so much in a batch."""
+    found = bundle.load(path)
+    fp32 = dataclasses.replace(found.manifest.variants["fp32"], parity={"batch_change_max": change})
+    return dataclasses.replace(found, manifest=dataclasses.replace(found.manifest, variants={"fp32": fp32}))
+
+
 @pytest.mark.parametrize("kind", ["embedder", "reranker"])
 def test_a_padded_stack_computes_what_single_runs_do(tiny, kind: str):
     """fp32 results of a padded stack are those of single runs, up to rounding."""
@@ -38,17 +45,13 @@ def test_a_variant_that_varies_is_never_stacked(tiny):
 @pytest.mark.parametrize(("change", "budget"), [(0.0, 1000), (1e-8, 0)])
 def test_only_what_is_exact_is_stacked_on_cpus(tiny, change: float, budget: int):
     """A variant takes the budget on CPUs where export saw no bit change in a batch, and else runs items alone."""
-    found = bundle.load(tiny.reranker)
-    fp32 = dataclasses.replace(found.manifest.variants["fp32"], parity={"batch_change_max": change})
-    manifest = dataclasses.replace(found.manifest, variants={"fp32": fp32})
-    loaded = Graph(dataclasses.replace(found, manifest=manifest), "fp32", Target(), 1000)
-    assert loaded.shapes.batch_tokens == budget
+    assert Graph(judged(tiny.reranker, change), "fp32", Target(), 1000).shapes.batch_tokens == budget
 
 
 @pytest.mark.parametrize(("change", "budget"), [(0.0, 192), (1e-7, 0)])
 def test_the_start_proves_that_stacks_are_exact(tiny, monkeypatch, caplog, change: float, budget: int):
     """Where a processor's results differ by a bit in a batch, the start sees it, says so, and nothing is stacked."""
-    loaded = graph(tiny.reranker, "fp32", batch_tokens=192)
+    loaded = Graph(judged(tiny.reranker, 0.0), "fp32", Target(), 192)
     alone = loaded._infer_part
 
     def infer(items: Sequence[Encoded], length: int) -> np.ndarray:
