@@ -32,7 +32,7 @@ from shortlist.server import bundle, choice, cores, providers
 from shortlist.server.bundle import Bundle
 from shortlist.server.errors import StartupError
 from shortlist.server.graph import Graph
-from shortlist.server.lanes import Job, Lane, Outcome
+from shortlist.server.lanes import Lane, Outcome
 from shortlist.server.providers import Target
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.tokens import Encoded, Tokenizer
@@ -151,18 +151,11 @@ def _timed(
 
 def _run(scheduler: Scheduler, graph: Graph, lists: Sequence[Sequence[Encoded]]) -> Floats:
     """Run lists as requests, so many at once: float32 [items, width]."""
-
-    def submit(items: Sequence[Encoded]) -> "Future[Outcome]":
-        job = Job(Lane.RERANK, graph, [len(item) for item in items], math.inf)
-        future = scheduler.submit(job)
-        scheduler.feed(job, items)
-        return future
-
     futures: list[Future[Outcome]] = []
     for items in lists:
         if len(futures) >= _AT_ONCE:
             futures[-_AT_ONCE].result()
-        futures.append(submit(items))
+        futures.append(scheduler.submit_whole(Lane.RERANK, graph, items))
     return np.concatenate([future.result().values for future in futures])
 
 

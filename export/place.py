@@ -106,8 +106,8 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # somebody else's
-        return True
+    except PermissionError:  # somebody else's
+        pass
     return True
 
 

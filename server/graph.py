@@ -24,6 +24,7 @@ from shortlist.server.tokens import Encoded, Tokenizer, pad
 logger = logging.getLogger(__name__)
 
 _PROVED_AT = (5, 9, 18, 31, 47, 62, 95)  # tokens: kernels work in blocks of 4 to 16, and ends are where they differ
+_PROVED_TOKENS = 512  # at most, at each: a large budget is not to make the start long
 _DIGITS = 16  # of a fingerprint: enough for a folder's name
 
 
@@ -160,7 +161,7 @@ class Graph:
     def _stacks_exactly(self, longest: Encoded) -> bool:
         """Return whether items of one length give the same bits together as alone."""
         for length in _PROVED_AT:
-            count = min(self.shapes.most(length), len(longest) - length + 1)
+            count = min(self.shapes.most(length), _PROVED_TOKENS // length, len(longest) - length + 1)
             if count <= 1:
                 continue
             starts = [slice(start, start + length) for start in range(count)]

@@ -45,7 +45,7 @@ class Queue:
         job.add(items)
         if not waits:
             self._insert(job, now)
-        self._count(job, tokens_of(items) - (expected - job.missing_tokens))
+        self._count(job, _tokens(items) - (expected - job.missing_tokens))
 
     def prolong(self, job: Job, deadline: float, now: float) -> None:
         """Give a job until another deadline."""
@@ -60,21 +60,22 @@ class Queue:
         """Say what runs next; `begin` takes it off."""
         return take(self.lanes, self._served_at, now)
 
-    def begin(self, part: Part, now: float) -> None:
-        """Take a part off its job, and the job off its lane if nothing of it waits any more."""
-        job = part.job
+    def begin(self, part: Part, now: float) -> int:
+        """Take a part off its job, and the job off its lane if nothing of it waits any more; return its tokens."""
+        job, tokens = part.job, _tokens(part.items)
         for place in part.places:
             job.waiting.remove(place)
         self._served_at[job.lane] = now
-        self._count(job, -tokens_of(part.items))
+        self._count(job, -tokens)
         if not job.waiting:
             self.lanes[job.lane].remove(job)
+        return tokens
 
     def withdraw(self, job: Job) -> None:
         """Take off what waits of a job, and expect nothing more."""
         if job.waiting:
             self.lanes[job.lane].remove(job)
-        self._count(job, -(tokens_of(job.items[place] for place in job.waiting) + job.missing_tokens))
+        self._count(job, -(_tokens(job.items[place] for place in job.waiting) + job.missing_tokens))
         job.waiting.clear()
 
     def _insert(self, job: Job, now: float) -> None:
@@ -89,6 +90,5 @@ class Queue:
         self._backlog_s[job.lane] = max(0.0, self._backlog_s[job.lane] + tokens * job.seconds_a_token)
 
 
-def tokens_of(items: Iterable[Encoded]) -> int:
-    """Return how many tokens items have together."""
+def _tokens(items: Iterable[Encoded]) -> int:
     return sum(len(item) for item in items)

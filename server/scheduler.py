@@ -23,6 +23,7 @@ All state is under one lock, which is held for decisions and never during a run.
 """
 
 import logging
+import math
 import random
 import threading
 import time
@@ -34,8 +35,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
-from shortlist.server.lanes import Job, Lane, Outcome, Part
-from shortlist.server.queue import Queue, tokens_of
+from shortlist.server.lanes import Job, Lane, Model, Outcome, Part
+from shortlist.server.queue import Queue
 from shortlist.server.tokens import Encoded
 
 logger = logging.getLogger(__name__)
@@ -123,6 +124,13 @@ class Scheduler:
             self._queue.feed(job, items, self.clock())
             self._changed.notify(min(len(items), self.slots))
             return len(job.items) < job.count
+
+    def submit_whole(self, lane: Lane, model: Model, items: Sequence[Encoded]) -> Future[Outcome]:
+        """Submit a job whose items are all there, without a deadline; raises what `submit` does."""
+        job = Job(lane, model, [len(item) for item in items], math.inf)
+        future = self.submit(job)
+        self.feed(job, items)
+        return future
 
     def prolong(self, job: Job, deadline: float) -> None:
         """Give a job until a later deadline, for a caller who joins it; an earlier one changes nothing."""
@@ -212,8 +220,7 @@ class Scheduler:
             job = part.job
             job.began_s = now if job.began_s is None else job.began_s
             job.running += len(part.places)
-            self._tokens[job.lane] += tokens_of(part.items)
-            self._queue.begin(part, now)
+            self._tokens[job.lane] += self._queue.begin(part, now)
         if parts:
             self._runs[parts[0].job.lane] += 1
         return parts

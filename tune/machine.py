@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shortlist.server import providers
 from shortlist.server.bundle import Bundle
 from shortlist.server.graph import Graph
-from shortlist.server.lanes import Job, Lane, Outcome
+from shortlist.server.lanes import Lane, Outcome
 from shortlist.server.providers import Target
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.settings import Settings
@@ -117,10 +117,7 @@ class Machine:
     def _search(self, scheduler: Scheduler, embedder: Graph, reranker: Graph) -> Iterator[Future[Outcome]]:
         """Submit a search's two jobs, the second once the caller asks for it."""
         for lane, graph, items in ((Lane.QUERY, embedder, self._query), (Lane.RERANK, reranker, self._pairs)):
-            job = Job(lane, graph, [len(item) for item in items], math.inf)
-            future = scheduler.submit(job)
-            scheduler.feed(job, items)
-            yield future
+            yield scheduler.submit_whole(lane, graph, items)
 
     def _alone_s(self, scheduler: Scheduler, embedder: Graph, reranker: Graph) -> float:
         """Return the least time that a search takes from its beginning to its end."""

@@ -22,7 +22,7 @@ FINAL = "final"
 _LEADERS = 2  # of a heat, that go on
 _FINAL_ROUNDS = 4
 
-_CPU_BUDGETS = (1, 96, 384)
+_CPU_BUDGETS = (1, 96, 384)  # tokens; 1: one item a run
 _COMPILED_BUDGETS = (1, 256, 1024)
 _GPU_BUDGETS = (4096, 8192, 16_384, 32_768, 65_536)
 _GPU_SLOTS = (1, 2, 4)
