@@ -13,10 +13,10 @@ import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-from shortlist.export import graphs
+from shortlist.export import graphs, rounding
 from shortlist.export.quiet import quiet
 
-PRECISION = "int8 dynamic per channel"
+PRECISION = f"{rounding.PRECISION}, dynamic, per channel"
 
 
 def quantize(source: Path, target: Path, scratch: Path) -> None:
@@ -31,6 +31,7 @@ def quantize(source: Path, target: Path, scratch: Path) -> None:
             op_types_to_quantize=["MatMul", "Attention"],
             per_channel=True,
             weight_type=QuantType.QInt8,
+            reduce_range=rounding.REDUCED,
             use_external_data_format=len(graphs.files(source)) > 1,
             # A fused graph has tensors whose type the quantizer cannot infer.
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},

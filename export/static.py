@@ -67,7 +67,7 @@ class StaticQuantizer:
         graphs.save(model, self._source)
         ranks = graphs.ranks(model)
         self.products = [one for one in find(model) if ranks.get(one.data, _TOKENS) == _TOKENS and not one.fused]
-        self.precision = "int8, fixed scales" if self.products else "fp32, nothing to quantize"
+        self.precision = f"{rounding.PRECISION}, fixed scales" if self.products else "fp32, nothing to quantize"
         inputs: dict[str, list[Product]] = {}
         for product in self.products:
             inputs.setdefault(product.data, []).append(product)

@@ -74,7 +74,7 @@ class Quantizer:
         self.products = fitting.products
         self._scalings = scaling.chosen(self.products, fitting.rows, more_change)
         own = sum(not self._scalings[product.name].fixed for product in self.products)
-        self.precision = f"int8, one scale a token in {own} of {len(self.products)} products"
+        self.precision = f"{rounding.PRECISION}, one scale a token in {own} of {len(self.products)} products"
 
     def write(self, target: Path, keep: Collection[str] = ()) -> None:
         """Write the graph; the products named in `keep` stay fp32."""

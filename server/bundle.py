@@ -66,7 +66,7 @@ class Variant:
     """Describe one graph of the bundle, or a way of running one."""
 
     files: tuple[File, ...]  # the graph first, then its external data
-    precision: str  # "fp32", "bf16", "int8 dynamic per channel", ...
+    precision: str  # "fp32", "bf16", "int8, dynamic, per channel", ...
     inputs: tuple[str, ...]  # graph inputs, int64 [batch, sequence] each
     output: str  # "embedding" or "logit"
     batch_invariant: bool  # False: a result depends on its batch-mates by more than rounding; run one item at a time

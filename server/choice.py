@@ -26,7 +26,6 @@ from shortlist.server.speed import Run
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
-_VNNI = "vnni"
 
 Times = Mapping[str, Mapping[str, float]]  # variant -> tokens -> nanoseconds a token
 
@@ -92,18 +91,18 @@ def choose(
     """
     name = asked if asked != AUTO else _automatic(bundle, provider, made_with, timings, load)
     if name in bundle.manifest.variants:
-        for doubt in _doubts(bundle.manifest, name, cores.processor()):
+        for doubt in _doubts(bundle.manifest, name, provider):
             logger.warning("%s of %s %s", name, bundle.path, doubt)
     return name
 
 
-def _doubts(manifest: Manifest, name: str, processor: str) -> list[str]:
+def _doubts(manifest: Manifest, name: str, provider: Provider) -> list[str]:
     """Say why a variant's results may be further from fp32's than its gate allows."""
     found = []
     if missed := manifest.variants[name].missed:
         found.append(f"failed its gate: {missed}")
-    # Without VNNI, x86 adds pairs of int8 products in 16 bits, which saturate (onnxruntime issues 6004, 14642).
-    if name.startswith("int8") and _VNNI in manifest.processor and _VNNI not in processor and "avx" in processor:
+    # onnxruntime's own kernels can be told to add up in more bits, see `Target.unsaturated`.
+    if name.startswith("int8") and provider != "cpu" and cores.VNNI in manifest.processor and cores.saturates():
         found.append("was judged on a processor with VNNI; this one has none, so int8 may lose more: export it here")
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 _CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
 _CGROUP_V1 = Path("/sys/fs/cgroup/cpu")
 _CPUINFO = Path("/proc/cpuinfo")
+VNNI = "vnni"  # is in the name of every instruction set that adds int8 products up in 32 bits
 # The instructions that decide which variant is fastest: int8 and bfloat16 products, and how wide a register is.
 _FLAGS = (
     *("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
@@ -32,6 +33,15 @@ def flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
         return frozenset()
     named = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
     return frozenset(next(named, "").split())
+
+
+def saturates(cpuinfo: Path = _CPUINFO) -> bool:
+    """Return whether sums of int8 products saturate: x86 adds pairs in 16 bits where it has no VNNI.
+
+    A byte of 0 to 255 times one of -128 to 127, twice, is more than 16 bits hold (onnxruntime issues 6004, 14642).
+    """
+    found = flags(cpuinfo)
+    return "sse2" in found and not any(VNNI in flag for flag in found)
 
 
 def _quota(cgroup_v2: Path, cgroup_v1: Path) -> float | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server import cores
 from shortlist.server.bundle import OUTPUT, Bundle, Source
 from shortlist.server.cost import Cost
 from shortlist.server.errors import BundleError, ProviderError, first_line
@@ -73,7 +74,11 @@ class Graph:
         )
         # Engines know nothing of weights: one folder for each set of them.
         folder = target.engines / manifest.fingerprint(variant)[:_DIGITS]
-        self._target = dataclasses.replace(target, precision=described.precision, engines=folder)
+        # Weights of 8 bits, from where nothing saturates; export gives them 7 where it does.
+        unsaturated = cores.VNNI in manifest.processor and cores.saturates()
+        self._target = dataclasses.replace(
+            target, precision=described.precision, unsaturated=unsaturated, engines=folder
+        )
         self._session = Session(bundle.graph(variant), self._target, described.inputs, self.shapes)
         self._output = OUTPUT[manifest.kind]
         self._pad_token_id = manifest.pad_token_id

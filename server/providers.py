@@ -87,6 +87,7 @@ class Target:
     slots: int = 1  # runs that go on at once
     threads: int = 1  # of each
     engines: Path = Path("engines")  # where TensorRT keeps what it built
+    unsaturated: bool = False  # whether int8 sums are made wider where they would saturate: exact, and slower
 
     @property
     def kind(self) -> Kind:

@@ -135,6 +135,8 @@ def _options(target: Target, *, whole: bool) -> ort.SessionOptions:
     options.enable_mem_pattern = False
     # Spinning threads take a core from the other slots' runs (onnxruntime issue 17011).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if target.unsaturated:
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if whole:
         options.add_session_config_entry(_ONLY_WHOLE, "1")
     return options

@@ -12,6 +12,7 @@ from shortlist.server import choice, cores, speed
 from shortlist.server.bundle import Bundle, File, Manifest, Source, Variant
 from shortlist.server.choice import AUTO, Timings, choose
 from shortlist.server.errors import BundleError
+from shortlist.server.settings import Provider
 from shortlist.server.speed import Run
 
 ELSEWHERE = "another processor"
@@ -96,14 +97,23 @@ def test_a_failing_variant_runs_by_name_with_a_warning(tmp_path: Path, caplog: p
     assert record.getMessage() == f"int8 of {one.path} failed its gate: top10_overlap 0.9000 is below 0.98"
 
 
-@pytest.mark.parametrize(("name", "warned"), [("int8-token", True), ("fp32", False)])
+@pytest.mark.parametrize(
+    ("name", "provider", "warned"),
+    [("int8-token", "openvino", True), ("int8-token", "cpu", False), ("fp32", "openvino", False)],
+)
 def test_a_verdict_from_a_processor_with_vnni(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, *, warned: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    provider: Provider,
+    *,
+    warned: bool,
 ):
-    """Where export's processor had VNNI and this one has not, int8 is a warning and fp32 is none."""
-    monkeypatch.setattr(cores, "processor", lambda: "An older one avx2 avx512f")
+    """Where export's processor had VNNI and this one has not, int8 is a warning, but where sums are made wider."""
+    monkeypatch.setattr(cores, "saturates", lambda: True)
     one = bundle(tmp_path, THREE, "A newer one avx2 avx512f avx512_vnni")
-    assert choose(one, name, "cpu", (), Timings(tmp_path / "t"), timed_nothing) == name
+    assert choose(one, name, provider, (), Timings(tmp_path / "t"), timed_nothing) == name
     assert ["judged on a processor with VNNI" in record.getMessage() for record in caplog.records] == [True] * warned
 
 

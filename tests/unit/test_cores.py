@@ -48,6 +48,22 @@ def test_what_a_core_can_do(tmp_path: Path):
     assert cores.flags(tmp_path / "nothing") == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("flags\t\t: fpu sse2 avx2", True),
+        ("flags\t\t: sse2 avx512f avx512_vnni", False),
+        ("flags\t\t: sse2 avx2 avx_vnni", False),
+        ("Features\t: fp asimd asimddp", False),
+    ],
+)
+def test_where_int8_saturates(tmp_path: Path, flags: str, *, expected: bool):
+    """Sums of int8 products saturate on x86 without VNNI, and on no other processor."""
+    path = tmp_path / "cpuinfo"
+    path.write_text(f"processor\t: 0\n{flags}\n")
+    assert cores.saturates(path) == expected
+
+
 X86 = """\
 processor\t: 0
 vendor_id\t: GenuineIntel

@@ -10,6 +10,13 @@ Floats = NDArray[np.float32]
 ROWS, WIDTH, COLUMNS = 600, 96, 24  # more rows of weights than one block of the algorithm
 
 
+@pytest.fixture(params=(127, 64), autouse=True)
+def largest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run each test with weights of 8 bits, and of 7, whatever this processor takes."""
+    monkeypatch.setattr(rounding, "LARGEST", request.param)
+    return int(request.param)
+
+
 def drawn() -> tuple[np.random.Generator, Floats]:
     """Return dice, and weights float32 [width, columns]."""
     dice = np.random.default_rng(0)
@@ -27,29 +34,29 @@ def change(inputs: Floats, weight: Floats, rounded: NDArray[np.int8]) -> float:
     return float(((inputs @ (rounded * rounding.scales(weight)) - inputs @ weight) ** 2).mean())
 
 
-def test_scales_bring_a_columns_largest_weight_to_127():
+def test_scales_bring_a_columns_largest_weight_to_the_end(largest: int):
     """There is one scale a column, and a column of zeros has one that can be divided by."""
-    weight = np.array([[1.0, -254.0, 0.0], [-0.5, 3.0, 0.0]], np.float32)
+    weight = np.array([[1.0, -2 * largest, 0.0], [-0.25, 6.0, 0.0]], np.float32)
     found = rounding.scales(weight)
-    np.testing.assert_allclose([1 / 127, 2], found[:2], rtol=1e-6)
+    np.testing.assert_allclose([1 / largest, 2], found[:2], rtol=1e-6)
     assert found[2] > 0
-    np.testing.assert_array_equal([[127, -127, 0], [-64, 2, 0]], rounding.nearest(weight, found))
+    np.testing.assert_array_equal([[largest, -largest, 0], [-largest // 4, 3, 0]], rounding.nearest(weight, found))
 
 
-def test_nearest_is_within_half_a_step():
+def test_nearest_is_within_half_a_step(largest: int):
     """No weight moves by more than half a step, and all of them fit int8 without its lowest value."""
     _, weight = drawn()
     scale = rounding.scales(weight)
     found = rounding.nearest(weight, scale)
     assert found.dtype == np.int8
-    assert np.abs(found.astype(np.int16)).max() == 127
+    assert np.abs(found.astype(np.int16)).max() == largest
     assert (np.abs(found * scale - weight) <= scale * 0.5001).all()
 
 
-def test_nearest_clips_what_a_smaller_scale_cannot_hold():
-    """Weights beyond 127 steps become 127, rather than wrapping around."""
+def test_nearest_clips_what_a_smaller_scale_cannot_hold(largest: int):
+    """Weights beyond the last step become it, rather than wrapping around."""
     weight = np.array([[1.0], [-1.0]], np.float32)
-    assert rounding.nearest(weight, np.array([0.001], np.float32)).tolist() == [[127], [-127]]
+    assert rounding.nearest(weight, np.array([0.001], np.float32)).tolist() == [[largest], [-largest]]
 
 
 def test_compensated_changes_the_product_less_where_inputs_go_together():
@@ -60,7 +67,7 @@ def test_compensated_changes_the_product_less_where_inputs_go_together():
     found = rounding.compensated(inputs, weight, scale)
     assert found.shape == weight.shape
     assert found.dtype == np.int8
-    assert np.abs(found.astype(np.int16)).max() <= 127
+    assert np.abs(found.astype(np.int16)).max() <= rounding.LARGEST
     assert change(inputs, weight, found) < 0.5 * change(inputs, weight, rounding.nearest(weight, scale))
 
 
@@ -97,7 +104,7 @@ def test_compensated_takes_fewer_rows_than_there_are_weights():
     inputs = correlated(dice, WIDTH // 4)
     scale = rounding.scales(weight)
     found = rounding.compensated(inputs, weight, scale)
-    assert np.abs(found.astype(np.int16)).max() <= 127
+    assert np.abs(found.astype(np.int16)).max() <= rounding.LARGEST
     assert change(inputs, weight, found) < change(inputs, weight, rounding.nearest(weight, scale))
 
 

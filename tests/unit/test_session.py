@@ -1,9 +1,13 @@
 """A session's run with bound inputs and output, as on GPUs, on the device that every machine has."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, save
+from onnx import TensorProto, helper, numpy_helper, save
 
+from shortlist.export import rounding
+from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
 from shortlist.server.providers import Target
 from shortlist.server.session import Session
@@ -48,3 +52,33 @@ def test_bf16_where_it_cannot_be(graph):
     """A variant that is fp32's graph run in bf16 is refused on a provider without it, never run in fp32."""
     with pytest.raises(ProviderError, match=r"doubled\.onnx cannot run in bf16: provider cpu does not .*-variant"):
         Session(graph, Target("cpu", "bf16"), ("input_ids",), Shapes(16))
+
+
+def sums(folder: Path, weight: int, *, unsaturated: bool = False) -> float:
+    """Return what a product of the largest activations with weights that are all the same is, over its true value."""
+    depth, columns = 64, 32
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["bytes"], to=TensorProto.UINT8),
+        helper.make_node("MatMulInteger", ["bytes", "weight"], ["sums"]),
+        helper.make_node("Cast", ["sums"], ["logit"], to=TensorProto.FLOAT),
+    ]
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [None, depth])
+    logit = helper.make_tensor_value_info("logit", TensorProto.FLOAT, [None, columns])
+    constant = numpy_helper.from_array(np.full((depth, columns), weight, np.int8), "weight")
+    graph = helper.make_graph(nodes, "int8", [ids], [logit], [constant])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), folder / "int8.onnx")
+    session = Session(folder / "int8.onnx", Target(unsaturated=unsaturated), ("input_ids",), Shapes(16))
+    found = session.run("logit", {"input_ids": np.full((8, depth), 255, np.int64)})
+    assert (found == found[0, 0]).all()
+    return float(found[0, 0]) / (255 * weight * depth)
+
+
+def test_int8_sums_that_would_saturate(tmp_path: Path):
+    """Asked for, sums of the largest int8 products are exact on any processor; else they are where none saturate."""
+    assert sums(tmp_path, 127, unsaturated=True) == 1
+    assert (sums(tmp_path, 127) < 1) == cores.saturates()
+
+
+def test_exported_weights_do_not_saturate(tmp_path: Path):
+    """The largest weight that export gives on this processor leaves the sums exact."""
+    assert sums(tmp_path, rounding.LARGEST) == 1
