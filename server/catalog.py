@@ -83,7 +83,7 @@ class Catalog:
         except KeyError:
             there = ", ".join(sorted(self._collections)[:10]) or "none yet"
             raise UnknownCollection(
-                f"collection: there is none named {shown(name)} (there are: {there}); create it first"
+                f"collection: there is none named {shown(name)} (there are: {there}); name one of these, or create it"
             ) from None
 
     def collections(self) -> list[Collection]:

@@ -3,18 +3,16 @@
 Field names in errors are the proto's.
 """
 
-import json
 from collections.abc import Mapping
 from typing import TypeVar
 
-from google.protobuf import json_format
-from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shortlist.proto import retrieval_pb2 as pb
+from shortlist.server import metadata
 from shortlist.server.bundle import Kind
 from shortlist.server.collection import Collection
-from shortlist.server.documents import Document, canonical
+from shortlist.server.documents import Document
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.graph import Running
 from shortlist.server.limits import Limits
@@ -76,25 +74,16 @@ def document(message: pb.Document, place: int) -> Document:
     """Return the document at a place of a request.
 
     Raises:
-        InvalidRequest: its metadata is not JSON.
+        InvalidRequest: its metadata is not JSON, or nests too deep.
     """
-    metadata = ""
-    if message.HasField("metadata"):
-        try:
-            metadata = canonical(json_format.MessageToDict(message.metadata))
-        except (ValueError, json_format.SerializeToJsonError) as error:
-            raise InvalidRequest(
-                f"documents[{place}].metadata",
-                str(error),
-                "it must be a JSON object, with finite numbers",
-                "leave such values out, or send them as text",
-            ) from error
-    return Document(message.id, message.text, message.title, metadata)
+    given = message.HasField("metadata")
+    stored = metadata.stored(f"documents[{place}].metadata", message.metadata) if given else ""
+    return Document(message.id, message.text, message.title, stored)
 
 
 def document_message(plain: Document) -> pb.Document:
     """Return a document as a message, whole."""
-    return pb.Document(id=plain.id, text=plain.text, title=plain.title, metadata=_struct(plain.metadata))
+    return pb.Document(id=plain.id, text=plain.text, title=plain.title, metadata=metadata.message(plain.metadata))
 
 
 def collection_message(plain: Collection) -> pb.Collection:
@@ -203,13 +192,5 @@ def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:
         rank=hit.rank,
         title=plain.title if request.include_text else "",
         text=plain.text if request.include_text else "",
-        metadata=_struct(plain.metadata) if request.include_metadata else None,
+        metadata=metadata.message(plain.metadata) if request.include_metadata else None,
     )
-
-
-def _struct(metadata: str) -> Struct | None:
-    if not metadata:
-        return None
-    message = Struct()
-    message.update(json.loads(metadata))
-    return message

@@ -93,13 +93,8 @@ class Retrieval(pb_grpc.RetrievalServicer):
         self._limits.ids(request.ids)
         collection = self._catalog.get(request.collection)
         sizes = await asyncio.to_thread(collection.sizes, list(request.ids))
-        if (size := sum(sizes.get(name, 0) for name in request.ids)) > _MOST_ANSWER_BYTES:
-            raise InvalidRequest(
-                "ids",
-                f"{len(request.ids)} documents of {size:,} bytes",
-                f"an answer holds {_MOST_ANSWER_BYTES:,}",
-                "ask for fewer at once",
-            )
+        size = sum(sizes.get(name, 0) for name in request.ids)
+        _check_answer("ids", len(request.ids), size, "ask for fewer at once")
         found = await asyncio.to_thread(collection.get, list(request.ids))
         if missing := [name for name in request.ids if name not in found]:
             raise UnknownDocument(
@@ -131,6 +126,9 @@ class Retrieval(pb_grpc.RetrievalServicer):
             blend=request.blend if request.HasField("blend") else None,
         )
         found = await self._pipeline.search(query)
+        if request.include_text:
+            size = sum(len(hit.document.content.encode()) for hit in found.hits)
+            _check_answer("top_k", len(found.hits), size, "ask for fewer hits, or without include_text")
         return convert.search_response(found, request, time.perf_counter() - began)
 
 
@@ -194,6 +192,13 @@ def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeRespons
         slots=slots,
         threads=threads,
     )
+
+
+def _check_answer(field: str, documents: int, size: int, remedy: str) -> None:
+    """Refuse an answer that no client would take, rather than make it."""
+    if size > _MOST_ANSWER_BYTES:
+        value, limit = f"{documents} documents of {size:,} bytes", f"an answer holds {_MOST_ANSWER_BYTES:,}"
+        raise InvalidRequest(field, value, limit, remedy)
 
 
 def _page_token(token: str) -> int:

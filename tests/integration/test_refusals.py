@@ -31,6 +31,16 @@ def documents(*entries: pb.Document) -> pb.UpsertRequest:
     return pb.UpsertRequest(collection="refusals", documents=entries)
 
 
+def nested(lists: int) -> pb.Document:
+    """Return a document whose metadata holds so many lists in each other, in an object in an object."""
+    value: object = []
+    for _ in range(lists - 1):
+        value = [value]
+    document = pb.Document(id="a", text="b")
+    document.metadata.update({"deep": {"lists": value}})
+    return document
+
+
 def with_metadata(number: float) -> pb.Document:
     """Return a document with a number in its metadata."""
     document = pb.Document(id="a", text="b")
@@ -64,8 +74,10 @@ CASES = [
         "documents[1].id: got 'a', but documents[0]",
     ),
     ("Upsert", documents(pb.Document(id="a", text="x" * (1 << 20) + "x")), INVALID, "documents[0].text: got"),
-    ("Upsert", documents(with_metadata(float("nan"))), INVALID, "documents[0].metadata: got"),
-    ("Upsert", documents(with_metadata(float("inf"))), INVALID, "documents[0].metadata: got"),
+    ("Upsert", documents(with_metadata(float("nan"))), INVALID, "metadata['deep']['number']: got nan, but JSON"),
+    ("Upsert", documents(with_metadata(float("inf"))), INVALID, "metadata['deep']['number']: got inf, but JSON"),
+    ("Upsert", documents(nested(31)), INVALID, "documents[0].metadata: got '33 levels', but it nests 32 levels deep"),
+    ("DropCollection", pb.DropCollectionRequest(name="nope"), NOT_FOUND, "name one of these, or create it"),
     ("Upsert", pb.UpsertRequest(collection="nope", documents=[pb.Document(id="a", text="b")]), NOT_FOUND, "'nope'"),
     ("Delete", pb.DeleteRequest(collection="refusals"), INVALID, "ids: got []"),
     ("Delete", pb.DeleteRequest(collection="nope", ids=["a"]), NOT_FOUND, "'nope'"),
@@ -146,6 +158,24 @@ def test_an_answer_over_the_size_limit(channel, collection: str):
     assert "but an answer holds 62,914,560; ask for fewer at once" in refused.value.details()
     assert len(stub.Get(pb.GetRequest(collection=collection, ids=["large"]), timeout=20).documents) == 1
     stub.Delete(pb.DeleteRequest(collection=collection, ids=["large"]), timeout=20)
+
+
+def test_hits_over_the_size_limit(channel, collection: str):
+    """Hits whose texts are too large for one message are refused, and come without their texts."""
+    stub = RetrievalStub(channel)
+    names = [f"large {number}" for number in range(62)]
+    for start in (0, 31):
+        given = [pb.Document(id=name, text=f"{name} " * 116_000) for name in names[start : start + 31]]
+        stub.Upsert(documents(*given), timeout=60)
+    asked = pb.SearchRequest(collection=collection, query="large", mode=pb.MODE_DENSE, top_k=100)
+    bare = stub.Search(asked, timeout=20)
+    asked.include_text = True
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.Search(asked, timeout=20)
+    assert len(bare.hits) >= len(names)
+    assert refused.value.code() is INVALID
+    assert "an answer holds 62,914,560; ask for fewer hits, or without include_text" in refused.value.details()
+    stub.Delete(pb.DeleteRequest(collection=collection, ids=names), timeout=20)
 
 
 def test_the_largest_values_pass(channel, collection: str):
