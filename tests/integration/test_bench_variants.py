@@ -28,6 +28,29 @@ def test_every_variant_is_timed(tiny, files, kind, monkeypatch, capsys):
     assert set(found) == {"fp32", "int8", "int8-weight", "int8-token"}
     assert (found["fp32"]["speed"], found["fp32"]["kept"]) == (1.0, 1.0)
     assert all(one["texts_per_s"] > 0 for one in found.values())
+    assert all(one["change"] == 0 for one in found.values())
+
+
+def test_both_models_in_one_run(tiny, files, monkeypatch, capsys):
+    """A reranker and an embedder are measured by one command, each against its own fp32."""
+    given = ["--reranker", str(tiny.reranker), "--candidates", str(files / "lists.json"), "--rounds", "1"]
+    given += ["--embedder", str(tiny.embedder), "--corpus", str(files / "corpus.jsonl")]
+    monkeypatch.setattr("sys.argv", ["variants", *given])
+    assert variants.main() == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [one["model"] for one in found if one["variant"] == "fp32"] == ["reranker", "embedder"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [((), "give --reranker, --embedder or both"), (("--providers", "cpu,gpu"), "'gpu' is none of cpu, openvino")],
+)
+def test_what_cannot_be_measured(monkeypatch, capsys, given, told):
+    """No bundle, or a provider that there is not, ends the command with the remedy."""
+    monkeypatch.setattr("sys.argv", ["variants", *given])
+    with pytest.raises(SystemExit, match="2"):
+        variants.main()
+    assert told in capsys.readouterr().err
 
 
 def test_a_bundle_of_the_other_kind_is_named(tiny, files, monkeypatch, capsys):
