@@ -141,8 +141,20 @@ class Part:
         return [self.job.items[place] for place in self.places]
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Be what a slot ran last: kernels that are compiled for a shape run the same one again a little faster."""
+
+    model: Model
+    length: int
+
+
 def take(
-    lanes: Sequence[Sequence[Job]], served_at: Sequence[float], now: float, ageing_s: float = AGEING_S
+    lanes: Sequence[Sequence[Job]],
+    served_at: Sequence[float],
+    now: float,
+    last: Shape | None = None,
+    ageing_s: float = AGEING_S,
 ) -> tuple[Part, ...]:
     """Decide the next run.
 
@@ -150,23 +162,28 @@ def take(
         lanes: the waiting jobs by lane, most urgent lane first; each job has an item that waits.
         served_at: when each lane got its last run, in seconds.
         now: a time of the same clock, which is that of the jobs' deadlines.
+        last: what the slot ran before.
         ageing_s: the wait that makes a lane one step more urgent.
 
     Returns:
         Parts of jobs of one lane and one model, to be run together; empty if nothing waits. The first waiting item
-        of the first job, and with it what its model's shapes let share its run. A job in a hurry keeps its order.
+        of the first job, or where shapes are compiled its first of the last run's shape, and with it what its
+        model's shapes let share its run. A job in a hurry keeps its order.
     """
     filled = [rank for rank, jobs in enumerate(lanes) if jobs]
     if not filled:
         return ()
     jobs = lanes[min(filled, key=lambda rank: rank - (now - served_at[rank]) / ageing_s)]
     first, shapes = jobs[0], jobs[0].model.shapes
-    place = first.waiting[0]
     if shapes.mixed:
         return _mixed([job for job in jobs if job.model is first.model], shapes)
-    if shapes.most(first.lengths[place]) == 1 or first.in_a_hurry(now):
+    place, hurry = first.waiting[0], first.in_a_hurry(now)
+    if shapes.bucketed and not hurry and last is not None and last.model is first.model:
+        place = next((each for each in first.waiting[:_AHEAD] if first.lengths[each] == last.length), place)
+    length = first.lengths[place]
+    if shapes.most(length) == 1 or hurry:
         return (Part(first, [place]),)
-    return _alike([job for job in jobs if job.model is first.model], shapes)
+    return _alike([job for job in jobs if job.model is first.model], shapes, length)
 
 
 def _mixed(jobs: Sequence[Job], shapes: Shapes) -> tuple[Part, ...]:
@@ -187,9 +204,8 @@ def _mixed(jobs: Sequence[Job], shapes: Shapes) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _alike(jobs: Sequence[Job], shapes: Shapes) -> tuple[Part, ...]:
-    """Take the first item, and the next ones that are run at its length."""
-    length = jobs[0].lengths[jobs[0].waiting[0]]
+def _alike(jobs: Sequence[Job], shapes: Shapes, length: int) -> tuple[Part, ...]:
+    """Take the first items that are run at a length."""
     most, ahead = shapes.most(length), _AHEAD
     found: list[tuple[Job, list[int]]] = []
     count = 0

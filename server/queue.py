@@ -7,7 +7,7 @@ the scheduler's lock guards it, and the caller says what time it is.
 import bisect
 from collections.abc import Iterable, Sequence
 
-from shortlist.server.lanes import Job, Lane, Part, take
+from shortlist.server.lanes import Job, Lane, Part, Shape, take
 from shortlist.server.tokens import Encoded
 
 
@@ -56,9 +56,9 @@ class Queue:
         if waits:
             self._insert(job, now)
 
-    def take(self, now: float) -> tuple[Part, ...]:
-        """Say what runs next; `begin` takes it off."""
-        return take(self.lanes, self._served_at, now)
+    def take(self, now: float, last: Shape | None) -> tuple[Part, ...]:
+        """Say what a slot that ran `last` runs next; `begin` takes it off."""
+        return take(self.lanes, self._served_at, now, last)
 
     def begin(self, part: Part, now: float) -> int:
         """Take a part off its job, and the job off its lane if nothing of it waits any more; return its tokens."""

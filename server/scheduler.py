@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
-from shortlist.server.lanes import Job, Lane, Model, Outcome, Part
+from shortlist.server.lanes import Job, Lane, Model, Outcome, Part, Shape
 from shortlist.server.queue import Queue
 from shortlist.server.tokens import Encoded
 
@@ -187,23 +187,25 @@ class Scheduler:
         return round(backlog_ms * random.uniform(1, 2))  # noqa: S311 (spreads callers, hides nothing)
 
     def _work(self) -> None:
+        last: Shape | None = None
         while True:
             with self._changed:
-                while not (parts := self._next_run()):
+                while not (parts := self._next_run(last)):
                     if self._stopping:
                         return
                     self._changed.wait()
                 self._running += 1
                 began_s = self.clock()
+                last = Shape(parts[0].job.model, parts[0].job.lengths[parts[0].places[0]])
             self._run(parts)
             with self._changed:
                 self._running -= 1
                 self._busy_s += self.clock() - began_s
 
-    def _next_run(self) -> tuple[Part, ...]:
+    def _next_run(self, last: Shape | None) -> tuple[Part, ...]:
         """Take the most urgent run off its lane; the lock is held."""
         now = self.clock()
-        while parts := self._queue.take(now):
+        while parts := self._queue.take(now, last):
             first = parts[0]
             model, item = first.job.model, first.items[0]
             lengths = [len(each) for part in parts for each in part.items]

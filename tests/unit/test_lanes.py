@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.server.lanes import AGEING_S, Job, Lane, Part, take
+from shortlist.server.lanes import AGEING_S, Job, Lane, Part, Shape, take
 from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded
 
@@ -49,6 +49,24 @@ def padded_tokens(parts: Sequence[Part]) -> int:
 
 
 jobs_of_one_lane = st.lists(st.lists(st.integers(1, 64), min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+def test_a_slot_goes_on_with_its_last_shape():
+    """Where shapes are compiled, a slot takes the first job's items of the shape that it ran last, if there are any."""
+    model, other = Model(96, bucketed=True), Model(96, bucketed=True)
+    waiting = job(Lane.RERANK, model, [8, 30, 12, 31])
+    assert take([[], [waiting], []], FRESH, NOW, Shape(model, 32)) == (Part(waiting, [1, 3]),)
+    for last in (None, Shape(model, 48), Shape(other, 32)):
+        assert take([[], [waiting], []], FRESH, NOW, last) == (Part(waiting, [0, 2]),)
+
+
+def test_the_last_shape_is_no_reason_to_leave_an_order():
+    """A job in a hurry, and one whose shapes cost nothing, begin with their first item."""
+    compiled, plain = Model(96, bucketed=True), Model(96)
+    hurried = job(Lane.RERANK, compiled, [8, 30], deadline=0.02)
+    assert take([[], [hurried], []], FRESH, NOW, Shape(compiled, 32)) == (Part(hurried, [0]),)
+    free = job(Lane.RERANK, plain, [8, 30])
+    assert take([[], [free], []], FRESH, NOW, Shape(plain, 30)) == (Part(free, [0]),)
 
 
 def test_nothing_waits():
