@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from scripted import Scripted, serving
 
 from shortlist.bench import local
 from shortlist.client import Client
@@ -115,3 +116,10 @@ def _shared(path: str) -> Path:
     if not found.exists():
         pytest.skip(f"{path} is not beside the checkout (in ../shared)")
     return found
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    """Run a server that answers as the test tells it to."""
+    with serving() as running:
+        yield running

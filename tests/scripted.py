@@ -1,0 +1,79 @@
+"""A gRPC server that answers as a test tells it to, and remembers what it was asked."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import grpc
+
+from shortlist.proto import retrieval_pb2 as pb
+
+SERVICES = pb.DESCRIPTOR.services_by_name
+RESPONSES = {
+    method.name: getattr(pb, method.output_type.name) for service in SERVICES.values() for method in service.methods
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is an error."""
+
+    code: grpc.StatusCode
+    details: str = "the server's words"
+    trailers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Scripted:
+    """A server that gives the answers it was told, and remembers what it was asked."""
+
+    address: str = ""
+    answers: dict[str, deque] = field(default_factory=lambda: defaultdict(deque))
+    defaults: dict = field(default_factory=dict)
+    requests: list = field(default_factory=list)
+    deadlines_s: list = field(default_factory=list)
+
+    def answer(self, method, request, context):
+        """Give a method's next answer, or its default, or an empty one."""
+        self.requests.append((method, request))
+        self.deadlines_s.append(context.time_remaining())
+        answer = self.answers[method].popleft() if self.answers[method] else self.defaults.get(method)
+        if callable(answer):
+            answer = answer(request)
+        if isinstance(answer, Refusal):
+            context.set_trailing_metadata(answer.trailers)
+            context.abort(answer.code, answer.details)
+        return answer or RESPONSES[method]()
+
+    def asked(self, method):
+        """Return the requests of one method."""
+        return [request for name, request in self.requests if name == method]
+
+
+@contextmanager
+def serving() -> Iterator[Scripted]:
+    """Run a scripted server on a free port."""
+    script = Scripted()
+
+    def handler(service, method):
+        request = getattr(pb, method.input_type.name)
+        return f"/{service.full_name}/{method.name}", grpc.unary_unary_rpc_method_handler(
+            lambda request, context: script.answer(method.name, request, context),
+            request_deserializer=request.FromString,
+            response_serializer=lambda response: response.SerializeToString(),
+        )
+
+    handlers = dict(handler(service, method) for service in SERVICES.values() for method in service.methods)
+
+    class Handlers(grpc.GenericRpcHandler):
+        def service(self, details):
+            return handlers.get(details.method)
+
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
+    server.add_generic_rpc_handlers([Handlers()])
+    script.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield script
+    server.stop(None).wait()
