@@ -14,6 +14,7 @@ from shortlist.server.settings import Provider
 
 _MOST_KEPT = 0.25  # of all products; beyond it the variant has little left to win
 _FIRST_STEPS = 4  # products that are left out one by one; then an eighth more each time
+_PROGRESS_EVERY = 8  # products: some ten seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,7 @@ def fewest_in_fp32(
             return whole[-1]
         progress(f"      Tried {quantizer.precision}: {whole[-1].judged.missed}; going on more carefully")
     quantizer = quantizers[-1]
-    progress("      Looking for the products that lose most")
-    worst = _worst(quantizer, gate, provider, scratch)
+    worst = _worst(quantizer, gate, provider, scratch, progress)
     for count in _counts(len(worst)):
         left_out = worst[:count]
         quantizer.write(target, {product.name for product in left_out})
@@ -62,17 +62,22 @@ def fewest_in_fp32(
             labels = ", ".join(product.label for product in left_out)
             progress(f"      Passes with {count} of {len(worst)} products in fp32: {labels}")
             return Kept(f"{quantizer.precision}; fp32: {labels}", judged)
+        progress(f"      Tried {count} of {len(worst)} products in fp32: {judged.missed}")
     progress(f"      No {_counts(len(worst))[-1]} products left in fp32 make it pass")
     quantizers[0].write(target)
     return whole[0]
 
 
-def _worst(quantizer: Fitted, gate: Gate, provider: Provider, scratch: Path) -> list[Product]:
+def _worst(
+    quantizer: Fitted, gate: Gate, provider: Provider, scratch: Path, progress: Callable[[str], None]
+) -> list[Product]:
     """Return the products, the one that changes the results most when it alone is quantized first."""
     trial = scratch / "one.onnx"
     everything = {product.name for product in quantizer.products}
-    changes = {}
+    changes: dict[str, float] = {}
     for product in quantizer.products:
+        if len(changes) % _PROGRESS_EVERY == 0:
+            progress(f"      Looking for the products that lose most: {len(changes)} of {len(everything)} tried")
         quantizer.write(trial, everything - {product.name})
         changes[product.name] = gate.change(trial, provider)
     return sorted(quantizer.products, key=lambda product: -changes[product.name])

@@ -645,7 +645,7 @@ class SearchRequest(_message.Message):
     mode: Global___Mode.ValueType
     """Default MODE_AUTO."""
     include_text: _builtins.bool
-    """True: hits carry title and text."""
+    """True: hits carry title and text. Hits of more than 60 MiB together are INVALID_ARGUMENT."""
     include_metadata: _builtins.bool
     """True: hits carry metadata."""
     blend: _builtins.float

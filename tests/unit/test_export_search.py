@@ -120,7 +120,8 @@ def test_the_worst_are_left_out_first(setup: Setup, worst: list[tuple[str, str]]
     assert said == [
         f"      Tried {NONE}: too much in int8; going on more carefully",
         f"      Tried {TOKENS}: too much in int8; going on more carefully",
-        "      Looking for the products that lose most",
+        f"      Looking for the products that lose most: 0 of {len(worst)} tried",
+        *(f"      Tried {left} of {len(worst)} products in fp32: too much in int8" for left in range(1, count)),
         f"      Passes with {count} of {len(worst)} products in fp32: {labels}",
     ]
 

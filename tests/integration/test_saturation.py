@@ -1,0 +1,28 @@
+"""A bundle from a processor whose int8 sums do not saturate, on one where they would."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from shortlist.server import bundle, cores
+from shortlist.server.graph import Graph
+from shortlist.server.providers import Target
+from shortlist.server.tokens import Tokenizer
+
+TEXTS = ["one", "a few more words than that", "the quick brown fox jumps over the lazy dog " * 3]
+
+
+@pytest.mark.parametrize("variant", ["int8", "int8-token"])
+@pytest.mark.parametrize(("made_on", "here"), [("vnni", True), ("vnni", False), ("avx2", True)])
+def test_sums_are_made_wider_where_they_would_saturate(tiny, monkeypatch, made_on: str, variant: str, *, here: bool):
+    """They are for a bundle of 8-bit weights alone, and sums that fit come out the same to the last bit."""
+    found = bundle.load(tiny.reranker)
+    items = Tokenizer(found).encode(TEXTS)
+    plain = Graph(found, variant, Target(), 0)
+    manifest = dataclasses.replace(found.manifest, processor=f"another one avx512_{made_on}")
+    monkeypatch.setattr(cores, "saturates", lambda: here)
+    loaded = Graph(dataclasses.replace(found, manifest=manifest), variant, Target(), 0)
+    assert loaded._target.unsaturated == (made_on == "vnni" and here)
+    for item in items:
+        np.testing.assert_array_equal(plain.run([item]), loaded.run([item]))
