@@ -52,7 +52,7 @@ jobs_of_one_lane = st.lists(st.lists(st.integers(1, 64), min_size=1, max_size=6)
 
 
 def test_a_slot_goes_on_with_its_last_shape():
-    """Where shapes are compiled, a slot takes the first job's items of the shape that it ran last, if there are any."""
+    """Where shapes are compiled, a slot takes the first job's items of the shape that it ran last."""
     model, other = Model(96, bucketed=True), Model(96, bucketed=True)
     waiting = job(Lane.RERANK, model, [8, 30, 12, 31])
     assert take([[], [waiting], []], FRESH, NOW, Shape(model, 32)) == (Part(waiting, [1, 3]),)
