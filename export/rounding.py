@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shortlist.server import cores
 
-REDUCED = cores.saturates()  # whether weights have 7 bits
+REDUCED = cores.saturates(cores.processor())  # whether weights have 7 bits
 LARGEST = 64 if REDUCED else 127  # weight, in steps
 PRECISION = "int8 with 7-bit weights" if REDUCED else "int8"
 _BLOCK = 64  # rows after which the rest is made up to date at once

@@ -102,8 +102,9 @@ def _doubts(manifest: Manifest, name: str, provider: Provider) -> list[str]:
     if missed := manifest.variants[name].missed:
         found.append(f"failed its gate: {missed}")
     # onnxruntime's own kernels can be told to add up in more bits, see `Target.unsaturated`.
-    if name.startswith("int8") and provider != "cpu" and cores.VNNI in manifest.processor and cores.saturates():
-        found.append("was judged on a processor with VNNI; this one has none, so int8 may lose more: export it here")
+    saturating = cores.saturates(cores.processor()) and not cores.saturates(manifest.processor)
+    if name.startswith("int8") and provider != "cpu" and saturating:
+        found.append("was judged where sums of int8 products do not saturate; here they do, so export it here")
     return found
 
 

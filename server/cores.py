@@ -10,7 +10,6 @@ from pathlib import Path
 _CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
 _CGROUP_V1 = Path("/sys/fs/cgroup/cpu")
 _CPUINFO = Path("/proc/cpuinfo")
-VNNI = "vnni"  # is in the name of every instruction set that adds int8 products up in 32 bits
 # The instructions that decide which variant is fastest: int8 and bfloat16 products, and how wide a register is.
 _FLAGS = (
     *("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
@@ -35,15 +34,6 @@ def flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
     return frozenset(next(named, "").split())
 
 
-def saturates(cpuinfo: Path = _CPUINFO) -> bool:
-    """Return whether sums of int8 products saturate: x86 adds pairs in 16 bits where it has no VNNI.
-
-    A byte of 0 to 255 times one of -128 to 127, twice, is more than 16 bits hold (onnxruntime issues 6004, 14642).
-    """
-    found = flags(cpuinfo)
-    return "sse2" in found and not any(VNNI in flag for flag in found)
-
-
 def _quota(cgroup_v2: Path, cgroup_v1: Path) -> float | None:
     """Return the cores that the cgroup's CPU time is worth, or None where it is unbounded."""
     try:
@@ -62,6 +52,15 @@ def processor(cpu_info: Path = _CPUINFO) -> str:
     told = _told(cpu_info)
     flags = (told.get("flags") or told.get("Features") or "").split()
     return " ".join([model_name(cpu_info), *(flag for flag in _FLAGS if flag in flags)])
+
+
+def saturates(processor: str) -> bool:
+    """Return whether sums of int8 products saturate on a processor, as `processor` names it.
+
+    x86 adds pairs of them in 16 bits where it has no VNNI (onnxruntime issues 6004, 14642), and a byte of 0 to 255
+    times one of -128 to 127, twice, is more. x86 from before AVX2 is not told from others.
+    """
+    return "avx" in processor and "vnni" not in processor
 
 
 def model_name(cpu_info: Path = _CPUINFO) -> str:

@@ -74,8 +74,8 @@ class Graph:
         )
         # Engines know nothing of weights: one folder for each set of them.
         folder = target.engines / manifest.fingerprint(variant)[:_DIGITS]
-        # Weights of 8 bits, from where nothing saturates; export gives them 7 where it does.
-        unsaturated = cores.VNNI in manifest.processor and cores.saturates()
+        # Export makes weights of 8 bits where nothing saturates, and of 7 where it does.
+        unsaturated = cores.saturates(cores.processor()) and not cores.saturates(manifest.processor)
         self._target = dataclasses.replace(
             target, precision=described.precision, unsaturated=unsaturated, engines=folder
         )
