@@ -12,6 +12,7 @@ import pytest
 from shortlist.bench import local, variants
 from shortlist.client import Client
 from shortlist.export.errors import ExportError
+from shortlist.export.gate import ROUNDING
 from shortlist.server import bundle, choice, providers, speed
 from shortlist.server.graph import Graph
 from shortlist.server.providers import Target
@@ -80,8 +81,8 @@ def test_vectors_are_the_cpu_s(clients: dict[str, Client]):
 
 
 def test_a_score_does_not_depend_on_others(clients: dict[str, Client]):
-    """A document's score is the same to the last bit alone and among others of other lengths."""
-    assert by_index(clients["openvino"]) == alone(clients["openvino"])
+    """A document's score is the same, up to rounding, alone and among others of other lengths."""
+    assert by_index(clients["openvino"]) == pytest.approx(alone(clients["openvino"]), abs=ROUNDING)
 
 
 def test_shapes_are_few_and_results_the_same(tiny):
@@ -134,7 +135,7 @@ def test_int8_static_is_measured_where_it_runs(static: bundle.Bundle):
 def test_a_server_runs_int8_static(
     static: bundle.Bundle, options: list[str], clients: dict[str, Client], tmp_path: Path
 ):
-    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's, the same in a crowd."""
+    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's, the same in a crowd up to rounding."""
     changed = ["--reranker", str(static.path), "--reranker-variant", "int8-static", "--provider", "openvino"]
     with (
         local.serving(*options, *changed, "--data", str(tmp_path)) as address,
@@ -144,7 +145,7 @@ def test_a_server_runs_int8_static(
         assert (described.variant, described.provider) == ("int8-static", "OpenVINOExecutionProvider")
         difference = np.abs(np.subtract(by_index(client), by_index(clients["cpu"])))
         assert 0 < difference.max() < NEAR
-        assert by_index(client) == alone(client)
+        assert by_index(client) == pytest.approx(alone(client), abs=ROUNDING)
 
 
 def test_the_benchmark_holds_it_against_the_cpu_provider(
@@ -153,7 +154,7 @@ def test_the_benchmark_holds_it_against_the_cpu_provider(
     """One command times fp32 on the CPU provider and what OpenVINO runs, with the former as the base."""
     lists = tmp_path / "lists.json"
     lists.write_text(json.dumps([{"query": QUERY, "hits": [{"content": text} for text in DOCUMENTS[:4]]}]))
-    given = ["--reranker", str(static.path), "--candidates", str(lists), "--provider", "openvino", "--rounds", "1"]
+    given = ["--reranker", str(static.path), "--candidates", str(lists), "--providers", "openvino", "--rounds", "1"]
     monkeypatch.setattr("sys.argv", ["variants", *given])
     assert variants.main() == 0
     found = [(one["variant"], one["provider"], one["speed"]) for one in json.loads(lines(capsys)[-1])]
@@ -230,7 +231,7 @@ def test_a_server_runs_bf16(rough: bundle.Bundle, options: list[str], clients: d
         assert (described.variant, described.provider) == ("bf16", "OpenVINOExecutionProvider")
         difference = np.abs(np.subtract(by_index(client), by_index(clients["openvino"])))
         assert TOLERANCE < difference.max() < NEAR
-        assert by_index(client) == alone(client)
+        assert by_index(client) == pytest.approx(alone(client), abs=ROUNDING)
     line = refused([*changed, "--provider", "cpu"], tmp_path)
     assert "cannot run in bf16: provider cpu does not compute in bf16" in line
 
