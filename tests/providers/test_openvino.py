@@ -135,7 +135,7 @@ def test_int8_static_is_measured_where_it_runs(static: bundle.Bundle):
 def test_a_server_runs_int8_static(
     static: bundle.Bundle, options: list[str], clients: dict[str, Client], tmp_path: Path
 ):
-    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's, the same in a crowd up to rounding."""
+    """OpenVINO takes the graph whole, and a server's scores with it are near fp32's, in a crowd too."""
     changed = ["--reranker", str(static.path), "--reranker-variant", "int8-static", "--provider", "openvino"]
     with (
         local.serving(*options, *changed, "--data", str(tmp_path)) as address,
