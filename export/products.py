@@ -11,13 +11,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from shortlist.export import tail
+from shortlist.export import steps, tail
 
 Floats = NDArray[np.float32]
 
 _BIAS = 2  # of an attention's inputs
 _ATTENTION_INPUTS = 4  # data, weight, bias, mask: what QAttention has too
-_LEVELS = 255
 _SMALLEST = 1e-6
 
 
@@ -59,13 +58,13 @@ def normalized(factors: Floats) -> Floats:
 
 def grid(low: float, high: float) -> tuple[np.float32, int]:
     """Return step and zero point of uint8 over a range that holds 0."""
-    step = np.float32(max(high - low, _SMALLEST) / _LEVELS)
-    return step, int(np.clip(round(-low / float(step)), 0, _LEVELS))
+    step = np.float32(max(high - low, _SMALLEST) / steps.ACTIVATION)
+    return step, int(np.clip(round(-low / float(step)), 0, steps.ACTIVATION))
 
 
 def on_grid(values: Floats, step: np.float32, zero: int) -> Floats:
     """Return what uint8 leaves of values."""
-    return np.asarray((np.clip(np.round(values / step) + zero, 0, _LEVELS) - zero) * step, np.float32)
+    return np.asarray((np.clip(np.round(values / step) + zero, 0, steps.ACTIVATION) - zero) * step, np.float32)
 
 
 class Fitted(Protocol):

@@ -13,10 +13,10 @@ import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-from shortlist.export import graphs, rounding
+from shortlist.export import graphs, steps
 from shortlist.export.quiet import quiet
 
-PRECISION = f"{rounding.PRECISION}, dynamic, per channel"
+PRECISION = f"int8{' with 7-bit weights' if steps.REDUCED else ''}, dynamic, per channel"
 
 
 def quantize(source: Path, target: Path, scratch: Path) -> None:
@@ -31,7 +31,7 @@ def quantize(source: Path, target: Path, scratch: Path) -> None:
             op_types_to_quantize=["MatMul", "Attention"],
             per_channel=True,
             weight_type=QuantType.QInt8,
-            reduce_range=rounding.REDUCED,
+            reduce_range=steps.REDUCED,
             use_external_data_format=len(graphs.files(source)) > 1,
             # A fused graph has tensors whose type the quantizer cannot infer.
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},

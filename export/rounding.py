@@ -2,32 +2,26 @@
 
 GPTQ (Frantar, Ashkboos, Hoefler and Alistarh 2022, arXiv:2210.17323): weights are rounded row by row, and what the
 rounding of one row changes is made up for by those that are still to come, as far as their inputs go together.
-
-Where sums of int8 products saturate, weights have 7 bits: 255 x 64, twice, is within 16 bits. Rounding them more
-coarsely loses less than saturation does, and costs no time (docs/benchmarks.md).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server import cores
+from shortlist.export import steps
 
-REDUCED = cores.saturates(cores.processor())  # whether weights have 7 bits
-LARGEST = 64 if REDUCED else 127  # weight, in steps
-PRECISION = "int8 with 7-bit weights" if REDUCED else "int8"
 _BLOCK = 64  # rows after which the rest is made up to date at once
 _DAMPING = 0.01  # of the mean second moment, as in the paper
 
 
 def scales(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return one scale a column, float32 [columns], with which its largest weight becomes `LARGEST`."""
-    result: NDArray[np.float32] = np.maximum(np.abs(weight).max(axis=0), 1e-8) / np.float32(LARGEST)
+    """Return one scale a column, float32 [columns], with which its largest weight becomes `steps.WEIGHT`."""
+    result: NDArray[np.float32] = np.maximum(np.abs(weight).max(axis=0), 1e-8) / np.float32(steps.WEIGHT)
     return result
 
 
 def nearest(weight: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
     """Round each weight to the nearest step."""
-    return np.clip(np.round(weight / scale), -LARGEST, LARGEST).astype(np.int8)
+    return np.clip(np.round(weight / scale), -steps.WEIGHT, steps.WEIGHT).astype(np.int8)
 
 
 def compensated(
@@ -54,7 +48,7 @@ def compensated(
         end = min(start + _BLOCK, len(left))
         errors = np.zeros((end - start, left.shape[1]))
         for row in range(start, end):
-            rounded[row] = np.clip(np.round(left[row] / scale), -LARGEST, LARGEST)
+            rounded[row] = np.clip(np.round(left[row] / scale), -steps.WEIGHT, steps.WEIGHT)
             error = (left[row] - rounded[row] * scale) / factor[row, row]
             errors[row - start] = error
             left[row + 1 : end] -= np.outer(factor[row, row + 1 : end], error)

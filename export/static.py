@@ -25,7 +25,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, version_converter
 
-from shortlist.export import calibration, first_token, graphs, rounding, tail
+from shortlist.export import calibration, first_token, graphs, rounding, steps, tail
 from shortlist.export.products import Floats, Product, Surgery, find, grid, normalized, on_grid
 from shortlist.export.running import Feeds
 
@@ -67,7 +67,7 @@ class StaticQuantizer:
         graphs.save(model, self._source)
         ranks = graphs.ranks(model)
         self.products = [one for one in find(model) if ranks.get(one.data, _TOKENS) == _TOKENS and not one.fused]
-        self.precision = f"{rounding.PRECISION}, fixed scales" if self.products else "fp32, nothing to quantize"
+        self.precision = f"{steps.PRECISION}, fixed scales" if self.products else "fp32, nothing to quantize"
         inputs: dict[str, list[Product]] = {}
         for product in self.products:
             inputs.setdefault(product.data, []).append(product)
@@ -133,8 +133,8 @@ def _replace(
         smooth = surgery.constant(f"{at}/smooth", 1 / scaled.smoothing)
         fixed = [surgery.constant(f"{at}/step", scaled.step), surgery.constant(f"{at}/zero", np.uint8(scaled.zero))]
         smoothed = surgery.add(new, "Mul", [product.data, smooth], f"{at}/smoothed")
-        steps = surgery.add(new, "QuantizeLinear", [smoothed, *fixed], f"{at}/quantized")
-        ready[product.data] = surgery.add(new, "DequantizeLinear", [steps, *fixed], f"{at}/back")
+        quantized = surgery.add(new, "QuantizeLinear", [smoothed, *fixed], f"{at}/quantized")
+        ready[product.data] = surgery.add(new, "DequantizeLinear", [quantized, *fixed], f"{at}/back")
     at = f"{product.name}/int8"
     weight = [
         surgery.constant(f"{at}/weight", fitted.weight),

@@ -22,7 +22,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from shortlist.export import calibration, graphs, rounding, scaling
+from shortlist.export import calibration, graphs, rounding, scaling, steps
 from shortlist.export.errors import ExportError
 from shortlist.export.products import Floats, Product, Surgery, find, grid
 from shortlist.export.running import Feeds
@@ -74,7 +74,7 @@ class Quantizer:
         self.products = fitting.products
         self._scalings = scaling.chosen(self.products, fitting.rows, more_change)
         own = sum(not self._scalings[product.name].fixed for product in self.products)
-        self.precision = f"{rounding.PRECISION}, one scale a token in {own} of {len(self.products)} products"
+        self.precision = f"{steps.PRECISION}, one scale a token in {own} of {len(self.products)} products"
 
     def write(self, target: Path, keep: Collection[str] = ()) -> None:
         """Write the graph; the products named in `keep` stay fp32."""
@@ -131,14 +131,14 @@ class _Surgery(Surgery):
             shrunk = self.add(new, "Reciprocal", [largest], f"{at}/shrunk")
             data = self.add(new, "Mul", [data, shrunk], f"{at}/scaled")
         step, zero = grid(scaled.low, scaled.high)
-        steps = [self.constant(f"{at}/step", step), self.constant(f"{at}/zero", np.uint8(zero))]
-        quantized = self.add(new, "QuantizeLinear", [data, *steps], f"{at}/quantized")
+        fixed = [self.constant(f"{at}/step", step), self.constant(f"{at}/zero", np.uint8(zero))]
+        quantized = self.add(new, "QuantizeLinear", [data, *fixed], f"{at}/quantized")
         weight = self.constant(f"{at}/weight", fitted.weight)
         zeros = self.constant(f"{at}/zeros", np.zeros(len(fitted.scale), np.int8))
         if product.fused:
-            self._attention(new, product, fitted, [quantized, weight, *steps, zeros], folded.get(product.name))
+            self._attention(new, product, fitted, [quantized, weight, *fixed, zeros], folded.get(product.name))
             return
-        inputs = [quantized, weight, steps[0], self.constant(f"{at}/scale", fitted.scale), steps[1], zeros]
+        inputs = [quantized, weight, fixed[0], self.constant(f"{at}/scale", fitted.scale), fixed[1], zeros]
         if fitted.scaling.fixed:
             self._biased(new, product, fitted, inputs)
             return

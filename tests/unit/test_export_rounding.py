@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shortlist.export import rounding
+from shortlist.export import rounding, steps
 
 Floats = NDArray[np.float32]
 ROWS, WIDTH, COLUMNS = 600, 96, 24  # more rows of weights than one block of the algorithm
 
 
-@pytest.fixture(params=(127, 64), autouse=True)
+@pytest.fixture(params=(127, 90), autouse=True)
 def largest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run each test with weights of 8 bits, and of 7, whatever this processor takes."""
-    monkeypatch.setattr(rounding, "LARGEST", request.param)
+    """Run each test with as many steps as there are, and with fewer, whatever this processor takes."""
+    monkeypatch.setattr(steps, "WEIGHT", request.param)
     return int(request.param)
 
 
@@ -36,11 +36,13 @@ def change(inputs: Floats, weight: Floats, rounded: NDArray[np.int8]) -> float:
 
 def test_scales_bring_a_columns_largest_weight_to_the_end(largest: int):
     """There is one scale a column, and a column of zeros has one that can be divided by."""
-    weight = np.array([[1.0, -2 * largest, 0.0], [-0.25, 6.0, 0.0]], np.float32)
+    weight = np.array([[1.0, -2 * largest, 0.0], [-0.5, 4.0, 0.0]], np.float32)
     found = rounding.scales(weight)
     np.testing.assert_allclose([1 / largest, 2], found[:2], rtol=1e-6)
     assert found[2] > 0
-    np.testing.assert_array_equal([[largest, -largest, 0], [-largest // 4, 3, 0]], rounding.nearest(weight, found))
+    np.testing.assert_array_equal(
+        [[largest, -largest, 0], [round(-largest / 2), 2, 0]], rounding.nearest(weight, found)
+    )
 
 
 def test_nearest_is_within_half_a_step(largest: int):
@@ -67,7 +69,7 @@ def test_compensated_changes_the_product_less_where_inputs_go_together():
     found = rounding.compensated(inputs, weight, scale)
     assert found.shape == weight.shape
     assert found.dtype == np.int8
-    assert np.abs(found.astype(np.int16)).max() <= rounding.LARGEST
+    assert np.abs(found.astype(np.int16)).max() <= steps.WEIGHT
     assert change(inputs, weight, found) < 0.5 * change(inputs, weight, rounding.nearest(weight, scale))
 
 
@@ -104,7 +106,7 @@ def test_compensated_takes_fewer_rows_than_there_are_weights():
     inputs = correlated(dice, WIDTH // 4)
     scale = rounding.scales(weight)
     found = rounding.compensated(inputs, weight, scale)
-    assert np.abs(found.astype(np.int16)).max() <= rounding.LARGEST
+    assert np.abs(found.astype(np.int16)).max() <= steps.WEIGHT
     assert change(inputs, weight, found) < change(inputs, weight, rounding.nearest(weight, scale))
 
 

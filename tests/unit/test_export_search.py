@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.export import graphs, products, rounding, search
+from shortlist.export import graphs, products, search, steps
 from shortlist.export.gate import Gate, Judged, Limits, encoded
 from shortlist.export.running import Feeds, feeds
 from shortlist.export.token_scaled import Fitting, Quantizer
@@ -66,8 +66,8 @@ def worst(setup: Setup, tmp_path_factory) -> list[tuple[str, str]]:
     return sorted(changes, key=lambda product: -changes[product])
 
 
-TOKENS = f"{rounding.PRECISION}, one scale a token in 6 of 8 products"  # an attention's input has one for all
-NONE = f"{rounding.PRECISION}, one scale a token in 0 of 8 products"
+TOKENS = f"{steps.PRECISION}, one scale a token in 6 of 8 products"  # an attention's input has one for all
+NONE = f"{steps.PRECISION}, one scale a token in 0 of 8 products"
 
 
 def searched(setup: Setup, gate: Gate, folder: Path) -> tuple[search.Kept, Path, list[str]]:

@@ -10,11 +10,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import graphs as made
-from shortlist.export import first_token, graphs, rounding
+from shortlist.export import first_token, graphs, steps
 from shortlist.export.static import StaticQuantizer
 
 WORDS, WIDTH = 50, 32
-TOLERANCE = 2.5 / rounding.LARGEST  # of the largest value: so many steps are to either side
+TOLERANCE = 2.5 / steps.WEIGHT  # of the largest value: so many steps are to either side
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from shortlist.export import rounding
+from shortlist.export import steps
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
 from shortlist.server.providers import Target
@@ -54,8 +54,8 @@ def test_bf16_where_it_cannot_be(graph):
         Session(graph, Target("cpu", "bf16"), ("input_ids",), Shapes(16))
 
 
-def sums(folder: Path, weight: int, *, unsaturated: bool = False) -> float:
-    """Return what a product of the largest activations with weights that are all the same is, over its true value."""
+def sums(folder: Path, weight: int, activation: int = 255, *, unsaturated: bool = False) -> float:
+    """Return a product of weights that are all the same with such activations, over its true value."""
     depth, columns = 64, 32
     nodes = [
         helper.make_node("Cast", ["input_ids"], ["bytes"], to=TensorProto.UINT8),
@@ -68,9 +68,9 @@ def sums(folder: Path, weight: int, *, unsaturated: bool = False) -> float:
     graph = helper.make_graph(nodes, "int8", [ids], [logit], [constant])
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), folder / "int8.onnx")
     session = Session(folder / "int8.onnx", Target(unsaturated=unsaturated), ("input_ids",), Shapes(16))
-    found = session.run("logit", {"input_ids": np.full((8, depth), 255, np.int64)})
+    found = session.run("logit", {"input_ids": np.full((8, depth), activation, np.int64)})
     assert (found == found[0, 0]).all()
-    return float(found[0, 0]) / (255 * weight * depth)
+    return float(found[0, 0]) / (activation * weight * depth)
 
 
 def test_int8_sums_that_would_saturate(tmp_path: Path):
@@ -79,6 +79,6 @@ def test_int8_sums_that_would_saturate(tmp_path: Path):
     assert (sums(tmp_path, 127) < 1) == cores.saturates(cores.processor())
 
 
-def test_exported_weights_do_not_saturate(tmp_path: Path):
-    """The largest weight that export gives on this processor leaves the sums exact."""
-    assert sums(tmp_path, rounding.LARGEST) == 1
+def test_exported_steps_do_not_saturate(tmp_path: Path):
+    """The largest weights and activations that export gives on this processor leave the sums exact."""
+    assert sums(tmp_path, steps.WEIGHT, steps.ACTIVATION) == 1
