@@ -102,8 +102,7 @@ def _doubts(manifest: Manifest, name: str, provider: Provider) -> list[str]:
     if missed := manifest.variants[name].missed:
         found.append(f"failed its gate: {missed}")
     # onnxruntime's own kernels can be told to add up in more bits, see `Target.unsaturated`.
-    saturating = cores.saturates(cores.processor()) and not cores.saturates(manifest.processor)
-    if name.startswith("int8") and provider != "cpu" and saturating:
+    if name.startswith("int8") and provider != "cpu" and cores.saturates_here(manifest.processor):
         found.append("was judged where sums of int8 products do not saturate; here they do, so export it here")
     return found
 

@@ -63,6 +63,11 @@ def saturates(processor: str) -> bool:
     return "avx" in processor and "vnni" not in processor
 
 
+def saturates_here(made_on: str) -> bool:
+    """Return whether int8 sums saturate on this processor that did not on the one where they were judged."""
+    return saturates(processor()) and not saturates(made_on)
+
+
 def model_name(cpu_info: Path = _CPUINFO) -> str:
     """Return the processor's name alone."""
     return _told(cpu_info).get("model name") or platform.processor() or platform.machine()

@@ -75,7 +75,7 @@ class Graph:
         # Engines know nothing of weights: one folder for each set of them.
         folder = target.engines / manifest.fingerprint(variant)[:_DIGITS]
         # Export takes all of 8 bits where nothing saturates, and less where it does.
-        unsaturated = cores.saturates(cores.processor()) and not cores.saturates(manifest.processor)
+        unsaturated = cores.saturates_here(manifest.processor)
         self._target = dataclasses.replace(
             target, precision=described.precision, unsaturated=unsaturated, engines=folder
         )

@@ -13,7 +13,7 @@ from shortlist.bench import local, variants
 from shortlist.client import Client
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import ROUNDING
-from shortlist.server import bundle, choice, providers, speed
+from shortlist.server import bundle, choice, cores, providers, speed
 from shortlist.server.graph import Graph
 from shortlist.server.providers import Target
 from shortlist.server.tokens import Encoded, Tokenizer
@@ -81,8 +81,8 @@ def test_vectors_are_the_cpu_s(clients: dict[str, Client]):
 
 
 def test_a_score_does_not_depend_on_others(clients: dict[str, Client]):
-    """A document's score is the same, up to rounding, alone and among others of other lengths."""
-    assert by_index(clients["openvino"]) == pytest.approx(alone(clients["openvino"]), abs=ROUNDING)
+    """A document's score is the same to the last bit alone and among others of other lengths."""
+    assert by_index(clients["openvino"]) == alone(clients["openvino"])
 
 
 def test_shapes_are_few_and_results_the_same(tiny):
@@ -145,7 +145,9 @@ def test_a_server_runs_int8_static(
         assert (described.variant, described.provider) == ("int8-static", "OpenVINOExecutionProvider")
         difference = np.abs(np.subtract(by_index(client), by_index(clients["cpu"])))
         assert 0 < difference.max() < NEAR
-        assert by_index(client) == pytest.approx(alone(client), abs=ROUNDING)
+        # Without VNNI its kernels add up in another order in a batch.
+        rounding = ROUNDING if cores.saturates(cores.processor()) else 0
+        assert by_index(client) == pytest.approx(alone(client), abs=rounding)
 
 
 def test_the_benchmark_holds_it_against_the_cpu_provider(
@@ -231,7 +233,7 @@ def test_a_server_runs_bf16(rough: bundle.Bundle, options: list[str], clients: d
         assert (described.variant, described.provider) == ("bf16", "OpenVINOExecutionProvider")
         difference = np.abs(np.subtract(by_index(client), by_index(clients["openvino"])))
         assert TOLERANCE < difference.max() < NEAR
-        assert by_index(client) == pytest.approx(alone(client), abs=ROUNDING)
+        assert by_index(client) == alone(client)
     line = refused([*changed, "--provider", "cpu"], tmp_path)
     assert "cannot run in bf16: provider cpu does not compute in bf16" in line
 
