@@ -1,27 +1,34 @@
 """How many cores this process may really use, and what they can do.
 
-onnxruntime and `os.cpu_count` look at the host; a container is bounded by its cgroup's quota and its affinity mask.
+onnxruntime and `os.cpu_count` look at the host; a container or a systemd unit is bounded by its affinity mask and by
+the CPU quotas of its cgroup and of every cgroup around it, of which the least counts.
 """
 
 import os
 import platform
-from pathlib import Path
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
-_CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
-_CGROUP_V1 = Path("/sys/fs/cgroup/cpu")
+_SELF = Path("/proc/self")
 _CPUINFO = Path("/proc/cpuinfo")
 # The instructions that decide which variant is fastest: int8 and bfloat16 products, and how wide a register is.
 _FLAGS = (
     *("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
     *("asimddp", "i8mm", "bf16"),
 )
+_OCTAL = re.compile(r"\\(\d{3})")  # how mountinfo writes spaces and the like
 
 
-def usable(cgroup_v2: Path = _CGROUP_V2, cgroup_v1: Path = _CGROUP_V1) -> int:
-    """Return the cores that affinity and cgroup quota grant, at least one."""
+def usable(process: Path = _SELF) -> int:
+    """Return the cores that affinity and cgroup quotas grant, at least one.
+
+    Args:
+        process: where Linux describes this process.
+    """
     granted = len(os.sched_getaffinity(0))
-    quota = _quota(cgroup_v2, cgroup_v1)
-    return granted if quota is None else max(1, min(granted, int(quota)))
+    quotas = (_quota(folder) for folder in _cgroups(process))
+    return max(1, min([granted, *(int(cores) for cores in quotas if cores is not None)]))
 
 
 def flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
@@ -34,16 +41,58 @@ def flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
     return frozenset(next(named, "").split())
 
 
-def _quota(cgroup_v2: Path, cgroup_v1: Path) -> float | None:
-    """Return the cores that the cgroup's CPU time is worth, or None where it is unbounded."""
+def _cgroups(process: Path) -> Iterator[Path]:
+    """Yield the folders of the cgroups that may bound this process's CPU time, innermost first, as far as it sees.
+
+    proc(5) and cgroups(7): a hierarchy's line in `cgroup` is ID:CONTROLLERS:PATH, with no controllers in version 2.
+    PATH counts from the root of the process's cgroup namespace, and a mount may show a part of the hierarchy only.
+    """
     try:
-        if cgroup_v2.is_file():
-            quota, period = cgroup_v2.read_text().split()
+        lines = (process / "cgroup").read_text(encoding="utf-8").splitlines()
+        mounts = (process / "mountinfo").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError):
+        return
+    paths = dict(line.split(":", 2)[1:] for line in lines)
+    for mount in mounts:
+        fields, _, source = mount.partition(" - ")
+        kind, _, options = source.partition(" ")
+        if kind == "cgroup2":
+            path = paths.get("")
+        elif kind == "cgroup" and "cpu" in options.rpartition(" ")[2].split(","):
+            path = next((path for controllers, path in paths.items() if "cpu" in controllers.split(",")), None)
         else:
-            quota = (cgroup_v1 / "cpu.cfs_quota_us").read_text()
-            period = (cgroup_v1 / "cpu.cfs_period_us").read_text()
+            continue
+        if path is not None:
+            root, point = (_unescaped(field) for field in fields.split(" ")[3:5])
+            yield from _upwards(Path(point), _below(path, root))
+
+
+def _below(path: str, root: str) -> PurePosixPath:
+    """Return a cgroup's path from a mount's root; the mount's own where it lies elsewhere (`/..`: a namespace)."""
+    found, above = PurePosixPath(path), PurePosixPath(root)
+    inside = found.is_relative_to(above) and ".." not in found.parts
+    return found.relative_to(above) if inside else PurePosixPath()
+
+
+def _upwards(mount: Path, path: PurePosixPath) -> Iterator[Path]:
+    for each in (path, *path.parents):  # ends with "."
+        yield mount / each
+
+
+def _unescaped(field: str) -> str:
+    return _OCTAL.sub(lambda found: chr(int(found[1], 8)), field)
+
+
+def _quota(folder: Path) -> float | None:
+    """Return the cores that a cgroup's CPU time is worth, or None where it is unbounded."""
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
         return None if quota == "max" or int(quota) < 0 else int(quota) / int(period)
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         return None
 
 

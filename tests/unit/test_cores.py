@@ -1,43 +1,131 @@
-"""The cores that a container grants, from the cgroup's files."""
+"""The cores that a container or a systemd unit grants, from what Linux tells of a process."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from shortlist.server import cores
 
-GRANTED = len(os.sched_getaffinity(0))
+V2 = "cgroup2 cgroup2 rw,nsdelegate"
+V1 = "cgroup cgroup rw,cpu,cpuacct"
+
+
+def process(folder: Path, path: str, *, kind: str = V2, root: str = "/", **quotas: str) -> Path:
+    """Describe a process in a cgroup as Linux does, and return where.
+
+    Args:
+        folder: an empty one.
+        path: the process's cgroup, as `/proc/self/cgroup` has it.
+        kind: of the hierarchy, as mountinfo ends.
+        root: which cgroup of the hierarchy is mounted.
+        quotas: what `cpu.max` holds, or `cpu.cfs_quota_us`, by cgroup from the mount (`top` is the mount itself, and
+            `a__b` lies below `a`).
+    """
+    mount = folder / "sys fs"
+    for name, quota in quotas.items():
+        group = mount if name == "top" else mount.joinpath(*name.split("__"))
+        group.mkdir(parents=True, exist_ok=True)
+        if kind == V2:
+            (group / "cpu.max").write_text(f"{quota}\n")
+        else:
+            (group / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+            (group / "cpu.cfs_period_us").write_text("100000\n")
+    (folder / "cgroup").write_text(f"0::{path}\n" if kind == V2 else f"5:memory:/m\n4:cpu,cpuacct:{path}\n0::/u\n")
+    escaped = str(mount).replace(" ", r"\040")
+    others = "22 1 0:21 / /proc rw - proc proc rw\n30 1 0:9 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+    (folder / "mountinfo").write_text(f"{others}31 23 0:28 {root} {escaped} rw,relatime shared:9 - {kind}\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the affinity mask grant eight cores on any machine."""
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda _: set(range(8)))
 
 
 @pytest.mark.parametrize(
     ("quota", "expected"),
     [
-        ("max 100000", GRANTED),
+        ("max 100000", 8),
         ("100000 100000", 1),
         ("50000 100000", 1),
-        ("99900000 100000", GRANTED),
-        ("garbage", GRANTED),
+        ("350000 100000", 3),
+        ("99900000 100000", 8),
+        ("garbage", 8),
+        ("100000 0", 8),
     ],
 )
 def test_cgroup_v2(tmp_path: Path, quota: str, expected: int):
     """cpu.max bounds the affinity mask, never below one core; an unreadable file bounds nothing."""
-    path = tmp_path / "cpu.max"
-    path.write_text(quota)
-    assert cores.usable(cgroup_v2=path) == expected
+    assert cores.usable(process(tmp_path, "/", top=quota)) == expected
 
 
-@pytest.mark.parametrize(("quota", "expected"), [("-1", GRANTED), ("100000", 1)])
+@pytest.mark.parametrize(("quota", "expected"), [("-1", 8), ("300000", 3)])
 def test_cgroup_v1(tmp_path: Path, quota: str, expected: int):
-    """Where there is no cpu.max, the older pair of files counts."""
-    (tmp_path / "cpu.cfs_quota_us").write_text(quota)
-    (tmp_path / "cpu.cfs_period_us").write_text("100000")
-    assert cores.usable(cgroup_v2=tmp_path / "missing", cgroup_v1=tmp_path) == expected
+    """In the older hierarchies the quota and its period are two files of the one that bounds CPU time."""
+    assert cores.usable(process(tmp_path, "/", kind=V1, top=quota)) == expected
+
+
+@pytest.mark.parametrize(("kind", "end"), [(V2, " 100000"), (V1, "")])
+def test_a_nested_cgroup(tmp_path: Path, kind: str, end: str):
+    """A unit's own quota counts, and so does that of the slice around it: the least along the path."""
+    unbounded = "max 100000" if kind == V2 else "-1"
+    path, quotas = "/system.slice/shortlist.service", {"shortlist": f"200000{end}", "slice": f"500000{end}"}
+    for name, (inner, outer, expected) in {
+        "inner": (quotas["shortlist"], unbounded, 2),
+        "outer": (unbounded, quotas["slice"], 5),
+        "both": (quotas["shortlist"], quotas["slice"], 2),
+        "wide": (f"600000{end}", quotas["slice"], 5),
+        "none": (unbounded, unbounded, 8),
+    }.items():
+        (tmp_path / name).mkdir()
+        described = process(
+            tmp_path / name,
+            path,
+            kind=kind,
+            **{"top": unbounded, "system.slice": outer, "system.slice__shortlist.service": inner},
+        )
+        assert cores.usable(described) == expected, name
+
+
+def test_a_controller_that_is_not_everywhere(tmp_path: Path):
+    """Without `cpu.max` in the innermost cgroup (its controller is not delegated), those around it count."""
+    described = process(tmp_path, "/user.slice/user@1000.service/app/it", **{"user.slice": "200000 100000"})
+    assert cores.usable(described) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [
+        ("/docker/f00d", "/docker/f00d"),  # the host's namespace, and the container's part of the hierarchy
+        ("/", "/"),  # a namespace of its own
+        ("/../..", "/"),  # moved out of its namespace
+        ("/docker/f00d", "/docker/beef"),  # another part than its own
+    ],
+)
+def test_a_container(tmp_path: Path, path: str, root: str):
+    """In a container the mount shows the container's own cgroup, whatever its name outside."""
+    described = process(tmp_path, path, root=root, top="200000 100000", docker__f00d="100000 100000")
+    assert cores.usable(described) == 2
+
+
+def test_a_cgroup_inside_a_container(tmp_path: Path):
+    """A process that was put deeper inside its container is bounded there too."""
+    described = process(tmp_path, "/pods/c/deep", root="/pods/c", kind=V1, top="500000", deep="300000")
+    assert cores.usable(described) == 3
 
 
 def test_no_cgroup(tmp_path: Path):
-    """Without any cgroup file the affinity mask decides."""
-    assert cores.usable(cgroup_v2=tmp_path / "missing", cgroup_v1=tmp_path) == GRANTED
+    """Where Linux tells of no cgroup the affinity mask decides."""
+    assert cores.usable(tmp_path / "missing") == 8
+    (tmp_path / "cgroup").write_text("")
+    (tmp_path / "mountinfo").write_text("")
+    assert cores.usable(tmp_path) == 8
+
+
+def test_this_process():
+    """This process's own cgroups can be read."""
+    assert 1 <= cores.usable() <= 8
 
 
 def test_what_a_core_can_do(tmp_path: Path):
