@@ -83,11 +83,12 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 @contextlib.contextmanager
 def _own_server(settings: BenchSettings) -> Iterator[str]:
-    given = [part for name, value in settings.serve_options for part in (f"--{name.replace('_', '-')}", value)]
+    chosen = {"log_level": "warning", **dict(settings.serve_options)}
+    given = [part for name, value in chosen.items() for part in (f"--{name.replace('_', '-')}", value)]
     bundles = ("--embedder", str(settings.embedder), "--reranker", str(settings.reranker))
     with tempfile.TemporaryDirectory(prefix="shortlist-bench-") as data, contextlib.ExitStack() as stack:
         try:
-            address = stack.enter_context(local.serving(*bundles, "--data", data, "--log-level", "warning", *given))
+            address = stack.enter_context(local.serving(*bundles, "--data", data, *given))
         except RuntimeError as error:
             raise UsageError(f"{error}; it says above why") from None
         yield address

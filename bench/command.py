@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from shortlist.client import options
+from shortlist.client import command_line, options
 from shortlist.client.errors import ShortlistError
 from shortlist.server.errors import StartupError
 
@@ -24,7 +24,7 @@ def main(
     """Read the settings of `python -m shortlist.bench.NAME`, run it, and return the exit code."""
     program = f"python -m shortlist.bench.{name}"
     try:
-        parser = options.parser(name, settings, description=description, examples=examples, program=program)
+        parser = command_line.parser(name, settings, description=description, examples=examples, program=program)
         given = parser.given(sys.argv[1:])
         return run(options.read(settings, name, given, environment=os.environ, tables=(name,)))
     except (options.UsageError, StartupError) as error:

@@ -25,9 +25,10 @@ def serving(*options: str) -> Iterator[str]:
 
 
 def start(options: Sequence[str]) -> "subprocess.Popen[str]":
-    """Start `shortlist serve` and return at once; settings in the environment do not reach it."""
+    """Start `shortlist serve` on a free port and return at once; settings in the environment do not reach it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHORTLIST_")}
-    command = [SHORTLIST, "serve", "--port", "0", *options]
+    environment["SHORTLIST_PORT"] = "0"  # a --port among the options comes before it
+    command = [SHORTLIST, "serve", *options]
     # In a process group of its own: Ctrl-C is for this process, which stops the server when it needs it no more.
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, process_group=0)
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from shortlist.client import (
     bench,
+    command_line,
     describe,
     errors,
     export,
@@ -99,7 +100,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         return _UNUSABLE
     command = COMMANDS[name]
     settings = command.settings()
-    parser = options.parser(name, settings, description=command.description, examples=command.examples)
+    parser = command_line.parser(name, settings, description=command.description, examples=command.examples)
     given = parser.given(arguments)
     return command.run(options.read(settings, name, given, environment=os.environ, tables=COMMANDS))
 

@@ -2,7 +2,7 @@
 
 A settings class is a frozen dataclass whose fields are keyword-only. The field `queue_tokens` of the command `serve`
 is the flag `--queue-tokens`, the variable `SHORTLIST_QUEUE_TOKENS`, and the key `queue_tokens` in the table `[serve]`
-of the file that `--config` or `SHORTLIST_CONFIG` names. The first that is given counts, in this order, then the
+of the file that `--config` or `SHORTLISTCONFIG` names. The first that is given counts, in this order, then the
 field's default. A field without a default must be given.
 
 A field's metadata:
@@ -12,45 +12,40 @@ A field's metadata:
     group        the heading under which --help lists it
 
 Types: str, int, float, bool, Path, Literal of strings, tuple[str, ...], tuple[tuple[str, str], ...] (NAME=VALUE, or a
-TOML table), and any of them `| None`.
+TOML table), and any of them `| None`. A flag may be given once; that of a list may be repeated, and adds to the list.
 
-This module knows no command and no setting; `cli.py` brings both together.
+This module knows no command and no setting, and no command line: that is `command_line.py`'s; `cli.py` brings them
+together.
 """
 
 import difflib
-import shutil
-import textwrap
 import tomllib
 import typing
-from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from shortlist.client import output, values
+from shortlist.client import values
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance, SupportsWrite
+    from _typeshed import DataclassInstance
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
 
-_PREFIX = "SHORTLIST_"
-_CONFIG = "config"
-_LEAST_COLUMNS, _MOST_COLUMNS = 20, 100
-_SOURCES = """\
-A setting's default and its environment variable stand behind it. In a TOML file it is a key of the table [{}].
-A flag comes before the environment, the environment before the file, the file before the default."""
+PREFIX = "SHORTLIST_"
+CONFIG = "config"
 
 
 class UsageError(Exception):
-    """Report what was given and cannot be used: one line on standard error, exit code 2."""
+    """What was given and cannot be used: one line on standard error, exit code 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Describe one setting."""
+    """One setting."""
 
     name: str
     kind: Any  # its type, without the `None` of `X | None`
@@ -68,7 +63,7 @@ class Option:
     @property
     def variable(self) -> str:
         """The environment variable."""
-        return _PREFIX + self.name.upper()
+        return PREFIX + self.name.upper()
 
 
 def of(settings: "type[DataclassInstance]") -> tuple[Option, ...]:
@@ -94,93 +89,6 @@ def _options(settings: "type[DataclassInstance]") -> Iterator[Option]:
         )
 
 
-class Parser(ArgumentParser):
-    """Parse the command line of one command, and say what is wrong with it in one line."""
-
-    def given(self, arguments: Sequence[str]) -> Namespace:
-        """Return what a command line sets; flags may stand before, between and behind arguments."""
-        # Python 3.11 loses a `--` where flags may stand between arguments.
-        return self.parse_args(arguments) if "--" in arguments else self.parse_intermixed_args(arguments)
-
-    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:  # noqa: ARG002 (nobody passes one)
-        """Print --help; argparse would pass over an error, such as a full disk."""
-        output.write(self.format_help().rstrip())
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and exiting."""
-        raise UsageError(f"{message}; see `{self.prog} --help`")
-
-
-def parser(
-    command: str, settings: "type[DataclassInstance]", *, description: str, examples: str, program: str = ""
-) -> Parser:
-    """Make the parser of a command; its values are strings, and only what was given is there.
-
-    Args:
-        command: whose it is, and the name of its table in a TOML file.
-        settings: what can be set.
-        description: what it does.
-        examples: of how to call it.
-        program: how it is called, if not as `shortlist COMMAND`.
-    """
-    known = of(settings)
-    program = program or f"shortlist {command}"
-    result = Parser(
-        prog=program,
-        usage=_usage(program, known),
-        description=_filled(description),
-        epilog=f"examples:\n{examples}\n\n{_filled(_SOURCES.format(command))}",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    result.add_argument(
-        f"--{_CONFIG}",
-        metavar="FILE",
-        default=SUPPRESS,
-        help=f"TOML file to read settings from [{_PREFIX}{_CONFIG.upper()}]",
-    )
-    titles = dict.fromkeys(("arguments", "settings", *(option.group for option in known)))
-    groups = {title: result.add_argument_group(title) for title in titles}
-    for option in known:
-        names = [option.name] if option.positional else [option.flag]
-        groups[option.group].add_argument(*names, default=SUPPRESS, **_keywords(option))
-    return result
-
-
-def _usage(program: str, known: Sequence[Option]) -> str:
-    """Return what must be given; argparse would list every setting once more."""
-    required = [f"{one.flag} {one.metavar}" for one in known if one.default is MISSING and not one.positional]
-    arguments = [_argument(one) for one in known if one.positional]
-    return " ".join([program, *required, "[settings]", *arguments])
-
-
-def _argument(option: Option) -> str:
-    name = f"{option.metavar} ..." if typing.get_origin(option.kind) is tuple else option.metavar
-    return name if option.default is MISSING else f"[{name}]"
-
-
-def _filled(text: str) -> str:
-    """Wrap paragraphs to the terminal's width."""
-    width = max(_LEAST_COLUMNS, min(shutil.get_terminal_size().columns, _MOST_COLUMNS) - 2)
-    return "\n\n".join(textwrap.fill(paragraph, width) for paragraph in text.split("\n\n"))
-
-
-def _keywords(option: Option) -> dict[str, Any]:
-    """Return what argparse is to know of an option, beside its name."""
-    text = option.help.replace("%", "%%")
-    required = option.default is MISSING
-    if option.positional:
-        many = typing.get_origin(option.kind) is tuple
-        count = ("+" if many else None) if required else ("*" if many else "?")
-        return {"metavar": option.metavar, "nargs": count, "help": text}
-    default = "required" if required else values.shown(option.default)
-    notes = ", ".join(note for note in (default, option.variable) if note)
-    keywords = {"dest": option.name, "help": f"{text} [{notes}]"}
-    if option.kind is bool:
-        return {**keywords, "action": BooleanOptionalAction}
-    return {**keywords, "metavar": option.metavar}
-
-
 def read(
     settings: type[_Settings],
     command: str,
@@ -202,7 +110,7 @@ def read(
         UsageError: a value that cannot be used, naming where it came from; a setting that is missing, or unknown.
     """
     flags = vars(given)
-    config = flags.get(_CONFIG, environment.get(f"{_PREFIX}{_CONFIG.upper()}"))
+    config = flags.get(CONFIG, environment.get(f"{PREFIX}{CONFIG.upper()}"))
     options = of(settings)
     file = _table(Path(config), command, options, tables) if config else {}
     found: dict[str, object] = {}
@@ -216,7 +124,7 @@ def read(
         elif option.default is MISSING:
             raise UsageError(
                 f"{option.name} is not set; give {option.flag} {option.metavar}, {option.variable},"
-                f" or {option.name} under [{command}] in a file named with --{_CONFIG}"
+                f" or {option.name} under [{command}] in a file named with --{CONFIG}"
             )
     return settings(**found)
 

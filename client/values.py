@@ -107,11 +107,13 @@ def _listed(kind: Any, value: "list[Any] | dict[str, Any]") -> object:
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    found = []
+    found: list[tuple[str, str]] = []
     for part in filter(str.strip, _NEXT_PAIR.split(text)):
         name, sign, value = part.partition("=")
         if not sign or not name.strip():
             raise ValueError(_expected(PAIRS))
+        if name.strip() in dict(found):
+            raise ValueError(f"{_expected(PAIRS)} with each name once: {name.strip()!r} comes twice")
         found.append((name.strip(), value.strip()))
     return tuple(found)
 

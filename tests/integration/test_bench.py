@@ -12,8 +12,9 @@ from shortlist.client import Client, Document
 from shortlist.client.cli import main
 
 # As short as a window can be and still hold answers of the tiny models.
+WINDOW = ("--window-s", "0.05", "--window-requests", "5")
 QUICK = (
-    *("--warm-up-s", "0", "--window-s", "0.05", "--window-requests", "5", "--agreeing", "1", "--max-windows", "1"),
+    *("--warm-up-s", "0", "--agreeing", "1", "--max-windows", "1"),
     *("--passages", "8", "--top-k", "4", "--batch", "4", "--documents", "40"),
 )
 PARTS = {"server", "client", "queue", "tokenize", "infer"}
@@ -23,8 +24,8 @@ PARTS = {"server", "client", "queue", "tokenize", "infer"}
 def bench(server, capsys):
     """Run the command, and return its exit code, the lines above the JSON, and the JSON."""
 
-    def run(*arguments):
-        code = main(("bench", "--address", server.address, *QUICK, *arguments))
+    def run(*arguments, window=WINDOW):
+        code = main(("bench", "--address", server.address, *QUICK, *window, *arguments))
         *lines, last = capsys.readouterr().out.splitlines()
         return code, lines, json.loads(last)
 
@@ -68,7 +69,7 @@ def test_every_load(bench, server, load, items, parts):
 
 def test_a_mixed_load_tells_kinds_apart(bench):
     """Every kind has its share of the requests, and a line of its own in the table."""
-    _, lines, outcome = bench("--load", "mixed", "--mix", "search=2,ingest=1", "--window-requests", "30")
+    _, lines, outcome = bench("--load", "mixed", "--mix", "search=2,ingest=1", window=("--window-s", "0.05"))
     level = outcome["levels"][-1]
     assert list(level["kinds"]) == ["search", "ingest"]
     assert sum(one["requests"] for one in level["kinds"].values()) == level["all"]["requests"]
@@ -92,7 +93,7 @@ def test_an_open_loop_with_a_deadline(bench):
 
 def test_a_deadline_that_nothing_meets(bench):
     """Requests that the server refuses or cuts short are counted by status, or as degraded, and noted."""
-    _, lines, outcome = bench("--deadline-ms", "0.5", "--clients", "1", "--window-s", "0.3")
+    _, lines, outcome = bench("--deadline-ms", "0.5", "--clients", "1", window=("--window-s", "0.3"))
     figures = outcome["levels"][0]["all"]
     assert figures["errors"].keys() <= {"DEADLINE_EXCEEDED"}
     assert sum(figures["errors"].values()) + figures["ok"] == figures["requests"] > 0
@@ -134,9 +135,8 @@ def test_candidates_are_sent(bench, tmp_path):
 def test_a_server_of_its_own(tiny, capsys):
     """With two bundles a server is started with the options given, and it is gone at the end."""
     bundles = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
-    assert (
-        main(("bench", *QUICK, *bundles, "--serve-options", "slots=1,reranker_variant=fp32", "--clients", "1")) == 0
-    )
+    served = ("--serve-options", "slots=1,reranker_variant=fp32")
+    assert main(("bench", *QUICK, *WINDOW, *bundles, *served, "--clients", "1")) == 0
     outcome = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert outcome["server"]["slots"] == 1
     assert main(("describe", "--address", outcome["server"]["address"], "--timeout-s", "2")) == 1
@@ -171,7 +171,7 @@ def test_what_the_server_has_not(server, arguments, told, capsys):
 def test_an_interrupted_benchmark_shows_what_it_has(server):
     """Ctrl-C ends the level under way: what there is is shown, and the collection that was made is dropped."""
     levels = ",".join(["1"] * 500)
-    command = [sys.executable, "-m", "shortlist.client.cli", "bench", "--address", server.address, *QUICK]
+    command = [sys.executable, "-m", "shortlist.client.cli", "bench", "--address", server.address, *QUICK, *WINDOW]
     command += ["--load", "dense", "--clients", levels]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(6):  # title, heads, and the first level

@@ -1,6 +1,7 @@
 """A server's life: what keeps it from starting is one line and exit code 2; a stop drains, saves and exits with 0."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -28,14 +29,13 @@ def options(tiny, tmp_path: Path) -> list[str]:
     for name, bundle in (("embedder", tiny.embedder), ("reranker", tiny.reranker)):
         shutil.copytree(bundle, tmp_path / name)
     models = ["--embedder", str(tmp_path / "embedder"), "--reranker", str(tmp_path / "reranker")]
-    return [*models, "--data", str(tmp_path / "data"), "--port", "0"]
+    return [*models, "--data", str(tmp_path / "data")]
 
 
 def refused(options: list[str]) -> str:
     """Start a server that must not start, and return the one line it says."""
-    ended = subprocess.run(
-        [local.SHORTLIST, "serve", *options], capture_output=True, text=True, timeout=WAIT_S, check=False
-    )
+    command, environment = [local.SHORTLIST, "serve", *options], {**os.environ, "SHORTLIST_PORT": "0"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
     lines = [line for line in ended.stderr.splitlines() if " INFO " not in line]
     assert (ended.returncode, ended.stdout, len(lines)) == (2, "", 1), ended.stderr
     assert "Traceback" not in ended.stderr
@@ -196,7 +196,7 @@ def test_a_full_disk_loses_nothing(options: list[str], tmp_path: Path):
     limit = 600_000  # bytes a file: the index and SQLite's log stop growing there
     program = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2);"
     program += "os.execv(sys.argv[2], sys.argv[2:])"
-    command = [sys.executable, "-c", program, str(limit), local.SHORTLIST, "serve", *options]
+    command = [sys.executable, "-c", program, str(limit), local.SHORTLIST, "serve", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         with Client(local.address(process), timeout_s=WAIT_S) as client:
             client.create_collection("papers")
@@ -224,7 +224,10 @@ def test_nothing_is_kept_in_the_home_folder(options: list[str], tmp_path: Path):
     home = tmp_path / "home"
     home.mkdir()
     with subprocess.Popen(
-        [local.SHORTLIST, "serve", *options], stdout=subprocess.PIPE, text=True, env={"HOME": str(home)}
+        [local.SHORTLIST, "serve", "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"HOME": str(home)},
     ) as process:
         local.address(process)
         process.terminate()

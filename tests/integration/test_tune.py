@@ -1,6 +1,7 @@
 """`shortlist tune` with tiny models: its file starts a server, and what it refuses it says in a line."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -32,8 +33,9 @@ class Run:
 
 def tune(*options: object) -> "subprocess.CompletedProcess[str]":
     """Run `shortlist tune` with measurements as short as can be."""
-    command = [local.SHORTLIST, "tune", "--measure-s", "0.01", *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    command = [local.SHORTLIST, "tune", *map(str, options)]
+    environment = {**os.environ, "SHORTLIST_MEASURE_S": "0.01"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +139,8 @@ def test_a_file_that_is_there_is_refused_at_once(models: list[object], tmp_path:
 
 def test_refusals_are_those_of_serve(models: list[object], tiny, tmp_path: Path):
     """A bundle that is missing or of the wrong kind, a variant or provider that is not there: one line, no file."""
-    assert "no bundle at" in refused(*models, "--reranker", tmp_path / "nowhere")
-    assert "is of kind embedder, but kind reranker is needed" in refused(*models, "--reranker", tiny.embedder)
+    assert "no bundle at" in refused(*models[:3], tmp_path / "nowhere", *models[4:])
+    assert "is of kind embedder, but kind reranker is needed" in refused(*models[:3], tiny.embedder, *models[4:])
     assert "has no variant 'int4'" in refused(*models, "--reranker-variant", "int4")
     assert "has no variant 'int4'" in refused(*models, "--embedder-variant", "int4")
     assert "provider cuda is not there" in refused(*models, "--provider", "cuda", "--reranker-variant", "fp32")
@@ -155,9 +157,8 @@ def test_no_variant_that_passed(models: list[object], tiny, tmp_path: Path):
     for one in manifest["variants"].values():
         one["missed"] = "kendall_tau 0.5000 is below 0.97"
     path.write_text(json.dumps(manifest))
-    assert "has no variant for provider cpu that passed its gate" in refused(
-        *models, "--reranker", tmp_path / "reranker"
-    )
+    line = refused(*models[:3], tmp_path / "reranker", *models[4:])
+    assert "has no variant for provider cpu that passed its gate" in line
 
 
 def test_ctrl_c_leaves_nothing(models: list[object], tmp_path: Path):

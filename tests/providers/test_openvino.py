@@ -1,6 +1,7 @@
 """OpenVINO on a CPU, with a real server: the CPU provider's scores, and a start that stops when asked too much."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,9 +34,14 @@ DOCUMENTS = ["the tower is " + "very " * count + "tall" for count in range(0, 60
 
 @pytest.fixture(scope="module")
 def options(tiny) -> list[str]:
-    """Return the options that both servers have in common."""
-    models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker)]
-    return [*models, "--embedder-variant", "fp32", "--reranker-variant", "fp32", "--log-level", "warning"]
+    """Return the options that both servers have in common; the reranker's and its variant's are the last."""
+    embedder = ["--embedder", str(tiny.embedder), "--embedder-variant", "fp32"]
+    return [*embedder, "--log-level", "warning", *reranker(tiny.reranker)]
+
+
+def reranker(path: Path, variant: str = "fp32") -> list[str]:
+    """Return the options that name a reranker."""
+    return ["--reranker", str(path), "--reranker-variant", variant]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +61,9 @@ def clients(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def refused(options: list[str], data: Path) -> str:
     """Start a server that must not start, and return its own line; OpenVINO's messages may stand above it."""
-    command = [local.SHORTLIST, "serve", "--port", "0", "--data", str(data), "--provider", "openvino", *options]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    command = [local.SHORTLIST, "serve", "--data", str(data), *options]
+    environment = {**os.environ, "SHORTLIST_PORT": "0", "SHORTLIST_PROVIDER": "openvino"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
     assert "Traceback" not in ended.stderr
     return ended.stderr.splitlines()[-1]
@@ -112,7 +119,7 @@ def test_shapes_are_few_and_results_the_same(tiny):
 
 def test_a_graph_that_is_taken_in_part(options: list[str], tmp_path: Path):
     """Dynamic int8 would run half on onnxruntime's own kernels, and slower: it is refused with the way out."""
-    line = refused([*options, "--reranker-variant", "int8"], tmp_path)
+    line = refused([*options[:-1], "int8"], tmp_path)
     assert "provider openvino takes only a part of int8.onnx" in line
     assert "--reranker-variant" in line
 
@@ -136,9 +143,9 @@ def test_a_server_runs_int8_static(
     static: bundle.Bundle, options: list[str], clients: dict[str, Client], tmp_path: Path
 ):
     """OpenVINO takes the graph whole, and a server's scores with it are near fp32's, in a crowd too."""
-    changed = ["--reranker", str(static.path), "--reranker-variant", "int8-static", "--provider", "openvino"]
+    changed = [*options[:-4], *reranker(static.path, "int8-static"), "--provider", "openvino"]
     with (
-        local.serving(*options, *changed, "--data", str(tmp_path)) as address,
+        local.serving(*changed, "--data", str(tmp_path)) as address,
         Client(address, timeout_s=WAIT_S) as client,
     ):
         described = client.describe().reranker
@@ -223,7 +230,7 @@ def test_bf16_that_fails_its_gate_is_left_out(make, tiny_models, tmp_path: Path,
 
 def test_a_server_runs_bf16(rough: bundle.Bundle, options: list[str], clients: dict[str, Client], tmp_path: Path):
     """Named, the variant runs in bf16: scores are near fp32's and not equal; on the CPU provider it is refused."""
-    changed = [*options, "--reranker", str(rough.path), "--reranker-variant", "bf16"]
+    changed = [*options[:-4], *reranker(rough.path, "bf16")]
     data = ["--data", str(tmp_path)]
     with (
         local.serving(*changed, *data, "--provider", "openvino") as address,

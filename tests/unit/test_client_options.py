@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from shortlist.client import options
+from shortlist.client import command_line, options
 from shortlist.client.options import UsageError
 
 
@@ -45,7 +45,7 @@ EVERY = Sample(
 
 def read(*arguments, **environment):
     """Read `Sample` as the command `greet` would."""
-    parser = options.parser("greet", Sample, description="Greet.", examples="  shortlist greet")
+    parser = command_line.parser("greet", Sample, description="Greet.", examples="  shortlist greet")
     given = parser.given(arguments)
     return options.read(Sample, "greet", given, environment=environment, tables=("greet", "part"))
 
@@ -161,6 +161,39 @@ def test_flags_that_cannot_be_used(arguments, message):
     assert message == refusal("--name=Ada", *arguments.split())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--port 1 --port 2", "--port is given twice, as '1' and as '2'; give it once"),
+        ("--port=1 a --port=1", "--port is given twice, as '1' and as '1'; give it once"),
+        ("--data a --data b", "--data is given twice, as 'a' and as 'b'; give it once"),
+        ("--mode auto --mode dense", "--mode is given twice, as 'auto' and as 'dense'; give it once"),
+        ("--config a --config b", "--config is given twice, as 'a' and as 'b'; give it once"),
+        ("--create --no-create", "--no-create comes after one of --create, --no-create; give one, once"),
+        ("--create --create", "--create comes after one of --create, --no-create; give one, once"),
+    ],
+)
+def test_a_flag_given_twice(arguments, message):
+    """Of two values for one setting neither is dropped in silence: both are named."""
+    assert f"{message}; see `shortlist greet --help`" == refusal("--name=Ada", *arguments.split())
+
+
+def test_a_list_given_in_parts():
+    """The flag of a list adds to it each time, as if all were given at once."""
+    variants, extra = ("--variants", "fp32", "--variants", "int8,bf16"), ("--extra", "id=1", "--extra", "b=2,c=3")
+    found = read("--name=Ada", *variants, *extra)
+    assert found.variants == ("fp32", "int8", "bf16")
+    assert found.extra == (("id", "1"), ("b", "2"), ("c", "3"))
+
+
+@pytest.mark.parametrize("given", ["--extra=id=1,id=2", "--extra id=1 --extra id=2"])
+def test_a_name_given_twice(given):
+    """Of two values for one name of a list of NAME=VALUE neither is dropped in silence."""
+    assert refusal("--name=Ada", *given.split()) == (
+        "--extra: 'id=1,id=2' is not a list of NAME=VALUE with each name once: 'id' comes twice"
+    )
+
+
 def test_variables_that_cannot_be_used():
     """A variable's error names the variable, its value and what it should be."""
     assert refusal("--name=Ada", SHORTLIST_PORT="tcp://10.0.0.1:80") == (
@@ -205,7 +238,7 @@ def test_a_required_setting_that_is_missing():
 
 def test_help_shows_every_setting_with_default_and_variable():
     """--help holds each setting's help, default and variable, and the examples."""
-    text = options.parser("greet", Sample, description="Greet.", examples="  shortlist greet").format_help()
+    text = command_line.parser("greet", Sample, description="Greet.", examples="  shortlist greet").format_help()
     flat = " ".join(text.split())
     assert flat.startswith("usage: shortlist greet --name TEXT [settings] [FILE ...] Greet.")
     for part in (
@@ -223,7 +256,7 @@ def test_help_shows_every_setting_with_default_and_variable():
 
 def test_help_names_the_program():
     """A command that is not called as `shortlist COMMAND` says how it is called."""
-    parser = options.parser("greet", Sample, description="Greet.", examples="", program="python -m greet")
+    parser = command_line.parser("greet", Sample, description="Greet.", examples="", program="python -m greet")
     assert parser.format_help().startswith("usage: python -m greet --name TEXT")
     assert parser.prog == "python -m greet"
 
@@ -232,5 +265,5 @@ def test_help_names_the_program():
 def test_help_on_a_terminal_without_room(monkeypatch, columns):
     """However narrow the terminal, a command can be run and can be explained."""
     monkeypatch.setenv("COLUMNS", columns)
-    parser = options.parser("greet", Sample, description="Greet them all.", examples="  shortlist greet")
+    parser = command_line.parser("greet", Sample, description="Greet them all.", examples="  shortlist greet")
     assert "Greet them all." in parser.format_help()
