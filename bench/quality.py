@@ -26,6 +26,7 @@ from shortlist.client.types import Mode
 
 COLLECTION = "quality"
 CANDIDATES = 50
+RANKED = 10  # hits that are judged
 SEED = 0
 CONCURRENCY = 8
 PROGRESS_EVERY = 500
@@ -44,6 +45,8 @@ class Quality:
     reranked_queries: int  # how many of them went through both stages
     ndcg_at_10_stage_one_same: float  # stage one on those
     ndcg_at_10_stage_two: float  # stage two on those
+    reranked_candidates: float  # of those queries' 50, the mean number that stage two read
+    margin: float  # of cosine, behind the best candidate, that it read; 2: all
     blend: float | None  # similarity's share in the final order; None: the bundle's own
     embedder: str
     reranker: str
@@ -63,6 +66,9 @@ def main() -> int:
     parser.add_argument("--embedder-variant", default="auto", help="default: %(default)s")
     parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
     parser.add_argument("--blend", type=float, help="similarity's share in the final order; default: the bundle's")
+    parser.add_argument(
+        "--margin", type=float, default=2.0, help="stage two reads candidates so near to the best; default: 2, all"
+    )
     parser.add_argument(
         "--rerank-queries", type=int, default=1000, help="queries that go through both stages, 0 for all"
     )
@@ -84,12 +90,16 @@ def main() -> int:
                 print(f"left out, as they have no text: {', '.join(judged.without_text)}", file=sys.stderr)
             index = ("index", "--address", address, "--collection", COLLECTION, str(corpus))
             subprocess.run([local.SHORTLIST, *index], check=True)
-            quality = asyncio.run(_measure(address, judged, arguments.rerank_queries, arguments.blend))
+            quality = asyncio.run(
+                _measure(address, judged, arguments.rerank_queries, arguments.blend, arguments.margin)
+            )
     print(json.dumps(asdict(quality)))
     return 0
 
 
-async def _measure(address: str, judged: beir.Judged, rerank_queries: int, blend: float | None) -> Quality:
+async def _measure(
+    address: str, judged: beir.Judged, rerank_queries: int, blend: float | None, margin: float
+) -> Quality:
     began = time.monotonic()
     names = sorted(judged.queries)
     count = min(rerank_queries or len(names), len(names))
@@ -97,18 +107,21 @@ async def _measure(address: str, judged: beir.Judged, rerank_queries: int, blend
     async with AsyncClient(address, timeout_s=120.0) as client:
         description = await client.describe()
         (collection,) = await client.list_collections()
-        dense = await _ask(client, judged, names, "dense", None)
-        both = await _ask(client, judged, sample, "two-stage", blend)
+        dense = await _ask(client, judged, names, "dense", CANDIDATES, None, margin)
+        both = await _ask(client, judged, sample, "two-stage", RANKED, blend, margin)
+    by_name = dict(zip(names, map(_ids, dense), strict=True))
     return Quality(
         collection=judged.name,
         documents=collection.documents,
         without_text=len(judged.without_text),
         queries=len(names),
         recall_at_50=_mean_recall(judged, names, dense),
-        ndcg_at_10_stage_one=_mean_ndcg(judged, names, [_stage_one(result) for result in dense]),
+        ndcg_at_10_stage_one=_mean_ndcg(judged, names, list(by_name.values())),
         reranked_queries=count,
-        ndcg_at_10_stage_one_same=_mean_ndcg(judged, sample, [_stage_one(result) for result in both]),
-        ndcg_at_10_stage_two=_mean_ndcg(judged, sample, [_stage_two(result) for result in both]),
+        ndcg_at_10_stage_one_same=_mean_ndcg(judged, sample, [by_name[name] for name in sample]),
+        ndcg_at_10_stage_two=_mean_ndcg(judged, sample, [_ids(result) for result in both]),
+        reranked_candidates=fmean(result.reranked for result in both),
+        margin=margin,
         blend=blend,
         embedder=f"{description.embedder.source} {description.embedder.variant}",
         reranker=f"{description.reranker.source} {description.reranker.variant}",
@@ -117,7 +130,13 @@ async def _measure(address: str, judged: beir.Judged, rerank_queries: int, blend
 
 
 async def _ask(
-    client: AsyncClient, judged: beir.Judged, names: list[str], mode: Mode, blend: float | None
+    client: AsyncClient,
+    judged: beir.Judged,
+    names: list[str],
+    mode: Mode,
+    top_k: int,
+    blend: float | None,
+    margin: float,
 ) -> list[SearchResult]:
     """Ask queries, some at a time, and return their results in order; show progress on standard error."""
     gate = asyncio.Semaphore(CONCURRENCY)
@@ -129,12 +148,13 @@ async def _ask(
             result = await client.search(
                 COLLECTION,
                 judged.queries[name],
-                top_k=CANDIDATES,
+                top_k=top_k,
                 candidates=CANDIDATES,
                 mode=mode,
                 include_text=False,
                 include_metadata=False,
                 blend=blend,
+                margin=margin,
             )
         done += 1
         if done % PROGRESS_EVERY == 0 or done == len(names):
@@ -157,11 +177,7 @@ def _mean_ndcg(judged: beir.Judged, names: list[str], rankings: list[list[str]])
     return fmean(measures.ndcg(ranking, judged.relevant[name]) for name, ranking in zip(names, rankings, strict=True))
 
 
-def _stage_one(result: SearchResult) -> list[str]:
-    return [hit.id for hit in sorted(result.hits, key=lambda hit: hit.rank)]
-
-
-def _stage_two(result: SearchResult) -> list[str]:
+def _ids(result: SearchResult) -> list[str]:
     return [hit.id for hit in result.hits]
 
 

@@ -33,7 +33,7 @@ class Table:
             *self._parts,
             "server",
             "client",
-            *(["late"] if is_open else []),
+            *(["late", "whole/s"] if is_open else []),
             *(["in time"] if has_deadline else []),
             "errors",
             "degraded",
@@ -72,6 +72,7 @@ class Table:
             yield _ms(found.parts_ms[part].mean if part in found.parts_ms else None)
         if self._is_open:
             yield _ms(found.late_ms.mean if found.late_ms else None)
+            yield f"{found.whole_per_s:.1f}"
         if self._has_deadline:
             yield "-" if found.in_time is None else f"{100 * found.in_time:.1f}%"
         yield str(sum(found.errors.values()))
@@ -119,6 +120,9 @@ def _told(one: Level, plan: Plan, cores: int) -> Iterator[str]:
     if found.errors:
         counts = ", ".join(f"{count:,} {status}" for status, count in sorted(found.errors.items()))
         yield f"{counts} of {found.requests:,} requests; latency is that of the others"
+    if found.refused_ms:
+        p50, p99 = _ms(found.refused_ms.p50), _ms(found.refused_ms.p99)
+        yield f"refusals took {p50} ms in the median, {p99} ms at p99"
     if one.held_back:
         yield f"{one.held_back:,} requests were sent late: as many as `outstanding` allows were under way"
     if (infer := found.parts_ms.get("infer")) and infer.p50 == 0:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 OK = "OK"
+REFUSED = "RESOURCE_EXHAUSTED"
 PERCENTILES = (50, 90, 95, 99)
 
 
@@ -81,7 +82,9 @@ class Figures:
     degraded: int  # of those that are OK
     in_time: float | None  # share of the requests that are OK within the deadline; None: there was none
     late_ms: Spread | None  # how long after they were due requests were sent
+    refused_ms: Spread | None  # how long those waited that the server had no room for; None: there are none
     requests_per_s: float  # answered in it
+    whole_per_s: float  # of those, with all that was asked for
     items_per_s: float  # texts, pairs or documents of those
     latency_ms: Spread | None  # of those that are OK; None: there are none
     parts_ms: dict[str, Spread]  # of the same, by part
@@ -156,7 +159,9 @@ def figures(samples: Sequence[Sample], begin_s: float, end_s: float, deadline_s:
         degraded=sum(one.reply.degraded for one in good),
         in_time=in_time,
         late_ms=spread(1000 * (one.sent_s - one.due_s) for one in due),
+        refused_ms=spread(1000 * one.latency_s for one in due if one.reply.status == REFUSED),
         requests_per_s=len(answered) / (end_s - begin_s),
+        whole_per_s=sum(not one.reply.degraded for one in answered) / (end_s - begin_s),
         items_per_s=sum(one.reply.items for one in answered) / (end_s - begin_s),
         latency_ms=spread(1000 * one.latency_s for one in good),
         parts_ms=_parts(good),

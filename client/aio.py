@@ -142,6 +142,7 @@ class AsyncClient:
         include_text: bool = True,
         include_metadata: bool = True,
         blend: float | None = None,
+        margin: float | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first; see `Client.search`."""
@@ -154,6 +155,7 @@ class AsyncClient:
             include_text=include_text,
             include_metadata=include_metadata,
             blend=blend,
+            margin=margin,
         )
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 

@@ -178,6 +178,7 @@ class Client:
         include_text: bool = True,
         include_metadata: bool = True,
         blend: float | None = None,
+        margin: float | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first.
@@ -189,14 +190,18 @@ class Client:
             collection: where to look.
             query: what to look for.
             top_k: hits to return.
-            candidates: documents that stage one hands to stage two; the server's default is 50, or `top_k` if
-                that is more.
+            candidates: documents that stage one finds and stage two reads. Left out, stage one finds 50, or
+                `top_k` if that is more, and stage two reads those within `margin`, as far as the server's budget of
+                time allows (`describe().limits.auto_budget_ms`); the result says how many, and why.
             mode: `two-stage`; `dense` for stage one alone; `rerank-all` to have every document of a small
-                collection scored; `auto` for `rerank-all` where the collection is small, else `two-stage`.
+                collection scored; `auto` is `two-stage` with every document of a small collection for a candidate.
             include_text: whether hits carry title and text.
             include_metadata: whether hits carry metadata.
             blend: share of the similarity in the final order, 0 to 1; the default is what the reranker's bundle
                 says, which is 0, the score alone, for most.
+            margin: how far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2;
+                `top_k` of them are read in any case. The default is the server's (`describe().limits.margin`) where
+                no `candidates` are named, else 2, which is all.
             timeout_s: deadline of this call.
         """
         request = requests.search(
@@ -208,6 +213,7 @@ class Client:
             include_text=include_text,
             include_metadata=include_metadata,
             blend=blend,
+            margin=margin,
         )
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 

@@ -76,6 +76,7 @@ def search(
     include_text: bool,
     include_metadata: bool,
     blend: float | None,
+    margin: float | None,
 ) -> pb.SearchRequest:
     """Make the request for a search."""
     return pb.SearchRequest(
@@ -87,6 +88,7 @@ def search(
         include_text=include_text,
         include_metadata=include_metadata,
         blend=blend,
+        margin=margin,
     )
 
 

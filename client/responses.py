@@ -13,6 +13,11 @@ _DEGRADED: dict[types.Degraded | None, pb.Degraded.ValueType] = {
     None: pb.DEGRADED_NONE,
     "deadline": pb.DEGRADED_DEADLINE,
 }
+_LIMITED_BY: dict[types.LimitedBy | None, pb.LimitedBy.ValueType] = {
+    None: pb.LIMITED_BY_NONE,
+    "margin": pb.LIMITED_BY_MARGIN,
+    "budget": pb.LIMITED_BY_BUDGET,
+}
 
 _Name = TypeVar("_Name")
 
@@ -50,6 +55,8 @@ def search(response: pb.SearchResponse) -> types.SearchResult:
     return types.SearchResult(
         hits=tuple(_hit(hit) for hit in response.hits),
         reranked=response.reranked,
+        selected=response.selected,
+        limited_by=_name("limited_by", response.limited_by, _LIMITED_BY),
         candidates=response.candidates,
         mode=_name("mode", response.mode, MODES),
         degraded=_name("degraded", response.degraded, _DEGRADED),
@@ -107,6 +114,8 @@ def describe(response: pb.DescribeResponse) -> types.Description:
             max_text_bytes=limits.max_text_bytes,
             auto_rerank_all=limits.auto_rerank_all,
             max_request_bytes=limits.max_request_bytes,
+            auto_budget_ms=limits.auto_budget_ms,
+            margin=limits.margin,
         ),
         slots=response.slots,
         threads=response.threads,

@@ -16,18 +16,28 @@ class SearchSettings(Connection):
     top_k: int = field(default=10, metadata={"help": "hits to show"})
     candidates: int | None = field(
         default=None,
-        metadata={"help": "documents that stage one hands to stage two; the server's default is 50, at least top-k"},
+        metadata={
+            "help": "documents that stage one finds and stage two reads; if not given, 50 and at least top-k are"
+            " found, and of these stage two reads what lies within margin and its budget of time"
+        },
     )
     mode: Mode = field(
         default="auto",
         metadata={
             "help": "dense: stage one alone; rerank-all: stage two on every document of a small collection;"
-            " auto: rerank-all where the collection is small, else two-stage"
+            " auto: two-stage, with every document of a small collection for a candidate"
         },
     )
     blend: float | None = field(
         default=None,
         metadata={"help": "share of the similarity in the final order, 0 to 1; the default is the reranker's own"},
+    )
+    margin: float | None = field(
+        default=None,
+        metadata={
+            "help": "stage two does not read candidates whose similarity is so far behind the best one's, but top-k"
+            " at least; 2 reads them all. The default is the server's, 0.2, or 2 with --candidates"
+        },
     )
     json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
 
@@ -42,6 +52,7 @@ def run(settings: SearchSettings) -> int:
             candidates=settings.candidates,
             mode=settings.mode,
             blend=settings.blend,
+            margin=settings.margin,
         )
     output.write(output.as_json(result) if settings.json else shown(result))
     return 0
@@ -63,7 +74,7 @@ def shown(result: SearchResult) -> str:
     ]
     lines = [output.table(heads, rows), "", _ran(result)] if rows else ["no hits", _ran(result)]
     if result.degraded:
-        lines.append(f"the deadline came near: only {result.reranked} of {result.candidates} candidates have a score")
+        lines.append(f"the deadline came near: only {result.reranked} of {result.selected} candidates have a score")
     if result.truncated:
         lines.append(f"{result.truncated} texts were longer than a model's window, and were cut for it")
     return "\n".join(lines)
@@ -77,9 +88,21 @@ def _moved(hit: Hit, place: int) -> str:
 def _ran(result: SearchResult) -> str:
     timing = result.timing
     return (
-        f"{result.mode}: {result.reranked} of {result.candidates} candidates reranked; {timing.total_ms:.1f} ms"
+        f"{result.mode}: {result.reranked} of {result.candidates} candidates reranked{_limited(result)};"
+        f" {timing.total_ms:.1f} ms"
         f" (embed {timing.embed_ms:.1f}, retrieve {timing.retrieve_ms:.1f}, rerank {timing.rerank_ms:.1f})"
     )
+
+
+def _limited(result: SearchResult) -> str:
+    """Return why stage two read fewer candidates than there were."""
+    match result.limited_by:
+        case "margin":
+            return " (the others are far less similar; --margin 2 reads all)"
+        case "budget":
+            return " (as many as the server's time for one search allows; --candidates names another number)"
+        case None:
+            return ""
 
 
 COMMAND = Command(

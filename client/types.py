@@ -9,10 +9,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
-"""Which stages a search runs; `auto` reranks a small collection whole and shortlists from a larger one."""
+"""Which stages a search runs; `auto` has every document of a small collection for a candidate."""
 
 Degraded = Literal["deadline"]
 """Why fewer documents were scored than asked for."""
+
+LimitedBy = Literal["margin", "budget"]
+"""Why stage two read fewer candidates than there were: they were too far behind, or would have taken too long."""
 
 TextKind = Literal["query", "document"]
 """What a text is to the embedder: many models put another prefix before each."""
@@ -90,9 +93,11 @@ class SearchResult:
 
     hits: tuple[Hit, ...]  # best first
     reranked: int  # candidates that stage two scored
+    selected: int  # candidates that stage two was to score: the first ones in stage one's order
+    limited_by: LimitedBy | None  # why those are not all; None: they are
     candidates: int  # candidates that stage one found
     mode: Mode  # what ran: what `auto` chose
-    degraded: Degraded | None  # None: everything that was asked for was scored
+    degraded: Degraded | None  # None: everything that was selected was scored
     truncated: int  # texts longer than a model's window
     timing: Timing
 
@@ -158,8 +163,10 @@ class Limits:
     max_candidates: int  # also the largest collection to rerank whole
     max_batch: int  # documents, texts or ids in a call
     max_text_bytes: int  # of UTF-8
-    auto_rerank_all: int  # largest collection that mode `auto` reranks whole
+    auto_rerank_all: int  # largest collection of which mode `auto` takes all documents for candidates
     max_request_bytes: int
+    auto_budget_ms: float  # what stage two may be expected to take where a search names no candidates
+    margin: float  # of cosine, behind the best candidate, that stage two reads where a search names none
 
 
 @dataclass(frozen=True, slots=True)

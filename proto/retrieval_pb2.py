@@ -26,21 +26,23 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fshortlist/proto/retrieval.proto\x12\x0cshortlist.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"^\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xa1\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x04\x12\x10\n\x08\x65mbedder\x18\x03 \x01(\t\x12\x1c\n\x14\x65mbedder_fingerprint\x18\x04 \x01(\t\x12\x12\n\ndimensions\x18\x05 \x01(\r\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x17\x43reateCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65xist_ok\x18\x02 \x01(\x08\"Y\n\x18\x43reateCollectionResponse\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.shortlist.v1.Collection\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"%\n\x15\x44ropCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"+\n\x16\x44ropCollectionResponse\x12\x11\n\tdocuments\x18\x01 \x01(\x04\"\x18\n\x16ListCollectionsRequest\"H\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.shortlist.v1.Collection\"\x9f\x01\n\x06Timing\x12\x13\n\x0btokenize_ms\x18\x01 \x01(\x01\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x10\n\x08infer_ms\x18\x03 \x01(\x01\x12\x13\n\x0bretrieve_ms\x18\x04 \x01(\x01\x12\x10\n\x08write_ms\x18\x05 \x01(\x01\x12\x10\n\x08total_ms\x18\x06 \x01(\x01\x12\x10\n\x08\x65mbed_ms\x18\x07 \x01(\x01\x12\x11\n\trerank_ms\x18\x08 \x01(\x01\"N\n\rUpsertRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12)\n\tdocuments\x18\x02 \x03(\x0b\x32\x16.shortlist.v1.Document\"\x7f\n\x0eUpsertResponse\x12\x10\n\x08inserted\x18\x01 \x01(\r\x12\x0f\n\x07updated\x18\x02 \x01(\r\x12\x11\n\tunchanged\x18\x03 \x01(\r\x12\x11\n\ttruncated\x18\x04 \x01(\r\x12$\n\x06timing\x18\x05 \x01(\x0b\x32\x14.shortlist.v1.Timing\"0\n\rDeleteRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"!\n\x0e\x44\x65leteResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"-\n\nGetRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"8\n\x0bGetResponse\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.shortlist.v1.Document\"[\n\x0bListRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x16\n\tpage_size\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x03 \x01(\tB\x0c\n\n_page_size\"R\n\x0cListResponse\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.shortlist.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe8\x01\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x12\n\x05top_k\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x17\n\ncandidates\x18\x04 \x01(\rH\x01\x88\x01\x01\x12 \n\x04mode\x18\x05 \x01(\x0e\x32\x12.shortlist.v1.Mode\x12\x14\n\x0cinclude_text\x18\x06 \x01(\x08\x12\x18\n\x10include_metadata\x18\x07 \x01(\x08\x12\x12\n\x05\x62lend\x18\x08 \x01(\x02H\x02\x88\x01\x01\x42\x08\n\x06_top_kB\r\n\x0b_candidatesB\x08\n\x06_blend\"\x99\x01\n\x03Hit\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\x05score\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\x12\x0c\n\x04rank\x18\x04 \x01(\r\x12\r\n\x05title\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructB\x08\n\x06_score\"\xdc\x01\n\x0eSearchResponse\x12\x1f\n\x04hits\x18\x01 \x03(\x0b\x32\x11.shortlist.v1.Hit\x12\x10\n\x08reranked\x18\x02 \x01(\r\x12\x12\n\ncandidates\x18\x03 \x01(\r\x12 \n\x04mode\x18\x04 \x01(\x0e\x32\x12.shortlist.v1.Mode\x12(\n\x08\x64\x65graded\x18\x05 \x01(\x0e\x32\x16.shortlist.v1.Degraded\x12\x11\n\ttruncated\x18\x06 \x01(\r\x12$\n\x06timing\x18\x07 \x01(\x0b\x32\x14.shortlist.v1.Timing\"C\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.shortlist.v1.TextKind\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"u\n\rEmbedResponse\x12+\n\nembeddings\x18\x01 \x03(\x0b\x32\x17.shortlist.v1.Embedding\x12\x11\n\ttruncated\x18\x02 \x01(\r\x12$\n\x06timing\x18\x03 \x01(\x0b\x32\x14.shortlist.v1.Timing\"O\n\rRerankRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x03(\t\x12\x12\n\x05top_k\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_top_k\";\n\x0cRerankResult\x12\r\n\x05index\x18\x01 \x01(\r\x12\x12\n\x05score\x18\x02 \x01(\x02H\x00\x88\x01\x01\x42\x08\n\x06_score\"\xb2\x01\n\x0eRerankResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.shortlist.v1.RerankResult\x12\x10\n\x08reranked\x18\x02 \x01(\r\x12(\n\x08\x64\x65graded\x18\x03 \x01(\x0e\x32\x16.shortlist.v1.Degraded\x12\x11\n\ttruncated\x18\x04 \x01(\r\x12$\n\x06timing\x18\x05 \x01(\x0b\x32\x14.shortlist.v1.Timing\"y\n\x0fTokenizeRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\"\n\x05model\x18\x02 \x01(\x0e\x32\x13.shortlist.v1.Model\x12\r\n\x05query\x18\x03 \x01(\t\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.shortlist.v1.TextKind\">\n\x0cTokenization\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x0e\n\x06tokens\x18\x02 \x03(\t\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"E\n\x10TokenizeResponse\x12\x31\n\rtokenizations\x18\x01 \x03(\x0b\x32\x1a.shortlist.v1.Tokenization\"\x11\n\x0f\x44\x65scribeRequest\"\xb5\x01\n\x10ModelDescription\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\x12\n\nmax_tokens\x18\x05 \x01(\r\x12\x12\n\ndimensions\x18\x06 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x07 \x01(\t\x12\x10\n\x08variants\x18\x08 \x03(\t\x12\r\n\x05\x62lend\x18\t \x01(\x02\"\x92\x01\n\x06Limits\x12\x11\n\tmax_top_k\x18\x01 \x01(\r\x12\x16\n\x0emax_candidates\x18\x02 \x01(\r\x12\x11\n\tmax_batch\x18\x03 \x01(\r\x12\x16\n\x0emax_text_bytes\x18\x04 \x01(\x04\x12\x17\n\x0f\x61uto_rerank_all\x18\x05 \x01(\r\x12\x19\n\x11max_request_bytes\x18\x06 \x01(\x04\"\xcd\x01\n\x10\x44\x65scribeResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x30\n\x08\x65mbedder\x18\x02 \x01(\x0b\x32\x1e.shortlist.v1.ModelDescription\x12\x30\n\x08reranker\x18\x03 \x01(\x0b\x32\x1e.shortlist.v1.ModelDescription\x12$\n\x06limits\x18\x04 \x01(\x0b\x32\x14.shortlist.v1.Limits\x12\r\n\x05slots\x18\x05 \x01(\r\x12\x0f\n\x07threads\x18\x06 \x01(\r*d\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\x12\n\x0eMODE_TWO_STAGE\x10\x02\x12\x0e\n\nMODE_DENSE\x10\x03\x12\x13\n\x0fMODE_RERANK_ALL\x10\x04*4\n\x08\x44\x65graded\x12\x11\n\rDEGRADED_NONE\x10\x00\x12\x15\n\x11\x44\x45GRADED_DEADLINE\x10\x01*R\n\x08TextKind\x12\x19\n\x15TEXT_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fTEXT_KIND_QUERY\x10\x01\x12\x16\n\x12TEXT_KIND_DOCUMENT\x10\x02*F\n\x05Model\x12\x15\n\x11MODEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eMODEL_EMBEDDER\x10\x01\x12\x12\n\x0eMODEL_RERANKER\x10\x02\x32\xf5\x04\n\tRetrieval\x12\x61\n\x10\x43reateCollection\x12%.shortlist.v1.CreateCollectionRequest\x1a&.shortlist.v1.CreateCollectionResponse\x12[\n\x0e\x44ropCollection\x12#.shortlist.v1.DropCollectionRequest\x1a$.shortlist.v1.DropCollectionResponse\x12^\n\x0fListCollections\x12$.shortlist.v1.ListCollectionsRequest\x1a%.shortlist.v1.ListCollectionsResponse\x12\x43\n\x06Upsert\x12\x1b.shortlist.v1.UpsertRequest\x1a\x1c.shortlist.v1.UpsertResponse\x12\x43\n\x06\x44\x65lete\x12\x1b.shortlist.v1.DeleteRequest\x1a\x1c.shortlist.v1.DeleteResponse\x12:\n\x03Get\x12\x18.shortlist.v1.GetRequest\x1a\x19.shortlist.v1.GetResponse\x12=\n\x04List\x12\x19.shortlist.v1.ListRequest\x1a\x1a.shortlist.v1.ListResponse\x12\x43\n\x06Search\x12\x1b.shortlist.v1.SearchRequest\x1a\x1c.shortlist.v1.SearchResponse2\xa8\x02\n\tInference\x12@\n\x05\x45mbed\x12\x1a.shortlist.v1.EmbedRequest\x1a\x1b.shortlist.v1.EmbedResponse\x12\x43\n\x06Rerank\x12\x1b.shortlist.v1.RerankRequest\x1a\x1c.shortlist.v1.RerankResponse\x12I\n\x08Tokenize\x12\x1d.shortlist.v1.TokenizeRequest\x1a\x1e.shortlist.v1.TokenizeResponse\x12I\n\x08\x44\x65scribe\x12\x1d.shortlist.v1.DescribeRequest\x1a\x1e.shortlist.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fshortlist/proto/retrieval.proto\x12\x0cshortlist.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"^\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xa1\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x04\x12\x10\n\x08\x65mbedder\x18\x03 \x01(\t\x12\x1c\n\x14\x65mbedder_fingerprint\x18\x04 \x01(\t\x12\x12\n\ndimensions\x18\x05 \x01(\r\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x17\x43reateCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65xist_ok\x18\x02 \x01(\x08\"Y\n\x18\x43reateCollectionResponse\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.shortlist.v1.Collection\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"%\n\x15\x44ropCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"+\n\x16\x44ropCollectionResponse\x12\x11\n\tdocuments\x18\x01 \x01(\x04\"\x18\n\x16ListCollectionsRequest\"H\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.shortlist.v1.Collection\"\x9f\x01\n\x06Timing\x12\x13\n\x0btokenize_ms\x18\x01 \x01(\x01\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x10\n\x08infer_ms\x18\x03 \x01(\x01\x12\x13\n\x0bretrieve_ms\x18\x04 \x01(\x01\x12\x10\n\x08write_ms\x18\x05 \x01(\x01\x12\x10\n\x08total_ms\x18\x06 \x01(\x01\x12\x10\n\x08\x65mbed_ms\x18\x07 \x01(\x01\x12\x11\n\trerank_ms\x18\x08 \x01(\x01\"N\n\rUpsertRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12)\n\tdocuments\x18\x02 \x03(\x0b\x32\x16.shortlist.v1.Document\"\x7f\n\x0eUpsertResponse\x12\x10\n\x08inserted\x18\x01 \x01(\r\x12\x0f\n\x07updated\x18\x02 \x01(\r\x12\x11\n\tunchanged\x18\x03 \x01(\r\x12\x11\n\ttruncated\x18\x04 \x01(\r\x12$\n\x06timing\x18\x05 \x01(\x0b\x32\x14.shortlist.v1.Timing\"0\n\rDeleteRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"!\n\x0e\x44\x65leteResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"-\n\nGetRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"8\n\x0bGetResponse\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.shortlist.v1.Document\"[\n\x0bListRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x16\n\tpage_size\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x03 \x01(\tB\x0c\n\n_page_size\"R\n\x0cListResponse\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.shortlist.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x88\x02\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x12\n\x05top_k\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x17\n\ncandidates\x18\x04 \x01(\rH\x01\x88\x01\x01\x12 \n\x04mode\x18\x05 \x01(\x0e\x32\x12.shortlist.v1.Mode\x12\x14\n\x0cinclude_text\x18\x06 \x01(\x08\x12\x18\n\x10include_metadata\x18\x07 \x01(\x08\x12\x12\n\x05\x62lend\x18\x08 \x01(\x02H\x02\x88\x01\x01\x12\x13\n\x06margin\x18\t \x01(\x01H\x03\x88\x01\x01\x42\x08\n\x06_top_kB\r\n\x0b_candidatesB\x08\n\x06_blendB\t\n\x07_margin\"\x99\x01\n\x03Hit\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\x05score\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\x12\x0c\n\x04rank\x18\x04 \x01(\r\x12\r\n\x05title\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12)\n\x08metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructB\x08\n\x06_score\"\x9b\x02\n\x0eSearchResponse\x12\x1f\n\x04hits\x18\x01 \x03(\x0b\x32\x11.shortlist.v1.Hit\x12\x10\n\x08reranked\x18\x02 \x01(\r\x12\x12\n\ncandidates\x18\x03 \x01(\r\x12 \n\x04mode\x18\x04 \x01(\x0e\x32\x12.shortlist.v1.Mode\x12(\n\x08\x64\x65graded\x18\x05 \x01(\x0e\x32\x16.shortlist.v1.Degraded\x12\x11\n\ttruncated\x18\x06 \x01(\r\x12$\n\x06timing\x18\x07 \x01(\x0b\x32\x14.shortlist.v1.Timing\x12\x10\n\x08selected\x18\x08 \x01(\r\x12+\n\nlimited_by\x18\t \x01(\x0e\x32\x17.shortlist.v1.LimitedBy\"C\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.shortlist.v1.TextKind\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"u\n\rEmbedResponse\x12+\n\nembeddings\x18\x01 \x03(\x0b\x32\x17.shortlist.v1.Embedding\x12\x11\n\ttruncated\x18\x02 \x01(\r\x12$\n\x06timing\x18\x03 \x01(\x0b\x32\x14.shortlist.v1.Timing\"O\n\rRerankRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x03(\t\x12\x12\n\x05top_k\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_top_k\";\n\x0cRerankResult\x12\r\n\x05index\x18\x01 \x01(\r\x12\x12\n\x05score\x18\x02 \x01(\x02H\x00\x88\x01\x01\x42\x08\n\x06_score\"\xb2\x01\n\x0eRerankResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.shortlist.v1.RerankResult\x12\x10\n\x08reranked\x18\x02 \x01(\r\x12(\n\x08\x64\x65graded\x18\x03 \x01(\x0e\x32\x16.shortlist.v1.Degraded\x12\x11\n\ttruncated\x18\x04 \x01(\r\x12$\n\x06timing\x18\x05 \x01(\x0b\x32\x14.shortlist.v1.Timing\"y\n\x0fTokenizeRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\"\n\x05model\x18\x02 \x01(\x0e\x32\x13.shortlist.v1.Model\x12\r\n\x05query\x18\x03 \x01(\t\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.shortlist.v1.TextKind\">\n\x0cTokenization\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x0e\n\x06tokens\x18\x02 \x03(\t\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"E\n\x10TokenizeResponse\x12\x31\n\rtokenizations\x18\x01 \x03(\x0b\x32\x1a.shortlist.v1.Tokenization\"\x11\n\x0f\x44\x65scribeRequest\"\xb5\x01\n\x10ModelDescription\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\x12\n\nmax_tokens\x18\x05 \x01(\r\x12\x12\n\ndimensions\x18\x06 \x01(\r\x12\x13\n\x0b\x66ingerprint\x18\x07 \x01(\t\x12\x10\n\x08variants\x18\x08 \x03(\t\x12\r\n\x05\x62lend\x18\t \x01(\x02\"\xba\x01\n\x06Limits\x12\x11\n\tmax_top_k\x18\x01 \x01(\r\x12\x16\n\x0emax_candidates\x18\x02 \x01(\r\x12\x11\n\tmax_batch\x18\x03 \x01(\r\x12\x16\n\x0emax_text_bytes\x18\x04 \x01(\x04\x12\x17\n\x0f\x61uto_rerank_all\x18\x05 \x01(\r\x12\x19\n\x11max_request_bytes\x18\x06 \x01(\x04\x12\x16\n\x0e\x61uto_budget_ms\x18\x07 \x01(\x01\x12\x0e\n\x06margin\x18\x08 \x01(\x01\"\xcd\x01\n\x10\x44\x65scribeResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x30\n\x08\x65mbedder\x18\x02 \x01(\x0b\x32\x1e.shortlist.v1.ModelDescription\x12\x30\n\x08reranker\x18\x03 \x01(\x0b\x32\x1e.shortlist.v1.ModelDescription\x12$\n\x06limits\x18\x04 \x01(\x0b\x32\x14.shortlist.v1.Limits\x12\r\n\x05slots\x18\x05 \x01(\r\x12\x0f\n\x07threads\x18\x06 \x01(\r*d\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\x12\n\x0eMODE_TWO_STAGE\x10\x02\x12\x0e\n\nMODE_DENSE\x10\x03\x12\x13\n\x0fMODE_RERANK_ALL\x10\x04*4\n\x08\x44\x65graded\x12\x11\n\rDEGRADED_NONE\x10\x00\x12\x15\n\x11\x44\x45GRADED_DEADLINE\x10\x01*N\n\tLimitedBy\x12\x13\n\x0fLIMITED_BY_NONE\x10\x00\x12\x15\n\x11LIMITED_BY_MARGIN\x10\x01\x12\x15\n\x11LIMITED_BY_BUDGET\x10\x02*R\n\x08TextKind\x12\x19\n\x15TEXT_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fTEXT_KIND_QUERY\x10\x01\x12\x16\n\x12TEXT_KIND_DOCUMENT\x10\x02*F\n\x05Model\x12\x15\n\x11MODEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eMODEL_EMBEDDER\x10\x01\x12\x12\n\x0eMODEL_RERANKER\x10\x02\x32\xf5\x04\n\tRetrieval\x12\x61\n\x10\x43reateCollection\x12%.shortlist.v1.CreateCollectionRequest\x1a&.shortlist.v1.CreateCollectionResponse\x12[\n\x0e\x44ropCollection\x12#.shortlist.v1.DropCollectionRequest\x1a$.shortlist.v1.DropCollectionResponse\x12^\n\x0fListCollections\x12$.shortlist.v1.ListCollectionsRequest\x1a%.shortlist.v1.ListCollectionsResponse\x12\x43\n\x06Upsert\x12\x1b.shortlist.v1.UpsertRequest\x1a\x1c.shortlist.v1.UpsertResponse\x12\x43\n\x06\x44\x65lete\x12\x1b.shortlist.v1.DeleteRequest\x1a\x1c.shortlist.v1.DeleteResponse\x12:\n\x03Get\x12\x18.shortlist.v1.GetRequest\x1a\x19.shortlist.v1.GetResponse\x12=\n\x04List\x12\x19.shortlist.v1.ListRequest\x1a\x1a.shortlist.v1.ListResponse\x12\x43\n\x06Search\x12\x1b.shortlist.v1.SearchRequest\x1a\x1c.shortlist.v1.SearchResponse2\xa8\x02\n\tInference\x12@\n\x05\x45mbed\x12\x1a.shortlist.v1.EmbedRequest\x1a\x1b.shortlist.v1.EmbedResponse\x12\x43\n\x06Rerank\x12\x1b.shortlist.v1.RerankRequest\x1a\x1c.shortlist.v1.RerankResponse\x12I\n\x08Tokenize\x12\x1d.shortlist.v1.TokenizeRequest\x1a\x1e.shortlist.v1.TokenizeResponse\x12I\n\x08\x44\x65scribe\x12\x1d.shortlist.v1.DescribeRequest\x1a\x1e.shortlist.v1.DescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.proto.retrieval_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODE']._serialized_start=3416
-  _globals['_MODE']._serialized_end=3516
-  _globals['_DEGRADED']._serialized_start=3518
-  _globals['_DEGRADED']._serialized_end=3570
-  _globals['_TEXTKIND']._serialized_start=3572
-  _globals['_TEXTKIND']._serialized_end=3654
-  _globals['_MODEL']._serialized_start=3656
-  _globals['_MODEL']._serialized_end=3726
+  _globals['_MODE']._serialized_start=3551
+  _globals['_MODE']._serialized_end=3651
+  _globals['_DEGRADED']._serialized_start=3653
+  _globals['_DEGRADED']._serialized_end=3705
+  _globals['_LIMITEDBY']._serialized_start=3707
+  _globals['_LIMITEDBY']._serialized_end=3785
+  _globals['_TEXTKIND']._serialized_start=3787
+  _globals['_TEXTKIND']._serialized_end=3869
+  _globals['_MODEL']._serialized_start=3871
+  _globals['_MODEL']._serialized_end=3941
   _globals['_DOCUMENT']._serialized_start=112
   _globals['_DOCUMENT']._serialized_end=206
   _globals['_COLLECTION']._serialized_start=209
@@ -76,39 +78,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRESPONSE']._serialized_start=1360
   _globals['_LISTRESPONSE']._serialized_end=1442
   _globals['_SEARCHREQUEST']._serialized_start=1445
-  _globals['_SEARCHREQUEST']._serialized_end=1677
-  _globals['_HIT']._serialized_start=1680
-  _globals['_HIT']._serialized_end=1833
-  _globals['_SEARCHRESPONSE']._serialized_start=1836
-  _globals['_SEARCHRESPONSE']._serialized_end=2056
-  _globals['_EMBEDREQUEST']._serialized_start=2058
-  _globals['_EMBEDREQUEST']._serialized_end=2125
-  _globals['_EMBEDDING']._serialized_start=2127
-  _globals['_EMBEDDING']._serialized_end=2154
-  _globals['_EMBEDRESPONSE']._serialized_start=2156
-  _globals['_EMBEDRESPONSE']._serialized_end=2273
-  _globals['_RERANKREQUEST']._serialized_start=2275
-  _globals['_RERANKREQUEST']._serialized_end=2354
-  _globals['_RERANKRESULT']._serialized_start=2356
-  _globals['_RERANKRESULT']._serialized_end=2415
-  _globals['_RERANKRESPONSE']._serialized_start=2418
-  _globals['_RERANKRESPONSE']._serialized_end=2596
-  _globals['_TOKENIZEREQUEST']._serialized_start=2598
-  _globals['_TOKENIZEREQUEST']._serialized_end=2719
-  _globals['_TOKENIZATION']._serialized_start=2721
-  _globals['_TOKENIZATION']._serialized_end=2783
-  _globals['_TOKENIZERESPONSE']._serialized_start=2785
-  _globals['_TOKENIZERESPONSE']._serialized_end=2854
-  _globals['_DESCRIBEREQUEST']._serialized_start=2856
-  _globals['_DESCRIBEREQUEST']._serialized_end=2873
-  _globals['_MODELDESCRIPTION']._serialized_start=2876
-  _globals['_MODELDESCRIPTION']._serialized_end=3057
-  _globals['_LIMITS']._serialized_start=3060
-  _globals['_LIMITS']._serialized_end=3206
-  _globals['_DESCRIBERESPONSE']._serialized_start=3209
-  _globals['_DESCRIBERESPONSE']._serialized_end=3414
-  _globals['_RETRIEVAL']._serialized_start=3729
-  _globals['_RETRIEVAL']._serialized_end=4358
-  _globals['_INFERENCE']._serialized_start=4361
-  _globals['_INFERENCE']._serialized_end=4657
+  _globals['_SEARCHREQUEST']._serialized_end=1709
+  _globals['_HIT']._serialized_start=1712
+  _globals['_HIT']._serialized_end=1865
+  _globals['_SEARCHRESPONSE']._serialized_start=1868
+  _globals['_SEARCHRESPONSE']._serialized_end=2151
+  _globals['_EMBEDREQUEST']._serialized_start=2153
+  _globals['_EMBEDREQUEST']._serialized_end=2220
+  _globals['_EMBEDDING']._serialized_start=2222
+  _globals['_EMBEDDING']._serialized_end=2249
+  _globals['_EMBEDRESPONSE']._serialized_start=2251
+  _globals['_EMBEDRESPONSE']._serialized_end=2368
+  _globals['_RERANKREQUEST']._serialized_start=2370
+  _globals['_RERANKREQUEST']._serialized_end=2449
+  _globals['_RERANKRESULT']._serialized_start=2451
+  _globals['_RERANKRESULT']._serialized_end=2510
+  _globals['_RERANKRESPONSE']._serialized_start=2513
+  _globals['_RERANKRESPONSE']._serialized_end=2691
+  _globals['_TOKENIZEREQUEST']._serialized_start=2693
+  _globals['_TOKENIZEREQUEST']._serialized_end=2814
+  _globals['_TOKENIZATION']._serialized_start=2816
+  _globals['_TOKENIZATION']._serialized_end=2878
+  _globals['_TOKENIZERESPONSE']._serialized_start=2880
+  _globals['_TOKENIZERESPONSE']._serialized_end=2949
+  _globals['_DESCRIBEREQUEST']._serialized_start=2951
+  _globals['_DESCRIBEREQUEST']._serialized_end=2968
+  _globals['_MODELDESCRIPTION']._serialized_start=2971
+  _globals['_MODELDESCRIPTION']._serialized_end=3152
+  _globals['_LIMITS']._serialized_start=3155
+  _globals['_LIMITS']._serialized_end=3341
+  _globals['_DESCRIBERESPONSE']._serialized_start=3344
+  _globals['_DESCRIBERESPONSE']._serialized_end=3549
+  _globals['_RETRIEVAL']._serialized_start=3944
+  _globals['_RETRIEVAL']._serialized_end=4573
+  _globals['_INFERENCE']._serialized_start=4576
+  _globals['_INFERENCE']._serialized_end=4872
 # @@protoc_insertion_point(module_scope)

@@ -9,9 +9,9 @@ Conventions
 - Calls that run a model work up to their gRPC deadline; one without gets the server's default (30 s).
 - A text that must not be empty must hold more than white space.
 - Errors: INVALID_ARGUMENT names field, value, limit and remedy; NOT_FOUND an unknown collection or
-  document; ALREADY_EXISTS a collection that is there; RESOURCE_EXHAUSTED a full queue (with
-  `grpc-retry-pushback-ms`, so that a gRPC client with a retry policy waits as long as the server asks) or
-  a message over the size limit; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops; INTERNAL
+  document; ALREADY_EXISTS a collection that is there; RESOURCE_EXHAUSTED a queue that is full, or so long that
+  the call would not be answered whole by its deadline (with `grpc-retry-pushback-ms`, so that a gRPC client with
+  a retry policy waits as long as the server asks), or a message over the size limit; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops; INTERNAL
   everything else.
 """
 
@@ -42,8 +42,8 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     MODE_UNSPECIFIED: _Mode.ValueType  # 0
     """The same as MODE_AUTO."""
     MODE_AUTO: _Mode.ValueType  # 1
-    """MODE_RERANK_ALL where the collection is small (500 documents and under) and the deadline allows it,
-    MODE_TWO_STAGE otherwise.
+    """MODE_TWO_STAGE; where the collection is small (500 documents and under) and no candidates are named, all of its
+    documents are candidates. The mode is told as MODE_RERANK_ALL where all of them were read.
     """
     MODE_TWO_STAGE: _Mode.ValueType  # 2
     """Stage one shortlists `candidates` documents, stage two reranks them."""
@@ -58,8 +58,8 @@ class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
 MODE_UNSPECIFIED: Mode.ValueType  # 0
 """The same as MODE_AUTO."""
 MODE_AUTO: Mode.ValueType  # 1
-"""MODE_RERANK_ALL where the collection is small (500 documents and under) and the deadline allows it,
-MODE_TWO_STAGE otherwise.
+"""MODE_TWO_STAGE; where the collection is small (500 documents and under) and no candidates are named, all of its
+documents are candidates. The mode is told as MODE_RERANK_ALL where all of them were read.
 """
 MODE_TWO_STAGE: Mode.ValueType  # 2
 """Stage one shortlists `candidates` documents, stage two reranks them."""
@@ -78,7 +78,7 @@ class _DegradedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degraded.Val
     DEGRADED_NONE: _Degraded.ValueType  # 0
     """It is not."""
     DEGRADED_DEADLINE: _Degraded.ValueType  # 1
-    """The deadline came near: only the first `reranked` candidates in stage-one order were scored. They come
+    """The deadline came near: only the first `reranked` of what was to be scored, in stage-one order, were. They come
     first, by score; the rest follow in stage-one order, without a score.
     """
 
@@ -88,10 +88,34 @@ class Degraded(_Degraded, metaclass=_DegradedEnumTypeWrapper):
 DEGRADED_NONE: Degraded.ValueType  # 0
 """It is not."""
 DEGRADED_DEADLINE: Degraded.ValueType  # 1
-"""The deadline came near: only the first `reranked` candidates in stage-one order were scored. They come
+"""The deadline came near: only the first `reranked` of what was to be scored, in stage-one order, were. They come
 first, by score; the rest follow in stage-one order, without a score.
 """
 Global___Degraded: _TypeAlias = Degraded  # noqa: Y015
+
+class _LimitedBy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LimitedByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitedBy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIMITED_BY_NONE: _LimitedBy.ValueType  # 0
+    """Nothing did."""
+    LIMITED_BY_MARGIN: _LimitedBy.ValueType  # 1
+    """The rest are further behind the most similar candidate than SearchRequest.margin."""
+    LIMITED_BY_BUDGET: _LimitedBy.ValueType  # 2
+    """More would be expected to take longer than Limits.auto_budget_ms, or than the call's deadline allows."""
+
+class LimitedBy(_LimitedBy, metaclass=_LimitedByEnumTypeWrapper):
+    """What kept stage two from reading all candidates. The rest follow in stage-one order, without a score."""
+
+LIMITED_BY_NONE: LimitedBy.ValueType  # 0
+"""Nothing did."""
+LIMITED_BY_MARGIN: LimitedBy.ValueType  # 1
+"""The rest are further behind the most similar candidate than SearchRequest.margin."""
+LIMITED_BY_BUDGET: LimitedBy.ValueType  # 2
+"""More would be expected to take longer than Limits.auto_budget_ms, or than the call's deadline allows."""
+Global___LimitedBy: _TypeAlias = LimitedBy  # noqa: Y015
 
 class _TextKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -632,6 +656,7 @@ class SearchRequest(_message.Message):
     INCLUDE_TEXT_FIELD_NUMBER: _builtins.int
     INCLUDE_METADATA_FIELD_NUMBER: _builtins.int
     BLEND_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
     query: _builtins.str
@@ -639,8 +664,9 @@ class SearchRequest(_message.Message):
     top_k: _builtins.int
     """Hits to return, 1 to 1,000. Default 10."""
     candidates: _builtins.int
-    """Documents that stage one hands to stage two, top_k to 1,000. Default 50, or top_k if that is more.
-    Not used by MODE_DENSE and MODE_RERANK_ALL, and so not by MODE_AUTO where the collection is small.
+    """Documents that stage one finds and stage two reads, top_k to 1,000. Not used by MODE_DENSE and MODE_RERANK_ALL.
+    Left out, stage one finds 50, or top_k if that is more, or all of a small collection under MODE_AUTO, and stage
+    two reads the first of them: those within `margin`, and as many as Limits.auto_budget_ms allows.
     """
     mode: Global___Mode.ValueType
     """Default MODE_AUTO."""
@@ -653,6 +679,10 @@ class SearchRequest(_message.Message):
     standardized over the candidates and added. 0 orders by score alone. Default: ModelDescription.blend of the
     reranker. Scores stay as they are, so with a share above 0 hits need not come in the order of their scores.
     """
+    margin: _builtins.float
+    """How far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2; top_k of them are
+    read in any case. Default: Limits.margin where no candidates are named, else 2, which is all of them.
+    """
     def __init__(
         self,
         *,
@@ -664,21 +694,26 @@ class SearchRequest(_message.Message):
         include_text: _builtins.bool = ...,
         include_metadata: _builtins.bool = ...,
         blend: _builtins.float | None = ...,
+        margin: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_blend", b"_blend", "_candidates", b"_candidates", "_top_k", b"_top_k", "blend", b"blend", "candidates", b"candidates", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_blend", b"_blend", "_candidates", b"_candidates", "_margin", b"_margin", "_top_k", b"_top_k", "blend", b"blend", "candidates", b"candidates", "margin", b"margin", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blend", b"_blend", "_candidates", b"_candidates", "_top_k", b"_top_k", "blend", b"blend", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "mode", b"mode", "query", b"query", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blend", b"_blend", "_candidates", b"_candidates", "_margin", b"_margin", "_top_k", b"_top_k", "blend", b"blend", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "margin", b"margin", "mode", b"mode", "query", b"query", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__blend: _TypeAlias = _typing.Literal["blend"]  # noqa: Y015
     _WhichOneofArgType__blend: _TypeAlias = _typing.Literal["_blend", b"_blend"]  # noqa: Y015
     _WhichOneofReturnType__candidates: _TypeAlias = _typing.Literal["candidates"]  # noqa: Y015
     _WhichOneofArgType__candidates: _TypeAlias = _typing.Literal["_candidates", b"_candidates"]  # noqa: Y015
+    _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
+    _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__blend) -> _WhichOneofReturnType__blend | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__candidates) -> _WhichOneofReturnType__candidates | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin) -> _WhichOneofReturnType__margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
 
@@ -701,7 +736,7 @@ class Hit(_message.Message):
     """The document's id."""
     score: _builtins.float
     """Stage two: the sigmoid of the cross-encoder's logit, 0 to 1. Absent where stage two did not score the
-    document (MODE_DENSE, or a deadline that came near).
+    document (MODE_DENSE, SearchResponse.limited_by, or a deadline that came near).
     """
     similarity: _builtins.float
     """Stage one: the cosine of query and document vector, -1 to 1."""
@@ -747,6 +782,8 @@ class SearchResponse(_message.Message):
     DEGRADED_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    SELECTED_FIELD_NUMBER: _builtins.int
+    LIMITED_BY_FIELD_NUMBER: _builtins.int
     reranked: _builtins.int
     """How many candidates stage two scored."""
     candidates: _builtins.int
@@ -759,6 +796,10 @@ class SearchResponse(_message.Message):
     """How many texts were longer than a model's window: the query for the embedder, and the (query, document)
     pairs for the reranker.
     """
+    selected: _builtins.int
+    """How many of the candidates stage two was to score: the first ones in stage-one order."""
+    limited_by: Global___LimitedBy.ValueType
+    """Why those are not all."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hit]:
         """Best first; top_k of them, or fewer if the collection holds fewer."""
@@ -777,10 +818,12 @@ class SearchResponse(_message.Message):
         degraded: Global___Degraded.ValueType = ...,
         truncated: _builtins.int = ...,
         timing: Global___Timing | None = ...,
+        selected: _builtins.int = ...,
+        limited_by: Global___LimitedBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "degraded", b"degraded", "hits", b"hits", "mode", b"mode", "reranked", b"reranked", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "degraded", b"degraded", "hits", b"hits", "limited_by", b"limited_by", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1139,6 +1182,8 @@ class Limits(_message.Message):
     MAX_TEXT_BYTES_FIELD_NUMBER: _builtins.int
     AUTO_RERANK_ALL_FIELD_NUMBER: _builtins.int
     MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
+    AUTO_BUDGET_MS_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
     max_top_k: _builtins.int
     """Largest SearchRequest.top_k and RerankRequest.top_k."""
     max_candidates: _builtins.int
@@ -1148,9 +1193,13 @@ class Limits(_message.Message):
     max_text_bytes: _builtins.int
     """Largest text, in bytes of UTF-8."""
     auto_rerank_all: _builtins.int
-    """Largest collection that MODE_AUTO reranks whole."""
+    """Largest collection of which MODE_AUTO takes all documents for candidates."""
     max_request_bytes: _builtins.int
     """Largest request, in bytes."""
+    auto_budget_ms: _builtins.float
+    """What stage two may be expected to take, in milliseconds on an idle server, where a search names no candidates."""
+    margin: _builtins.float
+    """SearchRequest.margin of searches that name neither it nor candidates."""
     def __init__(
         self,
         *,
@@ -1160,10 +1209,12 @@ class Limits(_message.Message):
         max_text_bytes: _builtins.int = ...,
         auto_rerank_all: _builtins.int = ...,
         max_request_bytes: _builtins.int = ...,
+        auto_budget_ms: _builtins.float = ...,
+        margin: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_rerank_all", b"auto_rerank_all", "max_batch", b"max_batch", "max_candidates", b"max_candidates", "max_request_bytes", b"max_request_bytes", "max_text_bytes", b"max_text_bytes", "max_top_k", b"max_top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_budget_ms", b"auto_budget_ms", "auto_rerank_all", b"auto_rerank_all", "margin", b"margin", "max_batch", b"max_batch", "max_candidates", b"max_candidates", "max_request_bytes", b"max_request_bytes", "max_text_bytes", b"max_text_bytes", "max_top_k", b"max_top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

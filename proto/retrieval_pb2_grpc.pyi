@@ -9,9 +9,9 @@ Conventions
 - Calls that run a model work up to their gRPC deadline; one without gets the server's default (30 s).
 - A text that must not be empty must hold more than white space.
 - Errors: INVALID_ARGUMENT names field, value, limit and remedy; NOT_FOUND an unknown collection or
-  document; ALREADY_EXISTS a collection that is there; RESOURCE_EXHAUSTED a full queue (with
-  `grpc-retry-pushback-ms`, so that a gRPC client with a retry policy waits as long as the server asks) or
-  a message over the size limit; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops; INTERNAL
+  document; ALREADY_EXISTS a collection that is there; RESOURCE_EXHAUSTED a queue that is full, or so long that
+  the call would not be answered whole by its deadline (with `grpc-retry-pushback-ms`, so that a gRPC client with
+  a retry policy waits as long as the server asks), or a message over the size limit; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops; INTERNAL
   everything else.
 """
 

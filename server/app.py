@@ -115,7 +115,7 @@ def build(settings: Settings) -> Parts:
     made_with = catalog.fingerprints(settings.data)
     embedder_graph = _graph(settings, embedder_bundle, settings.embedder_variant, target, timings, made_with)
     reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, target, timings)
-    scheduler = Scheduler(target.slots, settings.queue_tokens)
+    scheduler = Scheduler(target.slots, settings.queue_tokens, admit_share=settings.admit_share)
     pool = TokenizingPool(cores.usable())
     cache_bytes = (settings.cache_mb << 20) // 2  # of each model
     embedder = Embedder(embedder_bundle, embedder_graph, Flights(scheduler, pool), cache_bytes)

@@ -31,6 +31,10 @@ class Cache(Generic[_Value]):
         """Return the number of entries."""
         return len(self._entries)
 
+    def __contains__(self, key: Hashable) -> bool:
+        """Return whether a value is kept, without counting that."""
+        return key in self._entries
+
     def get(self, key: Hashable) -> _Value | None:
         """Return a value, or None where there is none."""
         if not self._most_bytes:

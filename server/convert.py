@@ -17,7 +17,7 @@ from shortlist.server.errors import InvalidRequest
 from shortlist.server.graph import Running
 from shortlist.server.limits import Limits
 from shortlist.server.models import Scored, TextKind
-from shortlist.server.pipeline import Found, Hit, Mode, Timing
+from shortlist.server.query import Found, Hit, LimitedBy, Mode, Timing
 from shortlist.server.tokens import Tokens
 
 _Number = TypeVar("_Number", bound=int)
@@ -31,6 +31,11 @@ _MODES: dict[pb.Mode.ValueType, Mode] = {
     pb.MODE_RERANK_ALL: "rerank-all",
 }
 _MODES_BACK = {plain: message for message, plain in _MODES.items()}  # the last of two wins: MODE_AUTO
+_LIMITS: dict[LimitedBy, pb.LimitedBy.ValueType] = {
+    "none": pb.LIMITED_BY_NONE,
+    "margin": pb.LIMITED_BY_MARGIN,
+    "budget": pb.LIMITED_BY_BUDGET,
+}
 _KINDS: dict[pb.TextKind.ValueType, TextKind] = {
     pb.TEXT_KIND_UNSPECIFIED: "document",
     pb.TEXT_KIND_QUERY: "query",
@@ -107,6 +112,8 @@ def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> 
         reranked=found.reranked,
         candidates=found.candidates,
         mode=_MODES_BACK[found.mode],
+        selected=found.selected,
+        limited_by=_LIMITS[found.limited_by],
         degraded=pb.DEGRADED_DEADLINE if found.cut_short else pb.DEGRADED_NONE,
         truncated=found.truncated,
         timing=timing_message(found.timing, total_s),
@@ -171,6 +178,8 @@ def limits_message(plain: Limits) -> pb.Limits:
         max_text_bytes=plain.max_text_bytes,
         auto_rerank_all=plain.auto_rerank_all,
         max_request_bytes=plain.max_request_bytes,
+        auto_budget_ms=plain.auto_budget_ms,
+        margin=plain.margin,
     )
 
 

@@ -64,7 +64,7 @@ class Flight:
         """Submit the job, and begin to tokenize its texts.
 
         Raises:
-            InvalidRequest, Overloaded, ShuttingDown: as the scheduler says.
+            InvalidRequest, Overloaded, DeadlineExceeded, ShuttingDown: as the scheduler says.
         """
         self._scheduler = scheduler
         self._job = job
@@ -123,17 +123,21 @@ class Flights:
             key: what makes two jobs the same; None for those that are not shared.
 
         Raises:
-            InvalidRequest, Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
+            InvalidRequest, Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
-        flight = self._by_key.get(key) if key is not None else None
-        if flight is not None and not flight.future.done():
+        if key is not None and self.under_way(key):
             self.joined += 1
-            return await flight.land(job.deadline)
+            return await self._by_key[key].land(job.deadline)
         flight = Flight(self.scheduler, self._pool, job, encode, texts)
         if key is not None:
             self._by_key[key] = flight
             flight.future.add_done_callback(partial(self._forget, key, flight))
         return await flight.land(job.deadline)
+
+    def under_way(self, key: Hashable) -> bool:
+        """Return whether a job of this key can be joined."""
+        flight = self._by_key.get(key)
+        return flight is not None and not flight.future.done()
 
     def _forget(self, key: Hashable, flight: Flight, _: "asyncio.Future[Outcome]") -> None:
         if self._by_key.get(key) is flight:

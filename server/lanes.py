@@ -72,7 +72,16 @@ class Job:
     The items come in slices, in order, as they are tokenized: the first ones may run before the last ones are there.
     """
 
-    def __init__(self, lane: Lane, model: Model, lengths: Sequence[int], deadline: float) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        model: Model,
+        lengths: Sequence[int],
+        deadline: float,
+        *,
+        whole: bool = False,
+        reserved: bool = False,
+    ) -> None:
         """Describe the work.
 
         Args:
@@ -80,10 +89,14 @@ class Job:
             model: what runs it.
             lengths: about how many tokens each item has; at least one item.
             deadline: a time of the scheduler's clock, in seconds.
+            whole: whether a part of it is worth nothing.
+            reserved: whether `Scheduler.reserve` let it in already.
         """
         self.lane = lane
         self.model = model
         self.deadline = deadline
+        self.whole = whole
+        self.reserved = reserved
         self.count = len(lengths)
         self.seconds = model.estimate_s(lengths)  # on one slot
         self.tokens = sum(lengths)  # expected
@@ -106,10 +119,14 @@ class Job:
         self.items += items
         self.lengths += [self.model.shapes.length(len(item)) for item in items]
 
+    @property
+    def seconds_left(self) -> float:
+        """Return what its items that no slot has taken are expected to cost on one slot."""
+        return self.seconds * (len(self.waiting) + self.count - len(self.items)) / self.count
+
     def in_a_hurry(self, now: float) -> bool:
         """Return whether its deadline would come before one slot had done all that is left of it."""
-        left = len(self.waiting) + self.count - len(self.items)
-        return now + self.seconds * left / self.count > self.deadline
+        return now + self.seconds_left > self.deadline
 
     @property
     def seconds_a_token(self) -> float:

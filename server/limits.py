@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shortlist.server.documents import Document
 from shortlist.server.errors import InvalidRequest
-from shortlist.server.settings import Settings
+from shortlist.server.settings import MAX_MARGIN, Settings
 
 MAX_ID_BYTES = 512
 MAX_TITLE_BYTES = 4 << 10
@@ -25,6 +25,9 @@ class Limits:
     max_text_bytes: int
     auto_rerank_all: int
     max_request_bytes: int
+    auto_budget_ms: float
+    margin: float
+    admit_share: float
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -36,6 +39,9 @@ class Limits:
             settings.max_text_bytes,
             settings.auto_rerank_all,
             settings.max_request_bytes,
+            settings.auto_budget_ms,
+            settings.margin,
+            settings.admit_share,
         )
 
     def text(self, field: str, value: str) -> None:
@@ -109,6 +115,16 @@ class Limits:
             raise InvalidRequest(
                 "blend", value, "a share is from 0 to 1", "send 0 to order by score alone, or leave it out"
             )
+
+    def margin_of(self, value: float) -> None:
+        """Check how far behind the best candidate stage two reads.
+
+        Raises:
+            InvalidRequest: it is no difference of cosines.
+        """
+        if not 0 <= value <= MAX_MARGIN:
+            limit = f"a difference of cosines is from 0 to {MAX_MARGIN:g}"
+            raise InvalidRequest("margin", value, limit, f"send {MAX_MARGIN:g} to have all candidates read")
 
     def page_size(self, value: int) -> None:
         """Check the size of a page.

@@ -6,6 +6,7 @@ knows neither collections nor gRPC.
 """
 
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -59,7 +60,7 @@ class Embedder:
             deadline: a time of the scheduler's clock, in seconds.
 
         Raises:
-            DeadlineExceeded: it passed, or cannot be met.
+            DeadlineExceeded: it passed, or could not be met on an idle server.
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         # Queries come again; a document comes once, and its vector is kept with it.
@@ -74,17 +75,14 @@ class Embedder:
             self.cache.put(key, embedded, embedded.vectors.nbytes + 4 * len(key))
         return replace(embedded, spent=landed.spent)
 
+    def is_free(self, query: str) -> bool:
+        """Return whether a query's vector is known, or on its way for another caller."""
+        return query in self.cache or self.flights.under_way(query)
+
     async def _land(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable) -> Landed:
-        """Run all texts, or raise DeadlineExceeded: at once, where the estimate says that it cannot be done."""
-        scheduler = self.flights.scheduler
-        job = Job(lane, self.graph, [self.tokenizer.estimate(len(text)) for text in texts], deadline)
-        need_s = scheduler.wait_s(lane) + job.seconds / min(scheduler.slots, job.count)
-        left_s = deadline - scheduler.clock()
-        if need_s > left_s:
-            raise DeadlineExceeded(
-                f"this takes about {1000 * need_s:.0f} ms, but {1000 * max(0.0, left_s):.0f} ms are left;"
-                " allow more time, or send less at once"
-            )
+        """Run all texts, or raise DeadlineExceeded."""
+        lengths = [self.tokenizer.estimate(len(text)) for text in texts]
+        job = Job(lane, self.graph, lengths, deadline, whole=True)
         landed = await self.flights.land(job, self.tokenizer.encode, texts, key)
         if not landed.outcome.done.all():
             raise DeadlineExceeded(
@@ -141,7 +139,13 @@ class Scorer:
         self.cache: Cache[Known] = Cache(cache_bytes)
 
     async def score(
-        self, query: str, documents: Sequence[str], deadline: float, versions: Sequence[Hashable] = ()
+        self,
+        query: str,
+        documents: Sequence[str],
+        deadline: float,
+        versions: Sequence[Hashable] = (),
+        *,
+        reserved: bool = False,
     ) -> Scored:
         """Score each document, first to last for as long as the deadline allows.
 
@@ -151,6 +155,7 @@ class Scorer:
             deadline: a time of the scheduler's clock, in seconds, by which this returns.
             versions: what tells each document from all others, for scores to be remembered; none for texts that are
                 in no collection.
+            reserved: whether `reserve` let them in.
 
         Raises:
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
@@ -165,17 +170,17 @@ class Scorer:
         if not places:
             return scored
         wanted = tuple(versions[place] for place in places) if versions else ()
-        landed = await self._land(query, [documents[place] for place in places], deadline, wanted)
+        landed = await self._land(query, [documents[place] for place in places], deadline, wanted, reserved)
         outcome, items = landed.outcome, landed.items
         scored.logits[places], scored.done[places] = outcome.values[:, 0], outcome.done
         self._remember(query, wanted, landed)
         return replace(scored, truncated=scored.truncated + sum(item.truncated for item in items), spent=landed.spent)
 
     async def _land(
-        self, query: str, documents: Sequence[str], deadline: float, versions: tuple[Hashable, ...]
+        self, query: str, documents: Sequence[str], deadline: float, versions: tuple[Hashable, ...], reserved: bool
     ) -> Landed:
         lengths = [self.tokenizer.estimate(len(query) + len(document)) for document in documents]
-        job = Job(Lane.RERANK, self.graph, lengths, deadline)
+        job = Job(Lane.RERANK, self.graph, lengths, deadline, reserved=reserved)
         key = (query, versions) if versions else None
         return await self.flights.land(job, partial(self.tokenizer.encode_pairs, query), documents, key)
 
@@ -186,8 +191,19 @@ class Scorer:
                 # The text of a query is shared by its entries, but no entry knows how long the others live.
                 self.cache.put((query, version), Known(logit, item.truncated), 4 * len(query))
 
-    def estimate_s(self, lengths: Sequence[int]) -> float:
-        """Estimate the seconds until pairs of these lengths, in tokens, are scored if they came now."""
-        scheduler = self.flights.scheduler
-        run_s = self.graph.estimate_s(lengths) / min(scheduler.slots, len(lengths))
-        return scheduler.wait_s(Lane.RERANK) + run_s
+    def reserve(self, pairs: int, tokens: int, deadline: float) -> AbstractContextManager[None]:
+        """Let in so many pairs of about so many tokens, which `score` is to be called with after the block.
+
+        Raises:
+            Overloaded: they would not be scored by the deadline.
+        """
+        return self.flights.scheduler.reserve(Job(Lane.RERANK, self.graph, [tokens] * pairs, deadline))
+
+    def seconds(self, query: str, documents: Sequence[str]) -> list[float]:
+        """Estimate what each document takes beside the query, if it has all slots for itself."""
+        characters = (len(query) + len(document) for document in documents)
+        return [self.pair_s(self.tokenizer.estimate(count)) for count in characters]
+
+    def pair_s(self, tokens: int) -> float:
+        """Estimate what a pair of so many tokens takes of a job of many, which all slots share, in seconds."""
+        return self.graph.estimate_s([tokens]) / self.flights.scheduler.slots

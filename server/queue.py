@@ -5,6 +5,7 @@ the scheduler's lock guards it, and the caller says what time it is.
 """
 
 import bisect
+import math
 from collections.abc import Iterable, Sequence
 
 from shortlist.server.lanes import Job, Lane, Part, Shape, take
@@ -31,9 +32,15 @@ class Queue:
         """Return the jobs that wait, most urgent lane first."""
         return [job for lane in self.lanes for job in lane]
 
-    def backlog_s(self, lane: Lane) -> float:
-        """Return the slot seconds that wait in a lane and in more urgent ones."""
-        return sum(self._backlog_s[: lane + 1])
+    def backlog_s(self, lane: Lane, deadline: float = math.inf) -> float:
+        """Return the slot seconds that wait in a lane up to a deadline, and in more urgent lanes."""
+        jobs = self.lanes[lane]
+        later = jobs[bisect.bisect_right(jobs, deadline, key=_deadline) :]
+        return max(0.0, sum(self._backlog_s[: lane + 1]) - sum(job.seconds_left for job in later))
+
+    def expect(self, lane: Lane, seconds: float) -> None:
+        """Count slot seconds of a job that is still to come; negative ones take them back."""
+        self._backlog_s[lane] = max(0.0, self._backlog_s[lane] + seconds)
 
     def admit(self, job: Job) -> None:
         """Count a job with its expected tokens."""
@@ -82,12 +89,16 @@ class Queue:
         lane = self.lanes[job.lane]
         if not lane:
             self._served_at[job.lane] = now
-        bisect.insort(lane, job, key=lambda waiting: waiting.deadline)
+        bisect.insort(lane, job, key=_deadline)
 
     def _count(self, job: Job, tokens: float) -> None:
         # Sums of floats drift; an empty queue is exactly empty.
         self.tokens = max(0.0, self.tokens + tokens)
         self._backlog_s[job.lane] = max(0.0, self._backlog_s[job.lane] + tokens * job.seconds_a_token)
+
+
+def _deadline(job: Job) -> float:
+    return job.deadline
 
 
 def _tokens(items: Iterable[Encoded]) -> int:

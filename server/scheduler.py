@@ -16,32 +16,32 @@ Invariants
   (`Outcome.done` tells which), with an exception, or by its own cancellation.
 - A slot never waits while there is work: there is no timer for a batch to fill.
 - An exception in a run reaches exactly the jobs in it. The slot lives on.
-- Waiting tokens are bounded: beyond `queue_tokens`, as far as lengths are known, `submit` raises Overloaded.
+- Waiting tokens are bounded: beyond `queue_tokens`, as far as lengths are known, `submit` raises Overloaded. So
+  it does where what waits would keep a job from being done by its deadline (`admission.py`).
 - An item of an expired, closed, failed or cancelled job is never begun, nor one that cannot end before its deadline.
 
 All state is under one lock, which is held for decisions and never during a run. Knows neither texts nor gRPC.
 """
 
+import contextlib
 import logging
 import math
-import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server import admission
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
 from shortlist.server.lanes import Job, Lane, Model, Outcome, Part, Shape
 from shortlist.server.queue import Queue
 from shortlist.server.tokens import Encoded
 
 logger = logging.getLogger(__name__)
-
-_LEAST_RETRY_MS = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,24 @@ class Statistics:
 class Scheduler:
     """Queue jobs, and run them on `slots` threads."""
 
-    def __init__(self, slots: int, queue_tokens: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        slots: int,
+        queue_tokens: int,
+        clock: Callable[[], float] = time.monotonic,
+        admit_share: float = 1.0,
+    ) -> None:
         """Start the slots.
 
         Args:
             slots: runs that go on at once.
             queue_tokens: tokens that may wait.
+            admit_share: of the time to a job's deadline, what it and the work before it may be expected to take.
             clock: seconds, monotonic; deadlines are times of this clock.
         """
         self.slots = slots
         self.clock = clock
+        self._admit_share = admit_share
         self._queue = Queue(queue_tokens)
         self._running = 0
         self._runs = [0 for _ in Lane]
@@ -87,7 +95,8 @@ class Scheduler:
 
         Raises:
             InvalidRequest: the job is larger than the whole queue.
-            Overloaded: the queue is full.
+            Overloaded: the queue is full, or too long for the job's deadline.
+            DeadlineExceeded: the job must be done whole, and cannot be by its deadline.
             ShuttingDown: `stop` was called.
         """
         capacity = self._queue.capacity_tokens
@@ -105,8 +114,10 @@ class Scheduler:
                 raise Overloaded(
                     f"the queue is full: {self._queue.tokens:.0f} tokens wait, this request brings {job.tokens},"
                     f" and queue_tokens is {capacity}; try again later, or send less at once",
-                    retry_after_ms=self._retry_after_ms(),
+                    retry_after_ms=admission.retry_after_ms(self._queue.backlog_s(Lane.INGEST) / self.slots),
                 )
+            if not job.reserved:
+                self._check(job)
             self._queue.admit(job)
         job.future.add_done_callback(lambda future: self._withdraw(job) if future.cancelled() else None)
         return job.future
@@ -138,10 +149,23 @@ class Scheduler:
             if deadline > job.deadline:
                 self._queue.prolong(job, deadline, self.clock())
 
-    def wait_s(self, lane: Lane) -> float:
-        """Estimate how long a job that comes now waits for its first run, in seconds."""
+    @contextlib.contextmanager
+    def reserve(self, job: Job) -> Iterator[None]:
+        """Let a job in whose items are still to be found, and count it as work that waits until the block ends.
+
+        What is submitted then as `reserved` is not refused any more, after work was done for it.
+
+        Raises:
+            Overloaded: the queue is too long for the job's deadline.
+        """
         with self._changed:
-            return self._queue.backlog_s(lane) / self.slots
+            self._check(job)
+            self._queue.expect(job.lane, job.seconds)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._queue.expect(job.lane, -job.seconds)
 
     def outcome(self, job: Job) -> Outcome:
         """Return what is done of a job by now, in arrays that later runs do not touch."""
@@ -181,10 +205,11 @@ class Scheduler:
         for thread in self._threads:
             thread.join()
 
-    def _retry_after_ms(self) -> int:
-        """Say when to come back: once the backlog is done, and not all at the same moment."""
-        backlog_ms = max(_LEAST_RETRY_MS, 1000 * self.wait_s(Lane.INGEST))
-        return round(backlog_ms * random.uniform(1, 2))  # noqa: S311 (spreads callers, hides nothing)
+    def _check(self, job: Job) -> None:
+        """Refuse a job that its deadline does not allow; the lock is held."""
+        waits_s = self._queue.backlog_s(job.lane, job.deadline) / self.slots
+        takes_s = job.seconds / min(self.slots, job.count)
+        admission.check(waits_s, takes_s, job.deadline - self.clock(), self._admit_share, whole=job.whole)
 
     def _work(self) -> None:
         last: Shape | None = None

@@ -15,7 +15,8 @@ from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server import convert
 from shortlist.server.errors import InvalidRequest, UnknownDocument, shown
 from shortlist.server.lanes import Lane
-from shortlist.server.pipeline import DEFAULT_TOP_K, Pipeline, Query, Timing
+from shortlist.server.pipeline import Pipeline
+from shortlist.server.query import DEFAULT_TOP_K, Query, Timing
 
 if TYPE_CHECKING:
     import grpc
@@ -124,6 +125,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             candidates=request.candidates if request.HasField("candidates") else None,
             mode=convert.mode(request.mode),
             blend=request.blend if request.HasField("blend") else None,
+            margin=request.margin if request.HasField("margin") else None,
         )
         found = await self._pipeline.search(query)
         if request.include_text:

@@ -15,6 +15,7 @@ _MOST_BYTES = 2**31 - 1  # of a gRPC message
 _MOST_THREADS = 1024
 _MOST_DOCUMENTS = 1_000_000  # in one call
 _A_DAY_S = 86_400
+MAX_MARGIN = 2.0  # the largest difference of two cosines
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
     "slots": (0, _MOST_THREADS),
@@ -25,7 +26,10 @@ _RANGES: dict[str, tuple[float, float]] = {
     "metrics_port": (0, 65_535),
     "default_deadline_s": (0.001, 30 * _A_DAY_S),
     "deadline_margin_ms": (0, 1000 * _A_DAY_S),
+    "admit_share": (0.1, 1),
     "auto_rerank_all": (0, _MOST_DOCUMENTS),
+    "auto_budget_ms": (1, 1000 * _A_DAY_S),
+    "margin": (0, MAX_MARGIN),
     "max_top_k": (1, _MOST_DOCUMENTS),
     "max_candidates": (1, _MOST_DOCUMENTS),
     "max_batch": (1, _MOST_DOCUMENTS),
@@ -116,9 +120,30 @@ class Settings:
             " of the time that the call has, whichever is more"
         },
     )
+    admit_share: float = field(
+        default=0.8,
+        metadata={
+            "help": "share of the time to a call's deadline that its work, and what waits before it, may be expected"
+            " to take; beyond that the call is refused with RESOURCE_EXHAUSTED and the time to come back"
+        },
+    )
     auto_rerank_all: int = field(
         default=500,
-        metadata={"help": "largest collection that mode auto reranks whole, if the deadline allows it"},
+        metadata={"help": "largest collection of which mode auto takes all documents for candidates"},
+    )
+    auto_budget_ms: float = field(
+        default=800.0,
+        metadata={
+            "help": "milliseconds that stage two of a search whose caller named no candidates may be expected to take"
+            " on an idle server; as many candidates are read as that allows, 10 at least"
+        },
+    )
+    margin: float = field(
+        default=0.2,
+        metadata={
+            "help": "stage two of a search whose caller named no candidates does not read those whose cosine is so"
+            " far behind the best one's, but top_k at least; 2: reads them all"
+        },
     )
     max_top_k: int = field(default=1000, metadata={"help": "largest top_k of a request"})
     max_candidates: int = field(

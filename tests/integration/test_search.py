@@ -86,7 +86,26 @@ def test_rerank_all(client: Client, collection: str):
 
 def test_auto_reranks_a_small_collection_whole(client: Client, collection: str):
     """Mode auto scores every document where there are few and there is time."""
-    assert client.search(collection, "a quick animal", timeout_s=60).mode == "rerank-all"
+    result = client.search(collection, "a quick animal", timeout_s=60)
+    assert (result.mode, result.reranked, result.selected, result.limited_by) == ("rerank-all", 5, 5, None)
+
+
+def test_what_lies_far_behind_is_not_read(client: Client, collection: str):
+    """Candidates outside the margin, beyond the first top_k, have no score and follow in stage one's order."""
+    asked = {"mode": "two-stage", "top_k": 2, "margin": 0.0}
+    result = client.search(collection, "a quick animal", **asked)
+    assert (result.reranked, result.selected, result.candidates, result.limited_by) == (2, 2, 5, "margin")
+    assert result.degraded is None
+    every = client.search(collection, "a quick animal", **asked | {"candidates": 5})
+    assert (every.selected, every.limited_by) == (1, "margin")
+    assert [hit.score is None for hit in every.hits] == [False, True]
+    assert every.hits[0].rank == 1
+
+
+def test_candidates_that_are_named_are_all_read(client: Client, collection: str):
+    """A caller who names a number of candidates has as many scored, in mode auto too, near or not."""
+    result = client.search(collection, "a quick animal", top_k=3, candidates=4)
+    assert (result.mode, result.reranked, result.candidates, result.limited_by) == ("two-stage", 4, 4, None)
 
 
 def test_auto_shortlists_a_large_collection(client: Client, name: str):
@@ -94,7 +113,9 @@ def test_auto_shortlists_a_large_collection(client: Client, name: str):
     client.create_collection(name)
     client.upsert(name, [Document(str(number), f"document number {number}") for number in range(501)])
     result = client.search(name, "number 77", top_k=3, timeout_s=60)
-    assert (result.mode, result.candidates, result.reranked) == ("two-stage", 50, 50)
+    assert (result.mode, result.candidates, result.reranked) == ("two-stage", 50, result.selected)
+    whole = client.search(name, "number 77", top_k=3, timeout_s=60, margin=2.0)
+    assert (whole.candidates, whole.reranked, whole.limited_by) == (50, 50, None)
 
 
 def test_rerank_all_of_too_many(client: Client, name: str):

@@ -99,7 +99,8 @@ def test_figures():
     assert (found.requests, found.ok, found.degraded) == (4, 3, 1)
     assert found.errors == {"RESOURCE_EXHAUSTED": 1}
     assert found.in_time == 2 / 4
-    assert (found.requests_per_s, found.items_per_s) == (1.5, 75.0)
+    assert (found.requests_per_s, found.items_per_s, found.whole_per_s) == (1.5, 75.0, 1.0)
+    assert found.refused_ms.p99 == pytest.approx(100.0)
     assert (found.latency_ms.p50, found.latency_ms.max) == pytest.approx((400.0, 500.0))
     assert found.parts_ms["infer"].mean == pytest.approx(800 / 3)
     assert found.parts_ms["queue"].mean == pytest.approx(10 / 3)

@@ -14,6 +14,8 @@ def result(**changes):
     fields = {
         "hits": HITS,
         "reranked": 1,
+        "selected": 2,
+        "limited_by": None,
         "candidates": 2,
         "mode": "two-stage",
         "degraded": None,
@@ -40,6 +42,16 @@ def test_what_fell_short_is_said():
         "the deadline came near: only 1 of 2 candidates have a score",
         "2 texts were longer than a model's window, and were cut for it",
     ]
+
+
+def test_what_was_not_read_is_told():
+    """Why stage two read fewer candidates than there were is told, with the way to have them all read."""
+    assert "1 of 2 candidates reranked (the others are far less similar; --margin 2" in search.shown(
+        result(selected=1, limited_by="margin")
+    )
+    assert "1 of 2 candidates reranked (as many as the server's time for one search" in search.shown(
+        result(selected=1, limited_by="budget")
+    )
 
 
 def test_no_hits():

@@ -18,6 +18,7 @@ def search_request(**changes):
         "include_text": True,
         "include_metadata": True,
         "blend": None,
+        "margin": None,
     }
     return requests.search("notes", "query", **(fields | changes))
 
@@ -90,6 +91,8 @@ def test_search_result():
             pb.Hit(id="a", similarity=0.5, rank=1),
         ],
         reranked=1,
+        selected=2,
+        limited_by=pb.LIMITED_BY_MARGIN,
         candidates=2,
         mode=pb.MODE_TWO_STAGE,
         degraded=pb.DEGRADED_DEADLINE,
@@ -101,6 +104,8 @@ def test_search_result():
     expected = types.SearchResult(
         hits=(types.Hit("b", 0.5, 0.25, 2, "B", "b", {}), types.Hit("a", None, 0.5, 1, "", "", {})),
         reranked=1,
+        selected=2,
+        limited_by="margin",
         candidates=2,
         mode="two-stage",
         degraded="deadline",

@@ -137,6 +137,37 @@ def test_a_full_queue_refuses_with_a_hint(scheduler: Scheduler, gate: Gate):
     assert scheduler.statistics().waiting_tokens == 100
 
 
+def test_a_queue_too_long_for_a_deadline_refuses(scheduler: Scheduler, gate: Gate):
+    """What waits up to a job's deadline and in more urgent lanes counts; what is due later does not."""
+    submit(scheduler, gate, [1])
+    gate.wait_until_entered()
+    submit(scheduler, gate, [20], deadline=30.0)  # Gate calls a token a second
+    submit(scheduler, gate, [20], deadline=900.0)
+    submit(scheduler, gate, [10], lane=Lane.INGEST, deadline=90.0)
+    with pytest.raises(Overloaded, match="busy for 20000 ms, this takes about 20000 ms more, and 35000 ms are left"):
+        submit(scheduler, gate, [20], deadline=35.0)
+    with pytest.raises(Overloaded, match="busy for 40000 ms"):
+        submit(scheduler, gate, [10], lane=Lane.INGEST, deadline=45.0)
+    submit(scheduler, gate, [20], deadline=25.0)
+
+
+def test_what_is_reserved_counts_and_is_not_refused(scheduler: Scheduler, gate: Gate):
+    """Work that is let in before its items are there takes its place from others until its block ends."""
+    submit(scheduler, gate, [1])
+    gate.wait_until_entered()
+    made = Job(Lane.RERANK, gate, [30], 50.0, reserved=True)
+    with scheduler.reserve(made):
+        with pytest.raises(Overloaded, match="busy for 30000 ms"):
+            submit(scheduler, gate, [10], deadline=20.0)
+        with pytest.raises(Overloaded), scheduler.reserve(job(gate, [30], deadline=50.0)):
+            pytest.fail("two of them take longer than there is time")
+    scheduler.submit(made)
+    with pytest.raises(Overloaded):
+        submit(scheduler, gate, [30], deadline=50.0)
+    scheduler.close(made)
+    submit(scheduler, gate, [30], deadline=50.0)
+
+
 def test_what_never_fits_is_refused_for_good(scheduler: Scheduler, gate: Gate):
     """A job larger than the whole queue is the caller's fault, not a matter of trying again."""
     with pytest.raises(InvalidRequest, match="request: got '101 tokens', but the server's whole queue holds 100"):
@@ -319,6 +350,9 @@ def test_many_jobs_are_each_settled_once():
     """Hundreds of jobs on several slots, some cancelled and some closed, are all settled and leave an empty queue."""
 
     class Quick(Gate):
+        def estimate_s(self, lengths: Sequence[int]) -> float:
+            return 0.0
+
         def run(self, items: Sequence[Encoded]) -> np.ndarray:
             return np.array([[len(item)] for item in items], dtype=np.float32)
 
