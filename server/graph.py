@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from shortlist.server import cores
 from shortlist.server.bundle import OUTPUT, Bundle, Source
 from shortlist.server.cost import Cost
-from shortlist.server.errors import BundleError, ProviderError, first_line
+from shortlist.server.errors import BundleError, ProviderError
 from shortlist.server.providers import Target
-from shortlist.server.session import Session
+from shortlist.server.session import Session, reason
 from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded, Tokenizer, pad
 
@@ -137,12 +137,12 @@ class Graph:
             if self._target.kind.gpu:
                 raise ProviderError(
                     f"provider {self._target.provider} cannot run {self.running.source.model},"
-                    f" {self.running.variant}, in stacks of {self.shapes.batch_tokens} tokens: {first_line(error)};"
+                    f" {self.running.variant}, in stacks of {self.shapes.batch_tokens} tokens: {reason(error)};"
                     " lower --batch-tokens if it is memory that it lacks"
                 ) from error
             raise BundleError(
                 f"{self.running.source.model}, {self.running.variant}: the graph does not run as its manifest says"
-                f" ({first_line(error)}); export the model again"
+                f" ({reason(error)}); export the model again"
             ) from error
 
     def _warm_up(self, tokenizer: Tokenizer) -> None:

@@ -17,7 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from shortlist.server import providers
-from shortlist.server.errors import BundleError, ProviderError, StorageError, first_line
+from shortlist.server.errors import BundleError, ProviderError, StorageError
 from shortlist.server.providers import Options, Target
 from shortlist.server.shapes import Shapes
 
@@ -25,8 +25,16 @@ from shortlist.server.shapes import Shapes
 _FATAL_ONLY = 4
 _ENGINES = "trt_engine_cache_path"
 _ONLY_WHOLE = "session.disable_cpu_ep_fallback"
-# Where in onnxruntime's source an error was raised: a file, a line, and the whole signature of a function.
-_PLACE = re.compile(r"^.*\.cc:\d+ .*\) ")
+# What onnxruntime and OpenVINO put around a reason: the file and line that raised, with the whole signature of the
+# function behind a path and its name alone behind a file's; and the status that a reason was wrapped in.
+_AROUND = re.compile(
+    r"\S*/\S+\.\w+:\d+ [^()]*?[^()\s]\((?:[^()]|\([^()]*\))*\)"
+    r"(?:::<lambda\([^()]*\)>)?(?: const)?(?: \[with [^\]]*\])? "
+    r"|[\w.]+\.(?:cc|cpp|cu|h|hpp):\d+ (?:operator\(\)|[\w:~]+) "
+    r"|Exception from \S+:\d+: ?"
+    r"|\[ONNXRuntimeError\] : \d+ : \w+ : "
+)
+_STACK = "Stacktrace:"
 
 
 class Session:
@@ -116,7 +124,7 @@ def _started(graph: Path, target: Target, chain: Sequence[tuple[str, Options]]) 
         )
     except Exception as error:  # the binding raises its own classes, which share no public root
         if target.provider == "cpu":
-            raise BundleError(f"onnxruntime cannot load {graph}: {first_line(error)}") from error
+            raise BundleError(f"onnxruntime cannot load {graph}: {reason(error)}") from error
         raise _explained(error, graph, target, chain) from error
     wanted, found = [name for name, _ in chain], session.get_providers()
     if found[: len(wanted)] != wanted:
@@ -156,21 +164,21 @@ def _explained(error: Exception, graph: Path, target: Target, chain: Sequence[tu
             " CPU kernels, slower than all of it there: choose another variant, such as fp32, with"
             " --embedder-variant or --reranker-variant, or --provider cpu"
         )
-    reason = f"the session runs on {', '.join(found)}" if found else _reason(error)
-    return ProviderError(_refusal(target, graph, reason))
+    why = f"the session runs on {', '.join(found)}" if found else reason(error)
+    return ProviderError(_refusal(target, graph, why))
 
 
-def _refusal(target: Target, graph: Path, reason: str) -> str:
+def _refusal(target: Target, graph: Path, why: str) -> str:
     given = ",".join(f"{name}={value}" for name, value in target.options)
     return (
         f"provider {target.provider} did not take {graph.name}"
-        f"{f' with provider_options {given}' if given else ''}: {reason};"
+        f"{f' with provider_options {given}' if given else ''}: {why};"
         " the provider's own messages, if it had any, are above; correct --provider-options, or choose another"
         " --provider"
     )
 
 
-def _reason(error: Exception) -> str:
-    """Return what a provider says last, without the place in its source: what went before led there."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _PLACE.sub("", lines[-1]).strip().rstrip(".")
+def reason(error: Exception) -> str:
+    """Return all that onnxruntime or a provider says of an error, on one line, without the places in its source."""
+    told = " ".join(str(error).partition(_STACK)[0].split())
+    return _AROUND.sub("", f"{told} ").strip().rstrip(".") or type(error).__name__

@@ -10,7 +10,7 @@ from shortlist.export import steps
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
 from shortlist.server.providers import Target
-from shortlist.server.session import Session
+from shortlist.server.session import Session, reason
 from shortlist.server.shapes import Shapes
 
 
@@ -82,3 +82,43 @@ def test_int8_sums_that_would_saturate(tmp_path: Path):
 def test_exported_steps_do_not_saturate(tmp_path: Path):
     """The largest weights and activations that export gives on this processor leave the sums exact."""
     assert sums(tmp_path, steps.WEIGHT, steps.ACTIVATION) == 1
+
+
+SOURCE = "/onnxruntime_src/onnxruntime/core"
+OPTIONS = f"{SOURCE}/providers/cuda/cuda_execution_provider_info.cc:62 static onnxruntime::CUDAExecutionProviderInfo"
+OPTIONS += " onnxruntime::CUDAExecutionProviderInfo::FromProviderOptions(const onnxruntime::ProviderOptions&)"
+OPTIONS += " [ONNXRuntimeError] : 1 : FAIL : provider_options_utils.h:187 Parse "
+CALL = f"{SOURCE}/providers/cuda/cuda_call.cc:121 bool onnxruntime::CudaCall(ERRTYPE, const char*, const char*)"
+CALL += " [with ERRTYPE = cudaError; bool THRW = true] "
+LIBRARY = f"{SOURCE}/session/provider_bridge_ort.cc:1426 onnxruntime::Provider& onnxruntime::ProviderLibrary::Get()"
+READ = f"{SOURCE}/providers/openvino/ov_interface.cc:36 std::shared_ptr<ov::Model>"
+READ += " onnxruntime::openvino_ep::OVCore::ReadModel(std::string&&, const std::string&) const "
+NESTED = "Exception from src/inference/src/cpp/core.cpp:92:\nException from src/frontends/frontend.cpp:54:\n"
+ABSENT = "Invalid device ID: 7, must be between 0 (inclusive) and 1 (exclusive)"
+NONE = "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; expr=cudaGetDeviceCount(&num_devices);"
+LAMBDA = f"{SOURCE}/common/logging.h:9 void f(int, std::function<void(int)>)::<lambda(int)> "
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (f"{OPTIONS}cuda_execution_provider_info.cc:73 operator() {ABSENT}.\n", ABSENT),
+        (f"{OPTIONS}{NONE}", NONE),
+        (f"{CALL}{CALL}CUDA failure 2: out of memory ; expr=f(a);", "CUDA failure 2: out of memory ; expr=f(a);"),
+        (f"{LIBRARY} [ONNXRuntimeError] : 1 : FAIL : libcudnn.so.8: cannot open\n", "libcudnn.so.8: cannot open"),
+        (
+            f"{READ}[OpenVINO-EP] Exception while Reading network: {NESTED}One node (of 12)\nis not known: Loop\n\n",
+            "[OpenVINO-EP] Exception while Reading network: One node (of 12) is not known: Loop",
+        ),
+        (f"{LAMBDA}it failed (why, it says).\nStacktrace:\n/lib/libc.so.6(+0x1)\n", "it failed (why, it says)"),
+        ("no place (at all)", "no place (at all)"),
+        ("", "RuntimeError"),
+    ],
+)
+def test_a_provider_s_reason(message: str, expected: str):
+    """What onnxruntime says of a failure is told whole, on one line, without the places in its source.
+
+    The forms are those of public reports of onnxruntime-gpu and OpenVINO (yolov5-onnxruntime 20, onnxruntime 14280),
+    and of onnxruntime's source for a device number that is too large.
+    """
+    assert reason(RuntimeError(message)) == expected
