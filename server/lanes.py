@@ -87,11 +87,13 @@ class Job:
         Args:
             lane: how urgent it is.
             model: what runs it.
-            lengths: about how many tokens each item has; at least one item.
+            lengths: about how many tokens each item has; at least one item, of at least one token each.
             deadline: a time of the scheduler's clock, in seconds.
             whole: whether a part of it is worth nothing.
             reserved: whether `Scheduler.reserve` let it in already.
         """
+        if not lengths or min(lengths) < 1:
+            raise ValueError("a job has at least one item, and an item at least one token")
         self.lane = lane
         self.model = model
         self.deadline = deadline
@@ -115,6 +117,8 @@ class Job:
 
     def add(self, items: Sequence[Encoded]) -> None:
         """Take the next items."""
+        if not all(map(len, items)):
+            raise ValueError("an item has at least one token")
         self.waiting += range(len(self.items), len(self.items) + len(items))
         self.items += items
         self.lengths += [self.model.shapes.length(len(item)) for item in items]

@@ -67,6 +67,10 @@ class Queue:
         """Say what a slot that ran `last` runs next; `begin` takes it off."""
         return take(self.lanes, self._served_at, now, last)
 
+    def unrunnable(self, now: float) -> list[Job]:
+        """Return the waiting jobs that `take` makes no run of alone; all of them, where it can of each."""
+        return [job for job in self.jobs if not _runnable(job, now)] or self.jobs
+
     def begin(self, part: Part, now: float) -> int:
         """Take a part off its job, and the job off its lane if nothing of it waits any more; return its tokens."""
         job, tokens = part.job, _tokens(part.items)
@@ -80,7 +84,7 @@ class Queue:
 
     def withdraw(self, job: Job) -> None:
         """Take off what waits of a job, and expect nothing more."""
-        if job.waiting:
+        if job in self.lanes[job.lane]:
             self.lanes[job.lane].remove(job)
         self._count(job, -(_tokens(job.items[place] for place in job.waiting) + job.missing_tokens))
         job.waiting.clear()
@@ -103,3 +107,10 @@ def _deadline(job: Job) -> float:
 
 def _tokens(items: Iterable[Encoded]) -> int:
     return sum(len(item) for item in items)
+
+
+def _runnable(job: Job, now: float) -> bool:
+    try:
+        return bool(take(([job],), (now,), now))
+    except Exception:  # noqa: BLE001 (whatever it is, the caller has one of its kind in hand)
+        return False

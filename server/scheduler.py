@@ -15,7 +15,8 @@ Invariants
 - Every job's future is settled exactly once, whatever happens: with all values, with those that its deadline allowed
   (`Outcome.done` tells which), with an exception, or by its own cancellation.
 - A slot never waits while there is work: there is no timer for a batch to fill.
-- An exception in a run reaches exactly the jobs in it. The slot lives on.
+- An exception in a run reaches exactly the jobs in it, and one on the way to a run those that it cannot be chosen
+  for. The slot lives on, whatever raises.
 - Waiting tokens are bounded: beyond `queue_tokens`, as far as lengths are known, `submit` raises Overloaded. So
   it does where what waits would keep a job from being done by its deadline (`admission.py`).
 - An item of an expired, closed, failed or cancelled job is never begun, nor one that cannot end before its deadline.
@@ -37,8 +38,9 @@ from numpy.typing import NDArray
 
 from shortlist.server import admission
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
-from shortlist.server.lanes import Job, Lane, Model, Outcome, Part, Shape
+from shortlist.server.lanes import Job, Lane, Model, Outcome, Part
 from shortlist.server.queue import Queue
+from shortlist.server.slot import Slot
 from shortlist.server.tokens import Encoded
 
 logger = logging.getLogger(__name__)
@@ -78,14 +80,15 @@ class Scheduler:
         self.clock = clock
         self._admit_share = admit_share
         self._queue = Queue(queue_tokens)
-        self._running = 0
         self._runs = [0 for _ in Lane]
         self._tokens = [0 for _ in Lane]
         self._busy_s = 0.0
         self._stopping = False
         self._changed = threading.Condition(threading.RLock())
+        self._slots = [Slot() for _ in range(slots)]
         self._threads = [
-            threading.Thread(target=self._work, name=f"slot-{number}", daemon=True) for number in range(slots)
+            threading.Thread(target=self._work, args=(slot,), name=f"slot-{number}", daemon=True)
+            for number, slot in enumerate(self._slots)
         ]
         for thread in self._threads:
             thread.start()
@@ -123,16 +126,16 @@ class Scheduler:
         return job.future
 
     def feed(self, job: Job, items: Sequence[Encoded]) -> bool:
-        """Give a job its next items, and return whether it takes more."""
+        """Give a job its next items, of at least one token each, and return whether it takes more."""
         with self._changed:
             if job.closed:
                 return False
             if self._stopping:
                 self.fail(job, ShuttingDown("the server stopped before it came to this request"))
                 return False
+            self._queue.feed(job, items, self.clock())
             if job.fed_s is None:
                 job.fed_s = self.clock()
-            self._queue.feed(job, items, self.clock())
             self._changed.notify(min(len(items), self.slots))
             return len(job.items) < job.count
 
@@ -189,7 +192,7 @@ class Scheduler:
             return Statistics(
                 tuple(map(len, self._queue.lanes)),
                 round(self._queue.tokens),
-                self._running,
+                sum(slot.began_s is not None for slot in self._slots),
                 tuple(self._runs),
                 tuple(self._tokens),
                 self._busy_s,
@@ -211,63 +214,68 @@ class Scheduler:
         takes_s = job.seconds / min(self.slots, job.count)
         admission.check(waits_s, takes_s, job.deadline - self.clock(), self._admit_share, whole=job.whole)
 
-    def _work(self) -> None:
-        last: Shape | None = None
+    def _work(self, slot: Slot) -> None:
+        """Make one turn after the other until the scheduler stops; whatever raises in one, the next one follows."""
         while True:
-            with self._changed:
-                while not (parts := self._next_run(last)):
-                    if self._stopping:
-                        return
-                    self._changed.wait()
-                self._running += 1
-                began_s = self.clock()
-                last = Shape(parts[0].job.model, parts[0].job.lengths[parts[0].places[0]])
-            self._run(parts)
-            with self._changed:
-                self._running -= 1
-                self._busy_s += self.clock() - began_s
+            try:
+                with self._changed:
+                    while not self._next_run(slot):
+                        if self._stopping:
+                            return
+                        self._changed.wait()
+                self._run(slot.parts)
+            except Exception as error:  # noqa: BLE001 (a slot that ends is never replaced)
+                self._give_up(slot, error)
+            finally:
+                with self._changed:
+                    self._busy_s += slot.end(self.clock())
 
-    def _next_run(self, last: Shape | None) -> tuple[Part, ...]:
-        """Take the most urgent run off its lane; the lock is held."""
-        now = self.clock()
-        while parts := self._queue.take(now, last):
+    def _next_run(self, slot: Slot) -> bool:
+        """Take the most urgent run off its lane and give it to a slot, if there is one; the lock is held."""
+        now, run_s = self.clock(), 0.0
+        while parts := self._queue.take(now, slot.last):
+            slot.parts = parts
             first = parts[0]
             model, item = first.job.model, first.items[0]
-            lengths = [len(each) for part in parts for each in part.items]
-            if now + model.estimate_s(lengths) < first.job.deadline:
+            run_s = model.estimate_s([len(each) for part in parts for each in part.items])
+            if now + run_s < first.job.deadline:
                 break
-            if now + model.estimate_s([len(item)]) < first.job.deadline:
-                parts = (Part(first.job, first.places[:1]),)
+            run_s = model.estimate_s([len(item)])
+            if now + run_s < first.job.deadline:
+                slot.parts = (Part(first.job, first.places[:1]),)
                 break
             # Its next item would end too late. What still runs of it may yet end in time.
             self._withdraw(first.job)
             if not first.job.running:
                 self.close(first.job)
-        for part in parts:
+            slot.parts = ()
+        for part in slot.parts:
             job = part.job
             job.began_s = now if job.began_s is None else job.began_s
             job.running += len(part.places)
             self._tokens[job.lane] += self._queue.begin(part, now)
-        if parts:
-            self._runs[parts[0].job.lane] += 1
-        return parts
+        if slot.parts:
+            self._runs[slot.parts[0].job.lane] += 1
+            slot.begin(now, run_s)
+        return bool(slot.parts)
 
-    def _run(self, parts: tuple[Part, ...]) -> None:
-        """Run parts of jobs of one model and hand out the values; no exception leaves."""
-        items = [item for part in parts for item in part.items]
-        try:
-            values = parts[0].job.model.run(items)
-        except Exception as error:
-            logger.exception("a run of %d items failed", len(items))
-            failed = InferenceFailed("the model could not run this input; the server's log has the cause")
-            failed.__cause__ = error
-            for part in parts:
-                self.fail(part.job, failed)
-            return
+    def _run(self, parts: Sequence[Part]) -> None:
+        """Run parts of jobs of one model and hand out the values."""
+        values = parts[0].job.model.run([item for part in parts for item in part.items])
         offset = 0
         for part in parts:
             self._store(part, values[offset : offset + len(part.places)])
             offset += len(part.places)
+
+    def _give_up(self, slot: Slot, error: Exception) -> None:
+        """Fail the jobs of a turn that raised; where it raised before it had any, those that no run can be had of."""
+        with self._changed:
+            jobs = [part.job for part in slot.parts] or self._queue.unrunnable(self.clock())
+        logger.error("a run failed, and %d jobs with it", len(jobs), exc_info=error)
+        failed = InferenceFailed("the model could not run this input; the server's log has the cause")
+        failed.__cause__ = error
+        for job in jobs:
+            self.fail(job, failed)
 
     def _store(self, part: Part, values: NDArray[np.float32]) -> None:
         job = part.job

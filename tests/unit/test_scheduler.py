@@ -9,6 +9,7 @@ import pytest
 
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
 from shortlist.server.lanes import Job, Lane, Spent
+from shortlist.server.queue import Queue
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.shapes import Shapes
 from shortlist.server.tokens import Encoded
@@ -239,6 +240,83 @@ def test_a_failure_reaches_its_job_alone(scheduler: Scheduler, gate: Gate):
     assert isinstance(failed.value.__cause__, RuntimeError)
     assert good.result(WAIT_S).done.all()
     assert gate.seen == [13, 3]
+
+
+class Broken(Gate):
+    """A model whose every part can be made to raise for items of 13 tokens."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where, self.armed = where, False
+        self.shapes = BrokenShapes(512, 512) if where == "shapes" else Shapes(512)
+
+    def estimate_s(self, lengths: Sequence[int]) -> float:
+        if self.armed and self.where == "estimate" and 13 in lengths:
+            raise RuntimeError("13 cannot be estimated")
+        return super().estimate_s(lengths)
+
+    def run(self, items: Sequence[Encoded]) -> np.ndarray:
+        if self.where == "values" and len(items[0]) == 13:
+            return np.zeros((1, 2), np.float32)  # one too wide
+        return np.array([[len(item)] for item in items], dtype=np.float32)
+
+
+class BrokenShapes(Shapes):
+    """Shapes that bring bad luck at 13 tokens."""
+
+    def most(self, length: int) -> int:
+        if length == 13:
+            raise ZeroDivisionError
+        return super().most(length)
+
+
+@pytest.mark.parametrize("where", ["shapes", "estimate", "values"])
+def test_no_exception_ends_a_slot(where: str, gate: Gate):
+    """Wherever a slot's turn raises, the job at fault fails, and the slot goes on with those that wait beside it."""
+    scheduler, model = Scheduler(slots=1, queue_tokens=1000, clock=Clock()), Broken(where)
+    blocking = submit(scheduler, gate, [1])
+    gate.wait_until_entered()
+    before, bad, after = (submit(scheduler, model, [length]) for length in (4, 13, 5))
+    model.armed = True
+    gate.open(1)
+    with pytest.raises(InferenceFailed, match="could not run this input") as failed:
+        bad.result(WAIT_S)
+    assert failed.value.__cause__ is not None
+    assert [future.result(WAIT_S).done.tolist() for future in (blocking, before, after)] == [[True]] * 3
+    assert submit(scheduler, model, [6]).result(WAIT_S).done.all()
+    assert (scheduler.statistics().waiting_tokens, scheduler.statistics().running) == (0, 0)
+    scheduler.stop()
+
+
+def test_a_fault_between_choosing_and_running(scheduler: Scheduler, gate: Gate, monkeypatch: pytest.MonkeyPatch):
+    """A job that was chosen and could not be taken off its lane fails too, and leaves nothing behind."""
+    blocking = submit(scheduler, gate, [1])
+    gate.wait_until_entered()
+    bad = submit(scheduler, gate, [4, 4])
+
+    def begin(*_: object) -> int:
+        monkeypatch.undo()
+        raise RuntimeError("no part can be begun")
+
+    monkeypatch.setattr(Queue, "begin", begin)
+    gate.open(2)
+    with pytest.raises(InferenceFailed):
+        bad.result(WAIT_S)
+    assert blocking.result(WAIT_S).done.all()
+    assert submit(scheduler, gate, [2]).result(WAIT_S).done.all()
+    assert scheduler.statistics().waiting_tokens == 0
+
+
+def test_an_item_without_tokens(scheduler: Scheduler, gate: Gate):
+    """Nothing can be run without a token: such items are refused before they are in anybody's way."""
+    empty = job(gate, [1])
+    scheduler.submit(empty)
+    with pytest.raises(ValueError, match="at least one token"):
+        scheduler.feed(empty, items(0))
+    with pytest.raises(ValueError, match="at least one token"):
+        job(gate, [3, 0])
+    with pytest.raises(ValueError, match="at least one token"):
+        job(gate, [])
 
 
 def test_what_would_end_too_late_is_not_begun(scheduler: Scheduler, gate: Gate, clock: Clock):
