@@ -3,6 +3,7 @@
     ShortlistError
     ├── RequestError             what the caller can mend
     │   ├── InvalidRequest         field, value, limit and remedy are in the message
+    │   ├── NoTokens               a text that a model's tokenizer leaves nothing of
     │   ├── UnknownCollection
     │   ├── UnknownDocument
     │   └── CollectionExists
@@ -47,6 +48,18 @@ class InvalidRequest(RequestError):
         """
         super().__init__(f"{field}: got {shown(value)}, but {limit}; {remedy}")
         self.field = field
+
+
+class NoTokens(RequestError):
+    """A text that a model's tokenizer leaves nothing of, as of U+200B where there are no special tokens."""
+
+    def __init__(self, place: int, text: str, field: str = "") -> None:
+        """Name the text by its place in a list of texts, or by the field that it came in."""
+        super().__init__(
+            f"{field or f'texts[{place}]'}: got {shown(text)}, but the model's tokenizer leaves no token of it;"
+            " send a text that the model can read"
+        )
+        self.place = place
 
 
 class UnknownCollection(RequestError):

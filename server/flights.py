@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from shortlist.server.errors import InferenceFailed
+from shortlist.server.errors import InferenceFailed, NoTokens
 from shortlist.server.lanes import Job, Outcome, Spent
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.tokens import Encoded
@@ -76,6 +76,7 @@ class Flight:
         """Wait until the job is done, or a deadline, a time of the scheduler's clock in seconds.
 
         Raises:
+            NoTokens: one of its texts has none.
             InferenceFailed, ShuttingDown: as the scheduler says.
         """
         since = self._scheduler.clock()
@@ -94,8 +95,10 @@ class Flight:
     async def _feed(self, pool: TokenizingPool, encode: Encode, texts: Sequence[str]) -> None:
         start, size = 0, _FIRST_SLICE
         try:
-            while self._scheduler.feed(self._job, await pool.encode(encode, texts[start : start + size])):
+            while self._scheduler.feed(self._job, await _encoded(pool, encode, texts, slice(start, start + size))):
                 start, size = start + size, _SLICE
+        except NoTokens as error:
+            self._scheduler.fail(self._job, error)
         except Exception as error:
             logger.exception("%d texts could not be tokenized", len(texts))
             failed = InferenceFailed("this input could not be tokenized; the server's log has the cause")
@@ -123,6 +126,7 @@ class Flights:
             key: what makes two jobs the same; None for those that are not shared.
 
         Raises:
+            NoTokens: one of the texts has none.
             InvalidRequest, Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         if key is not None and self.under_way(key):
@@ -142,3 +146,12 @@ class Flights:
     def _forget(self, key: Hashable, flight: Flight, _: "asyncio.Future[Outcome]") -> None:
         if self._by_key.get(key) is flight:
             del self._by_key[key]
+
+
+async def _encoded(pool: TokenizingPool, encode: Encode, texts: Sequence[str], part: slice) -> list[Encoded]:
+    """Encode one slice; a graph cannot run what has no tokens."""
+    items = await pool.encode(encode, texts[part])
+    for place, item in enumerate(items, part.start):
+        if not len(item):
+            raise NoTokens(place, texts[place])
+    return items

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shortlist.server import blending
 from shortlist.server.bundle import Bundle
 from shortlist.server.caches import Cache
-from shortlist.server.errors import DeadlineExceeded
+from shortlist.server.errors import DeadlineExceeded, NoTokens
 from shortlist.server.flights import Flights, Landed
 from shortlist.server.graph import Graph
 from shortlist.server.lanes import Job, Lane, Spent
@@ -60,6 +60,7 @@ class Embedder:
             deadline: a time of the scheduler's clock, in seconds.
 
         Raises:
+            NoTokens: one of the texts has none.
             DeadlineExceeded: it passed, or could not be met on an idle server.
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
@@ -158,6 +159,7 @@ class Scorer:
             reserved: whether `reserve` let them in.
 
         Raises:
+            NoTokens: the query has none, and one of the documents neither.
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         known = [self.cache.get((query, version)) for version in versions] or [None] * len(documents)
@@ -182,7 +184,10 @@ class Scorer:
         lengths = [self.tokenizer.estimate(len(query) + len(document)) for document in documents]
         job = Job(Lane.RERANK, self.graph, lengths, deadline, reserved=reserved)
         key = (query, versions) if versions else None
-        return await self.flights.land(job, partial(self.tokenizer.encode_pairs, query), documents, key)
+        try:
+            return await self.flights.land(job, partial(self.tokenizer.encode_pairs, query), documents, key)
+        except NoTokens as error:
+            raise NoTokens(error.place, query, "query") from error
 
     def _remember(self, query: str, versions: Sequence[Hashable], landed: Landed) -> None:
         logits = landed.outcome.values[:, 0].tolist()

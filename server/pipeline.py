@@ -16,9 +16,10 @@ from shortlist.server import blending, selection
 from shortlist.server.catalog import Catalog
 from shortlist.server.collection import Candidate, Collection
 from shortlist.server.documents import Document
+from shortlist.server.errors import NoTokens
 from shortlist.server.lanes import Lane
 from shortlist.server.limits import Limits
-from shortlist.server.models import Embedder, Scored, Scorer
+from shortlist.server.models import Embedded, Embedder, Scored, Scorer
 from shortlist.server.query import Found, Hit, Ingested, Query, Timing
 from shortlist.server.selection import Plan, Selection
 
@@ -55,7 +56,7 @@ class Pipeline:
         began = time.perf_counter()
         reservation = self._reservation(query, plan, collection)
         with reservation or nullcontext():
-            embedded = await self.embedder.embed([query.text], "query", Lane.QUERY, query.deadline)
+            embedded = await self._embedded(query)
             embed_done = time.perf_counter()
             candidates = await asyncio.to_thread(collection.search, embedded.vectors[0], plan.candidates)
         retrieve_done = time.perf_counter()
@@ -103,6 +104,13 @@ class Pipeline:
         contents = [candidate.document.content for candidate in candidates]
         return selection.select(similarities, self.scorer.seconds(query.text, contents), plan.bounds)
 
+    async def _embedded(self, query: Query) -> Embedded:
+        """Embed the query."""
+        try:
+            return await self.embedder.embed([query.text], "query", Lane.QUERY, query.deadline)
+        except NoTokens as error:
+            raise NoTokens(0, query.text, "query") from error
+
     async def _scored(self, query: Query, candidates: Sequence[Candidate], *, reserved: bool) -> Scored:
         """Score candidates beside the query."""
         contents = [candidate.document.content for candidate in candidates]
@@ -124,7 +132,11 @@ class Pipeline:
         if not changed:
             return Ingested(0, 0, len(unchanged), 0, Timing())
         contents = [document.content for document in changed]
-        embedded = await self.embedder.embed(contents, "document", Lane.INGEST, deadline)
+        try:
+            embedded = await self.embedder.embed(contents, "document", Lane.INGEST, deadline)
+        except NoTokens as error:
+            place = documents.index(changed[error.place])
+            raise NoTokens(place, contents[error.place], f"documents[{place}].text") from error
         began = time.perf_counter()
         written = await asyncio.to_thread(collection.upsert, changed, embedded.vectors, embedded.lengths)
         timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)

@@ -11,6 +11,7 @@ from shortlist.server.errors import (
     DeadlineExceeded,
     InferenceFailed,
     InvalidRequest,
+    NoTokens,
     Overloaded,
     ShortlistError,
     ShuttingDown,
@@ -21,6 +22,7 @@ from shortlist.server.errors import (
 
 CODES: dict[type[ShortlistError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    NoTokens: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownCollection: grpc.StatusCode.NOT_FOUND,
     UnknownDocument: grpc.StatusCode.NOT_FOUND,
     CollectionExists: grpc.StatusCode.ALREADY_EXISTS,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from shortlist.server.errors import DeadlineExceeded, InferenceFailed
+from shortlist.server.errors import DeadlineExceeded, InferenceFailed, NoTokens
 from shortlist.server.flights import Flights, TokenizingPool
 from shortlist.server.lanes import Lane
 from shortlist.server.models import Embedder, Scored, Scorer
@@ -238,6 +238,20 @@ async def test_texts_that_cannot_be_tokenized_fail_their_call(scheduler: Schedul
     scorer.tokenizer.encode_pairs = encode_pairs
     with pytest.raises(InferenceFailed, match="could not be tokenized"):
         await scorer.score("q", ["one"], scheduler.clock() + WAIT_S)
+    assert scheduler.statistics().waiting_tokens == 0
+
+
+async def test_a_text_without_tokens_fails_its_call(scheduler: Scheduler, graph: Graph, flights: Flights):
+    """A text far back in a call that has no tokens is told by its place, and the rest leaves the queue."""
+    embedder = Embedder(BUNDLE, graph, flights, 0)
+
+    def encode(texts: Sequence[str]) -> list[Encoded]:
+        return [Encoded(np.ones(len(text), np.int64), np.zeros(len(text), np.int64), False) for text in texts]
+
+    embedder.tokenizer.encode = encode
+    let_go(graph, 100)
+    with pytest.raises(NoTokens, match=r"texts\[41\]: got '', but the model's tokenizer leaves no token of it"):
+        await embedder.embed(["a"] * 41 + [""] + ["a"] * 10, "document", Lane.INGEST, scheduler.clock() + WAIT_S)
     assert scheduler.statistics().waiting_tokens == 0
 
 
