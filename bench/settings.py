@@ -108,7 +108,7 @@ class BenchSettings(Connection):
     )
     corpus: Path | None = field(
         default=None,
-        metadata={"help": "documents, in any form that `shortlist index` reads", "metavar": "FILE", "group": _TEXTS},
+        metadata={"help": "documents, as JSON lines for `shortlist index`", "metavar": "FILE", "group": _TEXTS},
     )
     queries: Path | None = field(
         default=None,

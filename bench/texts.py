@@ -82,7 +82,7 @@ def _of_lists(path: Path) -> Texts:
 
 
 def _passages(path: Path) -> tuple[str, ...]:
-    documents = islice(Reader(_MOST_BYTES).documents(sources.find([str(path)])), _MOST)
+    documents = islice(Reader(_MOST_BYTES).documents(sources.find([str(path)]).files), _MOST)
     # Both models read the title before the text, one space between.
     return tuple(f"{one.title} {one.text}" if one.title else one.text for one, _ in documents)
 

@@ -184,10 +184,11 @@ class AsyncClient:
         model: Model = "embedder",
         query: str = "",
         kind: TextKind = "document",
+        ends_only: bool = False,
         timeout_s: float | None = None,
     ) -> tuple[Tokenization, ...]:
         """Show how a model sees texts, and whether they fit its window; see `Client.tokenize`."""
-        request = requests.tokenize(texts, model=model, query=query, kind=kind)
+        request = requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
         return responses.tokenize(await self._call(self._inference.Tokenize, request, timeout_s))
 
     async def _describe(self, timeout_s: float | None, *, wait_for_ready: bool) -> Description:

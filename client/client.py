@@ -245,6 +245,7 @@ class Client:
         model: Model = "embedder",
         query: str = "",
         kind: TextKind = "document",
+        ends_only: bool = False,
         timeout_s: float | None = None,
     ) -> tuple[Tokenization, ...]:
         """Show how a model sees texts, and whether they fit its window.
@@ -254,9 +255,11 @@ class Client:
             model: which of the two.
             query: reranker only: what each text is paired with; empty tokenizes the texts alone.
             kind: embedder only: which prefix goes before each text.
+            ends_only: whether to tell nothing but where each token of the whole text by itself ends: what texts are
+                counted and cut by.
             timeout_s: deadline of this call.
         """
-        request = requests.tokenize(texts, model=model, query=query, kind=kind)
+        request = requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
         return responses.tokenize(self._call(self._inference.Tokenize, request, timeout_s))
 
     def _describe(self, timeout_s: float | None, *, wait_for_ready: bool) -> Description:

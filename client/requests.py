@@ -106,13 +106,16 @@ def rerank(query: str, documents: Iterable[str], top_k: int | None) -> pb.Rerank
     )
 
 
-def tokenize(texts: Iterable[str], *, model: types.Model, query: str, kind: types.TextKind) -> pb.TokenizeRequest:
+def tokenize(
+    texts: Iterable[str], *, model: types.Model, query: str, kind: types.TextKind, ends_only: bool
+) -> pb.TokenizeRequest:
     """Make the request for tokens."""
     return pb.TokenizeRequest(
         texts=_texts("texts", texts),
         model=_enum("model", model, _MODELS),
         query=check_text("query", query),
         kind=_enum("kind", kind, _KINDS),
+        ends_only=ends_only,
     )
 
 

@@ -96,7 +96,8 @@ def rerank(request: pb.RerankRequest, response: pb.RerankResponse) -> types.Rera
 def tokenize(response: pb.TokenizeResponse) -> tuple[types.Tokenization, ...]:
     """Convert tokens from the wire."""
     return tuple(
-        types.Tokenization(tuple(one.ids), tuple(one.tokens), one.truncated) for one in response.tokenizations
+        types.Tokenization(tuple(one.ids), tuple(one.tokens), one.truncated, tuple(one.ends))
+        for one in response.tokenizations
     )
 
 

@@ -138,6 +138,7 @@ class Tokenization:
     ids: tuple[int, ...]  # in the vocabulary
     tokens: tuple[str, ...]
     truncated: bool
+    ends: tuple[int, ...]  # with `ends_only`: where each token ends in the whole text, in characters
 
 
 @dataclass(frozen=True, slots=True)

@@ -1017,12 +1017,17 @@ class TokenizeRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    ENDS_ONLY_FIELD_NUMBER: _builtins.int
     model: Global___Model.ValueType
     """Default MODEL_EMBEDDER."""
     query: _builtins.str
     """Reranker only: the query that each text is paired with. Without it the texts are tokenized alone."""
     kind: Global___TextKind.ValueType
     """Embedder only: which prefix goes before the texts. Default TEXT_KIND_DOCUMENT."""
+    ends_only: _builtins.bool
+    """True: tokenizations carry `ends` alone, of the whole text by itself: no window, query, prefix or special token.
+    It is what texts are counted and cut by, at a fraction of the bytes.
+    """
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 texts, none empty; 1 MiB each at most."""
@@ -1034,10 +1039,11 @@ class TokenizeRequest(_message.Message):
         model: Global___Model.ValueType = ...,
         query: _builtins.str = ...,
         kind: Global___TextKind.ValueType = ...,
+        ends_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "model", b"model", "query", b"query", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_only", b"ends_only", "kind", b"kind", "model", b"model", "query", b"query", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1052,6 +1058,7 @@ class Tokenization(_message.Message):
     IDS_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """True if tokens were cut off."""
     @_builtins.property
@@ -1062,16 +1069,21 @@ class Tokenization(_message.Message):
     def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The same as strings."""
 
+    @_builtins.property
+    def ends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """If ends_only was set: where each token ends, in characters (Unicode code points) from the text's beginning."""
+
     def __init__(
         self,
         *,
         ids: _abc.Iterable[_builtins.int] | None = ...,
         tokens: _abc.Iterable[_builtins.str] | None = ...,
         truncated: _builtins.bool = ...,
+        ends: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends", b"ends", "ids", b"ids", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -166,18 +166,25 @@ class Inference(pb_grpc.InferenceServicer):
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         self._limits.texts("texts", request.texts)
+        model = convert.model(request.model)
         if request.query:
             self._limits.text("query", request.query)
-        if convert.model(request.model) == "reranker":
-            tokenizer = self._pipeline.scorer.tokenizer
-            shown = await asyncio.to_thread(tokenizer.show, request.texts, request.query)
-        elif request.query:
-            raise InvalidRequest(
-                "query", request.query, "the embedder reads texts alone", "set model to MODEL_RERANKER"
-            )
+            if request.ends_only:
+                refusal = "ends_only is about texts alone", "leave the query out, or ask for the tokens"
+                raise InvalidRequest("query", request.query, *refusal)
+            if model == "embedder":
+                raise InvalidRequest(
+                    "query", request.query, "the embedder reads texts alone", "set model to MODEL_RERANKER"
+                )
+        embedder, scorer = self._pipeline.embedder, self._pipeline.scorer
+        if request.ends_only:
+            tokenizer = scorer.tokenizer if model == "reranker" else embedder.tokenizer
+            ends = await asyncio.to_thread(tokenizer.ends, request.texts)
+            return pb.TokenizeResponse(tokenizations=[pb.Tokenization(ends=each) for each in ends])
+        if model == "reranker":
+            shown = await asyncio.to_thread(scorer.tokenizer.show, request.texts, request.query)
         else:
-            kind = convert.text_kind(request.kind)
-            shown = await asyncio.to_thread(self._pipeline.embedder.show, request.texts, kind)
+            shown = await asyncio.to_thread(embedder.show, request.texts, convert.text_kind(request.kind))
         return pb.TokenizeResponse(tokenizations=[convert.tokenization_message(tokens) for tokens in shown])
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:

@@ -100,6 +100,13 @@ class Tokenizer:
             for found in self._fast.encode_batch(inputs)
         ]
 
+    def ends(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return where each token of each text ends, in characters: of the whole text, and of nothing beside it.
+
+        One text at a time: `tokenizers` takes some hundred bytes for each token of all that it is given at once.
+        """
+        return [[end for _, end in self._whole.encode(text, add_special_tokens=False).offsets] for text in texts]
+
     def _begin(self, text: str) -> str:
         """Return the beginning of a long text that holds more tokens than the window.
 

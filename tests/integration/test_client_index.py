@@ -10,7 +10,7 @@ import grpc
 import pytest
 from scripted import Refusal
 
-from shortlist.client import cli, index
+from shortlist.client import cli, patience
 from shortlist.proto import retrieval_pb2 as pb
 
 # Refusals that gRPC does not repeat by itself, so that only the command's own patience is tried.
@@ -59,6 +59,51 @@ def test_index_sends_nothing_if_a_line_is_bad(scripted, target, corpus, capsys):
     assert [name for name, _ in scripted.requests] == ["Describe"]
 
 
+def test_index_leaves_no_empty_collection_behind(scripted, target):
+    """Standard input is checked as it comes: where its first lines cannot be read, no collection was made."""
+    command = [sys.executable, "-m", "shortlist.client.cli", "index", *target, "-"]
+    for given, told in (
+        ('{"id": "a", "text": "A"}\n{"id": "b"}\n', "standard input:2: line: got ['id'], but it has no 'text'"),
+        ("\n", "-: no document is in there; nothing was changed"),
+    ):
+        result = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"shortlist index: {told}")
+    assert {name for name, _ in scripted.requests} == {"Describe"}
+
+
+def test_index_of_nothing_is_no_success(scripted, target, tmp_path, capsys):
+    """A file without a document ends the command, named; beside others it is a note."""
+    (tmp_path / "empty.jsonl").touch()
+    assert cli.main(["index", *target, str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (f"shortlist index: {tmp_path}: no document is in there; nothing was changed\n")
+    assert [name for name, _ in scripted.requests] == ["Describe"]
+    (tmp_path / "full.jsonl").write_text('{"id": "a", "text": "A"}')
+    assert cli.main(["index", *target, "--json", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"note: 1 files hold no document:\n  {tmp_path}/empty.jsonl\n"
+    assert json.loads(told.out)["empty"] == 1
+
+
+def test_index_names_what_it_skips(target, tmp_path, capsys):
+    """What a folder has that is not for it is counted and named, and the rest is indexed."""
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "text": "A"}')
+    for number in range(12):
+        (tmp_path / f"p{number:02}.json").write_text('{"name": "package"}')
+    (tmp_path / "code.py").touch()
+    assert cli.main(["index", *target, "--json", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert (json.loads(told.out)["documents"], json.loads(told.out)["skipped"]) == (1, 12)
+    head, *named, more, kinds = told.err.splitlines()
+    assert head == "note: 12 files were skipped, since they are not for it; --exclude leaves them out:"
+    assert len(named) == 10
+    assert named[0] == f"  {tmp_path}/p00.json:1: line: got ['name'], but it has no 'id'; add it: a string"
+    assert more == "  ... and 2 more"
+    assert kinds == (
+        "note: 1 files of other kinds were passed over (.py 1); to read them as text, name them: --include '*.py'"
+    )
+
+
 def test_index_leaves_the_collection_alone_if_told(scripted, target, corpus, capsys):
     """With --no-create, a collection that is not there is an error."""
     scripted.answers["Upsert"].append(Refusal(grpc.StatusCode.NOT_FOUND, "no collection 'notes'"))
@@ -69,7 +114,7 @@ def test_index_leaves_the_collection_alone_if_told(scripted, target, corpus, cap
 
 def test_index_outlasts_a_busy_server(scripted, target, corpus, capsys, monkeypatch):
     """What may pass is tried again until it has, beyond the retries of a single call."""
-    monkeypatch.setattr(index, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(patience, "_FIRST_WAIT_S", 0.001)
     codes = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED
     scripted.answers["Upsert"].extend(Refusal(code, trailers=_FINAL) for code in codes * 3)
     assert cli.main(["index", *target, "--json", corpus(10)]) == 0

@@ -100,4 +100,6 @@ def test_models_one_by_one(call):
     assert all(one.text == ["Paris", "Berlin", "Rome"][one.index] for one in reranked.results)
     (tokens,) = call("tokenize", ["Paris"], model="reranker", query="capital")
     assert len(tokens.ids) == len(tokens.tokens) > 2
+    (ends,) = call("tokenize", ["Paris in June"], model="reranker", ends_only=True)
+    assert (ends.ids, ends.tokens, ends.ends[-1]) == ((), (), len("Paris in June"))
     assert description == call("describe")

@@ -80,6 +80,27 @@ def test_index_a_folder_of_notes(run, collection, tmp_path):
     assert (hit["id"], hit["title"]) == (f"{tmp_path}/notes/travel.md#1", "Travel")
 
 
+def test_index_cuts_by_the_models_tokens(run, server, collection, tmp_path):
+    """No passage is longer than either model's window, with a short query beside it for the reranker."""
+    rows = "\n".join(
+        f"| `--setting-{number}` | {number}.0e-{number} | \u00e9\u4e2d{number} |" for number in range(30)
+    )
+    text = f"# S\n\n## All\n\n| name | value | x |\n|---|---|---|\n{rows}\n\n{'word ' * 300}"
+    (tmp_path / "settings.md").write_text(text)
+    result = json.loads(run("index", "--collection", collection, "--json", str(tmp_path)).stdout)
+    assert result["truncated"] == 0
+    with Client(server.address) as client:
+        documents = list(client.list(collection))
+        contents = [f"{one.title} {one.text}" for one in documents]
+        assert not any(one.truncated for one in client.tokenize(contents))
+        paired = client.tokenize(contents, model="reranker", query="which")
+        assert not any(one.truncated for one in paired)
+        # They are as long as the windows allow, not short for safety's sake.
+        assert max(len(one.ids) for one in paired) > 0.6 * client.describe().reranker.max_tokens
+    assert len(documents) == result["documents"] > 10
+    assert {one.title for one in documents} == {"S > All"}
+
+
 def test_index_continues_after_an_interruption(run, server, collection, tmp_path):
     """Ctrl-C loses nothing that was acknowledged, and the same command does the rest."""
     # Metadata is not embedded: it makes the lines long, so that writing them all means that most were read.

@@ -103,6 +103,12 @@ CASES = [
     ("Tokenize", pb.TokenizeRequest(texts=["a"], model=2, query="x" * (2 << 20)), INVALID, "query: got"),
     ("Search", search(collection="x" * 50_000), NOT_FOUND, "there is none named 'xxx"),
     ("Tokenize", pb.TokenizeRequest(texts=["a"], model=9), INVALID, "model: got 9"),
+    (
+        "Tokenize",
+        pb.TokenizeRequest(texts=["a"], model=2, query="q", ends_only=True),
+        INVALID,
+        "query: got 'q', but ends_only is about texts alone; leave the query out, or ask for the tokens",
+    ),
 ]
 
 

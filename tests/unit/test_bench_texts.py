@@ -115,6 +115,14 @@ def test_what_cannot_be_read_is_named(tmp_path, name, content, told):
     assert "no.json" in str(caught.value)
 
 
+def test_passages_are_json_lines(tmp_path):
+    """A text, which `shortlist index` cuts by the tokens of a server, is no corpus here."""
+    path = tmp_path / "corpus.md"
+    path.write_text("# Heading")
+    with pytest.raises(UsageError, match=r"corpus\.md: is text; only JSON lines are read here"):
+        texts.find(corpus=path)
+
+
 @pytest.mark.parametrize(
     "others", [("candidate_lists", "folder"), ("candidate_lists", "queries"), ("folder", "corpus")]
 )

@@ -13,6 +13,7 @@ _EXTRAS = (
     "grpc_health",
     "grpc_reflection",
     "huggingface_hub",
+    "markdown_it",
     "numpy",
     "onnx",
     "onnxruntime",

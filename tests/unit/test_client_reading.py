@@ -8,7 +8,7 @@ import pytest
 
 from shortlist.client import sources
 from shortlist.client.reading import Reader
-from shortlist.client.sources import InputError
+from shortlist.client.sources import InputError, Selection
 from shortlist.client.types import Document
 
 
@@ -20,15 +20,22 @@ def write(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         data = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
-        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        path.write_bytes(gzip.compress(data) if name.lower().endswith(".gz") else data)
         return str(path)
 
     return write_to
 
 
-def documents(*paths, reader=None):
+def whole(files):
+    """Cut each text file into one passage, or none if it is blank."""
+    for source, text in files:
+        yield source, [Document(f"{source.id_stem}#1", text.strip())] if text.strip() else []
+
+
+def documents(*paths, reader=None, **selection):
     """Read all documents of some paths."""
-    return [document for document, _ in (reader or Reader(1 << 20)).documents(sources.find(paths))]
+    reader = reader or Reader(1 << 20, whole)
+    return [document for document, _ in reader.documents(sources.find(paths, Selection(**selection)).files)]
 
 
 def refusal(*paths):
@@ -49,20 +56,10 @@ def test_json_lines(write):
     assert documents(path) == [Document("a", "A", "T", {"n": 1}), Document("b", "B")]
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json", "a.jsonl.gz", "A.JSONL"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json", "a.jsonl.gz", "A.JSONL", "A.JSON.GZ"])
 def test_names_of_json_lines(write, name):
     """The endings that mean JSON lines, packed or not."""
     assert documents(write(name, {"id": "a", "text": "A"})) == [Document("a", "A")]
-
-
-def test_text_files_become_passages(write):
-    """A text file's passages are named after its path; Markdown is titled by its first heading."""
-    plain = write("notes/plain.txt", b"One.\r\n\r\nTwo.")
-    marked = write("notes/deep/marked.md", b"Intro\n\n## The *heading* ##\n\nText.\n")
-    assert documents(plain, marked) == [
-        Document(f"{plain}#1", "One.\n\nTwo.", "plain.txt"),
-        Document(f"{marked}#1", "Intro\n\n## The *heading* ##\n\nText.", "The *heading*"),
-    ]
 
 
 @pytest.mark.parametrize("given", ["a/README.md", "./a//README.md", "a/../a/README.md", "{}/a/README.md", "a", "./"])
@@ -95,6 +92,100 @@ def test_folders_are_searched(write, tmp_path, monkeypatch):
     write("notes/.git/d.txt", b"D")
     write("notes/e.pdf", b"E")
     assert [document.id for document in documents("notes")] == ["notes/a/c.md#1", "notes/b.txt#1"]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.markdown", "a.md.gz", "A.MD", "A.TXT.GZ"])
+def test_names_of_texts(write, tmp_path, monkeypatch, name):
+    """The endings that mean text, packed or not, in capitals or not, and which of them is Markdown."""
+    monkeypatch.chdir(tmp_path)
+    path = write(name, b"Text.")
+    assert documents(path) == [Document(f"{name}#1", "Text.")]
+    (found,) = sources.find([path]).files
+    assert found.is_markdown == ("txt" not in name.lower())
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({}, ["a.md", "b/c.txt", "b/d.jsonl", "node_modules/e.md"]),
+        ({"include": ("*.rst",)}, ["b/f.rst"]),
+        ({"include": ("*.rst", "b/*.jsonl")}, ["b/d.jsonl", "b/f.rst"]),
+        ({"exclude": ("node_modules", "*.jsonl")}, ["a.md", "b/c.txt"]),
+        ({"exclude": ("b/*",)}, ["a.md", "node_modules/e.md"]),
+        ({"include": ("*.md",), "exclude": ("a.*",)}, ["node_modules/e.md"]),
+    ],
+)
+def test_which_files_are_read(write, tmp_path, selection, expected):
+    """Patterns are for names and for paths below the folder; hidden files stay out, whatever is included."""
+    for name in ("a.md", "b/c.txt", "b/f.rst", "node_modules/e.md", ".hidden.md", ".hidden/g.md"):
+        write(name, b"Text.")
+    write("b/d.jsonl", {"id": "d", "text": "D"})
+    files = sources.find([str(tmp_path)], Selection(**selection)).files
+    assert [os.path.relpath(one.path, tmp_path) for one in files] == expected
+
+
+def test_a_named_file_of_another_kind(write):
+    """A file of any name is read as text if a pattern takes it, and refused with that advice if none does."""
+    path = write("a.rst", b"Text.")
+    assert refusal(path).endswith(", each also with .gz; --include '*.rst' reads it as text")
+    assert [one.text for one in documents(path, include=("*.rst",))] == ["Text."]
+
+
+def test_files_of_other_kinds_are_counted(write, tmp_path):
+    """What a folder has beside the known kinds is counted by its ending."""
+    for name in ("a.md", "b.py", "c.py", "d.pdf", "Makefile", ".hidden"):
+        write(name, b"x")
+    assert sources.find([str(tmp_path)]).other_kinds == {".py": 2, ".pdf": 1, "Makefile": 1}
+
+
+def test_a_file_is_read_once(write, tmp_path):
+    """A file that is named, and is in a folder that is named, is one file."""
+    path = write("a.md", b"A")
+    assert len(documents(path, str(tmp_path), path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("package.json", b'{\n  "name": "x"\n}', ":1: line: got '{', but it is not JSON"),
+        ("data.json", b'{"name": "x", "version": 1}', ":1: line: got ['name', 'version'], but it has no 'id'"),
+        ("list.json", b"[1, 2]", ":1: line: got '[1, 2]', but it is not a JSON object"),
+        ("latin.txt", b"caf\xe9", ": line: got b'\\xe9', but byte 3 is not UTF-8"),
+        ("broken.md.gz", b"no gzip", ": cannot be read: Not a gzipped file"),
+    ],
+)
+def test_a_file_of_a_folder_that_is_not_for_it(write, tmp_path, name, content, reason):
+    """One file of a folder that holds no documents is left out and named with the reason; named itself, it stops."""
+    write("a.md", b"A")
+    path = tmp_path / name
+    path.write_bytes(content)
+    reader = Reader(1 << 20, whole)
+    assert [one.text for one in documents(str(tmp_path), reader=reader)] == ["A"]
+    assert list(reader.skipped) == [str(path)]
+    assert reader.skipped[str(path)].startswith(f"{path}{reason}")
+    assert reader.ignored == set()
+    assert refusal(str(path)) == reader.skipped[str(path)]
+
+
+def test_a_bad_line_of_a_folder(write, tmp_path):
+    """A file that begins with a document is one of documents: a bad line further down stops, folder or not."""
+    path = write("a.jsonl", {"id": "a", "text": "A"}, b"{")
+    assert refusal(str(tmp_path)).startswith(f"{path}:2: line: got '{{', but it is not JSON")
+
+
+def test_files_that_hold_no_document(write, tmp_path):
+    """An empty file, and one of blank lines, are named."""
+    reader = Reader(1 << 20, whole)
+    empty = write("a.md", b""), write("b.jsonl", b"", b"  "), write("c.txt", b" \n")
+    write("d.md", b"D")
+    assert [one.text for one in documents(str(tmp_path), reader=reader)] == ["D"]
+    assert sorted(reader.empty) == sorted(empty)
+
+
+def test_a_mark_of_byte_order_on_a_blank_line(write):
+    """A file may begin with a byte order mark, on a line of its own too, and its lines may end as on Windows."""
+    path = write("a.jsonl", b'\xef\xbb\xbf\r\n{"id": "a", "text": "A"}\r', b"\r", b'{"id": "b", "text": "B"}\r')
+    assert documents(path) == [Document("a", "A"), Document("b", "B")]
 
 
 def test_repeated_documents_are_left_out(write):
@@ -161,7 +252,7 @@ def test_two_documents_with_one_id(write):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.pdf", b"", "not a kind of file that can be read; it must end in .jsonl, .ndjson, .json, .txt, .md, each"),
+        ("a.pdf", b"", "is no .jsonl, .ndjson, .json, .txt, .md, .markdown, each also with .gz; --include"),
         ("a.jsonl.gz", None, "cannot be read: Not a gzipped file (b'{}')"),
         ("a.txt", b"\xff", "line: got b'\\xff', but byte 0 is not UTF-8; convert the file to UTF-8"),
     ],

@@ -110,6 +110,12 @@ def test_showing_tokens(bundle: SimpleNamespace):
     assert tokenizer.show(["w1"], query="w2")[0].tokens == ("[CLS]", "w2", "[SEP]", "w1", "[SEP]")
 
 
+def test_ends_are_those_of_the_whole_text(bundle: SimpleNamespace):
+    """Each token of a text ends somewhere in it, in characters, beyond the window too and without special tokens."""
+    tokenizer = Tokenizer(bundle)
+    assert tokenizer.ends(["w1 nope é w2", " ".join(["w1"] * 20)]) == [[2, 7, 9, 12], list(range(2, 60, 3))]
+
+
 def test_a_file_that_is_no_tokenizer(bundle: SimpleNamespace):
     """A tokenizer that cannot be read is refused by its path."""
     bundle.tokenizer.write_text("{}")
