@@ -5,19 +5,24 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from shortlist.client import columns
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_LEAST_TEXT_CHARACTERS = 30
+Last = Callable[[str, int], list[str]]
+"""Makes lines of a table's last cell, for so many columns of the terminal."""
+
+LEAST_TEXT_COLUMNS = 30
 _GAP = "  "
 
 
 class OutputError(Exception):
-    """Report standard output that cannot be written: one line on standard error, exit code 1."""
+    """Standard output that cannot be written: one line on standard error, exit code 1."""
 
 
 def write(text: str) -> None:
@@ -46,31 +51,52 @@ def as_json(result: "DataclassInstance") -> str:
     return json.dumps(dataclasses.asdict(result), default=_plain)
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def terminal_columns() -> int:
+    """Return the terminal's width; without one, what most windows have."""
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def filled(notes: Iterable[str]) -> list[str]:
+    """Return notes as lines, the long ones wrapped at the terminal's width."""
+    room = max(LEAST_TEXT_COLUMNS, terminal_columns())
+    return [line for note in notes for line in columns.wrapped(note, room)]
+
+
+def one_line(text: str, room: int) -> list[str]:
+    """Return what one line has room for."""
+    return [columns.cut(columns.plain(text), room)]
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], last: Last = one_line) -> str:
     """Lay rows out below their heads; the last column is text and gets the rest of the terminal's width."""
-    cells = [[_printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads[:-1], *(row[:-1] for row in cells), strict=True)]
+    return "\n".join(line for lines in blocks(heads, rows, last) for line in lines)
+
+
+def blocks(heads: Sequence[str], rows: Sequence[Sequence[str]], last: Last = one_line) -> list[list[str]]:
+    """Return the lines of the heads and of each row.
+
+    Args:
+        heads: one a column.
+        rows: cells, one a column.
+        last: makes lines of a row's last cell, and takes the columns of the terminal that it has.
+    """
+    cells = [[columns.plain(cell) for cell in row[:-1]] for row in rows]
+    widths = [max(map(columns.width, column)) for column in zip(heads[:-1], *cells, strict=True)]
     used = sum(widths) + len(_GAP) * len(widths)
-    room = max(_LEAST_TEXT_CHARACTERS, shutil.get_terminal_size((120, 24)).columns - used)
-    lines = [
-        _GAP.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), _cut(row[-1], room)])
-        for row in ([*heads], *cells)
-    ]
-    return "\n".join(text.rstrip() for text in lines)
+    room = max(LEAST_TEXT_COLUMNS, terminal_columns() - used)
+    laid = [([*heads[:-1]], [heads[-1]])]
+    laid += [(row, last(whole[-1], room)) for row, whole in zip(cells, rows, strict=True)]
+    found = []
+    for row, lines in laid:
+        before = "".join(columns.padded(cell, width) + _GAP for cell, width in zip(row, widths, strict=True))
+        first, *others = lines or [""]
+        found.append([f"{before}{first}".rstrip(), *(f"{' ' * used}{line}" for line in others)])
+    return found
 
 
 def number(value: float | None, digits: int) -> str:
     """Return a number for a table; a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _printable(text: str) -> str:
-    """Return text on one line, without what could move a terminal's cursor."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 3]}..."
 
 
 def _plain(value: object) -> str:

@@ -1,19 +1,27 @@
 """`shortlist search`: one query against a collection, with what each stage thought of every hit."""
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from shortlist.client import output
+from shortlist.client import colors, columns, excerpt, output
 from shortlist.client.command import Command, Connection
+from shortlist.client.excerpt import Terms
 from shortlist.client.types import Hit, Mode, SearchResult
+
+_HEADS = ("place", "score", "similarity", "stage one", "id")
+_INDENT = "       "  # texts begin below the scores
+_EXCERPT_COLUMNS = 220  # what is enough to judge a hit by: two lines of a wide terminal, three of a narrow one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSettings(Connection):
-    """Hold the settings of `shortlist search`."""
+    """The settings of `shortlist search`."""
 
     query: str = field(metadata={"help": "what to look for", "positional": True, "metavar": "QUERY"})
     collection: str = field(metadata={"help": "collection to look in", "metavar": "NAME"})
     top_k: int = field(default=10, metadata={"help": "hits to show"})
+    full: bool = field(default=False, metadata={"help": "show each hit's whole text, not only the part that answers"})
     candidates: int | None = field(
         default=None,
         metadata={
@@ -54,35 +62,81 @@ def run(settings: SearchSettings) -> int:
             blend=settings.blend,
             margin=settings.margin,
         )
-    output.write(output.as_json(result) if settings.json else shown(result))
+        if settings.json:
+            output.write(output.as_json(result))
+            return 0
+        share = client.describe().reranker.blend if settings.blend is None else settings.blend
+    terms = excerpt.terms(settings.query, [hit.text for hit in result.hits])
+    page = Page(terms, settings.full, colored=colors.wanted(sys.stdout))
+    below = output.filled(notes(result, share, asked=settings.blend is not None))
+    output.write("\n".join([*page.hits(result), *below]))
     return 0
 
 
-def shown(result: SearchResult) -> str:
-    """Return a result as a table, and below it what ran and where the time went."""
-    heads = ("place", "score", "similarity", "stage one", "id", "text")
-    rows = [
-        (
-            str(place),
-            output.number(hit.score, 4),
-            output.number(hit.similarity, 4),
-            f"{hit.rank} {_moved(hit, place)}",
-            hit.id,
-            f"{hit.title} | {hit.text}" if hit.title else hit.text,
-        )
-        for place, hit in enumerate(result.hits, start=1)
-    ]
-    lines = [output.table(heads, rows), "", _ran(result)] if rows else ["no hits", _ran(result)]
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How hits are shown."""
+
+    terms: Terms
+    full: bool = False  # whole texts
+    colored: bool = False
+
+    def hits(self, result: SearchResult) -> Iterator[str]:
+        """Yield the lines of a table: for each hit what both stages say of it, and its text below."""
+        if not result.hits:
+            yield "no hits"
+            return
+        heads, *rows = output.blocks(_HEADS, [*map(_row, range(1, len(result.hits) + 1), result.hits)], self._id)
+        yield from heads
+        for row, hit in zip(rows, result.hits, strict=True):
+            yield from row
+            yield from (f"{_INDENT}{self._marked(line)}".rstrip() for line in self._text(hit))
+            if self.full:
+                yield ""
+        if not self.full:
+            yield ""
+
+    def _id(self, identifier: str, _room: int) -> list[str]:
+        """Return an id whole, however long it is: it is what the other commands take."""
+        shown = columns.plain(identifier)
+        return [colors.bold(shown) if self.colored else shown]
+
+    def _text(self, hit: Hit) -> list[str]:
+        room = max(output.LEAST_TEXT_COLUMNS, output.terminal_columns() - len(_INDENT))
+        title = "" if hit.title == hit.id else columns.plain(hit.title)
+        if self.full:
+            return [*columns.wrapped(title, room), *_whole(hit.text, room)]
+        return excerpt.lines(hit.text, self.terms, room, -(-_EXCERPT_COLUMNS // room), title)
+
+    def _marked(self, line: str) -> str:
+        return colors.marked(line, excerpt.spans(line, self.terms)) if self.colored else line
+
+
+def _row(place: int, hit: Hit) -> tuple[str, ...]:
+    moved = f" ({hit.rank - place:+d})" if hit.rank != place else ""  # by stage two: up is plus
+    return str(place), output.number(hit.score, 4), output.number(hit.similarity, 4), f"{hit.rank}{moved}", hit.id
+
+
+def _whole(text: str, room: int) -> Iterator[str]:
+    """Yield a text's own lines, the long ones wrapped behind their indentation."""
+    for line in text.splitlines():
+        shown = columns.printable(line.expandtabs()).rstrip()
+        if columns.width(shown) <= room:
+            yield shown
+        else:
+            indent = shown[: min(len(shown) - len(shown.lstrip()), room // 2)]
+            yield from (indent + part for part in columns.wrapped(shown, room - len(indent)))
+
+
+def notes(result: SearchResult, share: float, *, asked: bool) -> Iterator[str]:
+    """Yield what ran, what decided the order, and what fell short."""
+    yield _ran(result)
+    if order := _order(result, share, asked=asked):
+        yield order
     if result.degraded:
-        lines.append(f"the deadline came near: only {result.reranked} of {result.selected} candidates have a score")
+        yield f"the deadline came near: only {result.reranked} of {result.selected} candidates have a score"
     if result.truncated:
-        lines.append(f"{result.truncated} texts were longer than a model's window, and were cut for it")
-    return "\n".join(lines)
-
-
-def _moved(hit: Hit, place: int) -> str:
-    """Return how far stage two moved a hit: up is plus."""
-    return f"({hit.rank - place:+d})" if hit.rank != place else ""
+        yield f"texts longer than a model's window, cut for it: {result.truncated}"
 
 
 def _ran(result: SearchResult) -> str:
@@ -105,6 +159,19 @@ def _limited(result: SearchResult) -> str:
             return ""
 
 
+def _order(result: SearchResult, share: float, *, asked: bool) -> str:
+    """Return why hits are not in the order of their scores, where they need not be."""
+    if result.mode == "dense":
+        return "in the order of similarity: mode dense has no scores"
+    if not result.reranked or not share:
+        return ""
+    whose = "as asked for" if asked else "as the reranker's bundle says"
+    return (
+        f"in the order of both: {1 - share:.0%} score and {share:.0%} similarity, {whose};"
+        " --blend 0 orders by score alone"
+    )
+
+
 COMMAND = Command(
     summary="find documents that answer a query",
     description="""\
@@ -112,9 +179,16 @@ Find the documents of a collection that answer a query, best first.
 
 Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1). Stage two reads each of them
 beside the query and scores it (0 to 1). The table shows both, and under "stage one" the document's place in that
-stage's order, with how far stage two moved it: "7 (+6)" came up six places.""",
+stage's order, with how far stage two moved it: "7 (+6)" came up six places. Some rerankers, the demo's among them,
+order best with a share of the similarity (--blend), so their hits are not in the order of the scores; the lines below
+the table say so.
+
+Below each hit is the part of its text that has most of the query's words, or its beginning if it has none; --full
+shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1 sends them into
+pipes too.""",
     examples="""\
   shortlist search --collection notes "how do I renew the certificate?"
+  shortlist search --collection notes --full --top-k 1 "certificate renewal"
   shortlist search --collection notes --mode dense --top-k 50 "certificate renewal"
   shortlist search --collection notes --json "certificate renewal" | jq -r '.hits[].id'""",
     settings=lambda: SearchSettings,

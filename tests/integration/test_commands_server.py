@@ -1,5 +1,6 @@
 """The commands as processes of their own, against a real server."""
 
+import itertools
 import json
 import re
 import signal
@@ -63,12 +64,36 @@ def test_index_then_search(run, collection, cities):
 
 
 def test_search_prints_a_table(run, collection, cities):
-    """Each hit is a line with its place, and the last line tells the mode and the time."""
+    """Each hit is a line with its place and one with its text, and the last line tells the mode and the time."""
     run("index", "--collection", collection, cities)
     lines = run("search", "--collection", collection, "the capital of Italy").stdout.splitlines()
-    assert lines[0].split() == ["place", "score", "similarity", "stage", "one", "id", "text"]
-    assert [line.split()[0] for line in lines[1:4]] == ["1", "2", "3"]
+    assert lines[0].split() == ["place", "score", "similarity", "stage", "one", "id"]
+    assert [line.split()[0] for line in lines[1:7:2]] == ["1", "2", "3"]
+    named = [(line.split()[-1], below) for line, below in itertools.pairwise(lines[1:7])][::2]
+    assert {(name, f"       {name} is the capital of {land}") for name, land in _CITIES.items()} == set(named)
     assert lines[-1].startswith("rerank-all: 3 of 3 candidates reranked; ")
+
+
+def test_search_says_what_decided_the_order(run, collection, cities):
+    """With a share of the similarity the output says so, and by whom it was set; without, nothing needs saying."""
+    run("index", "--collection", collection, cities)
+    asked = ("search", "--collection", collection, "the capital of Italy")
+    assert "in the order of both: 75% score and 25% similarity, as asked for" in run(*asked, "--blend=0.25").stdout
+    assert "in the order of" not in run(*asked, "--blend=0").stdout
+    assert "in the order of similarity: mode dense" in run(*asked, "--mode=dense").stdout
+
+
+def test_search_shows_whole_texts(run, collection, tmp_path):
+    """A long text is shown as far as it answers, and whole with --full."""
+    text = "The weather was fine. " * 40 + "Rome is the capital of Italy. " + "It rained later. " * 40
+    (tmp_path / "long.jsonl").write_text(json.dumps({"id": "long", "text": text}))
+    run("index", "--collection", collection, str(tmp_path / "long.jsonl"))
+    asked = ("search", "--collection", collection, "capital of Italy")
+    brief, full = (run(*asked, *more).stdout for more in ((), ("--full",)))
+    assert "       ... Rome is the capital of Italy. It rained later." in brief
+    assert len(brief) < 700
+    assert text.strip() in " ".join(full.split())
+    assert "\x1b" not in brief + full
 
 
 def test_index_a_folder_of_notes(run, collection, tmp_path):
