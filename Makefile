@@ -40,9 +40,6 @@ test-openvino: .venv-openvino/.test ## Run the providers' tests with OpenVINO, i
 check: .venv/.test ## Lint, format, types, and generated stubs up to date.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@mkdir -p build/types/shortlist
-	@for folder in bench client export finetune proto server texts tune; do \
-	  ln -sfn "../../../$$folder" build/types/shortlist/$$folder; done
 	$(BIN)/mypy
 	$(BIN)/python proto/generate.py --check
 

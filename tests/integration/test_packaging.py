@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("bench", "client", "export", "finetune", "proto", "server", "texts", "tune")
+FOLDERS = tuple(sorted(path.name for path in (ROOT / "shortlist").iterdir()))
 
 
 def closure(extra: str) -> set[str]:
