@@ -28,6 +28,8 @@ _BREAK = re.compile(r"\n\s*\n|\n(?=[ \t]*(?:[-*+|>#`]|\d+[.)]\s))|(?<=[.!?])[\"'
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _ENDINGS = {"ies": "y", "ied": "y", **dict.fromkeys(("ings", "ing", "ers", "er", "ed", "es", "ly", "s", "e"), "")}
 _LEAST_STEM = 2
+_COLUMNS = 220  # what is enough to judge a text by: two lines of a wide terminal, three of a narrow one
+_MORE = " ..."
 # What questions are made of, and what says nothing of what is asked for.
 _QUESTIONS = """
 a about an and any are as at be been but by can could did do does for from had has have how i if in into is it its me
@@ -87,6 +89,7 @@ def lines(text: str, query: Terms, room: int, most: int, title: str = "") -> lis
         title: what to show before it.
     """
     pieces = [piece for piece in map(columns.plain, _BREAK.split(text)) if any(map(str.isalnum, piece))]
+    pieces = pieces or [columns.plain(text)]
     joined, before = " ".join(pieces), f"{columns.cut(title, room // 2)} | " if title else ""
     begins = [0]
     for piece in pieces[:-1]:
@@ -102,7 +105,9 @@ def lines(text: str, query: Terms, room: int, most: int, title: str = "") -> lis
     return laid
 
 
-_MORE = " ..."
+def enough(room: int) -> int:
+    """Return how many lines of so many columns are enough to judge a text by."""
+    return -(-_COLUMNS // room)
 
 
 def _laid(before: str, text: str, start: int, room: int, most: int) -> list[str]:

@@ -1,16 +1,22 @@
 """`shortlist rerank`: texts scored against a query."""
 
+import dataclasses
+import io
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from shortlist.client import output, sources
+from shortlist.client import colors, excerpt, output, scoring, sources
 from shortlist.client.command import Command, Connection
 from shortlist.client.options import UsageError
-from shortlist.client.types import RerankResult
+from shortlist.client.progress import Progress
+from shortlist.client.types import Limits, RerankResult
+from shortlist.server.errors import check_range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RerankSettings(Connection):
-    """Hold the settings of `shortlist rerank`."""
+    """The settings of `shortlist rerank`."""
 
     query: str = field(metadata={"help": "what to score the texts against", "positional": True, "metavar": "QUERY"})
     texts: tuple[str, ...] = field(
@@ -24,30 +30,91 @@ class RerankSettings(Connection):
     top_k: int | None = field(default=None, metadata={"help": "texts to show; all if it is not given"})
     json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
 
+    def __post_init__(self) -> None:
+        """Refuse what would show nothing.
+
+        Raises:
+            UsageError, SettingsError: naming the setting, its value and the limit.
+        """
+        Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
+        if self.top_k is not None:
+            check_range("top_k", self.top_k, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A text to score."""
+
+    number: int  # of the argument, or of the line, from 1
+    text: str
+
 
 def run(settings: RerankSettings) -> int:
     """Rerank, and print the texts with their scores."""
-    texts = settings.texts or _lines()
-    if not texts:
+    inputs = [Input(number, text) for number, text in enumerate(settings.texts or _lines(), start=1)]
+    if not settings.texts:
+        inputs = [one for one in inputs if one.text and not one.text.isspace()]
+    if not inputs:
         raise UsageError("there is nothing to score; give texts as arguments, or as lines of standard input")
+    texts = [one.text for one in inputs]
     with settings.client() as client:
-        result = client.rerank(settings.query, texts, top_k=settings.top_k)
-    output.write(output.as_json(result) if settings.json else shown(result))
+        limits = client.describe().limits
+        check(inputs, "text" if settings.texts else "standard input, line", limits)
+        progress = Progress(sys.stderr, "scored", len(texts))
+        try:
+            result = scoring.score(client, settings.query, texts, limits, progress.update)
+        finally:
+            progress.clear()
+    result = dataclasses.replace(result, results=result.results[: settings.top_k])
+    if settings.json:
+        output.write(output.as_json(result))
+    else:
+        terms = excerpt.terms(settings.query, texts)
+        page = shown(result, terms, [one.number for one in inputs], colored=colors.wanted(sys.stdout))
+        output.write("\n".join(page))
     return 0
 
 
-def shown(result: RerankResult) -> str:
-    """Return a result as a table."""
+def check(inputs: Sequence[Input], name: str, limits: Limits) -> None:
+    """Refuse texts that the server would, by their number among all, before any is scored.
+
+    Raises:
+        UsageError: one is empty or too large.
+    """
+    for one in inputs:
+        if not one.text or one.text.isspace():
+            raise UsageError(f"{name} {one.number} is empty; leave it out")
+        size = len(one.text.encode(errors="surrogatepass"))
+        if size > limits.max_text_bytes:
+            raise UsageError(
+                f"{name} {one.number} has {size:,} bytes, but {limits.max_text_bytes:,} are the most; cut it into"
+                " passages: models read some hundred words of each"
+            )
+
+
+def shown(result: RerankResult, terms: excerpt.Terms, numbers: Sequence[int], *, colored: bool) -> Iterator[str]:
+    """Yield a result as a table, and below it what fell short.
+
+    Args:
+        result: what to show.
+        terms: words of the query.
+        numbers: what people call each text of the request.
+        colored: whether to mark those words.
+    """
+
+    def last(text: str, room: int) -> list[str]:
+        lines = excerpt.lines(text, terms, room, excerpt.enough(room))
+        return [colors.marked(line, excerpt.spans(line, terms)) for line in lines] if colored else lines
+
     rows = [
-        (str(place), output.number(one.score, 4), str(one.index + 1), one.text)
+        (str(place), output.number(one.score, 4), str(numbers[one.index]), one.text)
         for place, one in enumerate(result.results, start=1)
     ]
-    lines = [output.table(("place", "score", "input", "text"), rows)]
+    yield output.table(("place", "score", "input", "text"), rows, last)
     if result.degraded:
-        lines.append(f"the deadline came near: only {result.reranked} texts have a score")
+        yield f"the deadline came near: only {result.reranked} of {len(numbers)} texts have a score"
     if result.truncated:
-        lines.append(f"{result.truncated} texts were longer than the model's window, and were cut for it")
-    return "\n".join(lines)
+        yield f"texts longer than the model's window, cut for it: {result.truncated}"
 
 
 def _lines() -> list[str]:
@@ -55,14 +122,15 @@ def _lines() -> list[str]:
         content = b"".join(sources.STANDARD_INPUT.lines()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input: byte {error.start} is not UTF-8; convert it first") from None
-    return [text for text in content.split("\n") if text.strip()]
+    return [line.removesuffix("\n") for line in io.StringIO(content, newline=None)]  # \r\n and \r end a line too
 
 
 COMMAND = Command(
     summary="score texts against a query",
     description="""\
 Score texts against a query with the reranker alone, best first. The texts are arguments, or else the lines of
-standard input, empty ones left out. Nothing is stored.""",
+standard input, empty ones left out; "input" is the number of the argument or line. Nothing is stored. Any number of
+texts is scored, in several calls where one would be too large; --timeout-s counts for each.""",
     examples="""\
   shortlist rerank "how do I stop the server?" "bananas are yellow" "send SIGTERM to stop the server"
   grep -rh TODO src | shortlist rerank "memory leak" --top-k 5

@@ -11,7 +11,6 @@ from shortlist.client.types import Hit, Mode, SearchResult
 
 _HEADS = ("place", "score", "similarity", "stage one", "id")
 _INDENT = "       "  # texts begin below the scores
-_EXCERPT_COLUMNS = 220  # what is enough to judge a hit by: two lines of a wide terminal, three of a narrow one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +105,7 @@ class Page:
         title = "" if hit.title == hit.id else columns.plain(hit.title)
         if self.full:
             return [*columns.wrapped(title, room), *_whole(hit.text, room)]
-        return excerpt.lines(hit.text, self.terms, room, -(-_EXCERPT_COLUMNS // room), title)
+        return excerpt.lines(hit.text, self.terms, room, excerpt.enough(room), title)
 
     def _marked(self, line: str) -> str:
         return colors.marked(line, excerpt.spans(line, self.terms)) if self.colored else line

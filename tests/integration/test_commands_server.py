@@ -167,6 +167,22 @@ def test_rerank_takes_texts_or_a_pipe(run):
     assert run("rerank", "capital", "a", "b", "--top-k=1").stdout.splitlines()[1].split()[0] == "1"
 
 
+def test_rerank_takes_more_than_a_call(run, server):
+    """1,500 lines are scored in several calls, with the scores that each has in a call of its own."""
+    lines = [f"{tuple(_CITIES)[number % 3]} {number % 11} is {number}" for number in range(1500)]
+    ended = run("rerank", "--json", "capital of Italy", given="\r\n".join(lines))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    found = json.loads(ended.stdout)
+    assert (found["reranked"], found["degraded"]) == (1500, None)
+    assert [one["text"] for one in sorted(found["results"], key=lambda one: one["index"])] == lines
+    scores = [one["score"] for one in found["results"]]
+    assert scores == sorted(scores, reverse=True)
+    with Client(server.address) as client:
+        for place in (0, 700, 1499):
+            one = found["results"][place]
+            assert client.rerank("capital of Italy", [one["text"]]).results[0].score == one["score"]
+
+
 def test_describe(run, collection, cities):
     """Models, limits and collections are shown, for people and for scripts."""
     run("index", "--collection", collection, cities)

@@ -132,10 +132,10 @@ def test_the_title_is_before_it():
     assert shown("backups", title="x" * 100, most=1)[0].startswith("x" * 27 + "... | ")
 
 
-@pytest.mark.parametrize("text", ["", " \n ", "---\n|---|"])
-def test_nothing_to_show(text):
-    """A text without words has no lines."""
-    assert shown("anything", text) == []
+@pytest.mark.parametrize(("text", "lines"), [("", []), (" \n ", []), ("---\n|---|", ["--- |---|"])])
+def test_texts_without_words(text, lines):
+    """A text without words is shown as it is."""
+    assert shown("anything", text) == lines
 
 
 @pytest.mark.parametrize("room", [30, 47, 73, 113])
