@@ -21,12 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
-from shortlist.server import bundle, catalog, cores, providers, service
+from shortlist.server import bundle, catalog, cores, health, providers, service
 from shortlist.server.boundary import Boundary
 from shortlist.server.bundle import Bundle
 from shortlist.server.catalog import Catalog
@@ -35,6 +32,7 @@ from shortlist.server.documents import Origin
 from shortlist.server.errors import ListenError
 from shortlist.server.flights import Flights, TokenizingPool
 from shortlist.server.graph import Graph, Running
+from shortlist.server.health import Health
 from shortlist.server.limits import Limits
 from shortlist.server.metrics import Metrics
 from shortlist.server.models import Embedder, Scorer
@@ -43,6 +41,7 @@ from shortlist.server.providers import Target
 from shortlist.server.scheduler import Scheduler
 from shortlist.server.settings import Settings
 from shortlist.server.speed import Run
+from shortlist.server.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -166,19 +165,20 @@ async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], Non
     for number in _SIGNALS:
         loop.add_signal_handler(number, _stop_once, stopping)
 
-    status = HealthServicer()
-    await _set_health(status, health_pb2.HealthCheckResponse.NOT_SERVING)
-    metrics = Metrics(parts.pipeline, parts.scheduler)
+    status, watchdog = Health(_SERVICES), Watchdog(parts.scheduler)
+    metrics = Metrics(parts.pipeline, parts.scheduler, watchdog)
     server = _server(settings, parts, status, metrics)
     port = _listen(server, settings)
     end_metrics = metrics.serve(settings.host, settings.metrics_port) if settings.metrics_port else None
     await server.start()
+    watching = asyncio.create_task(watchdog.watch(status.tell))
     try:
-        await _set_health(status, health_pb2.HealthCheckResponse.SERVING)
+        await status.tell("")
         announce(f"listening on {_host(settings)}:{port}")
         await stopping.wait()
         logger.info("stopping: calls in flight have %.0f s", settings.drain_s)
     finally:
+        watching.cancel()
         await status.enter_graceful_shutdown()
         await server.stop(settings.drain_s)
         if end_metrics:
@@ -209,7 +209,7 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _server(settings: Settings, parts: Parts, status: HealthServicer, metrics: Metrics) -> grpc.aio.Server:
+def _server(settings: Settings, parts: Parts, status: Health, metrics: Metrics) -> grpc.aio.Server:
     server = grpc.aio.server(
         interceptors=(Boundary(metrics),),
         options=(
@@ -225,8 +225,7 @@ def _server(settings: Settings, parts: Parts, status: HealthServicer, metrics: M
     retrieval_pb2_grpc.add_InferenceServicer_to_server(
         service.Inference(parts.pipeline, deadlines, description), server
     )
-    health_pb2_grpc.add_HealthServicer_to_server(status, server)
-    reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    health.add_to(server, _SERVICES, status)
     return server
 
 
@@ -261,10 +260,3 @@ def _check_address(settings: Settings) -> None:
             f"cannot listen on {settings.host}:{settings.port}: {reason};"
             " stop what listens there, or choose another with --port and --host"
         ) from error
-
-
-async def _set_health(
-    status: HealthServicer, state: "health_pb2.HealthCheckResponse.ServingStatus.ValueType"
-) -> None:
-    for name in ("", *_SERVICES):  # the empty name stands for the whole server
-        await status.set(name, state)

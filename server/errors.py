@@ -10,6 +10,7 @@
     ├── CapacityError            what the caller can try again
     │   ├── Overloaded             the queue is full; `retry_after_ms` says when to come back
     │   ├── DeadlineExceeded
+    │   ├── NotServing             the slots do not work
     │   └── ShuttingDown
     ├── StorageFailed            the disk is full or fails; told, since only an operator can mend it
     ├── InferenceFailed          a run of a model raised: our fault, told without its internals
@@ -89,6 +90,10 @@ class Overloaded(CapacityError):
 
 class DeadlineExceeded(CapacityError):
     """Report a deadline that passed, or that cannot be met."""
+
+
+class NotServing(CapacityError):
+    """Slots that do not work; the watchdog says why."""
 
 
 class ShuttingDown(CapacityError):

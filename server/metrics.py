@@ -16,6 +16,7 @@ from shortlist.server.errors import ListenError
 from shortlist.server.lanes import Lane
 from shortlist.server.pipeline import Pipeline
 from shortlist.server.scheduler import Scheduler
+from shortlist.server.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 class Metrics:
     """Hold the numbers of one server."""
 
-    def __init__(self, pipeline: Pipeline, scheduler: Scheduler) -> None:
+    def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
         """Begin with no calls."""
         self._registry = CollectorRegistry()
         self._calls = Histogram(
@@ -37,7 +38,7 @@ class Metrics:
             registry=self._registry,
             buckets=_BUCKETS_S,
         )
-        self._registry.register(_State(pipeline, scheduler))
+        self._registry.register(_State(pipeline, scheduler, watchdog))
 
     def call(self, method: str, code: str, seconds: float) -> None:
         """Count a call that ended with a gRPC status."""
@@ -69,9 +70,10 @@ class Metrics:
 class _State(Collector):
     """Read what the server's parts know of themselves."""
 
-    def __init__(self, pipeline: Pipeline, scheduler: Scheduler) -> None:
+    def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
         self._pipeline = pipeline
         self._scheduler = scheduler
+        self._watchdog = watchdog
 
     def collect(self) -> Iterator[Family]:
         """Yield every family, with its present values."""
@@ -97,6 +99,9 @@ class _State(Collector):
         yield GaugeMetricFamily("shortlist_waiting_tokens", "Tokens that wait for a slot", now.waiting_tokens)
         yield GaugeMetricFamily("shortlist_slots", "Runs that can go on at once", self._scheduler.slots)
         yield GaugeMetricFamily("shortlist_slots_running", "Slots that run something", now.running)
+        yield GaugeMetricFamily(
+            "shortlist_slots_faulty", "Slots that ended or are stuck; the log has why", len(self._watchdog.faults)
+        )
         yield CounterMetricFamily("shortlist_slots_busy_seconds", "Time of all slots in runs", now.busy_s)
 
     def _caching(self) -> Iterator[Family]:

@@ -37,13 +37,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server import admission
-from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
+from shortlist.server.errors import (
+    CapacityError,
+    InferenceFailed,
+    InvalidRequest,
+    NotServing,
+    Overloaded,
+    ShuttingDown,
+)
 from shortlist.server.lanes import Job, Lane, Model, Outcome, Part
 from shortlist.server.queue import Queue
-from shortlist.server.slot import Slot
+from shortlist.server.slot import Slot, SlotState
 from shortlist.server.tokens import Encoded
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_END_S = 10.0  # that a stop waits for a slot: a run takes far less, and what is stuck may never end
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,7 @@ class Scheduler:
         self._tokens = [0 for _ in Lane]
         self._busy_s = 0.0
         self._stopping = False
+        self._fault = ""  # why no slot works
         self._changed = threading.Condition(threading.RLock())
         self._slots = [Slot() for _ in range(slots)]
         self._threads = [
@@ -100,6 +110,7 @@ class Scheduler:
             InvalidRequest: the job is larger than the whole queue.
             Overloaded: the queue is full, or too long for the job's deadline.
             DeadlineExceeded: the job must be done whole, and cannot be by its deadline.
+            NotServing: `refuse` was called.
             ShuttingDown: `stop` was called.
         """
         capacity = self._queue.capacity_tokens
@@ -111,8 +122,8 @@ class Scheduler:
                 "send less at once, or raise queue_tokens on the server",
             )
         with self._changed:
-            if self._stopping:
-                raise ShuttingDown("the server is stopping; send the request to another one")
+            if refusal := self._refusal():
+                raise refusal
             if self._queue.tokens + job.tokens > capacity:
                 raise Overloaded(
                     f"the queue is full: {self._queue.tokens:.0f} tokens wait, this request brings {job.tokens},"
@@ -130,8 +141,8 @@ class Scheduler:
         with self._changed:
             if job.closed:
                 return False
-            if self._stopping:
-                self.fail(job, ShuttingDown("the server stopped before it came to this request"))
+            if refusal := self._refusal():
+                self.fail(job, refusal)
                 return False
             self._queue.feed(job, items, self.clock())
             if job.fed_s is None:
@@ -198,15 +209,42 @@ class Scheduler:
                 self._busy_s,
             )
 
+    def activity(self) -> tuple[bool, list[SlotState]]:
+        """Return whether work waits, and what each slot is at."""
+        with self._changed:
+            now = self.clock()
+            pairs = zip(self._slots, self._threads, strict=True)
+            return bool(self._queue.jobs), [
+                slot.state(thread.name, alive=thread.is_alive(), now=now) for slot, thread in pairs
+            ]
+
+    def refuse(self, fault: str) -> None:
+        """Refuse new jobs and fail those that wait, since no slot works; an empty fault ends that."""
+        with self._changed:
+            self._fault = fault
+            self._fail_waiting()
+
     def stop(self) -> None:
-        """Refuse new jobs, fail those that wait, and end the slots after their present run."""
+        """Refuse new jobs, fail those that wait, and end the slots after their present run, if it ends soon."""
         with self._changed:
             self._stopping = True
-            for job in self._queue.jobs:
-                self.fail(job, ShuttingDown("the server stopped before it came to this request"))
+            self._fail_waiting()
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(_LONGEST_END_S)
+
+    def _refusal(self) -> CapacityError | None:
+        """Return why nothing can be run, if so."""
+        if self._stopping:
+            return ShuttingDown("the server is stopping; send the request to another one")
+        if self._fault:
+            return NotServing(f"the server's models do not run: {self._fault}; send the request to another server")
+        return None
+
+    def _fail_waiting(self) -> None:
+        for job in self._queue.jobs:
+            if refusal := self._refusal():
+                self.fail(job, refusal)
 
     def _check(self, job: Job) -> None:
         """Refuse a job that its deadline does not allow; the lock is held."""

@@ -1,0 +1,145 @@
+"""The watchdog: which slots it calls faulty, when it says that none works, and what follows from that."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+import virtual
+from shortlist.server.slot import SlotState
+from shortlist.server.watchdog import Watchdog
+
+IDLE = SlotState("slot-0", alive=True, turns=7, run_s=None, expected_s=0.0)
+
+
+@dataclass
+class Slots:
+    """Slots that are at what the test says, in the event loop's time."""
+
+    states: list[SlotState]
+    waiting: bool = False
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def slots(self) -> int:
+        return len(self.states)
+
+    def clock(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def activity(self) -> tuple[bool, list[SlotState]]:
+        return self.waiting, self.states
+
+    def refuse(self, fault: str) -> None:
+        self.refused.append(fault)
+
+
+async def told_after(slots: Slots, *seconds: float) -> list[str]:
+    """Let a watchdog look at slots for some time, in parts, and return what it told."""
+    told: list[str] = []
+
+    async def tell(fault: str) -> None:
+        told.append(fault)
+
+    watching = asyncio.create_task(Watchdog(slots).watch(tell))
+    for part in seconds:
+        await asyncio.sleep(part)
+    watching.cancel()
+    assert told == slots.refused
+    return told
+
+
+def running(expected_s: float = 0.01, run_s: float = 100.0, turns: int = 7, name: str = "slot-0") -> SlotState:
+    """Return a slot that is in a run."""
+    return SlotState(name, True, turns, run_s, expected_s)
+
+
+@pytest.mark.parametrize(
+    ("states", "waiting", "expected"),
+    [
+        ([IDLE], False, ""),
+        ([replace(IDLE, alive=False)], False, "slot-0 has ended"),
+        ([running()], False, "slot-0 is in one run for 100 s, which takes about 0.01 s"),
+        ([running(expected_s=5.0)], True, ""),  # 20 times 5 s are not over
+        ([IDLE], True, "slot-0 took none of the work that waits for 31 s"),
+        ([running(), running(expected_s=5.0)], True, ""),
+        ([running(), replace(IDLE, alive=False, name="slot-1")], True, "which takes about 0.01 s; slot-1 has ended"),
+    ],
+)
+def test_what_does_not_work(states: list[SlotState], waiting: bool, expected: str):
+    """A slot that ended, is stuck in a run or takes nothing is named; only where all are, the server says so."""
+    told = virtual.run(told_after(Slots(states, waiting), 40))
+    assert len(told) == bool(expected)
+    assert expected in "".join(told)
+
+
+def test_a_short_while_is_none():
+    """Half a minute in one run is no fault yet, however short it was expected to be."""
+    assert virtual.run(told_after(Slots([running()], waiting=True), 29)) == []
+
+
+def test_progress_is_none():
+    """A slot whose turns end is at work, however much waits and whenever it is looked at."""
+
+    async def busy() -> list[str]:
+        slots = Slots([running()], waiting=True)
+        looking = asyncio.create_task(told_after(slots, 200))
+        for turns in range(20):
+            slots.states = [running(turns=turns)]
+            await asyncio.sleep(10)
+        return await looking
+
+    assert virtual.run(busy()) == []
+
+
+def test_a_machine_that_slept():
+    """A pause of an hour between two looks is counted as a short one: nothing was stuck."""
+
+    async def slept() -> list[str]:
+        slots = Slots([running()], waiting=True)
+        told: list[str] = []
+        now = {"s": 0.0}
+        slots.clock = lambda: now["s"]  # type: ignore[method-assign]
+        watchdog = Watchdog(slots)
+        for pause_s in (1, 1, 3600, 1, 1):
+            now["s"] += pause_s
+            watchdog.check()
+            told.append(watchdog.reason)
+        return told
+
+    assert virtual.run(slept()) == [""] * 5
+
+
+def test_recovery(caplog: pytest.LogCaptureFixture):
+    """When a stuck run ends the server serves again; both are told once, and logged."""
+
+    async def recovered() -> list[str]:
+        slots = Slots([running()], waiting=True)
+        looking = asyncio.create_task(told_after(slots, 300))
+        await asyncio.sleep(100)
+        slots.states = [replace(IDLE, turns=8)]
+        slots.waiting = False
+        return await looking
+
+    caplog.set_level(logging.WARNING)
+    stuck, works = virtual.run(recovered())
+    assert "slot-0 is in one run" in stuck
+    assert works == ""
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_a_look_that_fails(caplog: pytest.LogCaptureFixture):
+    """A look that raises is logged, and the next one follows."""
+
+    async def failed() -> list[str]:
+        slots = Slots([], waiting=True)  # too few
+        looking = asyncio.create_task(told_after(slots, 10))
+        await asyncio.sleep(0)
+        slots.states = [IDLE]
+        await asyncio.sleep(5)
+        slots.states = []
+        return await looking
+
+    assert virtual.run(failed()) == []
+    assert "could not be looked at" in caplog.text
