@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # signal that is handled here reaches them as at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED = Path(__file__).parents[2] / "shared"
 _numbers = count()
 
 
@@ -65,15 +64,9 @@ def tiny(make, tiny_models: Bundles, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def bundles(make, real_reranker: Path, request: pytest.FixtureRequest) -> Bundles:
-    """Export all-MiniLM-L6-v2 and a trained cross-encoder; kept between runs, since that takes a minute."""
+def bundles(make, request: pytest.FixtureRequest) -> Bundles:
+    """Export the demo's two models; kept between runs, since that takes a minute."""
     return Bundles(*make.real_bundles(Path(request.config.cache.mkdir("bundles"))))
-
-
-@pytest.fixture(scope="session")
-def real_reranker() -> Path:
-    """Return the folder of a trained cross-encoder, or skip."""
-    return _shared("models/reranker-trial")
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +78,11 @@ def embedder_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Return the folder of real collections, or skip."""
-    return _shared("data")
+    """Return the folder of real collections, or skip: none ships with the repository."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.exists():
+        pytest.skip("no real collections beside the checkout (../shared/data)")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -109,13 +105,6 @@ def client(server: Server) -> Iterator[Client]:
 def name() -> str:
     """Return a name that no other test's collection has."""
     return f"collection-{next(_numbers)}"
-
-
-def _shared(path: str) -> Path:
-    found = SHARED / path
-    if not found.exists():
-        pytest.skip(f"{path} is not beside the checkout (in ../shared)")
-    return found
 
 
 @pytest.fixture

