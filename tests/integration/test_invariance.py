@@ -19,8 +19,14 @@ def text(dice: random.Random) -> str:
     return " ".join(dice.choices(WORDS, k=dice.randint(1, 16)))
 
 
-@pytest.mark.parametrize("variant", ["fp32", "int8", "int8-weight", "int8-token"])
-@pytest.mark.parametrize("models", ["tiny", "bundles"])
+@pytest.mark.parametrize(
+    ("models", "variant"),
+    [
+        *(("tiny", variant) for variant in ("fp32", "int8", "int8-weight", "int8-token")),
+        *(("bundles", variant) for variant in ("fp32", "int8-weight", "int8-token")),
+        ("dynamic_bundles", "int8"),
+    ],
+)
 def test_bit_for_bit(request: pytest.FixtureRequest, tmp_path: Path, models: str, variant: str):
     """Scores and vectors are the same to the last bit, asked for alone or in a crowd, for every variant."""
     dice = random.Random(11)
