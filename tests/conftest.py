@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from scripted import Scripted, serving
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # Where the tests run in the background, as in CI, SIGINT is ignored, and so in every process that they start. A
 # signal that is handled here reaches them as at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in every run, however slow the machine is.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 _numbers = count()
 

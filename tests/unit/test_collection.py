@@ -231,7 +231,7 @@ operations = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(operations)
 def test_index_and_documents_agree(tmp_path: Path, steps: list[tuple[str, int, int]]):
     """After any order of upserts, deletes, saves and restarts, a search finds exactly the documents there are."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.export import figures
@@ -79,7 +79,6 @@ def test_a_vectors_change_is_relative_to_its_length():
     assert figures.change("embedder", first, first + np.array([[1, 0]], np.float32)) == pytest.approx(0.2)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 3), min_size=2, max_size=30),
     st.randoms(use_true_random=False),

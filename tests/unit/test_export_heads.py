@@ -10,7 +10,7 @@ from shortlist.export import heads, model
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5), seed=st.integers(0, 1000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_padded_is_pooled_like_single(pooling: str, lengths: list[int], seed: int) -> None:
     """A text's vector is the same alone and padded beside longer ones, whatever stands in the padding."""
     torch.manual_seed(seed)
