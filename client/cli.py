@@ -12,8 +12,10 @@ from importlib.metadata import version
 
 from shortlist.client import (
     bench,
+    collection,
     command_line,
     describe,
+    documents,
     errors,
     export,
     finetune,
@@ -37,6 +39,9 @@ COMMANDS: dict[str, Command] = {
     "search": search.COMMAND,
     "rerank": rerank.COMMAND,
     "describe": describe.COMMAND,
+    "collections": collection.COMMAND,
+    "get": documents.GET,
+    "delete": documents.DELETE,
     "bench": bench.COMMAND,
 }
 

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from shortlist.client import output
+from shortlist.client import collection, output
 from shortlist.client.command import Command, Connection
 from shortlist.client.types import Collection, Description, ModelDescription
 
@@ -36,11 +36,6 @@ def shown(overview: Overview, address: str) -> str:
     server = overview.server
     runs = f"{server.slots} runs at once, {server.threads} threads each"
     limits = [f"  {name}: {value:,}" for name, value in dataclasses.asdict(server.limits).items()]
-    rows = [
-        (one.name, f"{one.documents:,}", f"{one.created_at:%Y-%m-%d %H:%M} UTC", one.embedder)
-        for one in overview.collections
-    ]
-    collections = output.table(("collection", "documents", "created", "embedder"), rows) if rows else "no collections"
     return "\n".join(
         [
             f"Shortlist {server.version} at {address}: {runs}",
@@ -50,7 +45,7 @@ def shown(overview: Overview, address: str) -> str:
             "limits",
             *limits,
             "",
-            collections,
+            collection.shown(overview.collections),
         ]
     )
 

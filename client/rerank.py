@@ -1,7 +1,6 @@
 """`shortlist rerank`: texts scored against a query."""
 
 import dataclasses
-import io
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +50,7 @@ class Input:
 
 def run(settings: RerankSettings) -> int:
     """Rerank, and print the texts with their scores."""
-    inputs = [Input(number, text) for number, text in enumerate(settings.texts or _lines(), start=1)]
+    inputs = [Input(number, text) for number, text in enumerate(settings.texts or sources.standard_lines(), start=1)]
     if not settings.texts:
         inputs = [one for one in inputs if one.text and not one.text.isspace()]
     if not inputs:
@@ -115,14 +114,6 @@ def shown(result: RerankResult, terms: excerpt.Terms, numbers: Sequence[int], *,
         yield f"the deadline came near: only {result.reranked} of {len(numbers)} texts have a score"
     if result.truncated:
         yield f"texts longer than the model's window, cut for it: {result.truncated}"
-
-
-def _lines() -> list[str]:
-    try:
-        content = b"".join(sources.STANDARD_INPUT.lines()).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"standard input: byte {error.start} is not UTF-8; convert it first") from None
-    return [line.removesuffix("\n") for line in io.StringIO(content, newline=None)]  # \r\n and \r end a line too
 
 
 COMMAND = Command(

@@ -6,6 +6,7 @@ collection. This module knows no documents.
 
 import gzip
 import hashlib
+import io
 import os
 import sys
 import zlib
@@ -89,6 +90,19 @@ class Source:
 
 
 STANDARD_INPUT = Source(_STDIN, _STDIN)
+
+
+def standard_lines() -> list[str]:
+    """Return the lines of standard input, however they end, the blank ones too.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        content = b"".join(STANDARD_INPUT.lines()).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input: byte {error.start} is not UTF-8; convert it first") from None
+    return [line.removesuffix("\n") for line in io.StringIO(content, newline=None)]  # \r\n and \r end a line too
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ def test_help_names_every_command(capsys):
     """`shortlist --help` lists all commands and what each is for."""
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(f"  {name:8}  {command.summary}\n" in shown for name, command in cli.COMMANDS.items())
+    width = max(map(len, cli.COMMANDS))
+    assert all(f"  {name:{width}}  {command.summary}\n" in shown for name, command in cli.COMMANDS.items())
 
 
 def test_nothing_given(capsys):
