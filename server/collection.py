@@ -5,11 +5,12 @@ A change goes through SQLite's transaction, with the index inside it:
     begin -> write the rows -> add the new vectors -> commit -> remove the old vectors -> acknowledge
 
 so a commit is never acknowledged before its documents can be found, a change that fails leaves neither rows nor
-vectors. A search that a change disturbs, because the index named a row that is not there yet or not any more, is done
+vectors. Documents with equal vectors share one in the index; it is new with the first and old with the last of
+them. A search that a change disturbs, because the index named a vector that has no row yet or any more, is done
 again, so a document that is replaced can be found all the time.
 
-All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time, and keeps them apart
-from a save of the index; searches and reads do not take it.
+All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time, and keeps them
+apart from a save of the index; searches and reads do not take it.
 """
 
 import itertools
@@ -24,9 +25,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server import cores, documents
+from shortlist.server import directions, documents
+from shortlist.server.directions import Directions
 from shortlist.server.documents import Document, Documents, Origin
-from shortlist.server.errors import StorageError
+from shortlist.server.errors import InferenceFailed, StorageError
 from shortlist.server.vectors import Vectors
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Be a document that stage one found."""
+    """A document that stage one found."""
 
     document: Document
     similarity: float  # cosine
@@ -59,14 +61,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """Count what an upsert did."""
+    """The documents that an upsert wrote."""
 
     inserted: int
     updated: int
 
 
 class Collection:
-    """Write, find and delete documents."""
+    """Documents that are written, found and deleted."""
 
     def __init__(self, folder: Path) -> None:
         """Open the collection at `folder` and bring its index up to its documents.
@@ -82,7 +84,7 @@ class Collection:
         self._unsaved = 0
         try:
             self._catch_up()
-        except (sqlite3.Error, ValueError) as error:
+        except (sqlite3.Error, ValueError, InferenceFailed) as error:
             self._documents.close()
             raise StorageError(f"{folder} is damaged: {error}; restore a backup of {_DOCUMENTS}") from error
 
@@ -122,28 +124,34 @@ class Collection:
             documents: at least one, each id once.
             vectors: float32 [documents, dimensions].
             tokens: length of each document in the embedder's tokens.
+
+        Raises:
+            InferenceFailed: a vector is not finite.
+            UnknownCollection: the collection was dropped meanwhile.
+            StorageFailed: the disk is full, or fails.
         """
+        made = directions.of(vectors)
         with self._changing:
-            new = np.empty(0, dtype=np.uint64)
+            new = self._vectors.missing(made.keys)
             try:
                 with self._documents.writing() as change:
-                    new, old = change.replace(documents, vectors, tokens)
-                    self._vectors.add(new, vectors)
+                    updated, old = change.replace(documents, vectors, made.keys, tokens)
+                    self._vectors.add(made)
             except BaseException:
                 self._vectors.remove(new)
                 raise
             self._vectors.remove(old)
             self._changed(len(new) + len(old))
-        return Upserted(inserted=len(new) - len(old), updated=len(old))
+        return Upserted(inserted=len(documents) - updated, updated=updated)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete the documents of these ids that are there, and return how many there were."""
         with self._changing:
             with self._documents.writing() as change:
-                old = change.delete(ids)
+                count, old = change.delete(ids)
             self._vectors.remove(old)
             self._changed(len(old))
-        return len(old)
+        return count
 
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
         """Return the documents of these ids that are there, by id."""
@@ -161,30 +169,36 @@ class Collection:
         return self._documents.page(after, size, most_bytes)
 
     def search(self, vector: NDArray[np.float32], count: int) -> list[Candidate]:
-        """Return the `count` documents nearest to a vector, or fewer, nearest first.
+        """Return the `count` documents nearest to a vector, or all if they are fewer, nearest first.
 
         Args:
             vector: float32 [dimensions].
             count: how many.
+
+        Raises:
+            InferenceFailed: the vector is not finite.
         """
+        direction = directions.of(vector[None])
         for _ in range(_SEARCHES):
-            found, disturbed = self._found(vector, count)
+            found, disturbed = self._found(direction, count)
             if not disturbed:
                 return found
         with self._changing:  # changes come one after another: let them wait once
-            return self._found(vector, count)[0]
+            return self._found(direction, count)[0]
 
-    def _found(self, vector: NDArray[np.float32], count: int) -> tuple[list[Candidate], bool]:
-        """Search once, and tell whether the index named a row that is not there."""
-        seqs, similarities = self._vectors.search(vector, count)
-        there = self._documents.by_seq(seqs)
-        pairs = zip(seqs.tolist(), similarities.tolist(), strict=True)
-        found = [(seq, there[seq], similarity) for seq, similarity in pairs if seq in there]
+    def _found(self, direction: Directions, count: int) -> tuple[list[Candidate], bool]:
+        """Search once, and tell whether the index named a vector that has no row."""
+        keys, similarities = self._vectors.search(direction, count)
+        rows = self._documents.nearest(keys, count)
+        named = keys.tolist()
+        similarity = dict(zip(named, similarities.tolist(), strict=True))
         candidates = [
-            Candidate(document, similarity, rank, (self._number, seq))
-            for rank, (seq, document, similarity) in enumerate(found, 1)
+            Candidate(row.document, similarity[row.key], rank, (self._number, row.seq))
+            for rank, row in enumerate(rows, 1)
         ]
-        return candidates, len(candidates) < len(seqs)
+        # Where the nearest have copies enough, the keys behind them are not read.
+        read = named[: named.index(rows[-1].key) + 1] if 0 < count == len(rows) else named
+        return candidates, len({row.key for row in rows}) < len(read)
 
     def close(self) -> None:
         """Save the index if it changed, and close the files."""
@@ -200,17 +214,17 @@ class Collection:
 
     def _catch_up(self) -> None:
         """Make the index hold exactly the documents' vectors."""
-        there, wanted = self._vectors.keys(), self._documents.seqs()
-        left_over, missing = np.setdiff1d(there, wanted), np.setdiff1d(wanted, there)
-        self._vectors.remove(left_over)
-        self._unsaved = len(left_over) + len(missing)
+        before = len(self._vectors)
+        wanted = self._documents.keys()
+        missing = self._vectors.keep(wanted)
+        self._unsaved = before + 2 * len(missing) - len(wanted)  # removed and added
         if not len(missing):
             return
-        logger.info("collection %s: adding %d documents to its index", self.name, len(missing))
+        logger.info("collection %s: adding %d vectors to its index", self.name, len(missing))
         for start in range(0, len(missing), _REBUILD_BATCH):
-            seqs, vectors = self._documents.vectors(missing[start : start + _REBUILD_BATCH])
-            # Nothing else runs yet, so every core may help.
-            self._vectors.add(seqs, vectors, threads=cores.usable())
+            keys, vectors = self._documents.vectors(missing[start : start + _REBUILD_BATCH])
+            # Another machine's division may have ended in another bit, so the keys are those of the table.
+            self._vectors.add(directions.of(vectors)._replace(keys=keys))
         self._save()
 
     def _changed(self, count: int) -> None:

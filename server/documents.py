@@ -1,12 +1,13 @@
 """A collection's documents in SQLite: the source of truth, and what an acknowledgement rests on.
 
-Every version of a document has a number of its own (`seq`), which grows and is never used twice; it is the
-document's key in the vector index. So an index that is behind, by whatever has happened, is put right by comparing
-its keys with the numbers in this table: nothing needs to be remembered about what the index has seen.
+Every version of a document has a number of its own (`seq`), which grows and is never used twice, and its vector's
+key in the index (`directions.py`), which it shares with its copies. So an index that is behind, by whatever has
+happened, is put right by comparing its keys with those of this table: nothing needs to be remembered about what the
+index has seen.
 
 WAL mode with `synchronous=FULL`: a commit is on disk before it is acknowledged. One connection writes, and its
-owner (`collection.py`) calls it from one thread at a time; one reads, behind a lock. Knows neither the vector index
-nor models.
+owner (`collection.py`) calls it from one thread at a time; one reads, behind a lock. Its tables are in `schema.py`.
+Knows neither the vector index nor models.
 """
 
 import contextlib
@@ -14,56 +15,48 @@ import itertools
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server import schema
+from shortlist.server.directions import Keys
 from shortlist.server.errors import StorageError, StorageFailed, UnknownCollection
 
-Seqs = NDArray[np.uint64]
-
-_FORMAT = "1"
-_SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE documents (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  id TEXT NOT NULL UNIQUE,
-  title TEXT NOT NULL,
-  text TEXT NOT NULL,
-  metadata TEXT NOT NULL,
-  tokens INTEGER NOT NULL,
-  vector BLOB NOT NULL
-) STRICT;
-INSERT INTO sqlite_sequence (name, seq) VALUES ('documents', 0);
-"""
 _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSError)
 
 # The columns after the number are in the order of Document's fields. `json_each` makes one parameter of a list.
 _BY_ID = "SELECT seq, id, text, title, metadata FROM documents WHERE id IN (SELECT value FROM json_each(?))"
-_BY_SEQ = "SELECT seq, id, text, title, metadata FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
+# The copies of one text are up to all rows, so the first are chosen in the index of keys, before any row is read.
+_NEAREST = """
+SELECT key, seq, id, text, title, metadata FROM documents WHERE seq IN (
+  SELECT copy.seq FROM json_each(?) AS wanted CROSS JOIN documents AS copy ON copy.key = wanted.value
+  ORDER BY wanted.key, copy.seq LIMIT ?
+)
+"""
 _BYTES = " + ".join(f"length(CAST({name} AS BLOB))" for name in ("id", "text", "title", "metadata"))
 _SIZES = f"SELECT id, {_BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
 _PAGE_SIZES = f"SELECT {_BYTES} FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (ours alone)
 _PAGE = "SELECT seq, id, text, title, metadata FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"
-_VECTORS = "SELECT seq, vector FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
+_KEYS = "SELECT DISTINCT key FROM documents ORDER BY key"
+_VECTORS = "SELECT key, vector FROM documents WHERE key IN (SELECT value FROM json_each(?)) GROUP BY key"
 _TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
-# Numbers go on from the time of the start, in microseconds: after an older file was put back, too, no number is used
-# that an index may know from before.
-_NEVER_AGAIN = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'documents'"
-_INSERT = "INSERT INTO documents (id, title, text, metadata, tokens, vector) VALUES (?, ?, ?, ?, ?, ?)"
-_DELETE = "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?)) RETURNING seq, tokens"
+_INSERT = "INSERT INTO documents (id, title, text, metadata, tokens, vector, key) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_DELETE = "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?)) RETURNING key, tokens"
+_UNUSED = """
+SELECT value FROM json_each(?) AS gone WHERE NOT EXISTS (SELECT 1 FROM documents WHERE documents.key = gone.value)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Be a document as the caller gave it."""
+    """A document as the caller gave it."""
 
     id: str
     text: str
@@ -78,15 +71,23 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Say which embedder made a collection's vectors."""
+    """The embedder that made a collection's vectors."""
 
     embedder: str  # for people: source and variant
     fingerprint: str  # what is compared
     dimensions: int
 
 
+class Row(NamedTuple):
+    """A version of a document as the table has it."""
+
+    key: int
+    seq: int
+    document: Document
+
+
 class Documents:
-    """Keep one collection's documents in one SQLite file."""
+    """One collection's documents in one SQLite file."""
 
     def __init__(self, path: Path) -> None:
         """Open the file that `create` made.
@@ -98,16 +99,11 @@ class Documents:
             raise StorageError(f"{path} is not there: {path.parent} is no collection; move it out of the data folder")
         self._reading = threading.Lock()
         self._closed = False
-        self._numbering = False  # whether numbers go on from this start
         try:
             self._writer = _connected(path)
             self._reader = _connected(path)
+            schema.upgrade(self._writer, path)
             facts = dict(self._reader.execute("SELECT name, value FROM facts").fetchall())
-            if facts.get("format") != _FORMAT:
-                raise StorageError(
-                    f"{path} has format {facts.get('format')}, this version reads {_FORMAT};"
-                    " use the shortlist that made it, or index the documents again"
-                )
             self.origin = Origin(facts["embedder"], facts["fingerprint"], int(facts["dimensions"]))
             self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
             # What collections report is kept in memory: counting rows reads the whole table.
@@ -122,11 +118,11 @@ class Documents:
         """Make an empty file for a collection; `created_at` is in seconds since the epoch."""
         connection = _connected(path)
         with connection:
-            connection.executescript(_SCHEMA)
+            connection.execute("BEGIN")
+            schema.create(connection)
             connection.executemany(
                 "INSERT INTO facts VALUES (?, ?)",
                 [
-                    ("format", _FORMAT),
                     ("embedder", origin.embedder),
                     ("fingerprint", origin.fingerprint),
                     ("dimensions", str(origin.dimensions)),
@@ -147,13 +143,10 @@ class Documents:
         try:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
-                if not self._numbering:
-                    self._writer.execute(_NEVER_AGAIN, [time.time_ns() // 1000])
                 change = Writing(self._writer)
                 yield change
         except sqlite3.OperationalError as error:
             raise StorageFailed(f"the data folder cannot be written: {error}; nothing was changed") from error
-        self._numbering = True
         self.count += change.documents
         self.tokens += change.tokens
 
@@ -166,10 +159,12 @@ class Documents:
         """Return how many bytes the documents of these ids have that are there, by id."""
         return dict(self._read(_SIZES, json.dumps(ids)))
 
-    def by_seq(self, seqs: Seqs) -> dict[int, Document]:
-        """Return the documents of these numbers that are there, by number."""
-        rows = self._read(_BY_SEQ, json.dumps(seqs.tolist()))
-        return {row[0]: Document(*row[1:]) for row in rows}
+    def nearest(self, keys: Keys, count: int) -> list[Row]:
+        """Return the first `count` documents of these keys: key by key, the copies of one as they were written."""
+        place = {key: place for place, key in enumerate(keys.tolist())}
+        rows = self._read(_NEAREST, json.dumps(list(place)), count)
+        found = [Row(key, seq, Document(*fields)) for key, seq, *fields in rows]
+        return sorted(found, key=lambda row: (place[row.key], row.seq))
 
     def page(self, after: int, size: int, most_bytes: int) -> tuple[list[tuple[int, Document]], bool]:
         """Return up to `size` documents that were written after number `after`, and whether more may follow.
@@ -181,14 +176,14 @@ class Documents:
         rows = self._read(_PAGE, after, fit)
         return [(row[0], Document(*row[1:])) for row in rows], fit < len(sizes) or len(sizes) == size
 
-    def seqs(self) -> Seqs:
-        """Return every document's number, ascending."""
-        rows = self._read("SELECT seq FROM documents ORDER BY seq")
+    def keys(self) -> Keys:
+        """Return the keys of all vectors, each once, ascending."""
+        rows = self._read(_KEYS)
         return np.fromiter((row[0] for row in rows), dtype=np.uint64, count=len(rows))
 
-    def vectors(self, seqs: Seqs) -> tuple[Seqs, NDArray[np.float32]]:
-        """Return the vectors of these numbers: float32 [found, dimensions], beside the numbers found."""
-        rows = self._read(_VECTORS, json.dumps(seqs.tolist()))
+    def vectors(self, keys: Keys) -> tuple[Keys, NDArray[np.float32]]:
+        """Return a vector of each of these keys: float32 [found, dimensions], beside the keys found."""
+        rows = self._read(_VECTORS, json.dumps(keys.tolist()))
         vectors = [np.frombuffer(row[1], dtype=np.float32) for row in rows]
         found = np.array([row[0] for row in rows], dtype=np.uint64)
         return found, np.array(vectors, dtype=np.float32).reshape(len(rows), self.origin.dimensions)
@@ -211,7 +206,7 @@ class Documents:
 
 
 class Writing:
-    """Change documents inside one transaction."""
+    """A transaction that changes documents."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Begin with nothing changed."""
@@ -220,26 +215,42 @@ class Writing:
         self.tokens = 0
 
     def replace(
-        self, documents: Sequence[Document], vectors: NDArray[np.float32], tokens: Sequence[int]
-    ) -> tuple[Seqs, Seqs]:
-        """Write documents, and return their new numbers and those of the versions they replace."""
-        old = self.delete([document.id for document in documents])
-        new = [
-            self._connection.execute(
-                _INSERT,
-                (document.id, document.title, document.text, document.metadata, length, vector.tobytes()),
-            ).lastrowid
-            for document, vector, length in zip(documents, vectors, tokens, strict=True)
-        ]
-        self.documents += len(new)
-        self.tokens += sum(tokens)
-        return np.array(new, dtype=np.uint64), old
+        self, documents: Sequence[Document], vectors: NDArray[np.float32], keys: Keys, tokens: Sequence[int]
+    ) -> tuple[int, Keys]:
+        """Write documents, and return how many were there before, and the keys that no document has any more.
 
-    def delete(self, ids: Sequence[str]) -> Seqs:
-        """Delete the documents of these ids that are there, and return their numbers."""
+        Args:
+            documents: each id once.
+            vectors: float32 [documents, dimensions].
+            keys: those of the vectors' directions: uint64 [documents].
+            tokens: the length of each document.
+        """
+        old = self._delete([document.id for document in documents])
+        self._connection.executemany(
+            _INSERT,
+            [
+                (document.id, document.title, document.text, document.metadata, length, vector.tobytes(), key)
+                for document, vector, key, length in zip(documents, vectors, keys.tolist(), tokens, strict=True)
+            ],
+        )
+        self.documents += len(documents)
+        self.tokens += sum(tokens)
+        return len(old), self._unused(old)
+
+    def delete(self, ids: Sequence[str]) -> tuple[int, Keys]:
+        """Delete documents, and return how many were there, and the keys that no document has any more."""
+        old = self._delete(ids)
+        return len(old), self._unused(old)
+
+    def _delete(self, ids: Sequence[str]) -> list[int]:
+        """Delete documents, and return the key of each."""
         rows = self._connection.execute(_DELETE, [json.dumps(ids)]).fetchall()
         self.documents -= len(rows)
         self.tokens -= sum(row[1] for row in rows)
+        return [row[0] for row in rows]
+
+    def _unused(self, keys: Sequence[int]) -> Keys:
+        rows = self._connection.execute(_UNUSED, [json.dumps(sorted(set(keys)))]).fetchall()
         return np.array([row[0] for row in rows], dtype=np.uint64)
 
 

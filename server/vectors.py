@@ -1,13 +1,22 @@
 """The vector index of one collection: usearch, derived from the documents and saved atomically.
 
-Keys are the documents' numbers (`documents.py`): a version's key is never used again, so usearch meets no key a
-second time (its issue 753 had ghosts there). `float16` keeps recall@10 at 0.9997 of float32's in half the memory.
+It holds each direction once, under its key (`directions.py`). `float16` keeps recall@10 at 0.9997 of float32's in
+half the memory.
 
-Any thread may search while one changes: usearch locks inside. `save` must not race a change; the collection's
-lock sees to that.
+Up to 20,000 vectors a search compares all of them, for no more time than a walk of the graph takes. Above that it
+walks, and a sample of the vectors is compared beside it (`sample.py`): a graph of many near copies has regions that
+a walk from elsewhere never enters. Where the sample holds a vector that is nearer than the last one found, and the
+walk has not found it, all vectors are compared after all.
+
+Any thread may search while one changes the index. usearch lets one call in at a time, so vectors are added a few at
+a time, and a search that waits goes before the next few. `save` must not race a change; the collection's lock sees
+to that.
 """
 
+import contextlib
 import hashlib
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,63 +25,125 @@ from numpy.typing import NDArray
 from usearch.index import Index
 
 from shortlist.server import durable
-from shortlist.server.documents import Seqs
+from shortlist.server.directions import Directions, Keys
+from shortlist.server.sample import Sample
 
 _DTYPE = "f16"
 _CONNECTIVITY = 16
-# Up to here every vector is compared: it takes well under a millisecond and misses nothing.
-_EXACT_COUNT = 1000
-# Candidates that a search keeps on its way: twice the default shortlist. usearch raises it to the count asked for.
-_EXPANSION = 100
+_EXPANSION_ADD = 128
+# Comparing 20,000 vectors takes 1.2 to 1.7 ms, and a walk with the beam below 0.9 to 1.6.
+_EXACT_COUNT = 20_000
+# Candidates that a walk keeps on its way.
+_BEAM = 400
+_BEAM_PER_HIT = 8
+# Vectors that are added while searches wait: 16 take about 5 ms.
+_SLICE = 16
+# usearch fills a removed vector's place again, but never frees it.
+_EMPTY_SHARE = 1 / 3
 _DIGEST = ".sha256"
 
 
 class Vectors:
-    """Find the nearest vectors by cosine."""
+    """The vectors of a collection, to be searched by cosine."""
 
     def __init__(self, path: Path, dimensions: int) -> None:
         """Load the index at `path`, or begin an empty one where there is none that can be used."""
         self._path = path
-        self._index = _loaded(path, dimensions) or Index(
-            ndim=dimensions,
-            metric="cos",
-            dtype=_DTYPE,
-            connectivity=_CONNECTIVITY,
-            expansion_search=_EXPANSION,
-        )
+        self._dimensions = dimensions
+        self._next, self._busy = threading.Lock(), threading.Lock()
+        self._use(_loaded(path, dimensions) or _empty(dimensions))
+
+    def _use(self, index: Index) -> None:
+        """Search this index from now on."""
+        self._index = index
+        self._sample = Sample(self._dimensions)
+        self._sample.fill(self.keys(), lambda keys: np.array(index.get(keys), np.float16))
 
     def __len__(self) -> int:
-        """Return the number of vectors."""
+        """Return the number of vectors, which are all different."""
         return len(self._index)
 
-    def keys(self) -> Seqs:
+    def keys(self) -> Keys:
         """Return all keys, in no order."""
         # A slice is a plain array; the whole is usearch's own class, which numpy 2 warns of.
         return np.array(self._index.keys[: len(self._index)], dtype=np.uint64)
 
-    def add(self, keys: Seqs, vectors: NDArray[np.float32], threads: int = 1) -> None:
-        """Add vectors, float32 [keys, dimensions], under new keys."""
-        if len(keys):
-            self._index.add(keys, vectors, threads=threads)
+    def missing(self, keys: Keys) -> Keys:
+        """Return those of these keys that are not there, each once."""
+        keys = np.unique(keys)
+        return keys[~self._index.contains(keys)] if len(keys) else keys
 
-    def remove(self, keys: Seqs) -> None:
+    def keep(self, wanted: Keys) -> Keys:
+        """Remove all but the wanted keys, and return those that are missing.
+
+        An index with too many empty places is emptied: all are missing then.
+        """
+        left_over = np.setdiff1d(self.keys(), wanted)
+        places = self._index.stats.nodes
+        if places - len(self) + len(left_over) > _EMPTY_SHARE * places:
+            self._use(_empty(self._dimensions))
+        else:
+            self.remove(left_over)
+        return self.missing(wanted)
+
+    def add(self, directions: Directions) -> None:
+        """Add the directions that are not there yet.
+
+        With one thread: usearch's graph loses vectors that several threads add at once (its issue 735).
+        """
+        keys, units = directions
+        first = np.flatnonzero(np.isin(keys, self.missing(keys)))
+        first = first[np.sort(np.unique(keys[first], return_index=True)[1])]
+        for start in range(0, len(first), _SLICE):
+            some = first[start : start + _SLICE]
+            with self._turn():
+                self._index.add(keys[some], units[some], threads=1)
+                self._sample.add(keys[some], units[some])
+
+    def remove(self, keys: Keys) -> None:
         """Remove keys; those that are not there are no error."""
         if len(keys):
-            self._index.remove(keys)
+            with self._turn():
+                self._index.remove(keys)
+                self._sample.remove(keys)
 
-    def search(self, vector: NDArray[np.float32], count: int) -> tuple[Seqs, NDArray[np.float32]]:
-        """Return the keys and cosines of the `count` nearest vectors, or fewer, nearest first.
+    def search(self, direction: Directions, count: int) -> tuple[Keys, NDArray[np.float32]]:
+        """Return the keys and cosines of the `count` nearest vectors, or of all if they are fewer, nearest first.
 
         Args:
-            vector: float32 [dimensions].
+            direction: a single one.
             count: how many.
         """
-        size = len(self._index)
-        if not size or count <= 0:
-            return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
-        exact = size <= max(_EXACT_COUNT, count)
-        found = self._index.search(vector, min(count, size), exact=exact, threads=1)
-        return np.array(found.keys, dtype=np.uint64), 1.0 - np.array(found.distances, dtype=np.float32)
+        with self._turn():
+            count = min(count, len(self._index))
+            if count <= 0:
+                return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
+            keys, distances = self._nearest(direction.units[0], count)
+            return keys, 1.0 - distances
+
+    def _nearest(self, unit: NDArray[np.float16], count: int) -> tuple[Keys, NDArray[np.float32]]:
+        """Return the keys and distances of the nearest vectors, as many as asked for."""
+        beam = max(_BEAM, _BEAM_PER_HIT * count)
+        if len(self._index) > max(_EXACT_COUNT, beam):
+            self._index.expansion_search = beam  # type: ignore[misc]  # usearch's stub lacks the setter
+            keys, distances = self._found(unit, count, exact=False)
+            if len(keys) == count and not self._sample.misses(unit, keys, distances):
+                return keys, distances
+        return self._found(unit, count, exact=True)
+
+    def _found(self, unit: NDArray[np.float16], count: int, *, exact: bool) -> tuple[Keys, NDArray[np.float32]]:
+        found = self._index.search(unit, count, exact=exact, threads=1)
+        return np.array(found.keys, dtype=np.uint64), np.array(found.distances, dtype=np.float32)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Have the index alone for a moment; who waits for that, goes before who just had it."""
+        with self._next:
+            self._busy.acquire()
+        try:
+            yield
+        finally:
+            self._busy.release()
 
     def save(self) -> None:
         """Replace the file by the index as it is: wholly, or not at all.
@@ -90,17 +161,25 @@ class Vectors:
         durable.put(digest_beside, digest)
 
 
+def _empty(dimensions: int) -> Index:
+    return Index(
+        ndim=dimensions, metric="cos", dtype=_DTYPE, connectivity=_CONNECTIVITY, expansion_add=_EXPANSION_ADD
+    )
+
+
 def _loaded(path: Path, dimensions: int) -> Index | None:
     """Return the saved index, or None where the file is missing, damaged or of another shape: it can be rebuilt."""
     try:
         # usearch follows whatever offsets a damaged file holds, out of its memory.
         if path.with_suffix(_DIGEST).read_text() != _sha256(path):
             return None
-        index = Index.restore(str(path), view=False, expansion_search=_EXPANSION)
+        index = Index.restore(str(path), view=False, expansion_add=_EXPANSION_ADD)
     except (OSError, RuntimeError, ValueError):
         return None
-    usable = index is not None and index.ndim == dimensions and index.dtype.name.lower() == _DTYPE
-    return index if usable else None
+    if index is None:
+        return None
+    shape = (index.ndim, index.dtype.name.lower(), index.connectivity)
+    return index if shape == (dimensions, _DTYPE, _CONNECTIVITY) else None
 
 
 def _sha256(path: Path) -> str:

@@ -24,7 +24,7 @@ from shortlist.bench import watched
 from shortlist.bench.watched import Watched
 from shortlist.client.options import UsageError
 from shortlist.client.progress import Progress
-from shortlist.server import app, cores
+from shortlist.server import app, cores, directions
 from shortlist.server.catalog import Catalog
 from shortlist.server.documents import Document, Documents, Origin
 from shortlist.server.settings import Settings
@@ -45,7 +45,7 @@ class Filled:
 
     documents: int  # that were added
     rows_s: float  # writing them
-    index_s: float  # bringing the index up to them, on all cores
+    index_s: float  # bringing the index up to them
 
 
 class Served(NamedTuple):
@@ -184,6 +184,7 @@ def _write(path: Path, seeds: Seeds, start: int, stop: int) -> None:
     try:
         for begin in range(start, stop, _TRANSACTION):
             with rows.writing() as change:
-                change.replace(*seeds.documents(begin, min(begin + _TRANSACTION, stop)))
+                documents, vectors, tokens = seeds.documents(begin, min(begin + _TRANSACTION, stop))
+                change.replace(documents, vectors, directions.of(vectors).keys, tokens)
     finally:
         rows.close()

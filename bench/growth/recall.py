@@ -49,23 +49,22 @@ def nearest(path: Path, vectors: NDArray[np.float32]) -> list[list[str]]:
     """Return the ids of the ten documents that are nearest to each vector by cosine, by comparing with all of them.
 
     Args:
-        path: a collection's documents, whose ids are their places.
+        path: a collection's documents.
         vectors: float32 [queries, dimensions].
     """
     rows = Documents(path)
     try:
-        seqs = rows.seqs()
-        places = np.empty((len(vectors), 0), np.int64)
+        keys = rows.keys()
+        best = np.empty((len(vectors), 0), np.uint64)
         scores = np.empty((len(vectors), 0), np.float32)
-        for start in range(0, len(seqs), _BLOCK):
-            found, block = rows.vectors(seqs[start : start + _BLOCK])
-            order = start + np.argsort(np.argsort(found))
+        for start in range(0, len(keys), _BLOCK):
+            found, block = rows.vectors(keys[start : start + _BLOCK])
             # A query's own length does not change its order.
             cosines = vectors @ (block / np.linalg.norm(block, axis=1, keepdims=True)).T
             scores = np.concatenate([scores, cosines], axis=1)
-            places = np.concatenate([places, np.broadcast_to(order, (len(vectors), len(order)))], axis=1)
-            best = np.argsort(-scores, axis=1)[:, :_NEAREST]
-            scores, places = np.take_along_axis(scores, best, 1), np.take_along_axis(places, best, 1)
+            best = np.concatenate([best, np.broadcast_to(found, cosines.shape)], axis=1)
+            order = np.argsort(-scores, axis=1)[:, :_NEAREST]
+            scores, best = np.take_along_axis(scores, order, 1), np.take_along_axis(best, order, 1)
+        return [[row.document.id for row in rows.nearest(ten, _NEAREST)] for ten in best]
     finally:
         rows.close()
-    return [list(map(str, row)) for row in places.tolist()]

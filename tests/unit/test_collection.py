@@ -52,8 +52,11 @@ def collection(tmp_path: Path) -> Iterator[Collection]:
 
 
 def test_an_empty_collection_finds_nothing(collection: Collection):
-    """A search of an empty collection is no error."""
-    assert found(collection, "anything") == []
+    """A search of an empty collection is no error, nor is one for nothing."""
+    for count in (0, 1, 100):
+        assert found(collection, "anything", count) == []
+    upsert(collection, Document("a", "one"))
+    assert found(collection, "anything", 0) == []
 
 
 def test_upsert_finds_and_counts(collection: Collection):

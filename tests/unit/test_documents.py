@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shortlist.server import directions, schema
 from shortlist.server.documents import Document, Documents, Origin, canonical
 from shortlist.server.errors import StorageError, UnknownCollection
 
@@ -24,11 +25,17 @@ def documents(tmp_path: Path) -> Iterator[Documents]:
 
 
 def write(documents: Documents, *plain: Document) -> tuple[list[int], list[int]]:
-    """Write documents whose token count is their text's length; return new and old numbers."""
-    vectors = np.array([[len(document.text), 1.0] for document in plain], dtype=np.float32)
+    """Write documents with vectors and keys of their lengths; return all numbers, and the unused keys."""
+    lengths = [len(document.text) for document in plain]
+    vectors = np.array([[length, 1.0] for length in lengths], dtype=np.float32)
     with documents.writing() as change:
-        new, old = change.replace(plain, vectors, [len(document.text) for document in plain])
-    return new.tolist(), old.tolist()
+        _, unused = change.replace(plain, vectors, np.array(lengths, np.uint64), lengths)
+    return numbers(documents), unused.tolist()
+
+
+def numbers(documents: Documents) -> list[int]:
+    """Return the numbers of all documents, in the order of writing."""
+    return [number for number, _ in documents.page(0, 1000, 1_000_000)[0]]
 
 
 def test_facts_are_kept(documents: Documents):
@@ -45,21 +52,38 @@ def test_what_is_written_is_read(documents: Documents):
 
 
 def test_a_new_version_gets_a_new_number(documents: Documents):
-    """Replacing a document gives a number that was never used, and tells the old one."""
-    (first,), none = write(documents, Document("a", "one"))
-    (second,), old = write(documents, Document("a", "two!"))
-    assert (none, old) == ([], [first])
-    assert second > first
-    assert documents.seqs().tolist() == [second]
-
-
-def test_numbers_are_not_used_again(documents: Documents):
-    """After the newest document is deleted, its number stays unused: the index may still hold it."""
+    """Replacing a document gives a number that was never used, also after the newest was deleted."""
     (first,), _ = write(documents, Document("a", "one"))
+    (second,), _ = write(documents, Document("a", "two!"))
     with documents.writing() as change:
-        assert change.delete(["a", "missing"]).tolist() == [first]
-    (second,), _ = write(documents, Document("a", "one"))
-    assert second > first
+        assert change.delete(["a", "missing"])[0] == 1
+    (third,), _ = write(documents, Document("a", "one"))
+    assert first < second < third
+
+
+def test_a_key_lasts_as_long_as_a_copy(documents: Documents):
+    """A key is unused once the last of its documents is gone, and not where one change takes and gives it."""
+    assert write(documents, Document("a", "one"), Document("b", "two"), Document("c", "three"))[1] == []
+    assert documents.keys().tolist() == [3, 5]
+    assert write(documents, Document("a", "four!"))[1] == []
+    assert write(documents, Document("b", "seven!!"), Document("c", "six"))[1] == []
+    assert write(documents, Document("c", "eleven.....s"))[1] == [3]
+    with documents.writing() as change:
+        count, unused = change.delete(["a", "b", "missing"])
+    assert (count, unused.tolist()) == (2, [5, 7])
+    assert documents.keys().tolist() == [12]
+
+
+def test_the_nearest_come_with_their_copies(documents: Documents):
+    """Documents come in the order of their keys, copies in that of writing, no more than asked for."""
+    write(
+        documents, *(Document(name, "x" * length) for name, length in zip("abcdef", (2, 1, 2, 3, 1, 2), strict=True))
+    )
+    keys = np.array([2, 9, 1, 3], np.uint64)
+    for count in range(8):
+        found = documents.nearest(keys, count)
+        assert "".join(row.document.id for row in found) == "acfbed"[:count]
+    assert [row.key for row in found] == [2, 2, 2, 1, 1, 3]
 
 
 def test_counts_follow(documents: Documents, tmp_path: Path):
@@ -80,7 +104,7 @@ def test_a_failed_change_is_undone(documents: Documents):
 
     def fail_halfway() -> None:
         with documents.writing() as change:
-            change.replace([Document("b", "two")], np.zeros((1, 2), np.float32), [1])
+            change.replace([Document("b", "two")], np.zeros((1, 2), np.float32), np.array([7], np.uint64), [1])
             change.delete(["a"])
             raise RuntimeError
 
@@ -115,10 +139,10 @@ def test_a_page_ends_before_it_is_too_large(documents: Documents):
 
 
 def test_vectors_come_back(documents: Documents):
-    """Vectors are read beside the numbers they belong to; unknown numbers are left out."""
-    new, _ = write(documents, Document("a", "one"), Document("b", "three"))
-    seqs, vectors = documents.vectors(np.array([*new, 999], dtype=np.uint64))
-    assert dict(zip(seqs.tolist(), vectors.tolist(), strict=True)) == {new[0]: [3.0, 1.0], new[1]: [5.0, 1.0]}
+    """A vector of each key is read beside it; unknown keys are left out."""
+    write(documents, Document("a", "one"), Document("b", "three"), Document("c", "two"))
+    keys, vectors = documents.vectors(np.array([3, 5, 999], dtype=np.uint64))
+    assert dict(zip(keys.tolist(), vectors.tolist(), strict=True)) == {3: [3.0, 1.0], 5: [5.0, 1.0]}
 
 
 def test_a_closed_file_is_a_dropped_collection(documents: Documents):
@@ -144,8 +168,29 @@ def test_a_newer_format(tmp_path: Path):
     with connection:
         connection.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
     connection.close()
-    with pytest.raises(StorageError, match="format 9, this version reads 1"):
+    with pytest.raises(StorageError, match="format 9, this version reads 1 to 2"):
         Documents(path)
+
+
+def test_a_file_of_the_first_format(tmp_path: Path):
+    """A file from before there were keys gets those of its vectors, once, and loses nothing."""
+    path = tmp_path / "documents.sqlite"
+    vectors = np.array([[1, 2], [2, 4], [1, 3]], np.float32)
+    connection = sqlite3.connect(path)
+    with connection:
+        schema._create(connection)
+        facts = {"format": 1, "embedder": "model", "fingerprint": "f00d", "dimensions": 2, "created_at": 1.0}
+        connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+        rows = [(name, vector.tobytes()) for name, vector in zip("abc", vectors, strict=True)]
+        connection.executemany("INSERT INTO documents VALUES (NULL, ?, '', 'text', '', 1, ?)", rows)
+    connection.close()
+    first, same, other = directions.of(vectors).keys
+    assert first == same
+    for _ in range(2):
+        opened = Documents(path)
+        assert sorted(opened.get(["a", "b", "c"])) == ["a", "b", "c"]
+        assert opened.keys().tolist() == sorted([first, other])
+        opened.close()
 
 
 def test_equal_metadata_is_equal_text():

@@ -16,7 +16,7 @@ from shortlist.bench.lengths import Cutter
 from shortlist.bench.outcome import plain
 from shortlist.bench.texts import Texts
 from shortlist.client.options import UsageError
-from shortlist.server import bundle
+from shortlist.server import bundle, directions
 from shortlist.server.documents import Documents, Origin
 from shortlist.server.errors import SettingsError
 
@@ -124,7 +124,7 @@ def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
     Documents.create(path, Origin("model", "f00d", 16), created_at=0.0)
     rows = Documents(path)
     with rows.writing() as change:
-        change.replace(documents, vectors, tokens)
+        change.replace(documents, vectors, directions.of(vectors).keys, tokens)
     rows.close()
     queries = seeds(3).vectors
     wanted = np.argsort(-(queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T), axis=1)[:, :10]

@@ -1,12 +1,157 @@
-"""The index's module beside onnxruntime."""
+"""The index of vectors: what it finds among copies and near copies, walking and comparing, while it changes."""
 
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
+
+from shortlist.server import directions, sample, vectors
+from shortlist.server.directions import Directions
+from shortlist.server.vectors import Vectors
+
+DIMENSIONS = 32
+RANDOM = np.random.default_rng(3)
 
 
 @pytest.mark.parametrize("order", ["vectors, session", "session, vectors"])
 def test_modules_load_in_any_order(order: str):
     """Whichever module comes first, usearch does not make onnxruntime crash."""
     subprocess.run([sys.executable, "-c", f"from shortlist.server import {order}"], check=True, timeout=60)
+
+
+def spread(count: int) -> np.ndarray:
+    """Return vectors that lie everywhere."""
+    return RANDOM.standard_normal((count, DIMENSIONS)).astype(np.float32)
+
+
+def near_copies(count: int) -> np.ndarray:
+    """Return vectors that lie around one, as texts do that differ in a word."""
+    return spread(1) + 0.2 * spread(count)
+
+
+def filled(path: Path, made: Directions) -> Vectors:
+    """Return an index of these directions."""
+    index = Vectors(path / "vectors.usearch", DIMENSIONS)
+    index.add(made)
+    return index
+
+
+def one(made: Directions, place: int) -> Directions:
+    """Return a single one of several directions."""
+    return Directions(made.keys[place : place + 1], made.units[place : place + 1])
+
+
+def recall(index: Vectors, made: Directions, queries: Directions, count: int) -> float:
+    """Return which share of the nearest a search finds, against a comparison in float64."""
+    cosines = queries.units.astype(np.float64) @ made.units.T.astype(np.float64)
+    least = np.sort(cosines, axis=1)[:, -count] - 1e-3  # float16 rounds within that
+    found = [index.search(one(queries, place), count) for place in range(len(queries.keys))]
+    return float(np.mean([np.sum(near >= low) / count for (_, near), low in zip(found, least, strict=True)]))
+
+
+@pytest.mark.parametrize("walk", [False, True])
+@pytest.mark.parametrize("order", ["first", "mixed", "last"])
+def test_near_copies_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str, walk: bool):
+    """Among as many near copies the ten nearest of 3,000 others are found, and each by itself."""
+    if walk:
+        monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+        monkeypatch.setattr(sample, "_SIZE", 500)
+    copies, others = near_copies(3000), spread(3000)
+    together = np.concatenate([others, copies] if order == "last" else [copies, others])
+    if order == "mixed":
+        together = together[RANDOM.permutation(len(together))]
+    made = directions.of(together)
+    index = filled(tmp_path, made)
+    assert recall(index, made, directions.of(spread(200)), 10) >= 0.995
+    own = directions.of(others[::10])
+    assert [index.search(one(own, place), 1)[0][0] for place in range(len(own.keys))] == own.keys.tolist()
+
+
+def test_as_many_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A walk that comes back with fewer vectors than were asked for is not taken for an answer."""
+    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(vectors, "_BEAM_PER_HIT", 1)
+    made = directions.of(np.concatenate([near_copies(1000), spread(1000)]))
+    index = filled(tmp_path, made)
+    for count in (1, 500, 1999, 2000, 3000):
+        keys, cosines = index.search(one(made, 5), count)
+        assert len(set(keys.tolist())) == min(count, 2000)
+        assert (np.diff(cosines) <= 0).all()
+
+
+def test_a_sample_never_accuses_a_whole_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What compares all is never said to have missed one; what misses the nearest in the sample is always caught."""
+    monkeypatch.setattr(sample, "_SIZE", 100)
+    made = directions.of(spread(2000))
+    index = filled(tmp_path, made)
+    checked = index._sample
+    assert 100 <= len(checked._index) <= 200
+    for query in directions.of(spread(100)).units:
+        assert not checked.misses(query, *index._found(query, 300, exact=True))
+        nearest = checked._index.search(query, 1, exact=True).keys[0]
+        index._index.remove(nearest)
+        assert checked.misses(query, *index._found(query, 300, exact=True))
+        index._index.add(nearest, made.units[made.keys == nearest][0])
+
+
+def test_a_sample_follows_its_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """After additions, removals and a new start the sample holds vectors of the index alone, and enough of them."""
+    monkeypatch.setattr(sample, "_SIZE", 100)
+    made = directions.of(spread(1000))
+    index = filled(tmp_path, made)
+    index.remove(made.keys[:400])
+    index.save()
+    for opened in (index, Vectors(tmp_path / "vectors.usearch", DIMENSIONS)):
+        inside = opened._sample._index
+        assert np.isin(inside.keys[: len(inside)], made.keys[400:]).all()
+        assert len(inside) >= 40
+        assert not opened._sample.misses(made.units[0], *opened._found(made.units[0], 50, exact=True))
+
+
+def test_a_search_goes_between_additions(tmp_path: Path):
+    """A search that waits while many vectors are added comes before the next few of them."""
+    index, order = Vectors(tmp_path / "vectors.usearch", DIMENSIONS), []
+    made, searches = directions.of(spread(10 * vectors._SLICE)), []
+
+    class Watched:
+        """The index, with what it does and a search that begins while the first vectors are added."""
+
+        def __init__(self) -> None:
+            self.under = index._index
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.under, name)
+
+        def __len__(self) -> int:
+            return len(self.under)
+
+        def add(self, *given: object, **named: object) -> None:
+            order.append("add")
+            if not searches:
+                searches.append(threading.Thread(target=index.search, args=(one(made, 0), 1)))
+                searches[0].start()
+                while not index._next.locked():  # until it waits
+                    pass
+            self.under.add(*given, **named)
+
+        def search(self, *given: object, **named: object) -> object:
+            order.append("search")
+            return self.under.search(*given, **named)
+
+    index._index = Watched()  # type: ignore[assignment]
+    index.add(made)
+    searches[0].join()
+    assert order == ["add", "search", *["add"] * 9]
+
+
+def test_empty_places_are_given_back(tmp_path: Path):
+    """An index in which more than a third of the places are empty is emptied at start; one with fewer is kept."""
+    made = directions.of(spread(300))
+    index = filled(tmp_path, made)
+    assert len(index.keep(made.keys[90:])) == 0
+    assert (len(index), index._index.stats.nodes) == (210, 300)
+    assert sorted(index.keep(made.keys[120:])) == sorted(made.keys[120:])
+    assert (len(index), index._index.stats.nodes) == (0, 0)
