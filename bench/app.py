@@ -1,4 +1,4 @@
-"""`shortlist bench`: load after load on a server, a table while it runs, one line of JSON at the end.
+"""`shortlist bench`: load after load on a server, a table while it runs, with --json an object at the end.
 
     texts -> server (one of its own, or one that is there) -> collection -> level, level, ... -> JSON, plot
 
@@ -8,20 +8,18 @@ One process and one event loop, apart from the server. This module brings settin
 
 import asyncio
 import contextlib
-import json
 import secrets
 import selectors
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from shortlist.bench import local, outcome, report, texts
+from shortlist.bench import command, local, outcome, report, texts
 from shortlist.bench.benchmark import Benchmark
 from shortlist.bench.kinds import KINDS, Name
 from shortlist.bench.outcome import Level
 from shortlist.bench.settings import BenchSettings
 from shortlist.bench.texts import Draw, Texts
-from shortlist.client import output
 from shortlist.client.options import UsageError
 from shortlist.server import cores
 
@@ -44,8 +42,9 @@ def run(settings: BenchSettings, draw_plot: Callable[[Sequence[Level], str, str,
         runner.run(benchmark.run())
     if benchmark.levels:
         for note in report.notes(benchmark.levels, benchmark.plan, cores.usable()):
-            output.write(f"note: {note}")
-        output.write(json.dumps(outcome.told(benchmark)))
+            command.show(f"note: {note}", beside_json=settings.json)
+        if settings.json:
+            command.result(outcome.told(benchmark))
         if draw_plot and settings.plot and benchmark.described:
             subtitle = outcome.subtitle(benchmark.described, benchmark.documents)
             draw_plot(benchmark.levels, outcome.title(settings), subtitle, settings.plot)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import grpc
 
-from shortlist.bench import load, outcome, report, temporary
+from shortlist.bench import command, load, outcome, report, temporary
 from shortlist.bench.kinds import KINDS, Name
 from shortlist.bench.load import Closed, Load, Open, Plan
 from shortlist.bench.outcome import Level
@@ -24,7 +24,7 @@ from shortlist.bench.requests import Requests, Shape, mixed, options
 from shortlist.bench.samples import Spread, spread
 from shortlist.bench.settings import BenchSettings
 from shortlist.bench.texts import Draw
-from shortlist.client import AsyncClient, Description, output
+from shortlist.client import AsyncClient, Description
 from shortlist.client.options import UsageError
 from shortlist.client.progress import Progress
 from shortlist.proto import retrieval_pb2 as pb
@@ -84,7 +84,7 @@ class Benchmark:
     async def _levels(self, requests: Requests, subtitle: str) -> None:
         chosen = self.settings
         table = Table(self.kinds, is_open=bool(chosen.rates), has_deadline=chosen.deadline_ms is not None)
-        output.write(f"{outcome.title(chosen)}\n{subtitle}\n\n{table.heads()}")
+        command.show(f"{outcome.title(chosen)}\n{subtitle}\n\n{table.heads()}", beside_json=chosen.json)
         loads: list[tuple[Load, tuple[int | None, float | None]]] = [
             *((Closed(clients), (clients, None)) for clients in chosen.client_levels()),
             *(
@@ -97,7 +97,7 @@ class Benchmark:
                 return
             if (level := await self._level(one, way, requests)) is not None:
                 self.levels.append(level)
-                output.write(table.lines(level))
+                command.show(table.lines(level), beside_json=chosen.json)
 
     async def _level(self, one: Load, way: tuple[int | None, float | None], requests: Requests) -> Level | None:
         chosen = self.settings

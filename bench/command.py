@@ -1,12 +1,13 @@
-"""The frame of a benchmark that is a module: settings in, one line on standard error for what cannot be done."""
+"""The frame of benchmarks: settings in; tables or one JSON object out; one line for what cannot be done."""
 
 import asyncio
+import json
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from shortlist.client import command_line, options
+from shortlist.client import command_line, options, output
 from shortlist.client.errors import ShortlistError
 from shortlist.server.errors import StartupError
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
+
+JSON = {"help": "print the result as one JSON object, and tables on standard error"}
+"""What every benchmark's setting `json` says of itself."""
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,3 +40,16 @@ def main(
     except ShortlistError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return FAILED
+
+
+def show(text: str, *, beside_json: bool) -> None:
+    """Print what people read; on standard error, where the other one is for the JSON object alone."""
+    if beside_json:
+        print(text, file=sys.stderr, flush=True)
+    else:
+        output.write(text)
+
+
+def result(value: Mapping[str, Any]) -> None:
+    """Print the JSON object."""
+    output.write(json.dumps(value))

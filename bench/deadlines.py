@@ -4,22 +4,22 @@
 
 Starts a server, and has several clients at once rerank the lists of a TREC DL candidates file (100 passages each)
 under one deadline after another. What the deadline does not allow keeps the file's order, so nDCG@10 (linear gain)
-goes from that order's to the reranker's. An answer counts as in time if the client has it before its deadline. The
-last line is the result as JSON; `--plot` draws it.
+goes from that order's to the reranker's. An answer counts as in time if the client has it before its deadline.
+`--plot` draws the result.
 """
 
 import asyncio
 import importlib
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from shortlist.bench import local, measures
+from shortlist.bench import command, local, measures
 from shortlist.bench.reranking import Candidates, list_parser, read
 from shortlist.bench.settings import check_plot
 from shortlist.client import AsyncClient, DeadlineExceeded
@@ -61,6 +61,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=CLIENTS, help="requests under way; default: %(default)s")
     parser.add_argument("--passes", type=int, default=PASSES, help="times each list is sent; default: %(default)s")
     parser.add_argument("--plot", type=Path, help="PNG to draw; wants the extra bench")
+    parser.add_argument("--json", action="store_true", help=command.JSON["help"])
     arguments = parser.parse_args()
     try:
         if arguments.plot:
@@ -75,16 +76,20 @@ def main() -> int:
         tempfile.TemporaryDirectory() as data,
         local.serving(*models, "--data", data, "--log-level", "warning") as address,
     ):
-        levels = asyncio.run(_measure(address, lists, arguments.clients, arguments.passes))
+        show = partial(command.show, beside_json=arguments.json)
+        levels = asyncio.run(_measure(address, lists, arguments.clients, arguments.passes, show))
     if arguments.plot:
         _draw(levels, arguments.clients, arguments.plot)
-    print(json.dumps({"clients": arguments.clients, "levels": [asdict(level) for level in levels]}))
+    if arguments.json:
+        command.result({"clients": arguments.clients, "levels": [asdict(level) for level in levels]})
     return 0
 
 
-async def _measure(address: str, lists: list[Candidates], clients: int, passes: int) -> list[Level]:
+async def _measure(
+    address: str, lists: list[Candidates], clients: int, passes: int, show: Callable[[str], None]
+) -> list[Level]:
     levels = []
-    print("deadline ms  requests  in time  refused  reranked  nDCG@10  p50 ms  worst ms")
+    show("deadline ms  requests  in time  refused  reranked  nDCG@10  p50 ms  worst ms")
     async with AsyncClient(address) as client:
         # The first calls also open the connection and start threads; they are not counted.
         await asyncio.gather(*(client.rerank(one.query, one.texts) for one in lists[:clients]))
@@ -96,10 +101,9 @@ async def _measure(address: str, lists: list[Candidates], clients: int, passes: 
                     group.create_task(_ask(client, todo, deadline_ms, answers))
             level = summary(deadline_ms, answers)
             levels.append(level)
-            print(
+            show(
                 f"{deadline_ms:11}  {level.requests:8}  {level.in_time:7.3f}  {level.refused:7.3f}"
-                f"  {level.reranked:8.1f}  {level.ndcg_at_10:7.4f}  {level.p50_ms:6.0f}  {level.worst_ms:8.0f}",
-                flush=True,
+                f"  {level.reranked:8.1f}  {level.ndcg_at_10:7.4f}  {level.p50_ms:6.0f}  {level.worst_ms:8.0f}"
             )
     return levels
 

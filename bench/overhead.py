@@ -7,7 +7,6 @@ told is the median over the rounds of the one rate to the other.
 """
 
 import asyncio
-import json
 import secrets
 import sys
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from shortlist.bench.peers.offline import ARRANGEMENTS, Loop
 from shortlist.bench.requests import Requests, Shape, options
 from shortlist.bench.samples import OK
 from shortlist.bench.texts import Draw, Texts
-from shortlist.client import AsyncClient, errors, output
+from shortlist.client import AsyncClient, errors
 from shortlist.server import bundle, cores
 from shortlist.server.errors import check_range
 from shortlist.server.tokens import Encoded, Tokenizer
@@ -41,7 +40,7 @@ _GROUP = 256  # documents that the bare loop runs between two looks at the time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverheadSettings:
-    """Hold the settings of one measurement."""
+    """The settings of one measurement."""
 
     embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
     reranker: Path = field(metadata={"help": "bundle of the cross-encoder, which the server needs to start"})
@@ -55,6 +54,7 @@ class OverheadSettings:
     clients: int = field(default=4, metadata={"help": "clients that ingest"})
     batch: int = field(default=32, metadata={"help": "documents of an upsert"})
     seed: int = field(default=0, metadata={"help": "decides the order of texts"})
+    json: bool = field(default=False, metadata=command.JSON)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured.
@@ -111,7 +111,7 @@ def main() -> int:
     return command.main(
         "overhead",
         OverheadSettings,
-        f"{__doc__}\nThe last line is the result as JSON.",
+        __doc__ or "",
         "  python -m shortlist.bench.overhead --embedder .demo/embedder --reranker .demo/reranker \\\n"
         "    --collection-folder squad-dev --data growth",
         run,
@@ -126,8 +126,9 @@ def run(chosen: OverheadSettings) -> int:
         asyncio.Runner(loop_factory=event_loop) as runner,
     ):
         found = runner.run(_measured(server.address, real, chosen))
-    output.write("\n".join(told(found)))
-    output.write(json.dumps(plain(found)))
+    command.show("\n".join(told(found)), beside_json=chosen.json)
+    if chosen.json:
+        command.result(plain(found))
     return command.OK
 
 

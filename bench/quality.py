@@ -5,7 +5,7 @@
 Starts a server, indexes the folder's corpus, asks its queries over gRPC, and prints recall@50 of stage one and
 nDCG@10 of both stages (linear gain). Every query is asked of stage one; `--rerank-queries` of them, drawn with a
 seed, of both stages. Documents without a text are left out of the index, and told; judgements of them stay, so they
-count as not found. The last line is the result as JSON.
+count as not found. The result is JSON.
 """
 
 import argparse

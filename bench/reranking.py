@@ -5,7 +5,7 @@
 The candidates are a JSON array of objects with `query` and `hits`, each hit with `qid`, `docid` and `content`, best
 first, as TREC DL baselines publish them; qrels are those of trec_eval. Every list is scored through the server, and
 ordered by its own order, by similarity, by score, and by both in several shares. nDCG@10 with linear gain; queries
-without a relevant document are left out. The last line is the result as JSON.
+without a relevant document are left out. The result is JSON.
 """
 
 import argparse

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from shortlist.bench import command
 from shortlist.bench.kinds import KINDS, Name
 from shortlist.client.command import Connection
 from shortlist.client.options import UsageError
@@ -36,7 +37,7 @@ _MEASURING, _OWN = "measuring", "a server of its own"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings(Connection):
-    """Hold the settings of `shortlist bench`."""
+    """The settings of `shortlist bench`."""
 
     load: LoadName = field(
         default="rerank",
@@ -65,6 +66,7 @@ class BenchSettings(Connection):
         default=None, metadata={"help": "draw latency over load into this PNG", "metavar": "FILE.png"}
     )
     seed: int = field(default=0, metadata={"help": "decides the order of texts and the times of an open loop"})
+    json: bool = field(default=False, metadata=command.JSON)
 
     passages: int = field(
         default=50, metadata={"help": "passages that a rerank, or stage two of a search, reads", "group": _REQUESTS}

@@ -8,7 +8,6 @@ full and every buffer was needed once, is held against that at the end.
 
 import asyncio
 import itertools
-import json
 import math
 import random
 import sys
@@ -29,7 +28,6 @@ from shortlist.bench.outcome import plain
 from shortlist.bench.requests import options
 from shortlist.bench.samples import OK, Reply
 from shortlist.bench.watched import Watched
-from shortlist.client import output
 from shortlist.client.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
@@ -50,7 +48,7 @@ _DAYS_S = 1e6  # longer than any run: it ends by its number of requests
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoakSettings:
-    """Hold the settings of one soak."""
+    """The settings of one soak."""
 
     embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
     reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
@@ -73,6 +71,7 @@ class SoakSettings:
     )
     timeout_s: float = field(default=30.0, metadata={"help": "seconds that a request may take"})
     seed: int = field(default=0, metadata={"help": "decides kinds and lengths"})
+    json: bool = field(default=False, metadata=command.JSON)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be judged.
@@ -224,8 +223,7 @@ def main() -> int:
     return command.main(
         "soak",
         SoakSettings,
-        f"{__doc__}\nExits with 1 if memory grew by more than is allowed. Ctrl-C tells what there is by then. The"
-        " last line is the result as JSON.",
+        f"{__doc__}\nExits with 1 if memory grew by more than is allowed. Ctrl-C tells what there is by then.",
         "  python -m shortlist.bench.soak --embedder .demo/embedder --reranker .demo/reranker",
         run,
     )
@@ -243,8 +241,9 @@ def run(chosen: SoakSettings) -> int:
         watched.serving(*models, "--data", data, "--cache-mb", str(chosen.cache_mb)) as server,
     ):
         outcome = asyncio.run(_soak(server, cutters, windows, chosen))
-    output.write(_told(outcome, chosen))
-    output.write(json.dumps(plain(outcome)))
+    command.show(_told(outcome, chosen), beside_json=chosen.json)
+    if chosen.json:
+        command.result(plain(outcome))
     if outcome.passed is None:
         return command.INTERRUPTED
     return command.OK if outcome.passed else command.FAILED

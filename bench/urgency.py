@@ -5,7 +5,7 @@
 Starts a server and keeps all three lanes busy: one client upserts documents without end, others rerank 200 passages
 each, and one asks for queries' vectors, one after the other. Tells how long the queries waited for a slot (by the
 server's own timing), beside the longest single run of each model on the idle server: a query should never wait for
-longer than one run. The last line is the result as JSON.
+longer than one run. The result is JSON.
 """
 
 import argparse

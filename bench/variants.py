@@ -10,7 +10,7 @@ requests at once. The server's scheduler runs them as its defaults have it: on o
 as there are cores, and short texts of one length in one run where the variant allows it. The variants take turns,
 round after round; the best round of each counts, and the ratio is to fp32 on onnxruntime's CPU kernels in the same
 command, whatever provider the others run on. At the end every text is run alone, and the largest difference from
-what it was among the others is told, in a vector's element or a score. The last line is the result as JSON.
+what it was among the others is told, in a vector's element or a score. The result is JSON.
 """
 
 import argparse

@@ -17,7 +17,7 @@ def settings() -> "type[BenchSettings]":
 
 
 def run(chosen: "BenchSettings") -> int:
-    """Measure; the table and at last one line of JSON are on standard output, progress on standard error."""
+    """Measure; the table, or else the JSON object, is on standard output, progress on standard error."""
     from shortlist.bench import app  # noqa: PLC0415 (no other command needs it)
 
     if chosen.plot is None:
@@ -45,12 +45,13 @@ is the server's time that no phase accounts for, "client" that of the network an
 Texts are those that ship, or yours: --candidates, --collection-folder, or --corpus and --queries. Searches want a
 collection: --collection, or one is made, filled with --documents passages, and dropped at the end. With --embedder
 and --reranker a server is started for the benchmark, else it is that at --address. Let nothing else run on either
-machine. Ctrl-C ends the level under way and shows what there is. --plot needs the extra bench.""",
+machine. Ctrl-C ends the level under way and shows what there is. --json prints all that was measured as one object
+on standard output, and the table on standard error. --plot needs the extra bench.""",
     examples="""\
   shortlist bench
   shortlist bench --embedder bundles/embedder --reranker bundles/reranker --clients 1,8 --passages 100
   shortlist bench --load search --collection notes --queries queries.jsonl --rates 2,4,8 --plot search.png
-  shortlist bench --load mixed --mix search=8,ingest=1 --deadline-ms 500 --rates 10 | tail -1 | jq .levels""",
+  shortlist bench --load mixed --mix search=8,ingest=1 --deadline-ms 500 --rates 10 --json | jq .levels""",
     settings=settings,
     run=run,
 )

@@ -1,6 +1,5 @@
-"""`python -m shortlist.bench.growth`: settings in; a line a level, what limits the ends, a plot and JSON out."""
+"""`python -m shortlist.bench.growth`: settings in; a line a level, what limits the ends, a plot or JSON out."""
 
-import json
 import sys
 from dataclasses import asdict
 
@@ -8,7 +7,6 @@ from shortlist.bench import command, texts
 from shortlist.bench.growth import axes, limits, session
 from shortlist.bench.growth.settings import GrowthSettings
 from shortlist.bench.outcome import plain
-from shortlist.client import output
 from shortlist.client.extras import needs
 from shortlist.server import cores
 
@@ -20,8 +18,8 @@ tokens of a passage (reranks and embeds).
 Texts and vectors are real up to what the given collection has; further documents get mixtures of two real vectors
 with a little noise, and its texts again. Filling a million documents takes ten minutes and more: --data keeps them.
 Levels run until three windows agree; * marks one whose windows never did. Then a line an end of each axis says what
-limits it, by what was measured. The last line is the result as JSON; --results keeps it, so that an axis can be
-measured in parts. Ctrl-C ends the level under way and tells what there is. Linux only."""
+limits it, by what was measured. --results keeps what was measured, so that an axis can be measured in parts. Ctrl-C
+ends the level under way and tells what there is. Linux only."""
 _EXAMPLES = """\
   python -m shortlist.bench.growth --embedder .demo/embedder --reranker .demo/reranker \\
     --collection-folder squad-dev --data growth --results growth.json --plot growth.png
@@ -41,28 +39,24 @@ def run(settings: GrowthSettings) -> int:
         with needs("growth --plot", "bench"):
             from shortlist.bench.growth import plot  # noqa: PLC0415 (only a plot wants what it imports)
     found = session.opened(settings, texts.find(folder=settings.collection_folder))
-    output.write(session.HEADS)
+    found.show(session.HEADS)
     try:
         for axis in settings.axes:
             _MEASURED[axis](found)
     except KeyboardInterrupt:  # while a collection is filled or a server starts; else the level is told
         found.interrupted = True
-    for told in limits.lines(found.points, cores.usable()):
-        output.write(told)
+    for limit in limits.lines(found.points, cores.usable()):
+        found.show(limit)
     subject = f"{cores.usable()} cores of {cores.model_name()}"
-    output.write(
-        json.dumps(
-            plain(
-                {
-                    "processor": cores.processor(),
-                    "cores": cores.usable(),
-                    "interrupted": found.interrupted,
-                    "settings": asdict(settings),
-                    "points": found.points,
-                }
-            )
-        )
-    )
+    if settings.json:
+        told = {
+            "processor": cores.processor(),
+            "cores": cores.usable(),
+            "interrupted": found.interrupted,
+            "settings": asdict(settings),
+            "points": found.points,
+        }
+        command.result(plain(told))
     if settings.plot and found.points:
         plot.draw(found.points, subject, settings.plot)
     return command.INTERRUPTED if found.interrupted else command.OK

@@ -12,7 +12,6 @@ from shortlist.bench.growth.session import Session
 from shortlist.bench.lengths import Cutter
 from shortlist.bench.requests import Shape
 from shortlist.bench.texts import Texts
-from shortlist.client import output
 from shortlist.server import bundle
 from shortlist.server.tokens import Encoded, Tokenizer
 
@@ -40,7 +39,7 @@ def documents(session: Session) -> None:
                     "disk_mb": sum(one.stat().st_size for one in data.rglob("*") if one.is_file()) / 1e6,
                     "recall_at_10": recall.measure(server.address, data, _queries(session)),
                 }
-                output.write("  ".join(f"{name} {value:,.3f}" for name, value in facts.items()))
+                session.show("  ".join(f"{name} {value:,.3f}" for name, value in facts.items()))
                 for place in missing:
                     session.measure(place, server, _shape(session), facts)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shortlist.bench import command
 from shortlist.bench.app import event_loop
 from shortlist.bench.benchmark import interrupts
 from shortlist.bench.growth import level, limits
@@ -16,7 +17,6 @@ from shortlist.bench.outcome import plain
 from shortlist.bench.requests import Shape
 from shortlist.bench.texts import Texts
 from shortlist.bench.watched import Watched
-from shortlist.client import output
 from shortlist.client.options import UsageError
 
 HEADS = (
@@ -39,6 +39,10 @@ class Session:
         there = {Place(one.axis, one.at, one.load, one.clients) for one in self.points}
         return [] if self.interrupted else [place for place in places if place not in there]
 
+    def show(self, text: str) -> None:
+        """Print what people read."""
+        command.show(text, beside_json=self.settings.json)
+
     def measure(
         self, place: Place, server: Watched, shape: Shape, facts: Mapping[str, float], texts: Texts | None = None
     ) -> None:
@@ -60,7 +64,7 @@ class Session:
         told = dataclasses.replace(found, facts=dict(facts))
         self.points.append(told)
         self._save()
-        output.write(line(told))
+        self.show(line(told))
 
     async def _measured(self, place: Place, server: Watched, shape: Shape, texts: Texts) -> Point | None:
         stop, chosen = asyncio.Event(), self.settings

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shortlist.bench import command
 from shortlist.bench.load import Plan
 from shortlist.client.options import UsageError
 from shortlist.server.errors import check_range
@@ -25,13 +26,14 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowthSettings:
-    """Hold the settings of one measurement."""
+    """The settings of one measurement."""
 
     embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
     reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
     collection_folder: Path = field(
         metadata={"help": "folder with corpus.jsonl and queries.jsonl (BEIR): what is real of texts and vectors"}
     )
+    json: bool = field(default=False, metadata=command.JSON)
     axes: tuple[str, ...] = field(
         default=AXES, metadata={"help": "what grows: one or several of them", "metavar": "NAME,NAME"}
     )

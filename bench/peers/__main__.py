@@ -1,4 +1,4 @@
-"""`python -m shortlist.bench.peers`: settings in, tables and one line of JSON out."""
+"""`python -m shortlist.bench.peers`: settings in, tables or a JSON object out."""
 
 import asyncio
 import sys
@@ -10,8 +10,7 @@ from shortlist.bench.peers.settings import PeersSettings
 _DESCRIPTION = """\
 Put the same load on Shortlist and on its peers, on one machine, in turns: infinity, sentence-transformers with
 PyTorch and with ONNX (torch, onnx), and the bare onnxruntime loop (offline), all with the same graph where they run
-one. Lists are reranked, short texts embedded and a collection searched. Prints tables in markdown; the last line is
-JSON."""
+one. Lists are reranked, short texts embedded and a collection searched. Prints tables in markdown."""
 _EXAMPLES = "  make peers"
 
 
@@ -21,10 +20,11 @@ def main() -> int:
 
 
 def run(settings: PeersSettings) -> int:
-    """Compare, print tables and JSON, and return the exit code."""
+    """Compare, print, and return the exit code."""
     found = asyncio.run(comparison.run(settings, lambda line: print(line, file=sys.stderr, flush=True)))
-    print(report.markdown(found))
-    print(report.as_json(found))
+    command.show(report.markdown(found), beside_json=settings.json)
+    if settings.json:
+        command.result(report.plain(found))
     return command.OK
 
 

@@ -1,6 +1,5 @@
 """The outcome, for people (markdown) and for programs (JSON)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -81,8 +80,8 @@ def markdown(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def as_json(report: Report) -> str:
-    """Return everything in one line; a row's windows as rates and latencies."""
+def plain(report: Report) -> dict[str, Any]:
+    """Return everything as JSON has it; a row's windows as rates and latencies."""
     rows = [
         {
             **asdict(row.load),
@@ -94,7 +93,7 @@ def as_json(report: Report) -> str:
         }
         for row in report.rows
     ]
-    plain: dict[str, Any] = {
+    return {
         "machine": report.machine,
         "passages": report.passages,
         "rounds": report.rounds,
@@ -105,7 +104,6 @@ def as_json(report: Report) -> str:
         "agreements": {name: asdict(one) for name, one in report.agreements.items()},
         "left_out": dict(report.left_out),
     }
-    return json.dumps(plain, ensure_ascii=False)
 
 
 def _ideal(rows: Sequence[Row], load: Load) -> Row | None:

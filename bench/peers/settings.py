@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shortlist.bench import command
 from shortlist.server.errors import SettingsError
 
 PEERS = ("infinity", "torch", "onnx", "offline")
@@ -12,7 +13,7 @@ _LEAST = {"rounds": 1, "seconds": 0.01, "passages": 1, "documents": 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeersSettings:
-    """Hold the settings of one comparison."""
+    """The settings of one comparison."""
 
     embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
     reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
@@ -42,6 +43,7 @@ class PeersSettings:
     )
     passages: int = field(default=50, metadata={"help": "passages in a list to rerank, and candidates of a search"})
     documents: int = field(default=500, metadata={"help": "passages of the collection to search"})
+    json: bool = field(default=False, metadata=command.JSON)
 
     def __post_init__(self) -> None:
         """Refuse values that nothing can be measured with.

@@ -22,12 +22,13 @@ PARTS = {"server", "client", "queue", "tokenize", "infer"}
 
 @pytest.fixture
 def bench(server, capsys):
-    """Run the command, and return its exit code, the lines above the JSON, and the JSON."""
+    """Run the command, and return its exit code, the lines of its table and notes, and the JSON."""
 
     def run(*arguments, window=WINDOW):
-        code = main(("bench", "--address", server.address, *QUICK, *window, *arguments))
-        *lines, last = capsys.readouterr().out.splitlines()
-        return code, lines, json.loads(last)
+        code = main(("bench", "--address", server.address, *QUICK, *window, "--json", *arguments))
+        printed = capsys.readouterr()
+        lines = [line for line in printed.err.splitlines() if not line.startswith("indexed ")]
+        return code, lines, json.loads(printed.out)
 
     return run
 
@@ -65,6 +66,15 @@ def test_every_load(bench, server, load, items, parts):
     assert figures["parts_ms"]["infer"]["mean"] > 0
     assert lines[-1].split()[0] in {"2", "note:"}
     assert names(server) == before
+
+
+def test_json_only_if_asked_for(server, capsys):
+    """Without --json there is a table and nothing that only a script would read."""
+    assert main(("bench", "--address", server.address, *QUICK, *WINDOW, "--load", "embed", "--clients", "1")) == 0
+    printed = capsys.readouterr()
+    title, _, _, _, heads, level, *others = printed.out.splitlines()
+    assert (title, heads.split()[0], level.split()[0]) == ("embed of 1 query text", "clients", "1")
+    assert all(line.startswith("note: ") for line in others)
 
 
 def test_a_mixed_load_tells_kinds_apart(bench):
@@ -136,8 +146,8 @@ def test_a_server_of_its_own(tiny, capsys):
     """With two bundles a server is started with the options given, and it is gone at the end."""
     bundles = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
     served = ("--serve-options", "slots=1,reranker_variant=fp32")
-    assert main(("bench", *QUICK, *WINDOW, *bundles, *served, "--clients", "1")) == 0
-    outcome = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert main(("bench", *QUICK, *WINDOW, *bundles, *served, "--clients", "1", "--json")) == 0
+    outcome = json.loads(capsys.readouterr().out)
     assert outcome["server"]["slots"] == 1
     assert main(("describe", "--address", outcome["server"]["address"], "--timeout-s", "2")) == 1
 
@@ -172,14 +182,14 @@ def test_an_interrupted_benchmark_shows_what_it_has(server):
     """Ctrl-C ends the level under way: what there is is shown, and the collection that was made is dropped."""
     levels = ",".join(["1"] * 500)
     command = [sys.executable, "-m", "shortlist.client.cli", "bench", "--address", server.address, *QUICK, *WINDOW]
-    command += ["--load", "dense", "--clients", levels]
+    command += ["--load", "dense", "--clients", levels, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(6):  # title, heads, and the first level
-            process.stdout.readline()
+            process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        rest, told = process.communicate()
-    assert (process.returncode, told) == (130, "")
-    outcome = json.loads(rest.splitlines()[-1])
+        printed, _ = process.communicate()
+    assert process.returncode == 130
+    outcome = json.loads(printed)
     assert outcome["interrupted"]
     assert 1 <= len(outcome["levels"]) < 500
     assert not any(one.startswith("bench-") for one in names(server))

@@ -22,10 +22,10 @@ def files(tmp_path):
 
 
 def run(module, monkeypatch, capsys, *arguments: str) -> dict:
-    """Run a benchmark's main and return the JSON of its last line."""
+    """Run a benchmark's main and return its JSON."""
     monkeypatch.setattr("sys.argv", ["bench", *arguments])
     assert module.main() == 0
-    return json.loads(capsys.readouterr().out.splitlines()[-1])
+    return json.loads(capsys.readouterr().out)
 
 
 def test_deadlines_are_measured(tiny, files, monkeypatch, capsys):
@@ -33,7 +33,7 @@ def test_deadlines_are_measured(tiny, files, monkeypatch, capsys):
     models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
     lists = ("--candidates", str(files / "lists.json"), "--qrels", str(files / "qrels.txt"))
     plot = files / "plot.png"
-    found = run(deadlines, monkeypatch, capsys, *models, *lists, "--passes", "2", "--plot", str(plot))
+    found = run(deadlines, monkeypatch, capsys, *models, *lists, "--passes", "2", "--plot", str(plot), "--json")
     assert [level["deadline_ms"] for level in found["levels"]] == list(deadlines.DEADLINES_MS)
     assert {level["requests"] for level in found["levels"]} == {6}
     assert 0 < found["levels"][-1]["ndcg_at_10"] <= 1

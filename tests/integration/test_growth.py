@@ -33,12 +33,14 @@ def folder(tmp_path):
 
 @pytest.fixture
 def run(tiny, folder, monkeypatch, capsys):
-    """Run a command's main with tiny bundles; return its exit code and the lines it printed."""
+    """Run a command's main with tiny bundles; return its exit code, the lines of its tables, and the JSON."""
     models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
 
     def command(module, *arguments: str):
-        monkeypatch.setattr("sys.argv", ["bench", *models, "--collection-folder", str(folder), *arguments])
-        return module.main(), capsys.readouterr().out.splitlines()
+        given = ["bench", *models, "--collection-folder", str(folder), "--json", *arguments]
+        monkeypatch.setattr("sys.argv", given)
+        code, printed = module.main(), capsys.readouterr()
+        return code, printed.err.splitlines(), json.loads(printed.out)
 
     return command
 
@@ -50,9 +52,8 @@ def test_growth_is_measured_once(run, folder):
         *("--documents", "20,60", "--clients", "1,3", "--tokens", "4,500", "--held", "20"),
         *("--data", str(folder), "--results", str(folder / "results.json"), "--plot", str(folder / "plot.png")),
     )
-    code, lines = run(growth, *given)
+    code, lines, found = run(growth, *given)
     assert code == 0
-    found = json.loads(lines[-1])
     points = {(one["axis"], one["at"], one["load"], one["clients"]): one for one in found["points"]}
     assert set(points) == {
         *(("documents", at, load, clients) for at in (20, 60) for load in ("dense", "search") for clients in (1, 8)),
@@ -71,9 +72,9 @@ def test_growth_is_measured_once(run, folder):
     assert points["tokens", 500, "rerank", 1]["facts"]["cut"] == 1
     assert any(line.startswith("search, 60 documents, 8 clients: ") for line in lines)
     assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
-    _, again = run(growth, *given)
-    assert json.loads(again[-1])["points"] == found["points"]
-    assert len(again) < len(lines)
+    _, fewer, again = run(growth, *given)
+    assert again["points"] == found["points"]
+    assert len(fewer) < len(lines)
 
 
 def test_filling_goes_on(tiny, folder):
@@ -92,22 +93,21 @@ def test_filling_goes_on(tiny, folder):
 @pytest.mark.parametrize(("allowed", "code"), [("10", 0), ("-0.9", 1)])
 def test_a_soak_judges(run, allowed, code):
     """All requests are counted, of every kind, memory is looked at on the way, and the limit decides."""
-    found, lines = run(soak, "--requests", "300", "--first", "100", "--allowed-growth", allowed)
-    told = json.loads(lines[-1])
-    assert found == code
+    ended, lines, told = run(soak, "--requests", "300", "--first", "100", "--allowed-growth", allowed)
+    assert ended == code
     assert told["requests"] == 300 == sum(told["kinds"].values())
     assert set(told["kinds"]) == {"embed", "rerank", "dense", "search", "upsert", "delete"}
     assert told["errors"] == {}
     assert [one["requests"] for one in told["samples"]] == list(range(3, 301, 3))
     assert (told["first"]["requests"], told["last"]["requests"]) == (100, 300)
     assert told["growth"] == pytest.approx(told["last"]["rss_mb"] / told["first"]["rss_mb"] - 1, abs=0.01)
-    assert lines[-2].endswith("passed" if code == 0 else "failed")
+    assert lines[-1].endswith("passed" if code == 0 else "failed")
 
 
 def test_an_interrupted_growth_keeps_what_it_has(tiny, folder):
     """Ctrl-C ends the level under way and measures no other; those before it are told and kept."""
     command = [sys.executable, "-m", "shortlist.bench.growth", "--embedder", str(tiny.embedder), *QUICK]
-    command += ["--reranker", str(tiny.reranker), "--collection-folder", str(folder), "--axes", "clients"]
+    command += ["--reranker", str(tiny.reranker), "--collection-folder", str(folder), "--axes", "clients", "--json"]
     command += [
         "--held",
         "20",
@@ -118,11 +118,11 @@ def test_an_interrupted_growth_keeps_what_it_has(tiny, folder):
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(2):  # heads, and the first level
-            process.stdout.readline()
+            process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
     assert process.returncode == 130
-    told = json.loads(out.splitlines()[-1])
+    told = json.loads(out)
     assert told["interrupted"]
     assert 1 <= len(told["points"]) < 20
     assert json.loads((folder / "kept.json").read_text())["points"] == told["points"]
@@ -131,7 +131,7 @@ def test_an_interrupted_growth_keeps_what_it_has(tiny, folder):
 def test_an_interrupted_soak_tells_what_it_has(tiny):
     """Ctrl-C ends the run with what there is by then, and the server with it."""
     command = [sys.executable, "-m", "shortlist.bench.soak", "--embedder", str(tiny.embedder)]
-    command += ["--reranker", str(tiny.reranker), "--requests", "20000", "--first", "50"]
+    command += ["--reranker", str(tiny.reranker), "--requests", "20000", "--first", "50", "--json"]
     with subprocess.Popen(
         [*command, "--clients", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -139,7 +139,7 @@ def test_an_interrupted_soak_tells_what_it_has(tiny):
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
     assert process.returncode == 130
-    told = json.loads(out.splitlines()[-1])
+    told = json.loads(out)
     assert told["passed"] is None
     assert told["last"]["requests"] > 0
 
@@ -147,13 +147,12 @@ def test_an_interrupted_soak_tells_what_it_has(tiny):
 def test_overhead_is_measured(run, folder):
     """What is beside the model is a part of the latency, and every round has both rates."""
     given = ("--documents", "60", "--seconds", "0.5", "--rounds", "2", "--data", str(folder))
-    code, lines = run(overhead, *given)
+    code, lines, found = run(overhead, *given)
     assert code == 0
-    found = json.loads(lines[-1])
     for name in ("embed", "dense"):
         one = found[name]
         assert 0 < one["overhead_ms"] < one["latency_ms"]
         assert one["parts_ms"]["infer"] > 0
     assert len(found["turns"]) == 2
     assert all(turn["bare_per_s"] > 0 and turn["ingest_per_s"] > 0 for turn in found["turns"])
-    assert [line.split()[0] for line in lines[:-1]] == ["embed", "dense", "ingest:"]
+    assert [line.split()[0] for line in lines[-3:]] == ["embed", "dense", "ingest:"]

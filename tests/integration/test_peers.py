@@ -152,7 +152,7 @@ def given(tiny, tiny_models, files, *more: str) -> list[str]:
         *("peers", "--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker)),
         *("--embedder-model", str(tiny_models.embedder), "--reranker-model", str(tiny_models.reranker)),
         *("--candidates", str(files / "lists.json"), "--collection", str(files)),
-        *("--passages", "3", "--documents", "4", "--rounds", "1", "--seconds", "0.05", *more),
+        *("--passages", "3", "--documents", "4", "--rounds", "1", "--seconds", "0.05", "--json", *more),
     ]
 
 
@@ -162,7 +162,7 @@ def test_the_command_compares(tiny, tiny_models, files, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", given(tiny, tiny_models, files, *only))
     assert command.main() == 0
     told = capsys.readouterr()
-    found = json.loads(told.out.splitlines()[-1])
+    found = json.loads(told.out)
     assert f"left out: infinity: {files / 'nowhere'} is not there" in told.err
     assert list(found["left_out"]) == ["infinity"]
     rows = {(row["kind"], row["clients"], row["name"]) for row in found["rows"]}
