@@ -13,6 +13,7 @@ from shortlist.client.errors import (
     ShortlistError,
     Unauthenticated,
     Unavailable,
+    UnusableClient,
 )
 from shortlist.client.types import (
     Collection,
@@ -67,5 +68,6 @@ __all__ = [
     "Tokenization",
     "Unauthenticated",
     "Unavailable",
+    "UnusableClient",
     "UpsertResult",
 ]

@@ -1,18 +1,20 @@
 """`AsyncClient`: the same calls as `Client`, for asyncio.
 
-A client belongs to the event loop in which it was made, and any number of its tasks may share it. A
-cancelled task cancels its call, on the server too.
+A client belongs to the event loop of its first call, and any number of that loop's tasks may share it. A cancelled
+task cancels its call, on the server too.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-from shortlist.client import channel, errors, requests, responses
+from shortlist.client import channel, errors, requests, responses, signatures
 from shortlist.client.types import (
     Collection,
     Description,
@@ -29,12 +31,26 @@ from shortlist.client.types import (
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
 
+if TYPE_CHECKING:
+    from shortlist.proto.retrieval_pb2_grpc import InferenceAsyncStub, RetrievalAsyncStub  # in the stubs' types alone
+
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A channel, and the event loop that it belongs to."""
+
+    loop: asyncio.AbstractEventLoop
+    channel: grpc.aio.Channel
+    retrieval: "RetrievalAsyncStub"
+    inference: "InferenceAsyncStub"
+
+
+@signatures.checked
 class AsyncClient:
-    """Search, index and rerank on a Shortlist server, with asyncio. Make it inside a coroutine.
+    """Search, index and rerank on a Shortlist server, with asyncio.
 
         async with AsyncClient("127.0.0.1:50051") as client:
             result = await client.search("notes", "what is France's capital?")
@@ -44,12 +60,9 @@ class AsyncClient:
 
     def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
         """Prepare to talk to the server at `address`; see `Client`."""
-        channel.check_target(address, timeout_s)
-        self.address = address
-        self.timeout_s = timeout_s
-        self._channel = grpc.aio.insecure_channel(address, options=channel.options())
-        self._retrieval = RetrievalStub(self._channel)
-        self._inference = InferenceStub(self._channel)
+        self.address, self.timeout_s = channel.check_target(address, timeout_s)
+        self._closed = False
+        self._opened: _Opened | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,11 +74,13 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection; calls that are under way end with an error."""
-        await self._channel.close(grace=None)
+        opened, self._closed = self._opened, True
+        if opened is not None and opened.loop is asyncio.get_running_loop():
+            await opened.channel.close(grace=None)
 
     async def wait_until_ready(self, timeout_s: float | None = None) -> Description:
         """Wait until the server takes calls, and return what it runs; see `Client.wait_until_ready`."""
-        patience_s = self.timeout_s if timeout_s is None else timeout_s
+        patience_s = self._deadline_s(timeout_s)
         end = time.monotonic() + patience_s
         while True:
             try:
@@ -135,8 +150,8 @@ class AsyncClient:
         self,
         collection: str,
         query: str,
-        *,
         top_k: int = 10,
+        *,
         candidates: int | None = None,
         mode: Mode = "auto",
         include_text: bool = True,
@@ -160,7 +175,7 @@ class AsyncClient:
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 
     async def embed(
-        self, texts: Iterable[str], *, kind: TextKind = "document", timeout_s: float | None = None
+        self, texts: Iterable[str], kind: TextKind = "document", *, timeout_s: float | None = None
     ) -> Embeddings:
         """Turn texts into vectors, with the embedder's prefix for `kind` before each."""
         return responses.embed(await self._call(self._inference.Embed, requests.embed(texts, kind), timeout_s))
@@ -169,8 +184,8 @@ class AsyncClient:
         self,
         query: str,
         documents: Iterable[str],
-        *,
         top_k: int | None = None,
+        *,
         timeout_s: float | None = None,
     ) -> RerankResult:
         """Score texts against a query, best first; see `Client.rerank`."""
@@ -180,8 +195,8 @@ class AsyncClient:
     async def tokenize(
         self,
         texts: Iterable[str],
-        *,
         model: Model = "embedder",
+        *,
         query: str = "",
         kind: TextKind = "document",
         ends_only: bool = False,
@@ -190,6 +205,32 @@ class AsyncClient:
         """Show how a model sees texts, and whether they fit its window; see `Client.tokenize`."""
         request = requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
         return responses.tokenize(await self._call(self._inference.Tokenize, request, timeout_s))
+
+    @property
+    def _retrieval(self) -> "RetrievalAsyncStub":
+        return self._connection().retrieval
+
+    @property
+    def _inference(self) -> "InferenceAsyncStub":
+        return self._connection().inference
+
+    def _connection(self) -> "_Opened":
+        """Return the channel and its stubs; gRPC ties them to the event loop that runs when they are made."""
+        if self._closed:
+            raise errors.UnusableClient(f"the client for {self.address} is closed; make another one")
+        loop = asyncio.get_running_loop()
+        if self._opened is None:
+            opened = grpc.aio.insecure_channel(self.address, options=channel.options())
+            self._opened = _Opened(loop, opened, RetrievalStub(opened), InferenceStub(opened))
+        if self._opened.loop is not loop:
+            raise errors.UnusableClient(
+                f"the AsyncClient for {self.address} belongs to the event loop of its first call, and this is another"
+                " one; make a client inside each asyncio.run, or use Client"
+            )
+        return self._opened
+
+    def _deadline_s(self, timeout_s: float | None) -> float:
+        return self.timeout_s if timeout_s is None else channel.check_timeout(timeout_s)
 
     async def _describe(self, timeout_s: float | None, *, wait_for_ready: bool) -> Description:
         response = await self._call(
@@ -206,8 +247,7 @@ class AsyncClient:
         wait_for_ready: bool = False,
     ) -> _Response:
         channel.check_size(request)
-        deadline_s = self.timeout_s if timeout_s is None else timeout_s
-        channel.check_timeout(deadline_s)
+        deadline_s = self._deadline_s(timeout_s)
         try:
             return await method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:

@@ -10,7 +10,7 @@ import json
 
 from google.protobuf.message import Message
 
-from shortlist.client import errors
+from shortlist.client import address, arguments, errors
 
 MAX_MESSAGE_BYTES = 64 << 20
 # Far above what a call takes, and far below where gRPC's arithmetic turns a deadline into one that has passed.
@@ -46,30 +46,31 @@ def options() -> list[tuple[str, str | int]]:
     ]
 
 
-def check_target(address: str, timeout_s: float) -> None:
-    """Refuse an address that no server can have, and a deadline by which no server could answer.
+def check_target(target: object, timeout_s: object) -> tuple[str, float]:
+    """Return an address that a server can have, and a deadline by which one could answer.
 
     Raises:
-        InvalidRequest: the address is empty, or the deadline is not a time to come.
+        InvalidRequest: the address is none, or the deadline is not a time to come.
     """
-    if not address.strip():
-        raise errors.invalid("address", address, "it must not be empty", "name a server, such as 127.0.0.1:50051")
+    checked, deadline_s = address.check(target), check_timeout(timeout_s)
     # A call's own deadline may be 0 or less: what is left of its caller's time. That of a client is a mistake.
-    if timeout_s <= 0:
+    if deadline_s <= 0:
         raise errors.invalid(
             "timeout_s", timeout_s, "it must be more than 0", "give the seconds that a call may take"
         )
-    check_timeout(timeout_s)
+    return checked, deadline_s
 
 
-def check_timeout(timeout_s: float) -> None:
-    """Refuse a deadline that gRPC would take for one that has passed.
+def check_timeout(timeout_s: object) -> float:
+    """Return a deadline that gRPC takes for one that is to come, or for one that has passed where it has.
 
     Raises:
         InvalidRequest: it is over 30 days, or not a number.
     """
-    if not timeout_s <= MAX_TIMEOUT_S:
+    deadline_s = arguments.number("timeout_s", timeout_s)
+    if deadline_s > MAX_TIMEOUT_S:
         raise errors.invalid("timeout_s", timeout_s, f"{MAX_TIMEOUT_S:,} (30 days) is the most", "give fewer seconds")
+    return deadline_s
 
 
 def check_size(request: Message) -> None:

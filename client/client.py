@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from shortlist.client import channel, errors, requests, responses
+from shortlist.client import channel, errors, requests, responses, signatures
 from shortlist.client.types import (
     Collection,
     Description,
@@ -34,6 +34,7 @@ _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
 
 
+@signatures.checked
 class Client:
     """Search, index and rerank on a Shortlist server.
 
@@ -54,16 +55,15 @@ class Client:
         """Prepare to talk to the server at `address`; nothing is sent yet.
 
         Args:
-            address: `host:port`, or any other target that gRPC knows, such as `unix:/run/shortlist.sock`.
+            address: `host:port`, or another target that gRPC resolves: `unix:/run/shortlist.sock`, `dns:///host:port`.
             timeout_s: deadline of a call that names none itself; more than 0, and 30 days at most.
 
         Raises:
-            InvalidRequest: the address is empty, or the deadline outside its limits.
+            InvalidRequest: no server can have the address, or the deadline is outside its limits.
         """
-        channel.check_target(address, timeout_s)
-        self.address = address
-        self.timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(address, options=channel.options())
+        self.address, self.timeout_s = channel.check_target(address, timeout_s)
+        self._closed = False
+        self._channel = grpc.insecure_channel(self.address, options=channel.options())
         self._retrieval = RetrievalStub(self._channel)
         self._inference = InferenceStub(self._channel)
 
@@ -77,6 +77,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls that are under way in other threads end with an error."""
+        self._closed = True
         self._channel.close()
 
     def wait_until_ready(self, timeout_s: float | None = None) -> Description:
@@ -85,7 +86,7 @@ class Client:
         Raises:
             DeadlineExceeded: it did not within `timeout_s`.
         """
-        patience_s = self.timeout_s if timeout_s is None else timeout_s
+        patience_s = self._deadline_s(timeout_s)
         end = time.monotonic() + patience_s
         while True:
             # No sleep here: gRPC waits for the connection, and between its own retries.
@@ -171,8 +172,8 @@ class Client:
         self,
         collection: str,
         query: str,
-        *,
         top_k: int = 10,
+        *,
         candidates: int | None = None,
         mode: Mode = "auto",
         include_text: bool = True,
@@ -218,7 +219,7 @@ class Client:
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 
     def embed(
-        self, texts: Iterable[str], *, kind: TextKind = "document", timeout_s: float | None = None
+        self, texts: Iterable[str], kind: TextKind = "document", *, timeout_s: float | None = None
     ) -> Embeddings:
         """Turn texts into vectors, with the embedder's prefix for `kind` before each."""
         return responses.embed(self._call(self._inference.Embed, requests.embed(texts, kind), timeout_s))
@@ -227,8 +228,8 @@ class Client:
         self,
         query: str,
         documents: Iterable[str],
-        *,
         top_k: int | None = None,
+        *,
         timeout_s: float | None = None,
     ) -> RerankResult:
         """Score texts against a query, best first, and return the best `top_k` or all.
@@ -241,8 +242,8 @@ class Client:
     def tokenize(
         self,
         texts: Iterable[str],
-        *,
         model: Model = "embedder",
+        *,
         query: str = "",
         kind: TextKind = "document",
         ends_only: bool = False,
@@ -262,6 +263,9 @@ class Client:
         request = requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
         return responses.tokenize(self._call(self._inference.Tokenize, request, timeout_s))
 
+    def _deadline_s(self, timeout_s: float | None) -> float:
+        return self.timeout_s if timeout_s is None else channel.check_timeout(timeout_s)
+
     def _describe(self, timeout_s: float | None, *, wait_for_ready: bool) -> Description:
         response = self._call(
             self._inference.Describe, pb.DescribeRequest(), timeout_s, wait_for_ready=wait_for_ready
@@ -276,9 +280,10 @@ class Client:
         *,
         wait_for_ready: bool = False,
     ) -> _Response:
+        if self._closed:
+            raise errors.UnusableClient(f"the client for {self.address} is closed; make another one")
         channel.check_size(request)
-        deadline_s = self.timeout_s if timeout_s is None else timeout_s
-        channel.check_timeout(deadline_s)
+        deadline_s = self._deadline_s(timeout_s)
         try:
             return method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:

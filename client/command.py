@@ -29,7 +29,7 @@ class Connection:
 
     address: str = field(
         default="127.0.0.1:50051",
-        metadata={"help": "host:port of the server", "metavar": "HOST:PORT", "group": "connection"},
+        metadata={"help": "host:port of the server, or unix:PATH", "metavar": "HOST:PORT", "group": "connection"},
     )
     timeout_s: float = field(
         default=30.0, metadata={"help": "seconds that a call may take", "metavar": "S", "group": "connection"}

@@ -9,10 +9,13 @@
     ├── Unavailable        (ConnectionError)  no server there, or it starts or stops
     ├── Unauthenticated    (PermissionError)
     ├── PermissionDenied   (PermissionError)
+    ├── UnusableClient     (RuntimeError)     a client that is closed, or an AsyncClient in a second event loop
     └── ServerError                           the server failed, or said what this client does not know
 
 An interrupted or cancelled call raises what Python raises for it: KeyboardInterrupt, asyncio.CancelledError.
 """
+
+import re
 
 import grpc
 
@@ -56,6 +59,10 @@ class PermissionDenied(ShortlistError, PermissionError):
     """Report a caller that the server knows and does not let do this."""
 
 
+class UnusableClient(ShortlistError, RuntimeError):
+    """A client that is closed, or an `AsyncClient` that belongs to another event loop."""
+
+
 class ServerError(ShortlistError):
     """Report that the server failed; its log says why."""
 
@@ -76,13 +83,21 @@ def of_rpc(error: grpc.RpcError, timeout_s: float) -> ShortlistError:
     """Translate what gRPC raised for a call that had `timeout_s`; the caller chains it."""
     code, details = error.code(), error.details() or ""
     # gRPC itself gives a message over its size limit the status of a full queue; waiting would not help.
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "message larger than max" in details:
-        return InvalidRequest(f"{details}; send or ask for less in one call")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (size := _TOO_LARGE.search(details)):
+        return InvalidRequest(_too_large(*size.groups()))
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(f"{details} (timeout_s={timeout_s:g})")
     if code in _ERRORS:
         return _ERRORS[code](details)
     return ServerError(f"{code.name}: {details}")
+
+
+def _too_large(side: str, done: str, size: str, most: str) -> str:
+    """Return what to do about a message over a size limit of gRPC's, by who refused to send or to receive it."""
+    sizes = f"got {int(size):,} bytes, but {int(most):,} is the most"
+    if (side == "SERVER") == (done.lower() == "received"):
+        return f"request: {sizes}; send fewer or shorter texts in one call"
+    return f"answer: {sizes}; ask for less in one call: fewer texts, hits or documents, or hits without their text"
 
 
 def invalid(field: str, value: object, limit: str, remedy: str) -> InvalidRequest:
@@ -94,3 +109,5 @@ def invalid(field: str, value: object, limit: str, remedy: str) -> InvalidReques
 
 
 _SHOWN_CHARACTERS = 60
+# gRPC's own words.
+_TOO_LARGE = re.compile(r"(CLIENT|SERVER): (Received|Sent) message larger than max \((\d+) vs\. (\d+)\)")

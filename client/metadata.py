@@ -5,12 +5,13 @@ call.
 """
 
 import math
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import struct_pb2
 
-from shortlist.client import errors
+from shortlist.client import arguments, errors
 
 # A double holds every whole number up to here.
 _LARGEST_WHOLE = 2**53
@@ -38,35 +39,13 @@ def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
     return {key: _plain(value) for key, value in struct.fields.items()}
 
 
-def check_text(field: str, text: object) -> str:
-    """Return `text` if it is a string that UTF-8 can hold.
-
-    Raises:
-        InvalidRequest: it is not.
-    """
-    if not isinstance(text, str):
-        raise errors.invalid(field, text, "it must be a string", "convert it with str()")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            lone = text[error.start]
-            raise errors.invalid(
-                field,
-                lone,
-                f"character {error.start} is half of a surrogate pair",
-                "decode the text again, or drop it",
-            ) from None
-    return text
-
-
 def _struct(mapping: Mapping[str, Any], field: str, depth: int) -> struct_pb2.Struct:
     _check_depth(mapping, field, depth)
     values = {}
     for key, value in mapping.items():
         if not isinstance(key, str):
             raise errors.invalid(f"{field} key", key, "keys must be strings", "convert it with str()")
-        check_text(f"{field} key", key)
+        arguments.text(f"{field} key", key)
         values[key] = _value(value, f"{field}.{key}", depth)
     return struct_pb2.Struct(fields=values)
 
@@ -78,17 +57,17 @@ def _value(value: object, field: str, depth: int) -> struct_pb2.Value:  # noqa: 
         case bool():
             return struct_pb2.Value(bool_value=value)
         case str():
-            return struct_pb2.Value(string_value=check_text(field, value))
-        case int():
-            if abs(value) > _LARGEST_WHOLE:
+            return struct_pb2.Value(string_value=arguments.text(field, value))
+        case numbers.Integral():  # numpy's too
+            if abs(int(value)) > _LARGEST_WHOLE:
                 raise errors.invalid(
                     field, value, "whole numbers beyond 2**53 would be rounded", "send it as a string"
                 )
-            return struct_pb2.Value(number_value=value)
-        case float():
+            return struct_pb2.Value(number_value=float(value))
+        case numbers.Real() if not isinstance(value, numbers.Rational):  # a fraction would be rounded
             if not math.isfinite(value):
                 raise errors.invalid(field, value, "numbers must be finite", "leave it out or use None")
-            return struct_pb2.Value(number_value=value)
+            return struct_pb2.Value(number_value=float(value))
         case Mapping():
             return struct_pb2.Value(struct_value=_struct(value, field, depth + 1))
         case list() | tuple():

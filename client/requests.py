@@ -4,11 +4,10 @@ What the wire cannot hold is refused here. Limits that are the server's own are 
 in one place.
 """
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
-from shortlist.client import errors, types
-from shortlist.client.metadata import check_text, to_struct
+from shortlist.client import arguments, errors, types
+from shortlist.client.metadata import to_struct
 from shortlist.proto import retrieval_pb2 as pb
 
 MODES: dict[types.Mode, pb.Mode.ValueType] = {
@@ -26,42 +25,45 @@ _MODELS: dict[types.Model, pb.Model.ValueType] = {
     "reranker": pb.MODEL_RERANKER,
 }
 
-_Name = TypeVar("_Name")
-_Number = TypeVar("_Number", bound=int)
-
 
 def create_collection(name: str, *, exist_ok: bool) -> pb.CreateCollectionRequest:
     """Make the request to create a collection."""
-    return pb.CreateCollectionRequest(name=check_text("name", name), exist_ok=exist_ok)
+    return pb.CreateCollectionRequest(
+        name=arguments.text("name", name), exist_ok=arguments.flag("exist_ok", exist_ok)
+    )
 
 
 def drop_collection(name: str) -> pb.DropCollectionRequest:
     """Make the request to drop a collection."""
-    return pb.DropCollectionRequest(name=check_text("name", name))
+    return pb.DropCollectionRequest(name=arguments.text("name", name))
 
 
 def upsert(collection: str, documents: Iterable[types.Document]) -> pb.UpsertRequest:
     """Make the request to insert or replace documents."""
     return pb.UpsertRequest(
-        collection=check_text("collection", collection), documents=[document(one) for one in documents]
+        collection=arguments.text("collection", collection),
+        documents=[
+            document(one, f"documents[{place}]")
+            for place, one in enumerate(arguments.several("documents", documents, "documents"))
+        ],
     )
 
 
 def delete(collection: str, ids: Iterable[str]) -> pb.DeleteRequest:
     """Make the request to delete documents."""
-    return pb.DeleteRequest(collection=check_text("collection", collection), ids=_texts("ids", ids))
+    return pb.DeleteRequest(collection=arguments.text("collection", collection), ids=arguments.texts("ids", ids))
 
 
 def get(collection: str, ids: Iterable[str]) -> pb.GetRequest:
     """Make the request to get documents."""
-    return pb.GetRequest(collection=check_text("collection", collection), ids=_texts("ids", ids))
+    return pb.GetRequest(collection=arguments.text("collection", collection), ids=arguments.texts("ids", ids))
 
 
 def list_page(collection: str, page_size: int | None, page_token: str) -> pb.ListRequest:
     """Make the request for one page of documents."""
     return pb.ListRequest(
-        collection=check_text("collection", collection),
-        page_size=_count("page_size", page_size),
+        collection=arguments.text("collection", collection),
+        page_size=arguments.count("page_size", page_size),
         page_token=page_token,
     )
 
@@ -80,29 +82,29 @@ def search(
 ) -> pb.SearchRequest:
     """Make the request for a search."""
     return pb.SearchRequest(
-        collection=check_text("collection", collection),
-        query=check_text("query", query),
-        top_k=_count("top_k", top_k),
-        candidates=_count("candidates", candidates),
-        mode=_enum("mode", mode, MODES),
-        include_text=include_text,
-        include_metadata=include_metadata,
-        blend=blend,
-        margin=margin,
+        collection=arguments.text("collection", collection),
+        query=arguments.text("query", query),
+        top_k=arguments.count("top_k", top_k),
+        candidates=arguments.count("candidates", candidates),
+        mode=arguments.choice("mode", mode, MODES),
+        include_text=arguments.flag("include_text", include_text),
+        include_metadata=arguments.flag("include_metadata", include_metadata),
+        blend=None if blend is None else arguments.number("blend", blend),
+        margin=None if margin is None else arguments.number("margin", margin),
     )
 
 
 def embed(texts: Iterable[str], kind: types.TextKind) -> pb.EmbedRequest:
     """Make the request for vectors."""
-    return pb.EmbedRequest(texts=_texts("texts", texts), kind=_enum("kind", kind, _KINDS))
+    return pb.EmbedRequest(texts=arguments.texts("texts", texts), kind=arguments.choice("kind", kind, _KINDS))
 
 
 def rerank(query: str, documents: Iterable[str], top_k: int | None) -> pb.RerankRequest:
     """Make the request for scores."""
     return pb.RerankRequest(
-        query=check_text("query", query),
-        documents=_texts("documents", documents),
-        top_k=_count("top_k", top_k),
+        query=arguments.text("query", query),
+        documents=arguments.texts("documents", documents),
+        top_k=arguments.count("top_k", top_k),
     )
 
 
@@ -111,48 +113,30 @@ def tokenize(
 ) -> pb.TokenizeRequest:
     """Make the request for tokens."""
     return pb.TokenizeRequest(
-        texts=_texts("texts", texts),
-        model=_enum("model", model, _MODELS),
-        query=check_text("query", query),
-        kind=_enum("kind", kind, _KINDS),
-        ends_only=ends_only,
+        texts=arguments.texts("texts", texts),
+        model=arguments.choice("model", model, _MODELS),
+        query=arguments.text("query", query),
+        kind=arguments.choice("kind", kind, _KINDS),
+        ends_only=arguments.flag("ends_only", ends_only),
     )
 
 
-def document(plain: types.Document) -> pb.Document:
+def document(plain: object, field: str = "document") -> pb.Document:
     """Convert a document for the wire.
 
     Raises:
-        InvalidRequest: a field cannot be sent as it is; the message names the document.
+        InvalidRequest: it is none, or a field cannot be sent as it is; the message names the document.
     """
-    check_text("document id", plain.id)
+    if not isinstance(plain, types.Document):
+        remedy = "write Document(**it)" if isinstance(plain, Mapping) else "write Document(id, text)"
+        raise errors.invalid(field, plain, "it must be a Document", remedy)
+    arguments.text("document id", plain.id)
     where = f"document {plain.id!r}"
     metadata = to_struct(plain.metadata, f"{where}: metadata")
     return pb.Document(
         id=plain.id,
-        text=check_text(f"{where}: text", plain.text),
-        title=check_text(f"{where}: title", plain.title),
+        text=arguments.text(f"{where}: text", plain.text),
+        title=arguments.text(f"{where}: title", plain.title),
         # An empty Struct is not the same bytes as none.
         metadata=metadata if metadata.fields else None,
     )
-
-
-def _texts(field: str, values: Iterable[str]) -> list[str]:
-    # A string is an iterable of strings, and never what was meant.
-    if isinstance(values, str):
-        raise errors.invalid(field, values, "it must be several strings", "pass a list")
-    return [check_text(f"{field}[{place}]", value) for place, value in enumerate(values)]
-
-
-def _count(field: str, value: int | None) -> int | None:
-    # What protobuf's uint32 holds; the narrower limits are the server's.
-    if value is not None and not (isinstance(value, int) and 0 <= value < 2**32):
-        raise errors.invalid(field, value, "it must be a whole number, 0 or more", "leave it out for the default")
-    return value
-
-
-def _enum(field: str, name: _Name, numbers: dict[_Name, _Number]) -> _Number:
-    if name not in numbers:
-        allowed = ", ".join(repr(known) for known in numbers)
-        raise errors.invalid(field, name, f"it must be one of {allowed}", "choose one of them")
-    return numbers[name]

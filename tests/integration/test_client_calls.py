@@ -151,21 +151,6 @@ def test_a_deadline_that_no_call_can_have(scripted, call):
     assert scripted.requests == []
 
 
-@pytest.mark.parametrize("make", [Client, AsyncClient])
-@pytest.mark.parametrize(
-    ("address", "timeout_s", "message"),
-    [
-        ("", 1.0, "address: got '', but it must not be empty; "),
-        ("here:1", 0, "timeout_s: got 0, but it must be more than 0; "),
-        ("here:1", float("nan"), "timeout_s: got nan, but 2,592,000 "),
-    ],
-)
-def test_what_no_client_can_be_made_with(make, address, timeout_s, message):
-    """A client that could reach nobody is refused when it is made."""
-    with pytest.raises(ValueError, match=f"^{message}"):
-        make(address, timeout_s=timeout_s)
-
-
 def test_waiting_for_a_server_that_starts(scripted, call):
     """Waiting outlasts more refusals than one call's retries, and returns what the server runs."""
     pushback = (("grpc-retry-pushback-ms", "1"),)

@@ -1,0 +1,42 @@
+"""Calls that do not fit a method's signature, raised as what a client raises for every other wrong argument."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from shortlist.client import errors
+
+_Client = TypeVar("_Client")
+
+
+def checked(client: type[_Client]) -> type[_Client]:
+    """Have the public methods of a class, and its constructor, raise InvalidRequest where Python raises TypeError."""
+    for name, method in list(vars(client).items()):
+        if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
+            setattr(client, name, _checked(method, client.__name__ if name == "__init__" else name))
+    return client
+
+
+def _checked(method: Callable[..., Any], name: str) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+    named = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
+    form = f"{name}{signature.replace(parameters=named[1:], return_annotation=signature.empty)}"
+
+    def check(*given: Any, **fields: Any) -> None:
+        try:
+            signature.bind(*given, **fields)
+        except TypeError as error:
+            raise errors.InvalidRequest(f"{name}: {error}; call it as {form}") from None
+
+    @functools.wraps(method)
+    def call(*given: Any, **fields: Any) -> Any:
+        check(*given, **fields)
+        return method(*given, **fields)
+
+    @functools.wraps(method)
+    async def call_async(*given: Any, **fields: Any) -> Any:
+        check(*given, **fields)
+        return await method(*given, **fields)
+
+    return call_async if inspect.iscoroutinefunction(method) else call
