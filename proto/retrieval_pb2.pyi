@@ -600,7 +600,9 @@ class ListRequest(_message.Message):
     page_size: _builtins.int
     """Documents a page, 1 to 1,000. Default 100."""
     page_token: _builtins.str
-    """Empty for the first page, then the next_page_token of the page before."""
+    """Empty for the first page, then the next_page_token of the page before. What List did not give for this collection
+    is INVALID_ARGUMENT.
+    """
     def __init__(
         self,
         *,

@@ -72,8 +72,15 @@ class Catalog:
             self.close()
             raise
 
-    def get(self, name: str) -> Collection:
+    def get(
+        self, name: str, field: str = "collection", remedy: str = "name one of these, or create it"
+    ) -> Collection:
         """Return a collection.
+
+        Args:
+            name: its name.
+            field: of the request, that holds the name.
+            remedy: what a caller who named another one can do.
 
         Raises:
             UnknownCollection: there is none of that name.
@@ -83,7 +90,7 @@ class Catalog:
         except KeyError:
             there = ", ".join(sorted(self._collections)[:10]) or "none yet"
             raise UnknownCollection(
-                f"collection: there is none named {shown(name)} (there are: {there}); name one of these, or create it"
+                f"{field}: there is no collection named {shown(name)} (there are: {there}); {remedy}"
             ) from None
 
     def collections(self) -> list[Collection]:
@@ -126,12 +133,24 @@ class Catalog:
 
         Raises:
             UnknownCollection: there is none of that name.
+            StorageFailed: the folder cannot be written, or is not the one that was opened.
         """
         with self._changing:
-            collection = self.get(name)
+            collection = self.get(name, "name", "nothing was dropped; name one of these")
             count = len(collection)
-            dropped = self._root / f".dropped-{uuid.uuid4().hex}"
-            durable.put(self._root / name, dropped)
+            folder, dropped = self._root / name, self._root / f".dropped-{uuid.uuid4().hex}"
+            if collection.in_place:
+                try:
+                    durable.put(folder, dropped)
+                except OSError as error:
+                    raise StorageFailed(f"the data folder cannot be written: {error}; nothing was dropped") from error
+            elif folder.exists():
+                raise StorageFailed(
+                    f"{folder} is not the folder that was opened, and nothing was dropped; start the server again to"
+                    " use or drop what is there, or move it away"
+                )
+            else:
+                logger.warning("%s was gone before the collection was dropped", folder)
             del self._collections[name]
         collection.discard()
         shutil.rmtree(dropped, ignore_errors=True)  # what is left is removed at the next start

@@ -15,7 +15,6 @@ apart from a save of the index; searches and reads do not take it.
 
 import itertools
 import logging
-import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,8 @@ from numpy.typing import NDArray
 from shortlist.server import directions, documents
 from shortlist.server.directions import Directions
 from shortlist.server.documents import Document, Documents, Origin
-from shortlist.server.errors import InferenceFailed, StorageError
+from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
+from shortlist.server.opened import Opened
 from shortlist.server.vectors import Vectors
 
 logger = logging.getLogger(__name__)
@@ -77,6 +77,7 @@ class Collection:
             StorageError: the folder holds no collection that this version reads.
         """
         self.name = folder.name
+        self._folder = Opened(folder)
         self._documents = Documents(folder / _DOCUMENTS)
         self._vectors = Vectors(folder / _VECTORS, self.origin.dimensions)
         self._number = next(_numbers)
@@ -84,7 +85,7 @@ class Collection:
         self._unsaved = 0
         try:
             self._catch_up()
-        except (sqlite3.Error, ValueError, InferenceFailed) as error:
+        except (StorageFailed, ValueError, InferenceFailed) as error:
             self._documents.close()
             raise StorageError(f"{folder} is damaged: {error}; restore a backup of {_DOCUMENTS}") from error
 
@@ -106,6 +107,11 @@ class Collection:
     def __len__(self) -> int:
         """Return the number of documents."""
         return self._documents.count
+
+    @property
+    def in_place(self) -> bool:
+        """Return whether its folder is still the one that was opened."""
+        return not self._folder.lost()
 
     @property
     def mean_tokens(self) -> float:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from shortlist.server import schema
 from shortlist.server.directions import Keys
 from shortlist.server.errors import StorageError, StorageFailed, UnknownCollection
+from shortlist.server.opened import Opened
 
 _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSError)
 
@@ -110,6 +111,7 @@ class Documents:
             self.count: int
             self.tokens: int
             self.count, self.tokens = self._reader.execute(_TOTALS).fetchone()
+            self._opened = Opened(path, path.with_name(f"{path.name}-wal"))
         except _DAMAGE as error:
             raise StorageError(f"{path} cannot be read as a collection: {error!r}; restore a backup of it") from error
 
@@ -137,7 +139,7 @@ class Documents:
 
         Raises:
             UnknownCollection: the file was closed, since the collection was dropped meanwhile.
-            StorageFailed: the disk is full, or fails; nothing was changed.
+            StorageFailed: the disk is full, or fails, or the file was removed; nothing was changed.
         """
         self._check_open()
         try:
@@ -145,8 +147,10 @@ class Documents:
                 self._writer.execute("BEGIN IMMEDIATE")
                 change = Writing(self._writer)
                 yield change
-        except sqlite3.OperationalError as error:
+                self._check_kept()
+        except sqlite3.Error as error:
             raise StorageFailed(f"the data folder cannot be written: {error}; nothing was changed") from error
+        self._check_kept()  # what was committed meanwhile went into a file that nobody finds again
         self.count += change.documents
         self.tokens += change.tokens
 
@@ -198,7 +202,17 @@ class Documents:
     def _read(self, statement: str, *values: str | int) -> list[Any]:
         with self._reading:
             self._check_open()
-            return self._reader.execute(statement, values).fetchall()
+            try:
+                return self._reader.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise StorageFailed(f"the data folder cannot be read: {error}; see to the disk") from error
+
+    def _check_kept(self) -> None:
+        if lost := self._opened.lost():
+            raise StorageFailed(
+                f"{lost[0]} was removed or replaced while the server had it open; nothing was changed; put it back as"
+                " it was, or start the server again with what is there, or drop the collection"
+            )
 
     def _check_open(self) -> None:
         if self._closed:

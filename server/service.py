@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
-from shortlist.server import convert
+from shortlist.server import convert, pages
 from shortlist.server.errors import InvalidRequest, UnknownDocument, shown
 from shortlist.server.lanes import Lane
 from shortlist.server.pipeline import Pipeline
@@ -26,7 +26,6 @@ _MARGIN_SHARE = 0.05
 _DEFAULT_PAGE_SIZE = 100
 _SHOWN_IDS = 5
 _MOST_ANSWER_BYTES = 60 << 20  # of documents: clients take messages of 64 MiB, with what is around them
-_PAGE_TOKEN_DIGITS = 18  # SQLite's numbers go a little further
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
 
@@ -108,11 +107,11 @@ class Retrieval(pb_grpc.RetrievalServicer):
         size = request.page_size if request.HasField("page_size") else _DEFAULT_PAGE_SIZE
         self._limits.page_size(size)
         collection = self._catalog.get(request.collection)
-        after = _page_token(request.page_token)
+        after = pages.after(collection, request.page_token)
         page, more = await asyncio.to_thread(collection.page, after, size, _MOST_ANSWER_BYTES)
         return pb.ListResponse(
             documents=[convert.document_message(document) for _, document in page],
-            next_page_token=str(page[-1][0]) if page and more else "",
+            next_page_token=pages.token(collection, page[-1][0]) if page and more else "",
         )
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
@@ -208,13 +207,3 @@ def _check_answer(field: str, documents: int, size: int, remedy: str) -> None:
     if size > _MOST_ANSWER_BYTES:
         value, limit = f"{documents} documents of {size:,} bytes", f"an answer holds {_MOST_ANSWER_BYTES:,}"
         raise InvalidRequest(field, value, limit, remedy)
-
-
-def _page_token(token: str) -> int:
-    if not token:
-        return 0
-    if not (token.isascii() and token.isdigit() and len(token) <= _PAGE_TOKEN_DIGITS):
-        raise InvalidRequest(
-            "page_token", token, "it must be a next_page_token that List returned", "begin with an empty one"
-        )
-    return int(token)

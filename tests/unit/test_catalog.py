@@ -49,7 +49,7 @@ def test_dropping(tmp_path: Path):
     collection, _ = catalog.create("papers", exist_ok=False)
     collection.upsert([Document("a", "text")], np.ones((1, 2), np.float32), [1])
     assert catalog.drop("papers") == 1
-    with pytest.raises(UnknownCollection, match="none named 'papers'"):
+    with pytest.raises(UnknownCollection, match="no collection named 'papers'"):
         catalog.get("papers")
     assert list((tmp_path / "collections").iterdir()) == []
     with pytest.raises(UnknownCollection, match="dropped"):
