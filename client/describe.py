@@ -10,14 +10,14 @@ from shortlist.client.types import Collection, Description, ModelDescription
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeSettings(Connection):
-    """Hold the settings of `shortlist describe`."""
+    """The settings of `shortlist describe`."""
 
     json: bool = field(default=False, metadata={"help": "print it as one JSON object"})
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Hold a server and its collections."""
+    """A server and its collections."""
 
     server: Description
     collections: tuple[Collection, ...]
@@ -34,14 +34,14 @@ def run(settings: DescribeSettings) -> int:
 def shown(overview: Overview, address: str) -> str:
     """Return what a server runs and holds as a page of text."""
     server = overview.server
-    runs = f"{server.slots} runs at once, {server.threads} threads each"
     limits = [f"  {name}: {value:,}" for name, value in dataclasses.asdict(server.limits).items()]
     return "\n".join(
         [
-            f"Shortlist {server.version} at {address}: {runs}",
-            "",
+            f"Shortlist {server.version} at {address}",
+            f"  slots, each of which runs a model: {server.slots}; threads of a run: {server.threads}",
             *_model("embedder", server.embedder),
             *_model("reranker", server.reranker),
+            f"  order of a search: {_order(server.reranker.blend)}, unless it says otherwise (--blend)",
             "limits",
             *limits,
             "",
@@ -59,6 +59,10 @@ def _model(role: str, model: ModelDescription) -> list[str]:
         f"  variants in its bundle: {', '.join(model.variants)}",
         f"  fingerprint: {model.fingerprint}",
     ]
+
+
+def _order(blend: float) -> str:
+    return f"{1 - blend:.0%} score and {blend:.0%} similarity" if blend else "by score"
 
 
 COMMAND = Command(

@@ -176,11 +176,11 @@ COMMAND = Command(
     description="""\
 Find the documents of a collection that answer a query, best first.
 
-Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1). Stage two reads each of them
-beside the query and scores it (0 to 1). The table shows both, and under "stage one" the document's place in that
-stage's order, with how far stage two moved it: "7 (+6)" came up six places. Some rerankers, the demo's among them,
-order best with a share of the similarity (--blend), so their hits are not in the order of the scores; the lines below
-the table say so.
+Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1). Stage two reads those that are
+not far behind the best beside the query and scores them (0 to 1); what it did not read has no score and comes last.
+The table shows both, and under "stage one" the document's place in that stage's order, with how far stage two moved
+it: "7 (+6)" came up six places. Some rerankers, the demo's among them, order best with a share of the similarity
+(--blend), so their hits are not in the order of the scores; the lines below the table say so.
 
 Below each hit is the part of its text that has most of the query's words, or its beginning if it has none; --full
 shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1 sends them into

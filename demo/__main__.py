@@ -11,7 +11,7 @@ from pathlib import Path
 
 from demo import corpus, report
 from shortlist.bench import local
-from shortlist.client import Client
+from shortlist.client import Client, colors, output
 
 ROOT = Path(".demo")
 COLLECTION = f"python-{sys.version_info.major}-{sys.version_info.minor}-{sys.version_info.micro}"
@@ -36,7 +36,7 @@ def main() -> int:
     with local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning") as address:
         _index(address)
         _search(address, [arguments.query] if arguments.query else list(QUERIES))
-    print(f"\n  {time.monotonic() - began:.0f} s in all. Ask your own: make demo QUERY='...'")
+    print(f"\n{time.monotonic() - began:.0f} s in all. Ask your own: make demo QUERY='...'")
     return 0
 
 
@@ -60,10 +60,9 @@ def _search(address: str, queries: list[str]) -> None:
     with Client(address) as client:
         blend = client.describe().reranker.blend
         for query in queries:
-            result = client.search(
-                COLLECTION, query, top_k=CANDIDATES, candidates=CANDIDATES, mode="two-stage", include_text=False
-            )
-            print("\n".join(report.lines(query, result, blend)))
+            result = client.search(COLLECTION, query, top_k=CANDIDATES, candidates=CANDIDATES, mode="two-stage")
+            print("\n".join(report.lines(query, result, colored=colors.wanted(sys.stdout))))
+    print("\n".join(["", *output.filled([report.legend(blend)])]))
 
 
 if __name__ == "__main__":

@@ -190,6 +190,7 @@ def test_describe(run, collection, cities):
     assert (collection, 3) in {(one["name"], one["documents"]) for one in overview["collections"]}
     shown = run("describe").stdout
     assert f"embedder: {overview['server']['embedder']['source']}" in shown
+    assert "  order of a search: by score, unless it says otherwise (--blend)\n" in shown
     assert f"\n{collection} " in shown
 
 
