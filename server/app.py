@@ -165,7 +165,7 @@ async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], Non
     for number in _SIGNALS:
         loop.add_signal_handler(number, _stop_once, stopping)
 
-    status, watchdog = Health(_SERVICES), Watchdog(parts.scheduler)
+    status, watchdog = Health(_SERVICES), Watchdog(parts.scheduler, parts.pipeline.probe)
     metrics = Metrics(parts.pipeline, parts.scheduler, watchdog)
     server = _server(settings, parts, status, metrics)
     port = _listen(server, settings)

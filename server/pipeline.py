@@ -23,6 +23,8 @@ from shortlist.server.models import Embedded, Embedder, Scored, Scorer
 from shortlist.server.query import Found, Hit, Ingested, Query, Timing
 from shortlist.server.selection import Plan, Selection
 
+_PROBE_TOKENS = 8
+
 
 class Pipeline:
     """Search and fill collections with one embedder and one scorer."""
@@ -152,6 +154,11 @@ class Pipeline:
         self.limits.text("query", query)
         self.limits.texts("documents", documents)
         return await self.scorer.score(query, documents, deadline)
+
+    async def probe(self) -> None:
+        """Run both models once, past the scheduler; whatever that raises is raised."""
+        for graph in (self.embedder.graph, self.scorer.graph):
+            await asyncio.to_thread(graph.run_length, _PROBE_TOKENS)
 
     def _share(self, query: Query) -> float:
         """Return the similarity's share in the final order."""

@@ -47,7 +47,7 @@ from shortlist.server.errors import (
 )
 from shortlist.server.lanes import Job, Lane, Model, Outcome, Part
 from shortlist.server.queue import Queue
-from shortlist.server.slot import Slot, SlotState
+from shortlist.server.slot import Activity, Slot
 from shortlist.server.tokens import Encoded
 
 logger = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ class Scheduler:
         self._busy_s = 0.0
         self._stopping = False
         self._fault = ""  # why no slot works
+        self._failures = 0  # turns that raised since the last run that did not
         self._changed = threading.Condition(threading.RLock())
         self._slots = [Slot() for _ in range(slots)]
         self._threads = [
@@ -209,14 +210,12 @@ class Scheduler:
                 self._busy_s,
             )
 
-    def activity(self) -> tuple[bool, list[SlotState]]:
-        """Return whether work waits, and what each slot is at."""
+    def activity(self) -> Activity:
+        """Return what the slots are at."""
         with self._changed:
-            now = self.clock()
-            pairs = zip(self._slots, self._threads, strict=True)
-            return bool(self._queue.jobs), [
-                slot.state(thread.name, alive=thread.is_alive(), now=now) for slot, thread in pairs
-            ]
+            now, pairs = self.clock(), zip(self._slots, self._threads, strict=True)
+            states = tuple(slot.state(thread.name, alive=thread.is_alive(), now=now) for slot, thread in pairs)
+            return Activity(bool(self._queue.jobs), self._failures, states)
 
     def refuse(self, fault: str) -> None:
         """Refuse new jobs and fail those that wait, since no slot works; an empty fault ends that."""
@@ -226,12 +225,13 @@ class Scheduler:
 
     def stop(self) -> None:
         """Refuse new jobs, fail those that wait, and end the slots after their present run, if it ends soon."""
+        until_s = time.monotonic() + _LONGEST_END_S
         with self._changed:
             self._stopping = True
             self._fail_waiting()
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(_LONGEST_END_S)
+            thread.join(max(0.0, until_s - time.monotonic()))
 
     def _refusal(self) -> CapacityError | None:
         """Return why nothing can be run, if so."""
@@ -304,10 +304,12 @@ class Scheduler:
         for part in parts:
             self._store(part, values[offset : offset + len(part.places)])
             offset += len(part.places)
+        self._failures = 0
 
     def _give_up(self, slot: Slot, error: Exception) -> None:
         """Fail the jobs of a turn that raised; where it raised before it had any, those that no run can be had of."""
         with self._changed:
+            self._failures += 1
             jobs = [part.job for part in slot.parts] or self._queue.unrunnable(self.clock())
         logger.error("a run failed, and %d jobs with it", len(jobs), exc_info=error)
         failed = InferenceFailed("the model could not run this input; the server's log has the cause")

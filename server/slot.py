@@ -16,6 +16,15 @@ class SlotState:
     expected_s: float  # what the present run was expected to take
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What all slots are at, at one moment."""
+
+    waiting: bool  # whether there is work that no slot has taken
+    failures: int  # runs that failed since the last one that did not
+    slots: tuple[SlotState, ...]
+
+
 @dataclass(slots=True)
 class Slot:
     """A slot's present turn, and what it keeps from the last one."""

@@ -41,6 +41,9 @@ class Stuck:
         assert self.go.wait(WAIT_S)
         return np.zeros((len(items), 1), np.float32)
 
+    async def probe(self) -> None:
+        raise AssertionError("nothing failed")
+
 
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[Health, grpc.aio.Channel]]:
@@ -59,7 +62,10 @@ async def test_a_stuck_server_says_so(served: tuple[Health, grpc.aio.Channel]):
     status, channel = served
     model, now = Stuck(), [0.0]
     scheduler = Scheduler(slots=1, queue_tokens=100, clock=lambda: now[0])
-    watchdog, item = Watchdog(scheduler), Encoded(np.ones(3, np.int64), np.zeros(3, np.int64), truncated=False)
+    watchdog, item = (
+        Watchdog(scheduler, model.probe),
+        Encoded(np.ones(3, np.int64), np.zeros(3, np.int64), truncated=False),
+    )
     states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]))
     assert (await states.read()).status == STATES.NOT_SERVING
     await status.tell("")
@@ -68,7 +74,7 @@ async def test_a_stuck_server_says_so(served: tuple[Health, grpc.aio.Channel]):
     async def look(seconds: int) -> None:
         for _ in range(seconds):
             now[0] += 1.0
-            watchdog.check()
+            await watchdog.check()
         scheduler.refuse(watchdog.reason)
         await status.tell(watchdog.reason)
 

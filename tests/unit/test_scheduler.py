@@ -1,5 +1,6 @@
 """The scheduler's promises: one settled future a job, bounded queue, isolation of failures."""
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
@@ -305,6 +306,34 @@ def test_a_fault_between_choosing_and_running(scheduler: Scheduler, gate: Gate, 
     assert blocking.result(WAIT_S).done.all()
     assert submit(scheduler, gate, [2]).result(WAIT_S).done.all()
     assert scheduler.statistics().waiting_tokens == 0
+
+
+def test_failures_are_counted_in_a_row(scheduler: Scheduler, gate: Gate):
+    """The scheduler tells how many runs failed since the last one that did not."""
+    gate.open(8)
+    found = []
+    for length in (13, 13, 4, 13):
+        submit(scheduler, gate, [length]).exception(WAIT_S)
+        submit(scheduler, gate, [13]).exception(WAIT_S)  # the slot is past the one before
+        found.append(scheduler.activity().failures)
+    assert found == [2, 4, 1, 3]
+
+
+def test_a_slot_that_is_stuck_does_not_keep_a_stop(gate: Gate, monkeypatch: pytest.MonkeyPatch):
+    """A stop goes on without a run that does not end, and what waits is failed."""
+    monkeypatch.setattr("shortlist.server.scheduler._LONGEST_END_S", 0.0)
+    scheduler = Scheduler(slots=2, queue_tokens=100)
+    stuck = [submit(scheduler, gate, [1], deadline=math.inf) for _ in range(2)]
+    gate.wait_until_entered()
+    gate.wait_until_entered()
+    waiting = submit(scheduler, gate, [1], deadline=math.inf)
+    scheduler.stop()
+    with pytest.raises(ShuttingDown):
+        waiting.result(WAIT_S)
+    assert [future.done() for future in stuck] == [False, False]
+    gate.open(2)
+    for future in stuck:
+        assert future.result(WAIT_S).done.all()
 
 
 def test_an_item_without_tokens(scheduler: Scheduler, gate: Gate):

@@ -91,9 +91,16 @@ OPTIONS += " [ONNXRuntimeError] : 1 : FAIL : provider_options_utils.h:187 Parse 
 CALL = f"{SOURCE}/providers/cuda/cuda_call.cc:121 bool onnxruntime::CudaCall(ERRTYPE, const char*, const char*)"
 CALL += " [with ERRTYPE = cudaError; bool THRW = true] "
 LIBRARY = f"{SOURCE}/session/provider_bridge_ort.cc:1426 onnxruntime::Provider& onnxruntime::ProviderLibrary::Get()"
-READ = f"{SOURCE}/providers/openvino/ov_interface.cc:36 std::shared_ptr<ov::Model>"
-READ += " onnxruntime::openvino_ep::OVCore::ReadModel(std::string&&, const std::string&) const "
-NESTED = "Exception from src/inference/src/cpp/core.cpp:92:\nException from src/frontends/frontend.cpp:54:\n"
+BACKEND = "/onnxruntime/onnxruntime/core/providers/openvino"
+LOAD = f"{BACKEND}/backends/basic_backend.cc:136 onnxruntime::openvino_ep::BasicBackend::BasicBackend("
+LOAD += "std::unique_ptr<onnx::ModelProto>&, onnxruntime::openvino_ep::ptr_stream_t&) "
+LOAD += (
+    f"{BACKEND}/ov_interface.cc:28 auto onnxruntime::openvino_ep::OvExceptionBoundary(Func&&, Args&& ...) [with bool"
+)
+LOAD += " typed = false; Func = OVCore::CompileModel(ov::AnyMap&, bool)::<lambda()>; Args = {const char&}] "
+NESTED = (
+    "Exception from src/inference/src/cpp/core.cpp:114:\nException from src/plugins/intel_cpu/src/config.cpp:475:\n"
+)
 ABSENT = "Invalid device ID: 7, must be between 0 (inclusive) and 1 (exclusive)"
 NONE = "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; expr=cudaGetDeviceCount(&num_devices);"
 LAMBDA = f"{SOURCE}/common/logging.h:9 void f(int, std::function<void(int)>)::<lambda(int)> "
@@ -107,8 +114,8 @@ LAMBDA = f"{SOURCE}/common/logging.h:9 void f(int, std::function<void(int)>)::<l
         (f"{CALL}{CALL}CUDA failure 2: out of memory ; expr=f(a);", "CUDA failure 2: out of memory ; expr=f(a);"),
         (f"{LIBRARY} [ONNXRuntimeError] : 1 : FAIL : libcudnn.so.8: cannot open\n", "libcudnn.so.8: cannot open"),
         (
-            f"{READ}[OpenVINO-EP] Exception while Reading network: {NESTED}One node (of 12)\nis not known: Loop\n\n",
-            "[OpenVINO-EP] Exception while Reading network: One node (of 12) is not known: Loop",
+            f"[ONNXRuntimeError] : 1 : FAIL : At start: {LOAD}[OpenVINO-EP] {NESTED}NotFound: No X\nby Y\n\n",
+            "At start: [OpenVINO-EP] NotFound: No X by Y",
         ),
         (f"{LAMBDA}it failed (why, it says).\nStacktrace:\n/lib/libc.so.6(+0x1)\n", "it failed (why, it says)"),
         ("no place (at all)", "no place (at all)"),
@@ -118,7 +125,7 @@ LAMBDA = f"{SOURCE}/common/logging.h:9 void f(int, std::function<void(int)>)::<l
 def test_a_provider_s_reason(message: str, expected: str):
     """What onnxruntime says of a failure is told whole, on one line, without the places in its source.
 
-    The forms are those of public reports of onnxruntime-gpu and OpenVINO (yolov5-onnxruntime 20, onnxruntime 14280),
-    and of onnxruntime's source for a device number that is too large.
+    The forms are those of public reports of onnxruntime-gpu (yolov5-onnxruntime 20), of its source for a device
+    number that is too large, and of onnxruntime-openvino 1.24.1 where a property is unknown.
     """
     assert reason(RuntimeError(message)) == expected

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 import virtual
-from shortlist.server.slot import SlotState
+from shortlist.server.slot import Activity, SlotState
 from shortlist.server.watchdog import Watchdog
 
 IDLE = SlotState("slot-0", alive=True, turns=7, run_s=None, expected_s=0.0)
@@ -19,6 +19,9 @@ class Slots:
 
     states: list[SlotState]
     waiting: bool = False
+    failures: int = 0
+    broken: bool = False  # whether a good run fails
+    probes: int = 0
     refused: list[str] = field(default_factory=list)
 
     @property
@@ -28,8 +31,13 @@ class Slots:
     def clock(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def activity(self) -> tuple[bool, list[SlotState]]:
-        return self.waiting, self.states
+    def activity(self) -> Activity:
+        return Activity(self.waiting, self.failures, tuple(self.states))
+
+    async def probe(self) -> None:
+        self.probes += 1
+        if self.broken:
+            raise RuntimeError("CUDA failure 700: an illegal memory access was encountered")
 
     def refuse(self, fault: str) -> None:
         self.refused.append(fault)
@@ -42,7 +50,7 @@ async def told_after(slots: Slots, *seconds: float) -> list[str]:
     async def tell(fault: str) -> None:
         told.append(fault)
 
-    watching = asyncio.create_task(Watchdog(slots).watch(tell))
+    watching = asyncio.create_task(Watchdog(slots, slots.probe).watch(tell))
     for part in seconds:
         await asyncio.sleep(part)
     watching.cancel()
@@ -101,10 +109,10 @@ def test_a_machine_that_slept():
         told: list[str] = []
         now = {"s": 0.0}
         slots.clock = lambda: now["s"]  # type: ignore[method-assign]
-        watchdog = Watchdog(slots)
+        watchdog = Watchdog(slots, slots.probe)
         for pause_s in (1, 1, 3600, 1, 1):
             now["s"] += pause_s
-            watchdog.check()
+            await watchdog.check()
             told.append(watchdog.reason)
         return told
 
@@ -127,6 +135,45 @@ def test_recovery(caplog: pytest.LogCaptureFixture):
     assert "slot-0 is in one run" in stuck
     assert works == ""
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_runs_that_all_fail():
+    """Where one run after the other fails, and a good one too, none works; until the good one succeeds."""
+
+    async def broken() -> list[str]:
+        slots = Slots([IDLE], failures=3, broken=True)
+        looking = asyncio.create_task(told_after(slots, 20))
+        await asyncio.sleep(10)
+        slots.broken = False
+        return await looking
+
+    assert virtual.run(broken()) == ["every run of slot-0 fails, and the server's log has the cause", ""]
+
+
+@pytest.mark.parametrize(("failures", "probes"), [(2, 0), (1000, 39)])
+def test_bad_inputs(failures: int, probes: int):
+    """However many inputs fail, a server that makes a good run serves; a few failures are no reason to try one."""
+    slots = Slots([IDLE], failures=failures)
+    assert virtual.run(told_after(slots, 40)) == []
+    assert slots.probes == probes
+
+
+def test_a_good_run_that_hangs():
+    """A good run that never ends counts as one that fails, and no second one is begun beside it."""
+
+    async def hung() -> list[str]:
+        slots = Slots([IDLE], failures=3)
+        never, slots.probe = asyncio.Event(), lambda: slots_probe(slots, never)  # type: ignore[method-assign]
+        told = await told_after(slots, 200)
+        never.set()
+        assert slots.probes == 1
+        return told
+
+    async def slots_probe(slots: Slots, never: asyncio.Event) -> None:
+        slots.probes += 1
+        await never.wait()
+
+    assert virtual.run(hung()) == ["every run of slot-0 fails, and the server's log has the cause"]
 
 
 def test_a_look_that_fails(caplog: pytest.LogCaptureFixture):
