@@ -27,7 +27,7 @@ def plain(text: str) -> str:
 
 def printable(text: str) -> str:
     """Return a line without what could move a terminal's cursor or change its direction of writing."""
-    return "".join(map(_shown, text))
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def padded(text: str, columns: int) -> str:

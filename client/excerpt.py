@@ -9,6 +9,7 @@ are compared by their stems, roughly, and by pairs of characters in scripts with
 import math
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +25,7 @@ _UNSPACED = (
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0963\u0966-\u0dff"
 _WORD = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
 # A blank line; the beginning of a heading, a line of a list, table or quotation, a fence; the end of a sentence.
-_BREAK = re.compile(r"\n\s*\n|\n(?=[ \t]*(?:[-*+|>#`]|\d+[.)]\s))|(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])")  # noqa: RUF001
+_BREAK = re.compile(r"\n\s*\n|\n(?=[ \t]*(?:[-*+|>#`]|\d+[.)]\s))|(?<=[.!?])\s+|(?<=[.!?][\"')\]])\s+|(?<=[。！？])")  # noqa: RUF001
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _ENDINGS = {"ies": "y", "ied": "y", **dict.fromkeys(("ings", "ing", "ers", "er", "ed", "es", "ly", "s", "e"), "")}
 _LEAST_STEM = 2
@@ -88,12 +89,8 @@ def lines(text: str, query: Terms, room: int, most: int, title: str = "") -> lis
         most: lines.
         title: what to show before it.
     """
-    pieces = [piece for piece in map(columns.plain, _BREAK.split(text)) if any(map(str.isalnum, piece))]
-    pieces = pieces or [columns.plain(text)]
-    joined, before = " ".join(pieces), f"{columns.cut(title, room // 2)} | " if title else ""
-    begins = [0]
-    for piece in pieces[:-1]:
-        begins.append(begins[-1] + len(piece) + 1)
+    joined, begins = _joined(text)
+    before = f"{columns.cut(title, room // 2)} | " if title else ""
     start = _start(joined, begins, query, room * most)
     laid = _laid(before, joined, start, room, most)
     for earlier in reversed([begin for begin in begins if begin < start]):
@@ -103,6 +100,23 @@ def lines(text: str, query: Terms, room: int, most: int, title: str = "") -> lis
             break
         laid = wider
     return laid
+
+
+def _joined(text: str) -> tuple[str, list[int]]:
+    """Return a text on one line, and where its sentences begin; what has no words, such as a rule, is left out."""
+    parts: list[str] = []
+    begins, length, end, gap = [], 0, 0, ""
+    for found in (*_BREAK.finditer(text), None):
+        piece = columns.plain(text[end : found.start() if found else len(text)])
+        if any(map(str.isalnum, piece)):
+            begins.append(length + len(gap))
+            parts += [gap, piece]
+            length += len(gap) + len(piece)
+            gap = " " if found and found[0] else ""
+        elif parts:
+            gap = " "
+        end = found.end() if found else end
+    return ("".join(parts), begins) if parts else (columns.plain(text), [0])
 
 
 def enough(room: int) -> int:
@@ -124,28 +138,30 @@ def _laid(before: str, text: str, start: int, room: int, most: int) -> list[str]
 def _start(text: str, begins: Sequence[int], query: Terms, room: int) -> int:
     """Return where to begin."""
     words = [word for word in _words(text) if word.stem in query.worth]
+    at = [word.begin for word in words]
+
+    def worth(begin: int, end: int) -> float:
+        """Return what the query's words between two places are worth, each once."""
+        between = words[bisect_left(at, begin) : bisect_left(at, end)]
+        return sum(query.worth[stem] for stem in {word.stem for word in between if word.end <= end})
+
     best, best_worth = 0, 0.0
     for begin, end in pairwise([*begins, len(text)]):
-        for place in _places(text, begin, end, words, room):
-            own = _worth(words, place, min(end, place + room), query)
-            worth = own + _worth(words, place, place + room, query)
-            if own and worth > best_worth:
-                best, best_worth = place, worth
+        inside = at[bisect_left(at, begin + room // 2) : bisect_left(at, end)] if end - begin > room else []
+        for place in (begin, *_places(text, inside, room)):
+            own = worth(place, min(end, place + room))
+            if own and own + worth(place, place + room) > best_worth:
+                best, best_worth = place, own + worth(place, place + room)
     return best
 
 
-def _places(text: str, begin: int, end: int, words: Sequence[_Word], room: int) -> Iterator[int]:
-    """Yield where to begin in a sentence: at its first word; in a long one also a little before the query's words."""
-    yield begin
-    if end - begin > room:
-        for word in words:
-            if begin + room // 2 < word.begin < end:
-                yield text.find(" ", word.begin - room // 4, word.begin) + 1 or word.begin
-
-
-def _worth(words: Sequence[_Word], begin: int, end: int, query: Terms) -> float:
-    """Return what the query's words between two places are worth, each once."""
-    return sum(query.worth[stem] for stem in {word.stem for word in words if begin <= word.begin and word.end <= end})
+def _places(text: str, words: Sequence[int], room: int) -> Iterator[int]:
+    """Yield where to begin in a long sentence: a little before a word of the query; of a crowd, its first."""
+    last = 0
+    for word in words:
+        if word >= last + room // 4:
+            last = word
+            yield text.find(" ", word - room // 4, word) + 1 or word
 
 
 def _words(text: str) -> Iterator[_Word]:

@@ -147,6 +147,21 @@ def test_it_fits(room, query):
     assert all(len(line) <= room for line in lines)
 
 
+def test_sentences_keep_their_ends():
+    """Quotes and brackets behind a full stop stay, and no space comes between where there was none."""
+    assert shown("stop", 'He said "stop." (And left.) Then') == ['He said "stop." (And left.) Then']
+    assert shown("首都", "東京は首都です。川が流れる。") == ["東京は首都です。川が流れる。"]
+
+
+@pytest.mark.parametrize(
+    "text", ["error " * 150_000, "a. " * 300_000, "error" * 200_000, "\n" * 900_000, ") " * 450_000]
+)
+@pytest.mark.timeout(20)
+def test_texts_that_are_one_crowd(text):
+    """A megabyte of one word, of full stops or of line ends takes no longer than others."""
+    assert len(shown("error a", text)) <= 2
+
+
 def test_a_megabyte():
     """A text as large as texts may be is looked through whole."""
     text = "nothing of interest here. " * 40_000 + "The needle is at the end."
