@@ -21,9 +21,16 @@ class Opened:
 
     def lost(self) -> Sequence[Path]:
         """Return the paths that do not lead there any more."""
-        return [path for path, inode in self._inodes.items() if not path.exists() or _inode(path) != inode]
+        return [path for path, inode in self._inodes.items() if not _leads(path, inode)]
 
 
 def _inode(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
+
+
+def _leads(path: Path, inode: tuple[int, int]) -> bool:
+    try:
+        return _inode(path) == inode
+    except OSError:
+        return False

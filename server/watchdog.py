@@ -26,6 +26,7 @@ _LONGEST_PAUSE_S = 2 * _EVERY_S
 _TIMES_EXPECTED = 20.0
 _LEAST_S = 30.0
 _FAILURES = 3  # in a row, before a good run is tried: a bad input fails alone
+_TOLD = 3  # faults in a message
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Watchdog:
             for state, seen in zip(activity.slots, self._seen, strict=True)
         ]
         self.faults = tuple(fault for fault in found if fault)
-        self.reason = "; ".join(self.faults) if all(found) else ""
+        self.reason = self._told() if all(found) else ""
 
     async def watch(self, tell: Callable[[str], Awaitable[None]]) -> None:
         """Look every second until cancelled, and act on what changes.
@@ -84,12 +85,17 @@ class Watchdog:
         faults, reason = len(self.faults), self.reason
         await self.check()
         if len(self.faults) > faults:
-            logger.error("%d of %d slots do not work: %s", *self._counts(), "; ".join(self.faults))
+            logger.error("%d of %d slots do not work: %s", *self._counts(), self._told())
         elif len(self.faults) < faults:
             logger.warning("slots work again: %d of %d do not", *self._counts())
         if bool(self.reason) != bool(reason):
             self._scheduler.refuse(self.reason)
             await tell(self.reason)
+
+    def _told(self) -> str:
+        """Return the first faults: a message of gRPC's has 8 KB at most."""
+        more = len(self.faults) - _TOLD
+        return "; ".join([*self.faults[:_TOLD], *([f"and so on of {more} more"] if more > 0 else [])])
 
     def _counts(self) -> tuple[int, int]:
         return len(self.faults), self._scheduler.slots

@@ -255,8 +255,10 @@ def test_health_and_reflection(server):
         for name in ("", "shortlist.v1.Retrieval", "shortlist.v1.Inference"):
             answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=WAIT_S)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert len(health.List(health_pb2.HealthListRequest(), timeout=WAIT_S).statuses) == 3
         services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
         assert {"shortlist.v1.Retrieval", "shortlist.v1.Inference", "grpc.health.v1.Health"} <= services
+        assert "grpc.reflection.v1.ServerReflection" in services
 
 
 def test_sigterm_finishes_what_is_under_way(options: list[str], tmp_path: Path):

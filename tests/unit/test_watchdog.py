@@ -72,6 +72,7 @@ def running(expected_s: float = 0.01, run_s: float = 100.0, turns: int = 7, name
         ([running(expected_s=5.0)], True, ""),  # 20 times 5 s are not over
         ([IDLE], True, "slot-0 took none of the work that waits for 31 s"),
         ([running(), running(expected_s=5.0)], True, ""),
+        ([replace(IDLE, alive=False)] * 64, False, "slot-0 has ended; slot-0 has ended; and so on of 61 more"),
         ([running(), replace(IDLE, alive=False, name="slot-1")], True, "which takes about 0.01 s; slot-1 has ended"),
     ],
 )
