@@ -6,8 +6,8 @@ A change goes through SQLite's transaction, with the index inside it:
 
 so a commit is never acknowledged before its documents can be found, a change that fails leaves neither rows nor
 vectors. Documents with equal vectors share one in the index; it is new with the first and old with the last of
-them. A search that a change disturbs, because the index named a vector that has no row yet or any more, is done
-again, so a document that is replaced can be found all the time.
+them. Searches pass over new vectors until the commit. One that a change disturbs all the same, because the index
+named a vector that has no row any more, is done again, so a document that is replaced can be found all the time.
 
 All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time, and keeps them
 apart from a save of the index; searches and reads do not take it.
@@ -40,6 +40,11 @@ _VECTORS = "vectors.usearch"
 _SAVE_AFTER_CHANGES = 10_000
 _SAVE_AFTER_SHARE = 0.1
 _REBUILD_BATCH = 1000
+
+# Documents that are read at once, to be compared; searches wait meanwhile.
+_COMPARED = 50
+
+_NO_KEYS = np.empty(0, np.uint64)
 
 # Searches that a change may disturb before one waits for the changes.
 _SEARCHES = 3
@@ -82,6 +87,7 @@ class Collection:
         self._vectors = Vectors(folder / _VECTORS, self.origin.dimensions)
         self._number = next(_numbers)
         self._changing = threading.Lock()
+        self._pending = _NO_KEYS  # in the index, or on their way into it, and not committed yet
         self._unsaved = 0
         try:
             self._catch_up()
@@ -120,7 +126,9 @@ class Collection:
 
     def unchanged(self, documents: Sequence[Document]) -> set[str]:
         """Return the ids of those documents that are there already, equal in every field."""
-        there = self._documents.get([document.id for document in documents])
+        there: dict[str, Document] = {}
+        for start in range(0, len(documents), _COMPARED):
+            there |= self._documents.get([document.id for document in documents[start : start + _COMPARED]])
         return {document.id for document in documents if there.get(document.id) == document}
 
     def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32], tokens: Sequence[int]) -> Upserted:
@@ -138,7 +146,7 @@ class Collection:
         """
         made = directions.of(vectors)
         with self._changing:
-            new = self._vectors.missing(made.keys)
+            new = self._pending = self._vectors.missing(made.keys)
             try:
                 with self._documents.writing() as change:
                     updated, old = change.replace(documents, vectors, made.keys, tokens)
@@ -146,6 +154,8 @@ class Collection:
             except BaseException:
                 self._vectors.remove(new)
                 raise
+            finally:
+                self._pending = _NO_KEYS
             self._vectors.remove(old)
             self._changed(len(new) + len(old))
         return Upserted(inserted=len(documents) - updated, updated=updated)
@@ -185,6 +195,8 @@ class Collection:
             InferenceFailed: the vector is not finite.
         """
         direction = directions.of(vector[None])
+        if count <= 0:
+            return []
         for _ in range(_SEARCHES):
             found, disturbed = self._found(direction, count)
             if not disturbed:
@@ -193,8 +205,8 @@ class Collection:
             return self._found(direction, count)[0]
 
     def _found(self, direction: Directions, count: int) -> tuple[list[Candidate], bool]:
-        """Search once, and tell whether the index named a vector that has no row."""
-        keys, similarities = self._vectors.search(direction, count)
+        """Search once, and tell whether the index named a vector that has no row any more."""
+        keys, similarities = self._vectors.search(direction, count, hidden=self._pending)
         rows = self._documents.nearest(keys, count)
         named = keys.tolist()
         similarity = dict(zip(named, similarities.tolist(), strict=True))
@@ -203,7 +215,7 @@ class Collection:
             for rank, row in enumerate(rows, 1)
         ]
         # Where the nearest have copies enough, the keys behind them are not read.
-        read = named[: named.index(rows[-1].key) + 1] if 0 < count == len(rows) else named
+        read = named[: named.index(rows[-1].key) + 1] if len(rows) == count else named
         return candidates, len({row.key for row in rows}) < len(read)
 
     def close(self) -> None:
@@ -231,6 +243,7 @@ class Collection:
             keys, vectors = self._documents.vectors(missing[start : start + _REBUILD_BATCH])
             # Another machine's division may have ended in another bit, so the keys are those of the table.
             self._vectors.add(directions.of(vectors)._replace(keys=keys))
+        self._vectors.mend(missing)
         self._save()
 
     def _changed(self, count: int) -> None:

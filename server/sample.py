@@ -11,6 +11,7 @@ in. The owner (`vectors.py`) lets one thread in at a time.
 from collections.abc import Callable
 
 import numpy as np
+import onnxruntime  # noqa: F401 (before usearch, as in `vectors.py`)
 from numpy.typing import NDArray
 from usearch.index import Index
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortlist.server.collection import Collection
+from shortlist.server.directions import Directions
 from shortlist.server.documents import Document, Origin
 from shortlist.server.errors import StorageError
 
@@ -226,6 +227,24 @@ def test_a_document_that_is_replaced_is_found_all_the_time(collection: Collectio
     finally:
         over.set()
         writer.join()
+
+
+def test_a_change_under_way_holds_up_no_search(collection: Collection, monkeypatch: pytest.MonkeyPatch):
+    """Before the commit of a change whose vectors are in the index, a search finds the old documents, in full."""
+    old = [Document(str(number), f"text {number}") for number in range(20)]
+    upsert(collection, *old)
+    searched: list[list[str]] = []
+    add = collection._vectors.add
+
+    def add_then_search(made: Directions) -> None:
+        add(made)
+        searched.append(found(collection, "new 3", 10))  # would wait for ever, had it to wait for this change
+
+    monkeypatch.setattr(collection._vectors, "add", add_then_search)
+    upsert(collection, *(Document(str(number), f"new {number}") for number in range(10, 40)))
+    expected = sorted(old, key=lambda one: -float(vector(one.text) @ vector("new 3")))[:10]
+    assert searched == [[one.id for one in expected]]
+    assert found(collection, "new 12", 1) == ["12"]
 
 
 operations = st.lists(

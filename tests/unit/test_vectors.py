@@ -14,9 +14,10 @@ from shortlist.server.vectors import Vectors
 
 DIMENSIONS = 32
 RANDOM = np.random.default_rng(3)
+NONE = np.empty(0, np.uint64)
 
 
-@pytest.mark.parametrize("order", ["vectors, session", "session, vectors"])
+@pytest.mark.parametrize("order", ["vectors, session", "session, vectors", "sample, session", "session, sample"])
 def test_modules_load_in_any_order(order: str):
     """Whichever module comes first, usearch does not make onnxruntime crash."""
     subprocess.run([sys.executable, "-c", f"from shortlist.server import {order}"], check=True, timeout=60)
@@ -39,6 +40,13 @@ def filled(path: Path, made: Directions) -> Vectors:
     return index
 
 
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Walk always, with a beam so narrow that a few thousand vectors are enough for some to be lost."""
+    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(vectors, "_BEAM", 32)
+    monkeypatch.setattr(vectors, "_NARROW_BEAM", 32)
+
+
 def one(made: Directions, place: int) -> Directions:
     """Return a single one of several directions."""
     return Directions(made.keys[place : place + 1], made.units[place : place + 1])
@@ -48,7 +56,7 @@ def recall(index: Vectors, made: Directions, queries: Directions, count: int) ->
     """Return which share of the nearest a search finds, against a comparison in float64."""
     cosines = queries.units.astype(np.float64) @ made.units.T.astype(np.float64)
     least = np.sort(cosines, axis=1)[:, -count] - 1e-3  # float16 rounds within that
-    found = [index.search(one(queries, place), count) for place in range(len(queries.keys))]
+    found = [index.search(one(queries, place), count, NONE) for place in range(len(queries.keys))]
     return float(np.mean([np.sum(near >= low) / count for (_, near), low in zip(found, least, strict=True)]))
 
 
@@ -67,7 +75,7 @@ def test_near_copies_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     index = filled(tmp_path, made)
     assert recall(index, made, directions.of(spread(200)), 10) >= 0.995
     own = directions.of(others[::10])
-    assert [index.search(one(own, place), 1)[0][0] for place in range(len(own.keys))] == own.keys.tolist()
+    assert [index.search(one(own, place), 1, NONE)[0][0] for place in range(len(own.keys))] == own.keys.tolist()
 
 
 def test_as_many_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -77,9 +85,44 @@ def test_as_many_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     made = directions.of(np.concatenate([near_copies(1000), spread(1000)]))
     index = filled(tmp_path, made)
     for count in (1, 500, 1999, 2000, 3000):
-        keys, cosines = index.search(one(made, 5), count)
+        keys, cosines = index.search(one(made, 5), count, NONE)
         assert len(set(keys.tolist())) == min(count, 2000)
         assert (np.diff(cosines) <= 0).all()
+
+
+@pytest.mark.parametrize("walk", [False, True])
+def test_hidden_vectors_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walk: bool):
+    """The nearest that are not hidden come in full number, however many hidden ones are nearer."""
+    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0 if walk else 10_000)
+    made = directions.of(np.concatenate([near_copies(700), spread(900)]))
+    index = filled(tmp_path, made)
+    every, _ = index.search(one(made, 5), 1600, NONE)
+    for count, hidden in ((1, every[:1]), (10, every[:699]), (10, every[1::2]), (1600, every[:100]), (3, every)):
+        wanted = every[~np.isin(every, hidden)][:count]
+        assert index.search(one(made, 5), count, hidden)[0].tolist() == wanted.tolist()
+
+
+def test_lost_vectors_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A check adds vectors again that near copies had cut off, so that walks find more of them, and loses none."""
+    narrow(monkeypatch)
+    made = directions.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
+    index = filled(tmp_path, made)
+    lost = index._lost(made.keys)
+    index.mend(made.keys)
+    assert len(index._lost(made.keys)) < 0.75 * len(lost)
+    assert sorted(index.keys()) == sorted(made.keys)
+    assert np.array_equal(index._index.get(lost), made.units[[made.keys.tolist().index(key) for key in lost]])
+
+
+def test_a_search_for_what_is_there_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A vector that no walk finds, and no sample has, is found by a search for it."""
+    narrow(monkeypatch)
+    monkeypatch.setattr(sample, "_SIZE", 1)
+    made = directions.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
+    index = filled(tmp_path, made)
+    lost = np.flatnonzero(np.isin(made.keys, index._lost(made.keys)))
+    assert len(lost) > 0
+    assert [index.search(one(made, place), 1, NONE)[0][0] for place in lost] == made.keys[lost].tolist()
 
 
 def test_a_sample_never_accuses_a_whole_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -131,7 +174,7 @@ def test_a_search_goes_between_additions(tmp_path: Path):
         def add(self, *given: object, **named: object) -> None:
             order.append("add")
             if not searches:
-                searches.append(threading.Thread(target=index.search, args=(one(made, 0), 1)))
+                searches.append(threading.Thread(target=index.search, args=(one(made, 0), 1, NONE)))
                 searches[0].start()
                 while not index._next.locked():  # until it waits
                     pass
