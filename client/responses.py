@@ -57,6 +57,7 @@ def search(response: pb.SearchResponse) -> types.SearchResult:
         reranked=response.reranked,
         selected=response.selected,
         limited_by=_name("limited_by", response.limited_by, _LIMITED_BY),
+        blend=response.blend,
         candidates=response.candidates,
         mode=_name("mode", response.mode, MODES),
         degraded=_name("degraded", response.degraded, _DEGRADED),

@@ -61,13 +61,12 @@ def run(settings: SearchSettings) -> int:
             blend=settings.blend,
             margin=settings.margin,
         )
-        if settings.json:
-            output.write(output.as_json(result))
-            return 0
-        share = client.describe().reranker.blend if settings.blend is None else settings.blend
+    if settings.json:
+        output.write(output.as_json(result))
+        return 0
     terms = excerpt.terms(settings.query, [hit.text for hit in result.hits])
     page = Page(terms, settings.full, colored=colors.wanted(sys.stdout))
-    below = output.filled(notes(result, share, asked=settings.blend is not None))
+    below = output.filled(notes(result, asked=settings.blend is not None))
     output.write("\n".join([*page.hits(result), *below]))
     return 0
 
@@ -127,10 +126,10 @@ def _whole(text: str, room: int) -> Iterator[str]:
             yield from (indent + part for part in columns.wrapped(shown, room - len(indent)))
 
 
-def notes(result: SearchResult, share: float, *, asked: bool) -> Iterator[str]:
+def notes(result: SearchResult, *, asked: bool) -> Iterator[str]:
     """Yield what ran, what decided the order, and what fell short."""
     yield _ran(result)
-    if order := _order(result, share, asked=asked):
+    if order := _order(result, asked=asked):
         yield order
     if result.degraded:
         yield f"the deadline came near: only {result.reranked} of {result.selected} candidates have a score"
@@ -158,15 +157,15 @@ def _limited(result: SearchResult) -> str:
             return ""
 
 
-def _order(result: SearchResult, share: float, *, asked: bool) -> str:
+def _order(result: SearchResult, *, asked: bool) -> str:
     """Return why hits are not in the order of their scores, where they need not be."""
     if result.mode == "dense":
         return "in the order of similarity: mode dense has no scores"
-    if not result.reranked or not share:
+    if not result.reranked or not result.blend:
         return ""
     whose = "as asked for" if asked else "as the reranker's bundle says"
     return (
-        f"in the order of both: {1 - share:.0%} score and {share:.0%} similarity, {whose};"
+        f"in the order of both: {1 - result.blend:.0%} score and {result.blend:.0%} similarity, {whose};"
         " --blend 0 orders by score alone"
     )
 

@@ -95,6 +95,7 @@ class SearchResult:
     reranked: int  # candidates that stage two scored
     selected: int  # candidates that stage two was to score: the first ones in stage one's order
     limited_by: LimitedBy | None  # why those are not all; None: they are
+    blend: float  # the similarity's share in the order of hits that have a score: above 0 scores need not fall
     candidates: int  # candidates that stage one found
     mode: Mode  # what ran: what `auto` chose
     degraded: Degraded | None  # None: everything that was selected was scored

@@ -58,11 +58,10 @@ def _index(address: str) -> None:
 
 def _search(address: str, queries: list[str]) -> None:
     with Client(address) as client:
-        blend = client.describe().reranker.blend
         for query in queries:
             result = client.search(COLLECTION, query, top_k=CANDIDATES, candidates=CANDIDATES, mode="two-stage")
             print("\n".join(report.lines(query, result, colored=colors.wanted(sys.stdout))))
-    print("\n".join(["", *output.filled([report.legend(blend)])]))
+    print("\n".join(["", *output.filled([report.legend(result.blend)])]))
 
 
 if __name__ == "__main__":

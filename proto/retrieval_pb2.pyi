@@ -786,6 +786,7 @@ class SearchResponse(_message.Message):
     TIMING_FIELD_NUMBER: _builtins.int
     SELECTED_FIELD_NUMBER: _builtins.int
     LIMITED_BY_FIELD_NUMBER: _builtins.int
+    BLEND_FIELD_NUMBER: _builtins.int
     reranked: _builtins.int
     """How many candidates stage two scored."""
     candidates: _builtins.int
@@ -802,6 +803,10 @@ class SearchResponse(_message.Message):
     """How many of the candidates stage two was to score: the first ones in stage-one order."""
     limited_by: Global___LimitedBy.ValueType
     """Why those are not all."""
+    blend: _builtins.float
+    """The similarity's share in the order of the hits that have a score, as the request or the reranker's bundle has it:
+    above 0 they need not come in the order of their scores. 0 where nothing was scored.
+    """
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hit]:
         """Best first; top_k of them, or fewer if the collection holds fewer."""
@@ -822,10 +827,11 @@ class SearchResponse(_message.Message):
         timing: Global___Timing | None = ...,
         selected: _builtins.int = ...,
         limited_by: Global___LimitedBy.ValueType = ...,
+        blend: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "degraded", b"degraded", "hits", b"hits", "limited_by", b"limited_by", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blend", b"blend", "candidates", b"candidates", "degraded", b"degraded", "hits", b"hits", "limited_by", b"limited_by", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

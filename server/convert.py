@@ -114,6 +114,7 @@ def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> 
         mode=_MODES_BACK[found.mode],
         selected=found.selected,
         limited_by=_LIMITS[found.limited_by],
+        blend=found.blend,
         degraded=pb.DEGRADED_DEADLINE if found.cut_short else pb.DEGRADED_NONE,
         truncated=found.truncated,
         timing=timing_message(found.timing, total_s),

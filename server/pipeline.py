@@ -68,11 +68,13 @@ class Pipeline:
             scored = await self._scored(query, candidates[: chosen.count], reserved=reservation is not None)
         rerank_done = time.perf_counter()
         whole = query.mode == "auto" and 0 < chosen.count == len(collection)
+        blend = self._share(query) if scored else 0.0
         return Found(
-            hits=_ranked(candidates, scored, self._share(query))[: query.top_k],
+            hits=_ranked(candidates, scored, blend)[: query.top_k],
             reranked=int(scored.done.sum()) if scored else 0,
             selected=chosen.count,
             limited_by=chosen.limited_by,
+            blend=blend,
             candidates=len(candidates),
             mode="rerank-all" if whole else plan.mode,
             truncated=sum(embedded.truncated) + (scored.truncated if scored else 0),

@@ -59,6 +59,7 @@ class Found:
     reranked: int
     selected: int  # candidates that stage two was to score
     limited_by: LimitedBy  # why those were not all
+    blend: float  # the similarity's share in the order of what was scored; 0 where nothing was
     candidates: int
     mode: Mode  # the one that ran
     truncated: int

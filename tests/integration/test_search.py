@@ -59,6 +59,9 @@ def test_blending(client: Client, collection: str):
     similar = client.search(collection, "a quick animal", blend=1.0, **asked).hits
     assert [hit.rank for hit in similar] == [1, 2, 3, 4, 5]
     assert {hit.id: hit.score for hit in similar} == {hit.id: hit.score for hit in plain}
+    told = [client.search(collection, "a quick animal", blend=share, **asked).blend for share in (None, 0.0, 1.0)]
+    assert told == [0.0, 0.0, 1.0]
+    assert client.search(collection, "a quick animal", blend=1.0, mode="dense").blend == 0.0
     with pytest.raises(InvalidRequest, match=r"blend: got 1.5, but a share is from 0 to 1"):
         client.search(collection, "a quick animal", blend=1.5)
 

@@ -21,6 +21,7 @@ def result(**changes):
         "reranked": 1,
         "selected": 2,
         "limited_by": None,
+        "blend": 0.0,
         "candidates": 2,
         "mode": "two-stage",
         "degraded": None,
@@ -80,9 +81,9 @@ def test_an_id_is_never_cut(monkeypatch):
     ]
 
 
-def notes(share=0.0, *, asked=False, **changes):
+def notes(blend=0.0, *, asked=False, **changes):
     """Return what stands below the table."""
-    return list(search.notes(result(**changes), share, asked=asked))
+    return list(search.notes(result(blend=blend, **changes), asked=asked))
 
 
 def test_what_ran_is_said():

@@ -27,7 +27,7 @@ TIMING = Timing(spent=Spent(0.001, 0.002, 0.004), retrieve_s=0.008, write_s=0.01
 
 def found(*hits: Hit, **changes: Any) -> Found:
     """Return what a search found, whole unless something else is said."""
-    plain: dict[str, Any] = {"reranked": 2, "selected": 2, "limited_by": "none", "candidates": 2}
+    plain: dict[str, Any] = {"reranked": 2, "selected": 2, "limited_by": "none", "blend": 0.0, "candidates": 2}
     plain |= {"mode": "two-stage", "truncated": 1, "timing": TIMING, **changes}
     return Found(hits=list(hits), **plain)
 
@@ -155,6 +155,11 @@ def test_only_a_deadline_degrades(changes: dict[str, Any], degraded: int):
 def test_what_kept_the_rest_out(plain: Any, told: int):
     """The bound that kept candidates from stage two has the number of its name."""
     assert convert.search_response(found(limited_by=plain), pb.SearchRequest(), 0.0).limited_by == told
+
+
+def test_what_decided_the_order():
+    """The similarity's share travels as it was used."""
+    assert convert.search_response(found(blend=0.25), pb.SearchRequest(), 0.0).blend == 0.25
 
 
 def test_times_are_milliseconds():

@@ -19,6 +19,7 @@ def shown(hits=HITS):
         reranked=1,
         selected=2,
         limited_by=None,
+        blend=0.5,
         candidates=2,
         mode="two-stage",
         degraded=None,
