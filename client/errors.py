@@ -6,7 +6,7 @@
     ├── AlreadyExists                         a collection that is there
     ├── Overloaded                            the server's queue is full, still after the client's retries
     ├── DeadlineExceeded   (TimeoutError)     no answer within the call's `timeout_s`
-    ├── Unavailable        (ConnectionError)  no server there, or it starts or stops
+    ├── Unavailable        (ConnectionError)  no server there, or it starts, stops or is stuck
     ├── Unauthenticated    (PermissionError)
     ├── PermissionDenied   (PermissionError)
     ├── UnusableClient     (RuntimeError)     a client that is closed, or an AsyncClient in a second event loop
@@ -48,7 +48,7 @@ class DeadlineExceeded(ShortlistError, TimeoutError):
 
 
 class Unavailable(ShortlistError, ConnectionError):
-    """Report that no server answers, or that it starts or stops."""
+    """Report that no server answers, that it starts or stops, or that its models do not run."""
 
 
 class Unauthenticated(ShortlistError, PermissionError):
