@@ -73,7 +73,7 @@ class Benchmark:
                 self._check_limits(self.described)
                 async with (
                     self._collections(client) as shape,
-                    grpc.aio.insecure_channel(self.address, options=options()) as opened,
+                    grpc.aio.insecure_channel(self.address, options=options(self.address)) as opened,
                 ):
                     if not self.stop.is_set():
                         requests = Requests(opened, self.draw, shape)

@@ -135,7 +135,7 @@ def run(chosen: OverheadSettings) -> int:
 async def _measured(address: str, real: Texts, chosen: OverheadSettings) -> Overhead:
     async with (
         AsyncClient(address) as client,
-        grpc.aio.insecure_channel(address, options=options()) as opened,
+        grpc.aio.insecure_channel(address, options=options(address)) as opened,
         temporary.collection(client) as filled,
     ):
         shape = Shape(1, 1, "query", chosen.batch, _TOP_K, True, _TIMEOUT_S, COLLECTION, filled)  # noqa: FBT003

@@ -36,10 +36,9 @@ class Shape:
     filled: str = ""  # collection
 
 
-def options() -> list[tuple[str, str | int]]:
+def options(address: str) -> list[tuple[str, str | int]]:
     """Return the arguments of a channel that tries nothing again."""
-    kept = [(name, value) for name, value in channel.options() if name != "grpc.service_config"]
-    return [*kept, ("grpc.enable_retries", 0)]
+    return [*channel.plain(address), ("grpc.enable_retries", 0)]
 
 
 class Requests:

@@ -255,7 +255,7 @@ async def _soak(
     stop = asyncio.Event()
     began_s = time.monotonic()
     with interrupts(stop):
-        async with grpc.aio.insecure_channel(server.address, options=options()) as opened:
+        async with grpc.aio.insecure_channel(server.address, options=options(server.address)) as opened:
             await RetrievalStub(opened).CreateCollection(pb.CreateCollectionRequest(name=_COLLECTION))
             sender, watch = Sender(opened, cutters, windows, chosen), Watch(server, chosen, stop)
             plan = Plan(warm_up_s=0, window_s=_DAYS_S, most_windows=1)

@@ -24,6 +24,7 @@ import grpc
 
 from shortlist.bench import candidates, local, samples
 from shortlist.bench.candidates import Listed
+from shortlist.bench.requests import options
 from shortlist.client.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
@@ -82,7 +83,7 @@ def main() -> int:
 
 
 async def _measure(address: str, lists: list[Listed], seconds: float) -> Urgency:
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, options=options(address)) as channel:
         inference, retrieval = InferenceStub(channel), RetrievalStub(channel)
         await retrieval.CreateCollection(pb.CreateCollectionRequest(name="urgency"))
         longest_ms = await _longest_run_ms(inference)

@@ -1,4 +1,4 @@
-"""Where a server is: which addresses a client takes.
+"""Where a server is: which addresses a client takes, which are on this machine, and which proxy gRPC puts in the way.
 
 An address is `host:port`, or a target with a scheme that gRPC resolves (doc/naming.md in its repository). gRPC itself
 finds fault with none of them before a call: it takes a missing port for 443 and `http://` for the name of a host.
@@ -7,6 +7,8 @@ finds fault with none of them before a call: it takes a missing port for 443 and
 import ipaddress
 import os
 import re
+import socket
+from collections.abc import Iterator, Mapping
 
 from shortlist.client import errors
 
@@ -21,6 +23,11 @@ _OTHER = ("xds", "google-c2p")
 _SCHEME = re.compile(rf"({'|'.join((*_WITH_ENDPOINTS, *_ON_THIS_MACHINE, *_OTHER))}):(.*)", re.DOTALL)
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([^/?#]*)")
 _ENDPOINT = re.compile(r"(?:\[([^\[\]]*)\]|([^\[\]/?#@:]*)):(.*)")
+
+# What hosts files call 127.0.0.1 and ::1.
+_LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback")
+# In gRPC's order: the first that is set counts, and an empty one means none.
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 
 
 def check(address: object) -> str:
@@ -47,6 +54,29 @@ def check(address: object) -> str:
     return address
 
 
+def is_local(address: str) -> bool:
+    """Tell whether an address leads to this machine by what it says; no name is looked up."""
+    scheme, rest = _parts(address)
+    if scheme in {"", *_WITH_ENDPOINTS}:
+        return all(_is_loopback(host) for host in _hosts(scheme, rest))
+    return scheme in _ON_THIS_MACHINE
+
+
+def proxy(address: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the variable that has gRPC send calls to an address through an HTTP proxy, if one does.
+
+    As gRPC's http_proxy_mapper.cc decides it; calls to this machine go through none (`channel.py`).
+    """
+    variable = next((name for name in _PROXIES if name in environment), None)
+    if variable is None or not environment[variable].startswith("http://") or is_local(address):
+        return None
+    scheme, rest = _parts(address)
+    exempt = environment.get("no_grpc_proxy", environment.get("no_proxy", ""))
+    if any(_is_exempt(host, entry.strip()) for host in _hosts(scheme, rest) for entry in exempt.split(",") if entry):
+        return None
+    return variable
+
+
 def _parts(address: str) -> tuple[str, str]:
     """Return scheme and rest; a scheme that gRPC does not know is the name of a host to it."""
     found = _SCHEME.fullmatch(address)
@@ -57,6 +87,12 @@ def _endpoints(scheme: str, rest: str) -> list[str]:
     if scheme == "dns":  # dns:host:port, dns:///host:port, dns://server/host:port
         return [re.sub(r"^(//[^/]*)?/", "", rest)]
     return rest.split(",") if scheme else [rest]
+
+
+def _hosts(scheme: str, rest: str) -> Iterator[str]:
+    for endpoint in _endpoints(scheme, rest):
+        found = _ENDPOINT.fullmatch(endpoint)
+        yield (found[1] or found[2] or "") if found else endpoint
 
 
 def _check_path(address: str, path: str) -> None:
@@ -102,3 +138,32 @@ def _is_ip(text: str, kind: type[ipaddress.IPv6Address]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.lower().rstrip(".")
+    if name in _LOOPBACK_NAMES or name.endswith(".localhost"):
+        return True
+    ip = _ip(name.partition("%")[0])
+    mapped = ip.ipv4_mapped or ip if isinstance(ip, ipaddress.IPv6Address) else ip
+    # Linux takes a call to the unspecified address as one to itself.
+    return mapped is not None and (mapped.is_loopback or mapped.is_unspecified)
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the IP address that a text is, in any of the ways that the system reads one: 127.1 is 127.0.0.1."""
+    try:
+        return ipaddress.ip_address(host if ":" in host else socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
+
+
+def _is_exempt(host: str, entry: str) -> bool:
+    """Tell whether an entry of no_proxy covers a host: by its end, or as a network."""
+    if host.lower().endswith(entry.lower()):
+        return True
+    ip = _ip(host)
+    try:
+        return ip is not None and "/" in entry and ip in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False

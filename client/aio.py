@@ -61,6 +61,7 @@ class AsyncClient:
     def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
         """Prepare to talk to the server at `address`; see `Client`."""
         self.address, self.timeout_s = channel.check_target(address, timeout_s)
+        self._note = channel.proxy_note(self.address)
         self._closed = False
         self._opened: _Opened | None = None
 
@@ -88,7 +89,7 @@ class AsyncClient:
             except (errors.Unavailable, errors.DeadlineExceeded) as error:
                 if time.monotonic() >= end:
                     raise errors.DeadlineExceeded(
-                        f"no server was ready at {self.address} within {patience_s:g} s"
+                        f"no server was ready at {self.address} within {patience_s:g} s{self._note}"
                     ) from error
 
     async def describe(self, *, timeout_s: float | None = None) -> Description:
@@ -220,7 +221,7 @@ class AsyncClient:
             raise errors.UnusableClient(f"the client for {self.address} is closed; make another one")
         loop = asyncio.get_running_loop()
         if self._opened is None:
-            opened = grpc.aio.insecure_channel(self.address, options=channel.options())
+            opened = grpc.aio.insecure_channel(self.address, options=channel.options(self.address))
             self._opened = _Opened(loop, opened, RetrievalStub(opened), InferenceStub(opened))
         if self._opened.loop is not loop:
             raise errors.UnusableClient(
@@ -251,4 +252,4 @@ class AsyncClient:
         try:
             return await method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:
-            raise errors.of_rpc(error, deadline_s) from error
+            raise errors.of_rpc(error, deadline_s, self._note) from error

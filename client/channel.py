@@ -1,4 +1,4 @@
-"""How a client's channel is set up: message sizes, reconnecting, and which calls gRPC repeats by itself.
+"""How a channel is set up: message sizes, proxies, reconnecting, and what gRPC repeats by itself.
 
 A call is repeated where the same call twice leaves what one would have left: reads, inference, and upsert
 and delete, whose documents have ids. CreateCollection and DropCollection are not: the second would find the
@@ -30,20 +30,40 @@ _RETRY_POLICY = {
 }
 
 
-def options() -> list[tuple[str, str | int]]:
-    """Return the arguments of a channel."""
+def options(target: str) -> list[tuple[str, str | int]]:
+    """Return the arguments of a channel to an address."""
     repeated = [{"service": service, "method": method} for service, methods in REPEATED.items() for method in methods]
+    return [
+        *plain(target),
+        (
+            "grpc.service_config",
+            json.dumps({"methodConfig": [{"name": repeated, "retryPolicy": _RETRY_POLICY}]}),
+        ),
+    ]
+
+
+def plain(target: str) -> list[tuple[str, str | int]]:
+    """Return the arguments of a channel to an address that makes every call once."""
     return [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         # gRPC's own are 1 s and 2 minutes: too slow for a server on the same network that restarts.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
-        (
-            "grpc.service_config",
-            json.dumps({"methodConfig": [{"name": repeated, "retryPolicy": _RETRY_POLICY}]}),
-        ),
+        # No proxy leads back to this machine; without this, http_proxy catches calls to 127.0.0.1.
+        *([("grpc.enable_http_proxy", 0)] if address.is_local(target) else []),
     ]
+
+
+def proxy_note(target: str) -> str:
+    """Return what to put behind an error of the connection, where calls go through a proxy."""
+    variable = address.proxy(target)
+    if variable is None:
+        return ""
+    return (
+        f"; the variable {variable} sends calls to {target} through a proxy:"
+        " put the host into the variable no_proxy to call it directly"
+    )
 
 
 def check_target(target: object, timeout_s: object) -> tuple[str, float]:

@@ -62,8 +62,9 @@ class Client:
             InvalidRequest: no server can have the address, or the deadline is outside its limits.
         """
         self.address, self.timeout_s = channel.check_target(address, timeout_s)
+        self._note = channel.proxy_note(self.address)
         self._closed = False
-        self._channel = grpc.insecure_channel(self.address, options=channel.options())
+        self._channel = grpc.insecure_channel(self.address, options=channel.options(self.address))
         self._retrieval = RetrievalStub(self._channel)
         self._inference = InferenceStub(self._channel)
 
@@ -95,7 +96,7 @@ class Client:
             except (errors.Unavailable, errors.DeadlineExceeded) as error:
                 if time.monotonic() >= end:
                     raise errors.DeadlineExceeded(
-                        f"no server was ready at {self.address} within {patience_s:g} s"
+                        f"no server was ready at {self.address} within {patience_s:g} s{self._note}"
                     ) from error
 
     def describe(self, *, timeout_s: float | None = None) -> Description:
@@ -287,4 +288,4 @@ class Client:
         try:
             return method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:
-            raise errors.of_rpc(error, deadline_s) from error
+            raise errors.of_rpc(error, deadline_s, self._note) from error

@@ -79,14 +79,23 @@ _ERRORS: dict[grpc.StatusCode, type[ShortlistError]] = {
 }
 
 
-def of_rpc(error: grpc.RpcError, timeout_s: float) -> ShortlistError:
-    """Translate what gRPC raised for a call that had `timeout_s`; the caller chains it."""
+def of_rpc(error: grpc.RpcError, timeout_s: float, note: str = "") -> ShortlistError:
+    """Translate what gRPC raised for a call that had `timeout_s`; the caller chains it.
+
+    Args:
+        error: what gRPC raised.
+        timeout_s: the call's deadline.
+        note: what stands in the way to the server, to put behind words that come from no server.
+    """
     code, details = error.code(), error.details() or ""
     # gRPC itself gives a message over its size limit the status of a full queue; waiting would not help.
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (size := _TOO_LARGE.search(details)):
         return InvalidRequest(_too_large(*size.groups()))
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineExceeded(f"{details} (timeout_s={timeout_s:g})")
+        return DeadlineExceeded(f"{details} (timeout_s={timeout_s:g}){note if details == _NO_ANSWER else ''}")
+    if code is grpc.StatusCode.UNAVAILABLE:
+        slow = "; if the line is slow, send less in one call" if "ping timeout" in details else ""
+        return Unavailable(f"{details}{slow}{note}")
     if code in _ERRORS:
         return _ERRORS[code](details)
     return ServerError(f"{code.name}: {details}")
@@ -111,3 +120,4 @@ def invalid(field: str, value: object, limit: str, remedy: str) -> InvalidReques
 _SHOWN_CHARACTERS = 60
 # gRPC's own words.
 _TOO_LARGE = re.compile(r"(CLIENT|SERVER): (Received|Sent) message larger than max \((\d+) vs\. (\d+)\)")
+_NO_ANSWER = "Deadline Exceeded"

@@ -1,6 +1,7 @@
 """Fixtures that several files share: bundles of tiny and of real models, a running server, collections on disk."""
 
 import importlib.util
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 # Where the tests run in the background, as in CI, SIGINT is ignored, and so in every process that they start. A
 # signal that is handled here reaches them as at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What the tests talk to is on this machine, where no proxy leads back to; those of proxies set what they need.
+for variable in ("grpc_proxy", "https_proxy", "http_proxy"):
+    os.environ.pop(variable, None)
 
 # The same examples in every run, however slow the machine is.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)

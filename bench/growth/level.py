@@ -57,7 +57,7 @@ async def measure(
 ) -> Point | None:
     """Put one load on a server and return what came of it; None if that was interrupted."""
     draw = Draw(texts, seed, secrets.randbits(32))
-    async with grpc.aio.insecure_channel(server.address, options=options()) as opened:
+    async with grpc.aio.insecure_channel(server.address, options=options(server.address)) as opened:
         requests = Requests(opened, draw, shape)
         await requests.attempt([place.load], shape.timeout_s)
         before, began_cpu_s, began_s = server.usage(), cpu_s(), time.perf_counter()

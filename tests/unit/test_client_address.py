@@ -1,4 +1,4 @@
-"""Which addresses a client takes."""
+"""Which addresses a client takes, which are on this machine, and which proxy gRPC puts in the way."""
 
 import pytest
 
@@ -71,3 +71,37 @@ def test_what_no_server_can_have(one: object, message: str):
         address.check(one)
     assert str(caught.value).startswith(f"address: got {repr(one)[:60]}")
     assert f", but {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        "127.0.0.1:1",
+        "127.1:1",
+        "127.8.9.10:1",
+        "0.0.0.0:1",
+        "localhost:1",
+        "LOCALHOST.:1",
+        "api.localhost:1",
+        "[::1]:1",
+        "[::]:1",
+        "[::ffff:127.0.0.1]:1",
+        "dns:///localhost:1",
+        "ipv4:127.0.0.1:1,127.0.0.2:1",
+        "ipv6:[::1]:1",
+        "unix:/run/it",
+        "unix-abstract:it",
+    ],
+)
+def test_this_machine(one: str):
+    """Loopback in every spelling, and sockets of this machine."""
+    assert address.is_local(one)
+
+
+@pytest.mark.parametrize(
+    "one",
+    ["10.0.0.1:1", "128.0.0.1:1", "localhost.example.com:1", "[::2]:1", "ipv4:127.0.0.1:1,10.0.0.1:1", "xds:///it"],
+)
+def test_other_machines(one: str):
+    """What may lead elsewhere is not taken for this machine."""
+    assert not address.is_local(one)

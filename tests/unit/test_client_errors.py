@@ -73,3 +73,21 @@ def test_a_message_that_is_too_large(details: str, message: str):
     error = errors.of_rpc(Status(grpc.StatusCode.RESOURCE_EXHAUSTED, details), 1.5)
     assert isinstance(error, errors.InvalidRequest)
     assert str(error).startswith(message)
+
+
+def test_what_may_be_in_the_way():
+    """A note about the way is put behind gRPC's words for a failed connection, and not behind a server's."""
+    code = grpc.StatusCode
+    for status, details, is_told in (
+        (code.UNAVAILABLE, "failed to connect to all addresses", True),
+        (code.DEADLINE_EXCEEDED, "Deadline Exceeded", True),
+        (code.DEADLINE_EXCEEDED, "the queue is long", False),
+        (code.NOT_FOUND, "no collection 'notes'", False),
+    ):
+        assert str(errors.of_rpc(Status(status, details), 1.5, "; a proxy")).endswith("; a proxy") is is_told
+
+
+def test_a_slow_line():
+    """A request that a ping had to wait behind for too long is to be sent in parts."""
+    error = errors.of_rpc(Status(grpc.StatusCode.UNAVAILABLE, "Stream removed (ping timeout)"), 1.5)
+    assert str(error) == "Stream removed (ping timeout); if the line is slow, send less in one call"
