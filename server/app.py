@@ -13,7 +13,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Collection
@@ -23,13 +22,12 @@ from dataclasses import dataclass
 import grpc
 
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
-from shortlist.server import bundle, catalog, cores, health, providers, service
+from shortlist.server import bundle, catalog, cores, health, listening, providers, service
 from shortlist.server.boundary import Boundary
 from shortlist.server.bundle import Bundle
 from shortlist.server.catalog import Catalog
 from shortlist.server.choice import Timings, choose
 from shortlist.server.documents import Origin
-from shortlist.server.errors import ListenError
 from shortlist.server.flights import Flights, TokenizingPool
 from shortlist.server.graph import Graph, Running
 from shortlist.server.health import Health
@@ -74,7 +72,7 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
 
     Args:
         settings: what to serve, and where.
-        announce: takes the line "listening on HOST:PORT", once calls are taken: with port 0 it tells the port.
+        announce: takes the line "listening on ADDRESS", once calls are taken: with port 0 it tells the port.
 
     Raises:
         StartupError: the server cannot start; the message says why, in one line.
@@ -90,7 +88,7 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
     for number in _SIGNALS:
         signal.signal(number, _leave)
     _raise_file_limit()
-    _check_address(settings)
+    listening.check(settings)
     parts = build(settings)
     try:
         asyncio.run(_serve(settings, parts, announce))
@@ -168,13 +166,14 @@ async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], Non
     status, watchdog = Health(_SERVICES), Watchdog(parts.scheduler, parts.pipeline.probe)
     metrics = Metrics(parts.pipeline, parts.scheduler, watchdog)
     server = _server(settings, parts, status, metrics)
-    port = _listen(server, settings)
-    end_metrics = metrics.serve(settings.host, settings.metrics_port) if settings.metrics_port else None
+    address = listening.listen(server, settings)
+    metrics_host = listening.metrics_host(settings)
+    end_metrics = metrics.serve(metrics_host, settings.metrics_port) if settings.metrics_port else None
     await server.start()
     watching = asyncio.create_task(watchdog.watch(status.tell))
     try:
         await status.tell("")
-        announce(f"listening on {_host(settings)}:{port}")
+        announce(f"listening on {address}")
         await stopping.wait()
         logger.info("stopping: calls in flight have %.0f s", settings.drain_s)
     finally:
@@ -210,15 +209,7 @@ def _raise_file_limit() -> None:
 
 
 def _server(settings: Settings, parts: Parts, status: Health, metrics: Metrics) -> grpc.aio.Server:
-    server = grpc.aio.server(
-        interceptors=(Boundary(metrics),),
-        options=(
-            # Without this, Linux lets a second server share the port and get half of the calls.
-            ("grpc.so_reuseport", 0),
-            ("grpc.max_receive_message_length", settings.max_request_bytes),
-            ("grpc.max_send_message_length", -1),
-        ),
-    )
+    server = grpc.aio.server(interceptors=(Boundary(metrics),), options=listening.options(settings))
     deadlines = service.Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
     description = service.describe(parts.pipeline, parts.scheduler.slots, settings.threads)
     retrieval_pb2_grpc.add_RetrievalServicer_to_server(service.Retrieval(parts.pipeline, deadlines), server)
@@ -227,36 +218,3 @@ def _server(settings: Settings, parts: Parts, status: Health, metrics: Metrics) 
     )
     health.add_to(server, _SERVICES, status)
     return server
-
-
-def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    host = _host(settings)
-    try:
-        return server.add_insecure_port(f"{host}:{settings.port}")
-    except RuntimeError as error:  # taken since the start
-        raise ListenError(f"cannot listen on {host}:{settings.port}: {error}") from error
-
-
-def _host(settings: Settings) -> str:
-    return f"[{settings.host}]" if ":" in settings.host else settings.host  # IPv6, as addresses are written
-
-
-def _check_address(settings: Settings) -> None:
-    """Fail before anything is loaded, and with the system's reason: gRPC logs its own lines and tells none.
-
-    Raises:
-        ListenError: the port is taken, or the address is not this machine's.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC: a port just left is free
-            probe.bind(address)
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ListenError(
-            f"cannot listen on {settings.host}:{settings.port}: {reason};"
-            " stop what listens there, or choose another with --port and --host"
-        ) from error

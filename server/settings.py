@@ -5,6 +5,7 @@ The field's name is the flag (`--queue-tokens`), the variable (`SHORTLIST_QUEUE_
 knows neither the command line nor the environment.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,8 @@ _MOST_THREADS = 1024
 _MOST_DOCUMENTS = 1_000_000  # in one call
 _A_DAY_S = 86_400
 MAX_MARGIN = 2.0  # the largest difference of two cosines
+_UNIX = "unix:"
+_MOST_PATH_BYTES = 107  # of a socket on Linux (sun_path, less the NUL)
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
     "slots": (0, _MOST_THREADS),
@@ -56,7 +59,10 @@ class Settings:
     )
     host: str = field(
         default="127.0.0.1",
-        metadata={"help": "address to listen on; 0.0.0.0 for every interface (there is no authentication)"},
+        metadata={
+            "help": "address to listen on; 0.0.0.0 for every interface (there is no authentication); unix:PATH for a"
+            " Unix socket, which has no port"
+        },
     )
     port: int = field(default=50051, metadata={"help": "port to listen on; 0 takes a free one and prints it"})
     metrics_port: int = field(
@@ -171,6 +177,7 @@ class Settings:
         for name in ("embedder", "reranker", "data", "host"):
             if "\0" in str(getattr(self, name)) or not str(getattr(self, name)):
                 raise SettingsError(f"{name} is {str(getattr(self, name))!r}, but it must not be empty or hold a NUL")
+        _check_host(self.host)
         names = [name for name, _ in self.provider_options]
         if repeated := {name for name in names if names.count(name) > 1}:
             raise SettingsError(f"provider_options sets {min(repeated)} twice; leave one of them out")
@@ -184,3 +191,31 @@ class Settings:
                 f"max_text_bytes is {self.max_text_bytes}, but a request holds {self.max_request_bytes} bytes;"
                 " raise max_request_bytes or lower max_text_bytes"
             )
+
+
+def socket_path(host: str) -> Path | None:
+    """Return the path of the Unix socket that a host is, as gRPC writes one: unix:PATH or unix:///PATH."""
+    return Path(host.removeprefix(_UNIX).removeprefix("//")) if host.startswith(_UNIX) else None
+
+
+def _check_host(host: str) -> None:
+    """Refuse what is no host, in the words of what was meant.
+
+    Raises:
+        SettingsError: it is an address with a port, a URL, or a path that no socket can have.
+    """
+    if host.startswith(_UNIX):
+        path = host.removeprefix(_UNIX)
+        is_relative = path.startswith("//") and not path.startswith("///")  # a URL's path is absolute
+        if is_relative or not 0 < len(os.fsencode(path.removeprefix("//"))) <= _MOST_PATH_BYTES:
+            raise SettingsError(
+                f"host is {host!r}, but a Unix socket is unix:PATH or unix:///PATH, with a path of 1 to"
+                f" {_MOST_PATH_BYTES} bytes"
+            )
+        return
+    is_ipv6 = host.count(":") > 1 and "[" not in host
+    if "/" in host or (":" in host and not is_ipv6):
+        raise SettingsError(
+            f"host is {host!r}, but it must be an address alone, such as 0.0.0.0, ::1 or unix:PATH; the port is a"
+            " setting of its own (--port)"
+        )

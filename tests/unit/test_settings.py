@@ -52,3 +52,23 @@ def test_an_option_of_the_provider_twice():
     """An option that is given twice is refused by its name."""
     with pytest.raises(SettingsError, match="provider_options sets device_id twice"):
         Settings(provider_options=(("device_id", "0"), ("device_id", "1")))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::1", "::", "search.internal", "unix:it.sock", "unix:/run/it.sock"])  # noqa: S104
+def test_hosts(host: str):
+    """Addresses, names and sockets are hosts."""
+    assert Settings(host=host).host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0:50051", "http://0.0.0.0", "[::1]", "[::1]:50051", "/run/it.sock"])
+def test_hosts_that_are_more_than_a_host(host: str):
+    """A host with a port or a scheme is refused, with the forms that are right."""
+    with pytest.raises(SettingsError, match=r"it must be an address alone, such as .*; the port is a setting"):
+        Settings(host=host)
+
+
+@pytest.mark.parametrize("host", ["unix:", "unix://", "unix://it.sock", "unix:/" + "x" * 107])
+def test_sockets_without_a_path(host: str):
+    """A path that no socket can have is refused."""
+    with pytest.raises(SettingsError, match="a Unix socket is unix:PATH or unix:///PATH, with a path of 1"):
+        Settings(host=host)

@@ -1,0 +1,115 @@
+"""Where a server listens: a host and a port, or a Unix socket; and what gRPC is told about connections.
+
+gRPC tells no reason when it cannot listen, and takes a socket's path over from a server that still listens there. So
+both are looked at first: before anything is loaded, and a path once more when it is taken.
+"""
+
+import socket
+import stat
+from pathlib import Path
+
+import grpc
+
+from shortlist.server.errors import ListenError
+from shortlist.server.settings import Settings, socket_path
+
+_LOOPBACK = "127.0.0.1"
+
+
+def options(settings: Settings) -> list[tuple[str, int]]:
+    """Return the arguments of the server."""
+    return [
+        # Without this, Linux lets a second server share the port and get half of the calls.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", settings.max_request_bytes),
+        ("grpc.max_send_message_length", -1),
+    ]
+
+
+def check(settings: Settings) -> None:
+    """Fail before anything is loaded, and with the system's reason.
+
+    Raises:
+        ListenError: the address is taken, or not this machine's.
+    """
+    path = socket_path(settings.host)
+    try:
+        if path is None:
+            _try_port(settings)
+        else:
+            _clear(path)
+            _try_path(path)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise _taken(settings, str(reason)) from error
+
+
+def listen(server: grpc.aio.Server, settings: Settings) -> str:
+    """Listen, and return the address as clients write it.
+
+    Raises:
+        ListenError: the address was taken since the start.
+    """
+    path = socket_path(settings.host)
+    if path is not None:
+        check(settings)
+    try:
+        port = server.add_insecure_port(_address(settings))
+    except RuntimeError as error:
+        raise _taken(settings, str(error)) from error
+    return _address(settings, port)
+
+
+def metrics_host(settings: Settings) -> str:
+    """Return where metrics are served: Prometheus reads no Unix sockets."""
+    return settings.host if socket_path(settings.host) is None else _LOOPBACK
+
+
+def _address(settings: Settings, port: int | None = None) -> str:
+    if socket_path(settings.host) is not None:
+        return settings.host
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host  # IPv6, as addresses are written
+    return f"{host}:{settings.port if port is None else port}"
+
+
+def _taken(settings: Settings, reason: str) -> ListenError:
+    is_port = socket_path(settings.host) is None
+    other = "--port and --host" if is_port else "--host unix:PATH"
+    where = f"{settings.host}:{settings.port}" if is_port else settings.host
+    return ListenError(f"cannot listen on {where}: {reason}; stop what listens there, or choose another with {other}")
+
+
+def _try_port(settings: Settings) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC: a port just left is free
+        probe.bind(address)
+
+
+def _try_path(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.bind(str(path))
+    path.unlink()
+
+
+def _clear(path: Path) -> None:
+    """Remove a socket that an ended server left behind.
+
+    Raises:
+        OSError: something listens there, or it is no socket.
+    """
+    try:
+        is_socket = stat.S_ISSOCK(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    if not is_socket:
+        raise OSError(0, "it is there, and is no socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise OSError(0, "another server listens there")
