@@ -1,9 +1,15 @@
-"""How a channel is set up: message sizes, proxies, reconnecting, and what gRPC repeats by itself.
+"""How a channel is set up: message sizes, proxies, dead connections, reconnecting, and what gRPC repeats by itself.
 
 A call is repeated where the same call twice leaves what one would have left: reads, inference, and upsert
 and delete, whose documents have ids. CreateCollection and DropCollection are not: the second would find the
 first's collection there, or gone. A server with a full queue says in its answer how long to wait
 (`grpc-retry-pushback-ms`) and gRPC waits that long. No retry goes past the call's deadline.
+
+A box in between (NAT, firewall, load balancer, tunnel) may forget a connection without a word. Pings, on idle
+connections too, keep it from that, and find out where it did: calls on a dead connection end after `_PING_EVERY_S` +
+`_PING_TIMEOUT_S` at most, which leaves a repetition half of the default deadline. A shorter timeout would end large
+requests on slow lines, where a ping waits behind megabytes that are on their way. The server allows such pings
+(`server/listening.py`); where one does not, gRPC itself sends fewer.
 """
 
 import json
@@ -21,6 +27,9 @@ REPEATED = {
     "shortlist.v1.Inference": ("Embed", "Rerank", "Tokenize", "Describe"),
 }
 
+_PING_EVERY_S = 5
+_PING_TIMEOUT_S = 10
+
 _RETRY_POLICY = {
     "maxAttempts": 5,  # the most that gRPC allows
     "initialBackoff": "0.1s",
@@ -35,6 +44,8 @@ def options(target: str) -> list[tuple[str, str | int]]:
     repeated = [{"service": service, "method": method} for service, methods in REPEATED.items() for method in methods]
     return [
         *plain(target),
+        # gRPC keeps 256 KiB of a call to make it again, and makes what is larger once.
+        ("grpc.per_rpc_retry_buffer_size", 2 * MAX_MESSAGE_BYTES),
         (
             "grpc.service_config",
             json.dumps({"methodConfig": [{"name": repeated, "retryPolicy": _RETRY_POLICY}]}),
@@ -50,6 +61,15 @@ def plain(target: str) -> list[tuple[str, str | int]]:
         # gRPC's own are 1 s and 2 minutes: too slow for a server on the same network that restarts.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
+        ("grpc.keepalive_time_ms", 1000 * _PING_EVERY_S),
+        # Two timeouts: this one becomes TCP_USER_TIMEOUT, for bytes that nobody acknowledges, and the next one is the
+        # ping's own, for boxes that acknowledge and do not forward. gRPC 1.85 closes no connection by the first.
+        ("grpc.keepalive_timeout_ms", 1000 * _PING_TIMEOUT_S),
+        ("grpc.http2.ping_timeout_ms", 1000 * _PING_TIMEOUT_S),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),  # 0: as many as a long call takes
+        # Else channels to one address share its connection, also with one that has found it dead.
+        ("grpc.use_local_subchannel_pool", 1),
         # No proxy leads back to this machine; without this, http_proxy catches calls to 127.0.0.1.
         *([("grpc.enable_http_proxy", 0)] if address.is_local(target) else []),
     ]

@@ -23,6 +23,11 @@ def options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", settings.max_request_bytes),
         ("grpc.max_send_message_length", -1),
+        # Pings find connections that a box in between forgot. By default gRPC takes one in five minutes, and none on
+        # an idle connection, and ends those with more, and the calls on them ("too many pings"). gRPC's clients send
+        # one a second at most; half of that is for those that come early.
+        ("grpc.http2.min_ping_interval_without_data_ms", 500),
+        ("grpc.keepalive_permit_without_calls", 1),
     ]
 
 

@@ -90,6 +90,13 @@ def test_safe_calls_are_repeated(scripted, call, method, arguments, rpc, code):
         assert len(scripted.requests) == 2
 
 
+def test_a_large_request_is_repeated(scripted, call):
+    """A request of megabytes is kept to be made again, as a small one is; by default gRPC keeps 256 KiB."""
+    scripted.answers["Embed"].append(Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED))
+    call("embed", ["x" * 1_000_000] * 60)
+    assert len(scripted.requests) == 2
+
+
 def test_every_call_is_either_repeated_or_named():
     """A call that is added to the proto must be added to the retries, or here."""
     methods = {service.full_name: {method.name for method in service.methods} for service in SERVICES.values()}
