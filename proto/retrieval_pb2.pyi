@@ -11,8 +11,9 @@ Conventions
 - Errors: INVALID_ARGUMENT names field, value, limit and remedy; NOT_FOUND an unknown collection or
   document; ALREADY_EXISTS a collection that is there; RESOURCE_EXHAUSTED a queue that is full, or so long that
   the call would not be answered whole by its deadline (with `grpc-retry-pushback-ms`, so that a gRPC client with
-  a retry policy waits as long as the server asks), or a message over the size limit; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops, or its models do not run; INTERNAL
-  everything else.
+  a retry policy waits as long as the server asks), or a message of over twice the size limit, which gRPC itself
+  refuses unread; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops, or its models do not run;
+  INTERNAL everything else.
 """
 
 from collections import abc as _abc
@@ -1192,7 +1193,9 @@ Global___ModelDescription: _TypeAlias = ModelDescription  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
-    """The limits in force. Requests beyond are INVALID_ARGUMENT; beyond max_request_bytes, RESOURCE_EXHAUSTED."""
+    """The limits in force. Requests beyond are INVALID_ARGUMENT; beyond twice max_request_bytes,
+    RESOURCE_EXHAUSTED by gRPC itself, unread.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

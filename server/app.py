@@ -209,7 +209,9 @@ def _raise_file_limit() -> None:
 
 
 def _server(settings: Settings, parts: Parts, status: Health, metrics: Metrics) -> grpc.aio.Server:
-    server = grpc.aio.server(interceptors=(Boundary(metrics),), options=listening.options(settings))
+    server = grpc.aio.server(
+        interceptors=(Boundary(metrics, settings.max_request_bytes),), options=listening.options(settings)
+    )
     deadlines = service.Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
     description = service.describe(parts.pipeline, parts.scheduler.slots, settings.threads)
     retrieval_pb2_grpc.add_RetrievalServicer_to_server(service.Retrieval(parts.pipeline, deadlines), server)

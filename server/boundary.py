@@ -23,9 +23,10 @@ _OURS = "/shortlist.v1."
 class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
     """Wrap every handler of the shortlist.v1 services."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, max_request_bytes: int) -> None:
         """Begin with no handler seen."""
         self._metrics = metrics
+        self._max_request_bytes = max_request_bytes
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(
@@ -39,11 +40,13 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic 
         if handler is None or not method.startswith(_OURS):
             return handler
         if method not in self._wrapped:
-            self._wrapped[method] = _wrapped(handler, method.rsplit("/", 1)[1], self._metrics)
+            self._wrapped[method] = _wrapped(
+                handler, method.rsplit("/", 1)[1], self._metrics, self._max_request_bytes
+            )
         return self._wrapped[method]
 
 
-def _wrapped(handler: Any, name: str, metrics: Metrics) -> Any:
+def _wrapped(handler: Any, name: str, metrics: Metrics, max_request_bytes: int) -> Any:
     message_type = handler.request_deserializer.__self__  # FromString is a class method of the request's type
 
     async def call(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
@@ -69,5 +72,7 @@ def _wrapped(handler: Any, name: str, metrics: Metrics) -> Any:
         return response
 
     return grpc.unary_unary_rpc_method_handler(
-        call, request_deserializer=parser(message_type), response_serializer=handler.response_serializer
+        call,
+        request_deserializer=parser(message_type, max_request_bytes),
+        response_serializer=handler.response_serializer,
     )

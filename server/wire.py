@@ -1,4 +1,4 @@
-"""Requests that protobuf cannot parse: which field is at fault.
+"""Requests that are too large, or that protobuf cannot parse: which field is at fault.
 
 gRPC answers a request that does not parse with INTERNAL and no reason, as if the server were broken. Here
 parsing never raises: it returns a `Malformed` that says what is wrong, and `boundary.py` refuses it like any
@@ -28,10 +28,13 @@ class Malformed:
     reason: InvalidRequest
 
 
-def parser(message: type[Message]) -> Callable[[bytes], Message | Malformed]:
-    """Return a deserializer for one kind of request that does not raise."""
+def parser(message: type[Message], max_bytes: int) -> Callable[[bytes], Message | Malformed]:
+    """Return a deserializer for one kind of request, of so many bytes at most, that does not raise."""
 
     def parse(data: bytes) -> Message | Malformed:
+        if len(data) > max_bytes:
+            limit = f"the most is {max_bytes} (the server's max_request_bytes)"
+            return Malformed(InvalidRequest("bytes of the request", len(data), limit, "send fewer or shorter texts"))
         try:
             return message.FromString(data)
         except DecodeError:

@@ -149,10 +149,21 @@ def test_a_refused_upsert_writes_nothing(channel, collection: str):
 
 
 def test_a_request_over_the_size_limit(channel, collection: str):
-    """A request larger than max_request_bytes is refused by its size before it is read."""
-    texts = ["x" * (1 << 20)] * 65
+    """A request larger than max_request_bytes is refused by its size, with the limit and a remedy."""
+    request = pb.EmbedRequest(texts=["x" * (1 << 20)] * 65)
     with pytest.raises(grpc.RpcError) as refused:
-        InferenceStub(channel).Embed(pb.EmbedRequest(texts=texts), timeout=20)
+        InferenceStub(channel).Embed(request, timeout=20)
+    assert refused.value.code() is INVALID
+    assert refused.value.details() == (
+        f"bytes of the request: got {request.ByteSize()}, but the most is 67108864 (the server's max_request_bytes);"
+        " send fewer or shorter texts"
+    )
+
+
+def test_a_request_far_over_the_size_limit(channel, collection: str):
+    """A request of twice the limit is not even read: gRPC itself refuses it."""
+    with pytest.raises(grpc.RpcError) as refused:
+        InferenceStub(channel).Embed(pb.EmbedRequest(texts=["x" * (1 << 20)] * 129), timeout=20)
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "larger than max" in refused.value.details()
 

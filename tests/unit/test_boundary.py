@@ -88,7 +88,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     """Run a server with the interceptor, a service of ours and the health service."""
     calls, inference = Calls(), Inference()
-    server = grpc.aio.server(interceptors=(Boundary(calls),))
+    server = grpc.aio.server(interceptors=(Boundary(calls, 1 << 20),))
     pb_grpc.add_InferenceServicer_to_server(inference, server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -96,6 +96,15 @@ async def served() -> AsyncIterator[Served]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", (("grpc.enable_http_proxy", 0),)) as channel:
         yield Served(channel, inference, calls)
     await server.stop(None)
+
+
+async def test_a_request_that_is_too_large(served: Served):
+    """A request over the limit never reaches the handler; its size, the limit and a remedy are told."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await served.embed(pb.EmbedRequest(texts=["x" * (1 << 20)]))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "but the most is 1048576 (the server's max_request_bytes); send fewer" in refused.value.details()
+    assert served.calls.ended == [("Embed", "INVALID_ARGUMENT")]
 
 
 async def test_an_answer_passes_as_it_is(served: Served):

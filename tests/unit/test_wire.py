@@ -1,4 +1,4 @@
-"""Requests that do not parse: the field that is at fault is named."""
+"""Requests that are too large or do not parse: size and limit, or the field that is at fault, are named."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def broken(message: object, good: bytes, bad: bytes) -> bytes:
 def test_a_good_request_parses():
     """A sound message comes back as itself."""
     request = pb.SearchRequest(collection="c", query="héllo")
-    assert parser(pb.SearchRequest)(request.SerializeToString()) == request
+    assert parser(pb.SearchRequest, 1 << 20)(request.SerializeToString()) == request
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_good_request_parses():
 )
 def test_text_that_is_not_utf8(request_: object, good: bytes, field: str):
     """Invalid UTF-8 is refused with the path of its field, however deep."""
-    parsed = parser(type(request_))(broken(request_, good, b"Q\xff\xfeQ"))  # type: ignore[arg-type]
+    parsed = parser(type(request_), 1 << 20)(broken(request_, good, b"Q\xff\xfeQ"))  # type: ignore[arg-type]
     assert isinstance(parsed, Malformed)
     assert str(parsed.reason).startswith(f"{field}: got b'Q\\xff\\xfeQ', but text must be valid UTF-8; decode")
 
@@ -42,7 +42,7 @@ def test_a_key_of_metadata_that_is_not_utf8():
     """Invalid UTF-8 is found inside metadata too."""
     document = pb.Document(id="a", text="b")
     document.metadata.update({"QQQQ": 1})
-    parsed = parser(pb.UpsertRequest)(broken(pb.UpsertRequest(documents=[document]), b"QQQQ", b"QQ\xffQ"))
+    parsed = parser(pb.UpsertRequest, 1 << 20)(broken(pb.UpsertRequest(documents=[document]), b"QQQQ", b"QQ\xffQ"))
     assert isinstance(parsed, Malformed)
     assert "documents[0].metadata.fields[0].key" in str(parsed.reason)
 
@@ -66,7 +66,7 @@ def nested(levels: int, inside: bytes) -> bytes:
 @pytest.mark.parametrize("levels", [40, 330, 5000])
 def test_metadata_that_nests_without_end(levels: int):
     """Metadata too deep to parse is refused as that, in bounded time and stack, however deep it is."""
-    parsed = parser(pb.UpsertRequest)(nested(levels, b"\xff" * 100))
+    parsed = parser(pb.UpsertRequest, 1 << 20)(nested(levels, b"\xff" * 100))
     assert isinstance(parsed, Malformed)
     assert "metadata nested 32 levels deep at most; flatten metadata" in str(parsed.reason)
 
@@ -79,6 +79,17 @@ def test_the_nesting_above_is_real():
 
 def test_bytes_that_are_no_message():
     """Bytes that are no protobuf at all are refused as the message they should have been."""
-    parsed = parser(pb.SearchRequest)(b"\xff\xff\xff")
+    parsed = parser(pb.SearchRequest, 1 << 20)(b"\xff\xff\xff")
     assert isinstance(parsed, Malformed)
     assert "shortlist.v1.SearchRequest" in str(parsed.reason)
+
+
+def test_a_request_that_is_too_large():
+    """A request over the limit is refused by its size and not parsed; one at the limit is served."""
+    data = pb.SearchRequest(query="x" * 100).SerializeToString()
+    assert parser(pb.SearchRequest, len(data))(data) == pb.SearchRequest(query="x" * 100)
+    parsed = parser(pb.SearchRequest, len(data) - 1)(data)
+    assert isinstance(parsed, Malformed)
+    assert str(parsed.reason).startswith(
+        "bytes of the request: got 102, but the most is 101 (the server's max_request"
+    )
