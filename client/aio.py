@@ -24,6 +24,7 @@ from shortlist.client.types import (
     Model,
     RerankResult,
     SearchResult,
+    Source,
     TextKind,
     Tokenization,
     UpsertResult,
@@ -134,15 +135,35 @@ class AsyncClient:
         return tuple(responses.document(one) for one in response.documents)
 
     async def list(
-        self, collection: str, *, page_size: int | None = None, timeout_s: float | None = None
+        self,
+        collection: str,
+        *,
+        source: str = "",
+        ids_only: bool = False,
+        page_size: int | None = None,
+        timeout_s: float | None = None,
     ) -> AsyncIterator[Document]:
         """Go through all documents of a collection with `async for`; see `Client.list`."""
         token = ""
         while True:
-            request = requests.list_page(collection, page_size, token)
+            request = requests.list_page(collection, page_size, token, source=source, ids_only=ids_only)
             page = await self._call(self._retrieval.List, request, timeout_s)
             for one in page.documents:
                 yield responses.document(one)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def list_sources(
+        self, collection: str, *, below: str = "", page_size: int | None = None, timeout_s: float | None = None
+    ) -> AsyncIterator[Source]:
+        """Go through what documents came from with `async for`; see `Client.list_sources`."""
+        token = ""
+        while True:
+            request = requests.sources_page(collection, below, page_size, token)
+            page = await self._call(self._retrieval.ListSources, request, timeout_s)
+            for one in page.sources:
+                yield responses.source(one)
             token = page.next_page_token
             if not token:
                 return

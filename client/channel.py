@@ -23,7 +23,7 @@ MAX_MESSAGE_BYTES = 64 << 20
 MAX_TIMEOUT_S = 30 * 24 * 3600
 
 REPEATED = {
-    "shortlist.v1.Retrieval": ("ListCollections", "Upsert", "Delete", "Get", "List", "Search"),
+    "shortlist.v1.Retrieval": ("ListCollections", "Upsert", "Delete", "Get", "List", "ListSources", "Search"),
     "shortlist.v1.Inference": ("Embed", "Rerank", "Tokenize", "Describe"),
 }
 

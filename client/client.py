@@ -23,6 +23,7 @@ from shortlist.client.types import (
     Model,
     RerankResult,
     SearchResult,
+    Source,
     TextKind,
     Tokenization,
     UpsertResult,
@@ -151,20 +152,48 @@ class Client:
         return tuple(responses.document(one) for one in response.documents)
 
     def list(
-        self, collection: str, *, page_size: int | None = None, timeout_s: float | None = None
+        self,
+        collection: str,
+        *,
+        source: str = "",
+        ids_only: bool = False,
+        page_size: int | None = None,
+        timeout_s: float | None = None,
     ) -> Iterator[Document]:
         """Go through all documents of a collection, in the order in which they were last written.
 
         Args:
             collection: its name.
+            source: only documents from this source; empty for all.
+            ids_only: True leaves everything empty but id and source.
             page_size: documents that one call to the server brings; the server's default is 100.
             timeout_s: deadline of each such call.
         """
         token = ""
         while True:
-            request = requests.list_page(collection, page_size, token)
+            request = requests.list_page(collection, page_size, token, source=source, ids_only=ids_only)
             page = self._call(self._retrieval.List, request, timeout_s)
             yield from (responses.document(one) for one in page.documents)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def list_sources(
+        self, collection: str, *, below: str = "", page_size: int | None = None, timeout_s: float | None = None
+    ) -> Iterator[Source]:
+        """Go through what a collection's documents came from, by name.
+
+        Args:
+            collection: its name.
+            below: only this source, and those below it as files are below a folder; empty for all.
+            page_size: sources that one call to the server brings; the server's default is 100.
+            timeout_s: deadline of each such call.
+        """
+        token = ""
+        while True:
+            request = requests.sources_page(collection, below, page_size, token)
+            page = self._call(self._retrieval.ListSources, request, timeout_s)
+            yield from (responses.source(one) for one in page.sources)
             token = page.next_page_token
             if not token:
                 return

@@ -117,7 +117,7 @@ DELETE = Command(
     summary="delete documents by their ids",
     description="""\
 Delete documents, for good. Their ids are arguments or else the lines of standard input; one that is not there is no
-error, and is counted.""",
+error, and is counted. `shortlist index` deletes by itself what a file that it reads does not hold any more.""",
     examples="""\
   shortlist delete --collection notes 'notes/travel.md#1' 'notes/travel.md#2'
   shortlist delete --collection notes < ids.txt""",

@@ -12,13 +12,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from shortlist.client import output, sources
+from shortlist.client import output, replacing, sources
 from shortlist.client.command import Command, Connection
 from shortlist.client.options import UsageError
 from shortlist.client.passages import Cutter
 from shortlist.client.patience import Patience
 from shortlist.client.progress import Progress, duration
 from shortlist.client.reading import Reader
+from shortlist.client.replacing import Sent
 from shortlist.client.ruler import TokenRuler
 from shortlist.client.sources import Found, Selection
 from shortlist.client.types import Document
@@ -51,6 +52,10 @@ class IndexSettings(Connection):
     )
     exclude: tuple[str, ...] = field(
         default=(), metadata={"help": "files and folders to leave out, as hidden ones are", "metavar": "GLOB,GLOB"}
+    )
+    sync: bool = field(
+        default=False,
+        metadata={"help": "remove what came from below these folders and is of no file that was found now"},
     )
     create: bool = field(default=True, metadata={"help": "make the collection if it is not there"})
     batch_size: int = field(default=64, metadata={"help": "documents in one call"})
@@ -94,10 +99,26 @@ def run(settings: IndexSettings) -> int:
         upserts = Upserts(
             client, settings.collection, settings.in_flight, patience, Progress(sys.stderr, "indexed", total)
         )
-        _send(upserts, settings, batches(reader.documents(found.files), settings.batch_size, limits))
-    _report(settings, upserts.tally, reader, time.monotonic() - began)
-    _note(found, reader, upserts.tally)
+        sent = Sent()
+        _send(upserts, settings, batches(sent.noting(reader.documents(found.files)), settings.batch_size, limits))
+        left = replacing.find(client, settings.collection, found, reader, sent, limits.max_batch)
+        names = [*left.replaced, *(left.gone if settings.sync else ())]
+        removed = replacing.remove(client, settings.collection, names, sent, limits.max_batch)
+    outcome = Outcome(upserts.tally, reader, removed, left.gone, time.monotonic() - began)
+    _report(settings, outcome)
+    _note(settings, found, outcome)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the files."""
+
+    tally: Tally
+    reader: Reader
+    removed: int  # documents
+    gone: dict[str, int]  # files that are not there any more, and the documents that came from them
+    elapsed_s: float
 
 
 def _check(found: Found, reader: Reader) -> int:
@@ -131,30 +152,35 @@ def _send(upserts: Upserts, settings: IndexSettings, every: Iterator[list[Docume
     upserts.progress.clear()
 
 
-def _report(settings: IndexSettings, tally: Tally, reader: Reader, elapsed_s: float) -> None:
-    rate = tally.documents / elapsed_s if elapsed_s else 0.0
+def _report(settings: IndexSettings, outcome: Outcome) -> None:
+    tally, reader = outcome.tally, outcome.reader
+    rate = tally.documents / outcome.elapsed_s if outcome.elapsed_s else 0.0
     if settings.json:
         counts = {"collection": settings.collection, "documents": tally.documents, **dataclasses.asdict(tally)}
         rest = {
+            "removed": outcome.removed,
+            "gone": 0 if settings.sync else sum(outcome.gone.values()),
             "repeated": reader.repeated,
             "empty": len(reader.empty),
             "skipped": len(reader.skipped),
-            "seconds": round(elapsed_s, 3),
+            "seconds": round(outcome.elapsed_s, 3),
             "documents_per_s": round(rate, 1),
         }
         output.write(json.dumps(counts | rest))
     else:
         output.write(
-            f"{settings.collection}: {tally.documents:,} documents in {duration(elapsed_s)}, {rate:,.0f}/s:"
-            f" {tally.inserted:,} new, {tally.updated:,} replaced, {tally.unchanged:,} unchanged"
+            f"{settings.collection}: {tally.documents:,} documents in {duration(outcome.elapsed_s)}, {rate:,.0f}/s:"
+            f" {tally.inserted:,} new, {tally.updated:,} replaced, {tally.unchanged:,} unchanged,"
+            f" {outcome.removed:,} removed"
         )
 
 
-def _note(found: Found, reader: Reader, tally: Tally) -> None:
+def _note(settings: IndexSettings, found: Found, outcome: Outcome) -> None:
     """Tell on standard error what of the files is not, or not all, to be found."""
+    reader = outcome.reader
     notes = {
         "documents are longer than the embedder's window: it saw only their beginning; cut them, or export it with a"
-        " larger --max-tokens": tally.truncated,
+        " larger --max-tokens": outcome.tally.truncated,
         "documents came again and were left out": reader.repeated,
     }
     for note, count in notes.items():
@@ -163,11 +189,14 @@ def _note(found: Found, reader: Reader, tally: Tally) -> None:
     if reader.ignored:
         names = ", ".join(sorted(reader.ignored))
         print(f"note: not indexed: {names}; put under metadata what searches are to return", file=sys.stderr)
+    of_gone = f"{sum(outcome.gone.values()):,} documents of theirs"
+    fate = f"{of_gone} were removed" if settings.sync else f"{of_gone} are still found; --sync removes them"
+    _name(f"files are not there any more, and {fate}", list(outcome.gone))
     _name("files hold no document", reader.empty)
     _name("files were skipped, since they are not for it; --exclude leaves them out", list(reader.skipped.values()))
     if found.other_kinds:
         kinds = ", ".join(f"{ending} {count:,}" for ending, count in found.other_kinds.most_common(_NAMED))
-        (first, _), *_ = found.other_kinds.most_common(1)
+        ((first, _),) = found.other_kinds.most_common(1)
         print(
             f"note: {found.other_kinds.total():,} files of other kinds were passed over ({kinds}); to read them as"
             f" text, name them: --include '*{first}'",
@@ -199,10 +228,15 @@ All files are read and checked before anything is sent: a line that is no docume
 line. (Standard input is checked as it comes.) In a folder, a file that does not even begin with a document is skipped
 and named; so is a text that is not UTF-8.
 
+What a file was indexed with before and does not hold any more is removed, once all that it holds is acknowledged. Of
+files that are not there any more the documents stay and are told; with --sync they are removed. A file is known by
+PATH, so name folders the same way each time. What comes from standard input replaces documents of the same ids only.
+
 Interrupted? Run the same command again. What the server has acknowledged is on its disk, and a document that is
-there already, equal in every field, is not embedded again. Documents that left the files stay in the collection.""",
+there already is not embedded again.""",
     examples="""\
   shortlist index --collection notes notes/
+  shortlist index --collection notes notes/ --sync
   shortlist index --collection code src/ --include '*.py,*.rst' --exclude 'test_*'
   shortlist index --collection quora corpus.jsonl.gz --batch-size 128
   zcat dump.gz | jq -c '{id: .key, text: .body}' | shortlist index --collection dump - --json""",

@@ -104,7 +104,7 @@ def _cut(files: Sequence[tuple[Source, str]], ruler: Ruler) -> Iterator[list[Doc
     for (source, _), of_file in zip(files, drafts, strict=True):
         found = [(draft.title, passage) for draft in of_file for passage in draft.passages]
         yield [
-            Document(f"{source.id_stem}#{number}", passage, title)
+            Document(f"{source.id_stem}#{number}", passage, title, source=source.name)
             for number, (title, passage) in enumerate(found, start=1)
         ]
 

@@ -109,7 +109,7 @@ class Reader:
                     content = _decoded(line).strip()
                     if not content:
                         continue
-                    document = self._parse(content)
+                    document = self._parse(content, "" if source.is_stdin else source.name)
                 count += 1
                 yield place, document
         except InputError as error:
@@ -125,7 +125,7 @@ class Reader:
             raise error
         self.skipped[source.path] = str(error)
 
-    def _parse(self, line: str) -> Document:
+    def _parse(self, line: str, source: str) -> Document:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -140,8 +140,10 @@ class Reader:
             text=_string(record, "text"),
             title="" if title is None else _string(record, "title"),
             metadata={} if metadata is None else metadata,
+            source=source,
         )
-        self.ignored.update(record.keys() - {key, "text", "title", "metadata"})
+        # `shortlist get --json` writes a source; here it is the file that holds the line.
+        self.ignored.update(record.keys() - {key, "text", "title", "metadata", "source"})
         return document
 
     def _check(self, document: Document) -> int:

@@ -59,10 +59,24 @@ def get(collection: str, ids: Iterable[str]) -> pb.GetRequest:
     return pb.GetRequest(collection=arguments.text("collection", collection), ids=arguments.texts("ids", ids))
 
 
-def list_page(collection: str, page_size: int | None, page_token: str) -> pb.ListRequest:
+def list_page(
+    collection: str, page_size: int | None, page_token: str, *, source: str, ids_only: bool
+) -> pb.ListRequest:
     """Make the request for one page of documents."""
     return pb.ListRequest(
         collection=arguments.text("collection", collection),
+        page_size=arguments.count("page_size", page_size),
+        page_token=page_token,
+        source=arguments.text("source", source),
+        ids_only=arguments.flag("ids_only", ids_only),
+    )
+
+
+def sources_page(collection: str, below: str, page_size: int | None, page_token: str) -> pb.ListSourcesRequest:
+    """Make the request for one page of sources."""
+    return pb.ListSourcesRequest(
+        collection=arguments.text("collection", collection),
+        below=arguments.text("below", below),
         page_size=arguments.count("page_size", page_size),
         page_token=page_token,
     )
@@ -139,4 +153,5 @@ def document(plain: object, field: str = "document") -> pb.Document:
         title=arguments.text(f"{where}: title", plain.title),
         # An empty Struct is not the same bytes as none.
         metadata=metadata if metadata.fields else None,
+        source=arguments.text(f"{where}: source", plain.source),
     )

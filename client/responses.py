@@ -47,7 +47,12 @@ def upsert(response: pb.UpsertResponse) -> types.UpsertResult:
 
 def document(message: pb.Document) -> types.Document:
     """Convert a document from the wire."""
-    return types.Document(message.id, message.text, message.title, from_struct(message.metadata))
+    return types.Document(message.id, message.text, message.title, from_struct(message.metadata), message.source)
+
+
+def source(message: pb.Source) -> types.Source:
+    """Convert a source from the wire."""
+    return types.Source(message.name, message.documents)
 
 
 def search(response: pb.SearchResponse) -> types.SearchResult:

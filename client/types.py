@@ -35,6 +35,15 @@ class Document:
     text: str  # what is searched; not empty
     title: str = ""  # both models read it before the text
     metadata: Metadata = field(default_factory=dict)  # returned as it came; not searched
+    source: str = ""  # what it came from, such as a file's path; not searched
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What documents of a collection came from."""
+
+    name: str
+    documents: int  # that came from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class UpsertResult:
 
     inserted: int  # the id was new
     updated: int  # replaced another version
-    unchanged: int  # equal in every field to what was there; not embedded again
+    unchanged: int  # equal to what was there but perhaps for the source; not embedded again
     truncated: int  # of the inserted and updated: longer than the embedder's window
     timing: Timing
 

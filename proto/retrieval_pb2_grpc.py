@@ -70,6 +70,11 @@ class RetrievalStub:
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListRequest.SerializeToString,
                 response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.ListResponse.FromString,
                 _registered_method=True)
+        self.ListSources = channel.unary_unary(
+                '/shortlist.v1.Retrieval/ListSources',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListSourcesRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.ListSourcesResponse.FromString,
+                _registered_method=True)
         self.Search = channel.unary_unary(
                 '/shortlist.v1.Retrieval/Search',
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.SearchRequest.SerializeToString,
@@ -131,6 +136,13 @@ class RetrievalServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSources(self, request, context):
+        """Returns what a collection's documents came from (Document.source), page by page, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Search(self, request, context):
         """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks.
         """
@@ -175,6 +187,11 @@ def add_RetrievalServicer_to_server(servicer, server):
                     servicer.List,
                     request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.ListRequest.FromString,
                     response_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListResponse.SerializeToString,
+            ),
+            'ListSources': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSources,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.ListSourcesRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListSourcesResponse.SerializeToString,
             ),
             'Search': grpc.unary_unary_rpc_method_handler(
                     servicer.Search,
@@ -372,6 +389,33 @@ class Retrieval:
             '/shortlist.v1.Retrieval/List',
             shortlist_dot_proto_dot_retrieval__pb2.ListRequest.SerializeToString,
             shortlist_dot_proto_dot_retrieval__pb2.ListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Retrieval/ListSources',
+            shortlist_dot_proto_dot_retrieval__pb2.ListSourcesRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.ListSourcesResponse.FromString,
             options,
             channel_credentials,
             insecure,

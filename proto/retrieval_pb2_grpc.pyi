@@ -62,6 +62,8 @@ class RetrievalStub:
     """Returns documents by id. An id that is not there is NOT_FOUND."""
     List: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListRequest, _retrieval_pb2.ListResponse]
     """Returns a collection's documents page by page, in the order in which they were last written."""
+    ListSources: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListSourcesRequest, _retrieval_pb2.ListSourcesResponse]
+    """Returns what a collection's documents came from (Document.source), page by page, by name."""
     Search: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.SearchRequest, _retrieval_pb2.SearchResponse]
     """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks."""
 
@@ -86,6 +88,8 @@ class RetrievalAsyncStub(RetrievalStub):
     """Returns documents by id. An id that is not there is NOT_FOUND."""
     List: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListRequest, _retrieval_pb2.ListResponse]  # type: ignore[assignment]
     """Returns a collection's documents page by page, in the order in which they were last written."""
+    ListSources: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListSourcesRequest, _retrieval_pb2.ListSourcesResponse]  # type: ignore[assignment]
+    """Returns what a collection's documents came from (Document.source), page by page, by name."""
     Search: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.SearchRequest, _retrieval_pb2.SearchResponse]  # type: ignore[assignment]
     """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks."""
 
@@ -149,6 +153,14 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.ListResponse, _abc.Awaitable[_retrieval_pb2.ListResponse]]:
         """Returns a collection's documents page by page, in the order in which they were last written."""
+
+    @_abc_1.abstractmethod
+    def ListSources(
+        self,
+        request: _retrieval_pb2.ListSourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.ListSourcesResponse, _abc.Awaitable[_retrieval_pb2.ListSourcesResponse]]:
+        """Returns what a collection's documents came from (Document.source), page by page, by name."""
 
     @_abc_1.abstractmethod
     def Search(

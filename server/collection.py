@@ -17,7 +17,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from shortlist.server import directions, documents
 from shortlist.server.directions import Directions
 from shortlist.server.documents import Document, Documents, Origin
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
+from shortlist.server.listing import Page
 from shortlist.server.opened import Opened
 from shortlist.server.vectors import Vectors
 
@@ -124,20 +125,35 @@ class Collection:
         """Return the mean length of a document, in the embedder's tokens and window; 0 if there is none."""
         return self._documents.tokens / len(self) if len(self) else 0.0
 
-    def unchanged(self, documents: Sequence[Document]) -> set[str]:
-        """Return the ids of those documents that are there already, equal in every field."""
+    def compare(self, documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+        """Return those documents that are new or changed, and those that only came from another source before."""
         there: dict[str, Document] = {}
         for start in range(0, len(documents), _COMPARED):
             there |= self._documents.get([document.id for document in documents[start : start + _COMPARED]])
-        return {document.id for document in documents if there.get(document.id) == document}
+        changed: list[Document] = []
+        moved: list[Document] = []
+        for document in documents:
+            old = there.get(document.id)
+            if old is None or replace(old, source=document.source) != document:
+                changed.append(document)
+            elif old != document:
+                moved.append(document)
+        return changed, moved
 
-    def upsert(self, documents: Sequence[Document], vectors: NDArray[np.float32], tokens: Sequence[int]) -> Upserted:
+    def upsert(
+        self,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        tokens: Sequence[int],
+        moved: Sequence[Document] = (),
+    ) -> Upserted:
         """Write documents with their vectors; all or none of them.
 
         Args:
             documents: at least one, each id once.
             vectors: float32 [documents, dimensions].
             tokens: length of each document in the embedder's tokens.
+            moved: others, of which nothing changes but where they came from.
 
         Raises:
             InferenceFailed: a vector is not finite.
@@ -150,6 +166,7 @@ class Collection:
             try:
                 with self._documents.writing() as change:
                     updated, old = change.replace(documents, vectors, made.keys, tokens)
+                    change.move(moved)
                     self._vectors.add(made)
             except BaseException:
                 self._vectors.remove(new)
@@ -159,6 +176,11 @@ class Collection:
             self._vectors.remove(old)
             self._changed(len(new) + len(old))
         return Upserted(inserted=len(documents) - updated, updated=updated)
+
+    def move(self, documents: Sequence[Document]) -> None:
+        """Set where documents came from that are otherwise there as they are."""
+        with self._changing, self._documents.writing() as change:
+            change.move(documents)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete the documents of these ids that are there, and return how many there were."""
@@ -177,12 +199,13 @@ class Collection:
         """Return how many bytes the documents of these ids have that are there, by id."""
         return self._documents.sizes(ids)
 
-    def page(self, after: int, size: int, most_bytes: int) -> tuple[list[tuple[int, Document]], bool]:
-        """Return up to `size` documents that were written after number `after`, and whether more may follow.
+    def page(self, wanted: Page) -> tuple[list[tuple[int, Document]], bool]:
+        """Return documents, each with its number beside it, and whether more may follow."""
+        return self._documents.page(wanted)
 
-        Each has its number beside it. They have `most_bytes` together at most, or there is one.
-        """
-        return self._documents.page(after, size, most_bytes)
+    def sources(self, below: str, after: str, size: int) -> list[tuple[str, int]]:
+        """Return what documents came from, by name, and how many; see `listing.sources`."""
+        return self._documents.sources(below, after, size)
 
     def search(self, vector: NDArray[np.float32], count: int) -> list[Candidate]:
         """Return the `count` documents nearest to a vector, or all if they are fewer, nearest first.

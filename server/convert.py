@@ -83,12 +83,18 @@ def document(message: pb.Document, place: int) -> Document:
     """
     given = message.HasField("metadata")
     stored = metadata.stored(f"documents[{place}].metadata", message.metadata) if given else ""
-    return Document(message.id, message.text, message.title, stored)
+    return Document(message.id, message.text, message.title, stored, message.source)
 
 
 def document_message(plain: Document) -> pb.Document:
     """Return a document as a message, whole."""
-    return pb.Document(id=plain.id, text=plain.text, title=plain.title, metadata=metadata.message(plain.metadata))
+    return pb.Document(
+        id=plain.id,
+        text=plain.text,
+        title=plain.title,
+        metadata=metadata.message(plain.metadata),
+        source=plain.source,
+    )
 
 
 def collection_message(plain: Collection) -> pb.Collection:

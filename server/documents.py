@@ -11,7 +11,6 @@ Knows neither the vector index nor models.
 """
 
 import contextlib
-import itertools
 import json
 import sqlite3
 import threading
@@ -25,30 +24,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server import schema
+from shortlist.server import listing, schema
 from shortlist.server.directions import Keys
 from shortlist.server.errors import StorageError, StorageFailed, UnknownCollection
+from shortlist.server.listing import BYTES, WHOLE, Page
 from shortlist.server.opened import Opened
 
 _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSError)
 
 # The columns after the number are in the order of Document's fields. `json_each` makes one parameter of a list.
-_BY_ID = "SELECT seq, id, text, title, metadata FROM documents WHERE id IN (SELECT value FROM json_each(?))"
+_BY_ID = f"SELECT seq, {WHOLE} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
 # The copies of one text are up to all rows, so the first are chosen in the index of keys, before any row is read.
-_NEAREST = """
-SELECT key, seq, id, text, title, metadata FROM documents WHERE seq IN (
+_NEAREST = f"""
+SELECT key, seq, {WHOLE} FROM documents WHERE seq IN (
   SELECT copy.seq FROM json_each(?) AS wanted CROSS JOIN documents AS copy ON copy.key = wanted.value
   ORDER BY wanted.key, copy.seq LIMIT ?
 )
-"""
-_BYTES = " + ".join(f"length(CAST({name} AS BLOB))" for name in ("id", "text", "title", "metadata"))
-_SIZES = f"SELECT id, {_BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
-_PAGE_SIZES = f"SELECT {_BYTES} FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (ours alone)
-_PAGE = "SELECT seq, id, text, title, metadata FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"
+"""  # noqa: S608 (ours alone)
+_SIZES = f"SELECT id, {BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
 _KEYS = "SELECT DISTINCT key FROM documents ORDER BY key"
 _VECTORS = "SELECT key, vector FROM documents WHERE key IN (SELECT value FROM json_each(?)) GROUP BY key"
 _TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
-_INSERT = "INSERT INTO documents (id, title, text, metadata, tokens, vector, key) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT INTO documents ({WHOLE}, tokens, vector, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (ours alone)
+_MOVE = "UPDATE documents SET source = ? WHERE id = ?"
 _DELETE = "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?)) RETURNING key, tokens"
 _UNUSED = """
 SELECT value FROM json_each(?) AS gone WHERE NOT EXISTS (SELECT 1 FROM documents WHERE documents.key = gone.value)
@@ -63,6 +61,7 @@ class Document:
     text: str
     title: str = ""
     metadata: str = ""  # a JSON object with sorted keys, or empty
+    source: str = ""  # where it came from, such as a file's path
 
     @property
     def content(self) -> str:
@@ -170,15 +169,14 @@ class Documents:
         found = [Row(key, seq, Document(*fields)) for key, seq, *fields in rows]
         return sorted(found, key=lambda row: (place[row.key], row.seq))
 
-    def page(self, after: int, size: int, most_bytes: int) -> tuple[list[tuple[int, Document]], bool]:
-        """Return up to `size` documents that were written after number `after`, and whether more may follow.
+    def page(self, wanted: Page) -> tuple[list[tuple[int, Document]], bool]:
+        """Return documents, each with its number beside it, and whether more may follow."""
+        rows, more = listing.page(self._read, wanted)
+        return [(row[0], Document(*row[1:])) for row in rows], more
 
-        Each has its number beside it. They have `most_bytes` together at most, or there is one.
-        """
-        sizes = [found for (found,) in self._read(_PAGE_SIZES, after, size)]
-        fit = max(1, sum(total <= most_bytes for total in itertools.accumulate(sizes)))
-        rows = self._read(_PAGE, after, fit)
-        return [(row[0], Document(*row[1:])) for row in rows], fit < len(sizes) or len(sizes) == size
+    def sources(self, below: str, after: str, size: int) -> list[tuple[str, int]]:
+        """Return what documents came from, by name, and how many; see `listing.sources`."""
+        return listing.sources(self._read, below, after, size)
 
     def keys(self) -> Keys:
         """Return the keys of all vectors, each once, ascending."""
@@ -243,13 +241,17 @@ class Writing:
         self._connection.executemany(
             _INSERT,
             [
-                (document.id, document.title, document.text, document.metadata, length, vector.tobytes(), key)
-                for document, vector, key, length in zip(documents, vectors, keys.tolist(), tokens, strict=True)
+                (one.id, one.text, one.title, one.metadata, one.source, length, vector.tobytes(), key)
+                for one, vector, key, length in zip(documents, vectors, keys.tolist(), tokens, strict=True)
             ],
         )
         self.documents += len(documents)
         self.tokens += sum(tokens)
         return len(old), self._unused(old)
+
+    def move(self, documents: Sequence[Document]) -> None:
+        """Set where documents came from, and change nothing else of them."""
+        self._connection.executemany(_MOVE, [(document.source, document.id) for document in documents])
 
     def delete(self, ids: Sequence[str]) -> tuple[int, Keys]:
         """Delete documents, and return how many were there, and the keys that no document has any more."""

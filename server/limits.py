@@ -13,6 +13,7 @@ from shortlist.server.settings import MAX_MARGIN, Settings
 MAX_ID_BYTES = 512
 MAX_TITLE_BYTES = 4 << 10
 MAX_METADATA_BYTES = 64 << 10
+MAX_SOURCE_BYTES = 4 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,9 @@ class Limits:
             self.text(f"{field}.text", document.text)
             _size(f"{field}.title", document.title, MAX_TITLE_BYTES, "shorten it, or move it into the text")
             _size(f"{field}.metadata", document.metadata, MAX_METADATA_BYTES, "keep large values elsewhere")
+            _size(
+                f"{field}.source", document.source, MAX_SOURCE_BYTES, "use a shorter name, such as a hash of this one"
+            )
 
 
 def _identifier(field: str, value: str) -> None:

@@ -131,10 +131,12 @@ class Pipeline:
         """
         self.limits.documents(documents)
         collection = self.catalog.get(name)
-        unchanged = await asyncio.to_thread(collection.unchanged, documents)
-        changed = [document for document in documents if document.id not in unchanged]
+        changed, moved = await asyncio.to_thread(collection.compare, documents)
+        unchanged = len(documents) - len(changed)
         if not changed:
-            return Ingested(0, 0, len(unchanged), 0, Timing())
+            if moved:
+                await asyncio.to_thread(collection.move, moved)
+            return Ingested(0, 0, unchanged, 0, Timing())
         contents = [document.content for document in changed]
         try:
             embedded = await self.embedder.embed(contents, "document", Lane.INGEST, deadline)
@@ -142,9 +144,9 @@ class Pipeline:
             place = documents.index(changed[error.place])
             raise NoTokens(place, contents[error.place], f"documents[{place}].text") from error
         began = time.perf_counter()
-        written = await asyncio.to_thread(collection.upsert, changed, embedded.vectors, embedded.lengths)
+        written = await asyncio.to_thread(collection.upsert, changed, embedded.vectors, embedded.lengths, moved)
         timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)
-        return Ingested(written.inserted, written.updated, len(unchanged), sum(embedded.truncated), timing)
+        return Ingested(written.inserted, written.updated, unchanged, sum(embedded.truncated), timing)
 
     async def rerank(self, query: str, documents: Sequence[str], deadline: float) -> Scored:
         """Score texts that the caller brings.

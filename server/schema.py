@@ -46,7 +46,13 @@ def _key_of(vector: bytes) -> int:
     return int(directions.of(np.frombuffer(vector, np.float32)[None]).keys[0])
 
 
-_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_keys)
+def _add_sources(connection: sqlite3.Connection) -> None:
+    """Keep where each document came from; those that are there came from nowhere in particular."""
+    connection.execute("ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT ''")
+    connection.execute("CREATE INDEX documents_source ON documents (source)")
+
+
+_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_keys, _add_sources)
 
 
 def create(connection: sqlite3.Connection) -> None:

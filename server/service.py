@@ -15,6 +15,7 @@ from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server import convert, pages
 from shortlist.server.errors import InvalidRequest, UnknownDocument, shown
 from shortlist.server.lanes import Lane
+from shortlist.server.listing import Page
 from shortlist.server.pipeline import Pipeline
 from shortlist.server.query import DEFAULT_TOP_K, Query, Timing
 
@@ -107,11 +108,27 @@ class Retrieval(pb_grpc.RetrievalServicer):
         size = request.page_size if request.HasField("page_size") else _DEFAULT_PAGE_SIZE
         self._limits.page_size(size)
         collection = self._catalog.get(request.collection)
-        after = pages.after(collection, request.page_token)
-        page, more = await asyncio.to_thread(collection.page, after, size, _MOST_ANSWER_BYTES)
+        wanted = Page(
+            size=size,
+            most_bytes=_MOST_ANSWER_BYTES,
+            after=pages.after(collection, request.page_token),
+            source=request.source,
+            ids_only=request.ids_only,
+        )
+        page, more = await asyncio.to_thread(collection.page, wanted)
         return pb.ListResponse(
             documents=[convert.document_message(document) for _, document in page],
             next_page_token=pages.token(collection, page[-1][0]) if page and more else "",
+        )
+
+    async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
+        size = request.page_size if request.HasField("page_size") else _DEFAULT_PAGE_SIZE
+        self._limits.page_size(size)
+        collection = self._catalog.get(request.collection)
+        page = await asyncio.to_thread(collection.sources, request.below, request.page_token, size)
+        return pb.ListSourcesResponse(
+            sources=[pb.Source(name=name, documents=count) for name, count in page],
+            next_page_token=page[-1][0] if len(page) == size else "",
         )
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:

@@ -19,12 +19,12 @@ def call(request, scripted):
     def with_client(method, *arguments, **fields):
         with Client(scripted.address) as client:
             result = getattr(client, method)(*arguments, **fields)
-            return list(result) if method == "list" else result
+            return list(result) if method in {"list", "list_sources"} else result
 
     async def with_async_client(method, *arguments, **fields):
         async with AsyncClient(scripted.address) as client:
             result = getattr(client, method)(*arguments, **fields)
-            return [one async for one in result] if method == "list" else await result
+            return [one async for one in result] if method in {"list", "list_sources"} else await result
 
     if request.param == "Client":
         return with_client
@@ -39,6 +39,7 @@ _CALLS = [
     ("delete", ("notes", ["1"]), "Delete"),
     ("get", ("notes", ["1"]), "Get"),
     ("list", ("notes",), "List"),
+    ("list_sources", ("notes",), "ListSources"),
     ("search", ("notes", "query"), "Search"),
     ("embed", (["text"],), "Embed"),
     ("rerank", ("query", ["text"]), "Rerank"),

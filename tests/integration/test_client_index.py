@@ -104,6 +104,40 @@ def test_index_names_what_it_skips(target, tmp_path, capsys):
     )
 
 
+def stale(request):
+    """Answer that a source has documents beside those that were sent."""
+    if isinstance(request, pb.ListSourcesRequest):
+        return pb.ListSourcesResponse(sources=[pb.Source(name=request.below, documents=12)])
+    return pb.ListResponse(documents=[pb.Document(id=str(number), source=request.source) for number in range(12)])
+
+
+def test_index_deletes_after_the_last_acknowledgement(scripted, target, corpus, capsys):
+    """What a file does not hold any more goes, and nothing is asked or deleted before all that it holds is there."""
+    scripted.defaults.update(ListSources=stale, List=stale, Delete=lambda request: pb.DeleteResponse(deleted=2))
+    assert cli.main(["index", *target, "--batch-size=2", "--json", corpus(10)]) == 0
+    names = [name for name, _ in scripted.requests if name != "Describe"]
+    assert names == ["CreateCollection", *["Upsert"] * 5, "ListSources", "List", "Delete"]
+    assert sorted(scripted.asked("Delete")[0].ids) == ["10", "11"]
+    assert json.loads(capsys.readouterr().out)["removed"] == 2
+
+
+def test_index_deletes_nothing_if_it_fails(scripted, target, corpus):
+    """Where a single upsert fails, nothing that was there before is touched."""
+    scripted.defaults.update(ListSources=stale, List=stale)
+    scripted.answers["Upsert"].extend([scripted.defaults["Upsert"], Refusal(grpc.StatusCode.INTERNAL)])
+    assert cli.main(["index", *target, "--batch-size=2", "--in-flight=1", corpus(10)]) == 1
+    assert {name for name, _ in scripted.requests} == {"Describe", "CreateCollection", "Upsert"}
+
+
+def test_index_asks_little_for_much(scripted, target, tmp_path):
+    """Sources are asked for once for many files, and ids of those only that have too many."""
+    for number in range(60):
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps({"id": str(number), "text": "text"}))
+    assert cli.main(["index", *target, *map(str, sorted(tmp_path.iterdir()))]) == 0
+    assert [request.below for request in scripted.asked("ListSources")] == [""]
+    assert scripted.asked("List") == []
+
+
 def test_index_leaves_the_collection_alone_if_told(scripted, target, corpus, capsys):
     """With --no-create, a collection that is not there is an error."""
     scripted.answers["Upsert"].append(Refusal(grpc.StatusCode.NOT_FOUND, "no collection 'notes'"))

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from shortlist.client import AlreadyExists, AsyncClient, Client, Document, InvalidRequest, NotFound
+from shortlist.client import AlreadyExists, AsyncClient, Client, Document, InvalidRequest, NotFound, Source
 
 PARIS = Document("paris", "Paris is the capital of France.", "Cities", {"population": 2_100_000, "tags": ["city"]})
 BERLIN = Document("berlin", "Berlin is the capital of Germany.")
+_ITERATORS = {"list", "list_sources"}
 
 
 @pytest.fixture(params=["Client", "AsyncClient"])
@@ -17,12 +18,12 @@ def call(request, server):
     def with_client(method, *arguments, **fields):
         with Client(server.address) as client:
             result = getattr(client, method)(*arguments, **fields)
-            return list(result) if method == "list" else result
+            return list(result) if method in _ITERATORS else result
 
     async def with_async_client(method, *arguments, **fields):
         async with AsyncClient(server.address) as client:
             result = getattr(client, method)(*arguments, **fields)
-            return [one async for one in result] if method == "list" else await result
+            return [one async for one in result] if method in _ITERATORS else await result
 
     if request.param == "Client":
         return with_client
@@ -45,6 +46,17 @@ def test_documents_come_back_as_they_went(call, cities):
     assert {document.id for document in call("list", cities, page_size=1)} == {"paris", "berlin"}
     assert call("delete", cities, ["paris", "rome"]) == 1
     assert call("list", cities) == [BERLIN]
+
+
+def test_documents_are_found_by_their_source(call, cities):
+    """What came from one place is listed by it, with no more than ids where that will do, and counted."""
+    oslo, rome = (Document(one, f"{one} is a capital", source=f"europe/{one}.txt") for one in ("oslo", "rome"))
+    call("upsert", cities, [oslo, rome])
+    assert call("list", cities, source="europe/oslo.txt") == [oslo]
+    assert call("list", cities, source="europe/rome.txt", ids_only=True) == [Document("rome", "", source=rome.source)]
+    found = [Source("europe/oslo.txt", 1), Source("europe/rome.txt", 1)]
+    assert call("list_sources", cities) == call("list_sources", cities, below="europe", page_size=1) == found
+    assert call("list_sources", cities, below="europ") == []
 
 
 def test_an_upsert_tells_what_it_did(call, cities):

@@ -113,11 +113,12 @@ def test_a_terminal_is_safe(run, client, filled):
 
 
 def test_documents_come_as_lines_that_index_reads(run, server, client, filled, tmp_path):
-    """What `get --json` prints, `index` takes: the same document in every field."""
+    """What `get --json` prints, `index` takes: the same document in every field but its source."""
     (tmp_path / "saved.jsonl").write_text(run("get", "--collection", filled, "--json", "note #1", "note #2")[1])
     client.delete(filled, ["note #1", "note #2"])
     assert run("index", "--collection", filled, str(tmp_path / "saved.jsonl"))[0] == 0
-    assert client.get(filled, ["note #1"]) == (Document("note #1", "text 1", "A title", {"n": 1}),)
+    expected = Document("note #1", "text 1", "A title", {"n": 1}, source=str(tmp_path / "saved.jsonl"))
+    assert client.get(filled, ["note #1"]) == (expected,)
 
 
 def test_an_id_that_is_not_there(run, filled):

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,16 +76,32 @@ def test_upsert_finds_and_counts(collection: Collection):
 
 
 def test_unchanged_means_every_field(collection: Collection):
-    """A document is unchanged only if id, text, title and metadata are all the same."""
-    kept = Document("a", "text", "title", '{"k":1}')
+    """A document is unchanged only if id, text, title and metadata are all the same; the source is told apart."""
+    kept, new = Document("a", "text", "title", '{"k":1}', "here"), Document("b", "text")
     upsert(collection, kept)
-    assert collection.unchanged([kept, Document("b", "text")]) == {"a"}
+    assert collection.compare([kept, new]) == ([new], [])
+    moved = replace(kept, source="there")
+    assert collection.compare([new, moved]) == ([new], [moved])
     for other in (
         Document("a", "other", "title", '{"k":1}'),
         Document("a", "text", "other", '{"k":1}'),
         Document("a", "text", "title", '{"k":2}'),
     ):
-        assert collection.unchanged([other]) == set()
+        assert collection.compare([other]) == ([other], [])
+
+
+def test_a_document_that_only_moved(collection: Collection):
+    """What came from another source before keeps its version, by itself or beside documents that are written."""
+    kept = Document("a", "text", source="here")
+    upsert(collection, kept)
+    (before,) = collection.search(vector("text"), 1)
+    collection.move([replace(kept, source="there")])
+    assert collection.sources("", "", 10) == [("there", 1)]
+    new = Document("b", "other", source="here")
+    collection.upsert([new], np.stack([vector("other")]), [1], [replace(kept, source="elsewhere")])
+    (after,) = collection.search(vector("text"), 1)
+    assert (after.version, after.document.source) == (before.version, "elsewhere")
+    assert collection.sources("", "", 10) == [("elsewhere", 1), ("here", 1)]
 
 
 def test_delete(collection: Collection):

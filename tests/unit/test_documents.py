@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server import directions, schema
+from shortlist.server import directions, listing, schema
 from shortlist.server.documents import Document, Documents, Origin, canonical
 from shortlist.server.errors import StorageError, UnknownCollection
+from shortlist.server.listing import Page
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 
@@ -35,7 +36,7 @@ def write(documents: Documents, *plain: Document) -> tuple[list[int], list[int]]
 
 def numbers(documents: Documents) -> list[int]:
     """Return the numbers of all documents, in the order of writing."""
-    return [number for number, _ in documents.page(0, 1000, 1_000_000)[0]]
+    return [number for number, _ in documents.page(Page(size=1000, most_bytes=1_000_000))[0]]
 
 
 def test_facts_are_kept(documents: Documents):
@@ -120,7 +121,7 @@ def test_pages_cover_everything_once(documents: Documents):
     write(documents, Document("2", "newer"))
     visited, after, more = [], 0, True
     while more:
-        page, more = documents.page(after, size=3, most_bytes=1000)
+        page, more = documents.page(Page(size=3, most_bytes=1000, after=after))
         visited += [document.id for _, document in page]
         after = page[-1][0]
     assert visited == ["0", "1", "3", "4", "5", "6", "2"]
@@ -134,8 +135,60 @@ def test_a_page_ends_before_it_is_too_large(documents: Documents):
     one = sizes["0"]
     assert 101 <= one <= 110  # the text's bytes, the id's, and those of no metadata
     for most, expected, more in ((1, 1, True), (2 * one, 2, True), (3 * one, 3, False)):
-        page, follows = documents.page(0, 10, most)
+        page, follows = documents.page(Page(size=10, most_bytes=most))
         assert (len(page), follows) == (expected, more)
+
+
+def test_pages_of_a_source(documents: Documents):
+    """The documents of one source are paged by themselves, and bare ones hold no more than id and source."""
+    write(documents, *(Document(str(number), "text", "T", "{}", "ab"[number % 2]) for number in range(7)))
+    first, more = documents.page(Page(size=2, most_bytes=1000, source="b"))
+    rest, none = documents.page(Page(size=2, most_bytes=1000, source="b", after=first[-1][0]))
+    assert ([one.id for _, one in first + rest], more, none) == (["1", "3", "5"], True, False)
+    bare, more = documents.page(Page(size=3, most_bytes=1, source="b", ids_only=True))
+    assert ([one for _, one in bare], more) == ([Document(each, "", source="b") for each in "135"], True)
+    assert len(documents.page(Page(size=9, most_bytes=1, ids_only=True))[0]) == 7
+
+
+@pytest.mark.parametrize(
+    ("below", "expected"),
+    [
+        ("", ["/abs/c", "a", "a!", "a/b", "a/b/c", "a0", "é/d"]),
+        ("a", ["a", "a/b", "a/b/c"]),
+        ("a/b", ["a/b", "a/b/c"]),
+        ("é", ["é/d"]),
+        ("b", []),
+    ],
+)
+def test_sources_are_listed(documents: Documents, below: str, expected: list[str]):
+    """Sources are listed by name, with their documents, whole or below one of them, and page by page."""
+    named = ["a/b/c", "a", "a/b", "a0", "a!", "é/d", "/abs/c", "", "a"]
+    write(documents, *(Document(str(place), "text", source=name) for place, name in enumerate(named)))
+    found = documents.sources(below, "", 100)
+    assert [name for name, _ in found] == expected
+    assert all(count == named.count(name) for name, count in found)
+    pages: list[tuple[str, int]] = []
+    while page := documents.sources(below, pages[-1][0] if pages else "", 2):
+        pages += page
+    assert pages == found
+
+
+def test_listing_reads_no_whole_table(documents: Documents):
+    """Sources, and the documents of one, are looked up in an index."""
+    asked: list[tuple[str, tuple[object, ...]]] = []
+
+    def read(statement: str, *values: object) -> list[object]:
+        asked.append((statement, values))
+        return []
+
+    listing.sources(read, "a", "", 10)
+    for ids_only in (False, True):
+        listing.page(read, Page(size=9, most_bytes=1, source="a", ids_only=ids_only))
+    assert len(asked) == 4
+    for statement, values in asked:
+        (plan,) = documents._reader.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+        assert plan[3].startswith("SEARCH documents USING")
+        assert "INDEX documents_source" in plan[3]
 
 
 def test_vectors_come_back(documents: Documents):
@@ -168,7 +221,7 @@ def test_a_newer_format(tmp_path: Path):
     with connection:
         connection.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
     connection.close()
-    with pytest.raises(StorageError, match="format 9, this version reads 1 to 2"):
+    with pytest.raises(StorageError, match="format 9, this version reads 1 to 3"):
         Documents(path)
 
 
