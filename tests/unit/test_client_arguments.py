@@ -24,6 +24,9 @@ _WRONG = {
     "name": _NO_TEXT,
     "collection": _NO_TEXT,
     "query": _NO_TEXT,
+    "source": _NO_TEXT,
+    "below": _NO_TEXT,
+    "ids_only": _NO_FLAG,
     "exist_ok": _NO_FLAG,
     "include_text": _NO_FLAG,
     "include_metadata": _NO_FLAG,
@@ -42,6 +45,7 @@ _WRONG = {
 }
 # A rerank's documents are texts, and a client has no deadline but its own.
 _OF_ONE_METHOD = {("rerank", "documents"): _NO_TEXTS, ("__init__", "timeout_s"): [*_WRONG["timeout_s"], None, 0, -1]}
+_ITERATORS = ("list", "list_sources")  # ask when the first of what they bring is asked for
 _SOUND = {
     "name": "notes",
     "collection": "notes",
@@ -75,7 +79,7 @@ def call(client: type, method: str, fields: dict) -> None:
     async def with_async_client() -> None:
         async with AsyncClient("127.0.0.1:1") as opened:
             result = getattr(opened, method)(**fields)
-            if method == "list":
+            if method in _ITERATORS:
                 await anext(result)
             else:
                 await result
@@ -87,7 +91,7 @@ def call(client: type, method: str, fields: dict) -> None:
     else:
         with Client("127.0.0.1:1") as opened:
             result = getattr(opened, method)(**fields)
-            if method == "list":
+            if method in _ITERATORS:
                 next(result)
 
 
