@@ -15,6 +15,8 @@ from scripted import Scripted, serving
 
 from shortlist.bench import local
 from shortlist.client import Client
+from shortlist.server import app
+from shortlist.server.settings import Settings
 
 if TYPE_CHECKING:
     import models
@@ -115,6 +117,19 @@ def client(server: Server) -> Iterator[Client]:
     """Return a client of that server."""
     with Client(server.address, timeout_s=100) as opened:
         yield opened
+
+
+@pytest.fixture
+def parts(tiny: Bundles, tmp_path: Path) -> Iterator[app.Parts]:
+    """Build what a server is made of, with the tiny models and one slot, without the server.
+
+    Without a budget of time: on a busy machine a search would read less.
+    """
+    models = {"embedder": tiny.embedder, "reranker": tiny.reranker}
+    variants = {"embedder_variant": "fp32", "reranker_variant": "fp32"}
+    built = app.build(Settings(**models, **variants, data=tmp_path / "data", slots=1, auto_budget_ms=1e6))
+    yield built
+    built.close()
 
 
 @pytest.fixture
