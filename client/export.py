@@ -33,10 +33,10 @@ COMMAND = Command(
     summary="turn a model into a bundle that the server runs",
     description="""\
 Export a dual encoder or a cross-encoder to a bundle: ONNX graphs, plain and quantized, with tokenizer and manifest.
-fp32 is held against the PyTorch model; every other variant against fp32, on texts that ship or on yours, and one that
-loses too much is left out. What was measured is in the manifest. The model is a hub id, a local folder, or a PEFT
-adapter, which is merged into its base. Where there are no PyTorch weights, an ONNX graph that was published in their
-place is taken in. It needs the extra export; the server does not.""",
+fp32 is held against sentence-transformers; every other variant against fp32, on texts that ship or on yours, and one
+that loses too much is left out. What was measured is in the manifest. The model is a hub id, a local folder, or a
+PEFT adapter, which is merged into its base. Where there are no PyTorch weights, an ONNX graph that was published in
+their place is taken in. It needs the extra export; the server does not.""",
     examples="""\
   shortlist export sentence-transformers/all-MiniLM-L6-v2 --out bundles/embedder
   shortlist export ./my-reranker --kind reranker --out bundles/reranker --calibration judged.jsonl

@@ -9,18 +9,19 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from shortlist.export import fp32, graphs, intake, judging, layout, prefixes, report, tools, variants
+from shortlist.export import draft, fp32, graphs, judging, layout, prefixes, report, tools, unserved, variants
 from shortlist.export.errors import ExportError
 from shortlist.export.fp32 import Traced
 from shortlist.export.gate import Gate, Judged, Limits, encoded
 from shortlist.export.judging import Judging
 from shortlist.export.layout import Layout
-from shortlist.export.running import feeds
+from shortlist.export.reference import SAID
 from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.export.source import RECOMMENDED, Origin, read_json
 from shortlist.export.variants import Made, Material
 from shortlist.server import cores, speed
 from shortlist.server.bundle import MANIFEST, OUTPUT, File, Manifest, Variant
+from shortlist.server.tokens import pad
 
 Progress = Callable[[str], None]
 
@@ -40,7 +41,9 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     Raises:
         ExportError: the model cannot be exported, or a graph does not compute what the model computes.
     """
-    found = layout.read(origin, settings.kind)
+    found = dataclasses.replace(layout.read(origin, settings.kind), relevant_label=settings.relevant_label)
+    if settings.similarity == "own":
+        unserved.similarity(origin.name, found.similarity, normalized=found.normalized)
     judges, calibrating = _texts(settings, found)
     names = variants.chosen(settings)
     scratch = folder / "scratch"
@@ -52,13 +55,15 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
         progress(f"      {origin.name} does not say how it pools: taking the mean of its tokens, not normalized")
     found = prefixes.settled(found, origin.name, settings, progress)
     traced = fp32.read(settings, origin, found, folder, scratch)
-    progress(f"[2/{steps}] Fusing operators and comparing fp32 with {intake.SAID[traced.against]}")
+    if traced.relevant_label:
+        progress(f"      Scoring by the label {traced.relevant_label!r}; --relevant-label names another")
+    progress(f"[2/{steps}] Fusing operators and comparing fp32 with {SAID[traced.against]}")
     graph = folder / "fp32.onnx"
     proven = fp32.write(traced, graph, progress)
     limits = Limits(settings.least_overlap, settings.least_tau, settings.most_ndcg_loss)
     gate = Gate(found, traced.written, judges, limits, graph)
     items = encoded(found, traced.written, calibrating)
-    calibration = tuple(feeds([item], traced.written.pad_token_id) for item in items)
+    calibration = tuple(pad([item], traced.written.pad_token_id) for item in items)
     material = Material(graph, traced.graph, scratch, calibration, gate, progress)
     made = {"fp32": Made(graph, "fp32", Judged(proven, batch_invariant=True, missed=""))}
     for number, name in enumerate(names, 3):
@@ -72,6 +77,7 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     manifest = _manifest(traced, found, asked, kept)
     manifest = dataclasses.replace(manifest, blend=blend, texts=judges.name)
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    draft.prove(folder, traced.trial)
 
 
 def _texts(settings: ExportSettings, found: Layout) -> tuple[Judging, Judging]:
@@ -168,6 +174,7 @@ def _manifest(traced: Traced, found: Layout, asked: dict[str, str], kept: dict[s
         kind=found.kind,
         source=traced.source,
         reference=traced.against,
+        relevant_label=traced.relevant_label,
         max_tokens=traced.written.max_tokens,
         dimensions=traced.trial.dimensions,
         pooling=found.pooling,
@@ -175,7 +182,7 @@ def _manifest(traced: Traced, found: Layout, asked: dict[str, str], kept: dict[s
         query_prefix=found.query_prefix,
         document_prefix=found.document_prefix,
         pad_token_id=traced.written.pad_token_id,
-        tokenizer=File.of(traced.written.path),
+        tokenizer=File.of(traced.written.tokenizer),
         variants=kept,
         tools=tools.versions(),
         processor=cores.processor(),

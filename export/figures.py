@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,13 @@ def vectors(expected: Floats, found: Floats) -> dict[str, float]:
 
 def logits(expected: Floats, found: Floats) -> dict[str, float]:
     """Compare logits, float32 [pairs] each."""
-    changes = np.abs(_sigmoid(expected) - _sigmoid(found))
-    return {
-        "score_change_mean": float(changes.mean()),
-        "score_change_max": float(changes.max()),
-        "logit_change_max": float(np.abs(expected - found).max()),
-    }
+    return {**scores(_sigmoid(expected), found), "logit_change_max": float(np.abs(expected - found).max())}
+
+
+def scores(expected: NDArray[np.floating[Any]], found: Floats) -> dict[str, float]:
+    """Compare scores from 0 to 1, [pairs], with the sigmoid of logits, float32 [pairs]."""
+    changes = np.abs(expected - _sigmoid(found))
+    return {"score_change_mean": float(changes.mean()), "score_change_max": float(changes.max())}
 
 
 def change(kind: Kind, first: Floats, second: Floats) -> float:

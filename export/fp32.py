@@ -6,15 +6,18 @@ read: model -> traced graph, tokenizer, trial -> write: fused, cut to the first 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from transformers import PretrainedConfig
 
-from shortlist.export import first_token, fuse, graphs, intake, layout, model, tokenizer, trace
+from shortlist.export import authors, first_token, fuse, graphs, intake, labels, layout, model, tokenizer, trace
 from shortlist.export.errors import ExportError
+from shortlist.export.intake import Original
 from shortlist.export.layout import Layout
+from shortlist.export.reference import SAID, Published, Reference
 from shortlist.export.settings import ExportSettings
 from shortlist.export.source import Origin
-from shortlist.export.tokenizer import Written
+from shortlist.export.tokenizer import Limits, Written
 from shortlist.export.verify import Trial, shortfall
 from shortlist.server.bundle import TOKENIZER, Source
 
@@ -23,18 +26,19 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """Hold what is left of a model once PyTorch is done with it."""
+    """What is left of a model once PyTorch is done with it."""
 
     graph: Path
     config: PretrainedConfig
     source: Source
     written: Written
     trial: Trial
-    against: str = intake.PYTORCH
+    against: str  # what the trial's numbers are of: "pytorch" or "onnx"
+    relevant_label: str  # of a reranker's two
 
 
 def read(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, scratch: Path) -> Traced:
-    """Do all that needs PyTorch; its copy of the weights is gone when this returns.
+    """Do all that needs PyTorch; the weights are in memory once at a time, and no more when this returns.
 
     Args:
         settings: what was asked for.
@@ -44,28 +48,52 @@ def read(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, 
         scratch: where everything goes that is not kept.
 
     Raises:
-        ExportError: the model cannot be traced, or its published graph cannot be taken in.
+        ExportError: the model cannot be traced, its published graph cannot be taken in, or its authors' library reads
+            texts otherwise.
     """
-    if origin.graph:
-        return _taken(settings, origin, found, folder, scratch)
-    trace.check(origin.name, layout.config(origin, found.body), found.kind)
+    if not origin.graph:
+        trace.check(origin.name, layout.config(origin, found.body), found.kind)
+    loaded = tokenizer.loaded(origin, found)
+    make = _taken if origin.graph else _traced
+    made = make(origin, found, scratch, typed=tokenizer.tells_types(loaded))
+    written = tokenizer.write(
+        loaded, origin.name, found, made.config, made.limits, settings.max_tokens, folder / TOKENIZER
+    )
+    names = made.config.id2label or {}
+    words = labels.read(origin.name, names, found.relevant_label) if found.kind == "reranker" else None
+    reference: Reference
+    if made.original is None:
+        reference = authors.Authors(origin, found, words, scratch)
+    else:
+        reference = Published(made.original, loaded, found)
+    trial = Trial(reference, found, written)
+    label = words.name if words else ""
+    return Traced(made.graph, made.config, made.source, written, trial, reference.name, label)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    graph: Path
+    config: PretrainedConfig
+    source: Source
+    limits: Limits
+    original: Original | None = None
+
+
+def _traced(origin: Origin, found: Layout, scratch: Path, *, typed: bool) -> _Made:
     loaded = model.load(origin, found)
-    positions = model.positions(loaded.body)
-    written = tokenizer.write(origin, found, loaded.config, positions, settings.max_tokens, folder / TOKENIZER)
     graph = scratch / "traced.onnx"
-    inputs = trace.trace(loaded, found.kind, graph)
-    source = Source(origin.name, origin.revision, type(loaded.body).__name__, model.weights_sha256(loaded))
-    return Traced(graph, loaded.config, source, written, Trial(loaded, inputs, found, written))
+    trace.trace(loaded, found.kind, graph, typed=typed)
+    body: Any = loaded.body
+    source = Source(origin.name, origin.revision, type(body).__name__, model.weights_sha256(loaded))
+    limits = Limits(model.positions(body), body.get_input_embeddings().num_embeddings)
+    return _Made(graph, loaded.config, source, limits)
 
 
-def _taken(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, scratch: Path) -> Traced:
-    """Do the same for a graph that was published, which needs no tracing."""
-    taken = intake.take(origin, found, scratch)
-    config, positions = taken.config, taken.positions
-    written = tokenizer.write(origin, found, config, positions, settings.max_tokens, folder / TOKENIZER)
+def _taken(origin: Origin, found: Layout, scratch: Path, *, typed: bool) -> _Made:
+    taken = intake.take(origin, found, scratch, typed=typed)
     source = Source(origin.name, origin.revision, taken.architecture, taken.weights_sha256)
-    trial = Trial(taken.reference, taken.inputs, found, written)
-    return Traced(taken.graph, config, source, written, trial, taken.against)
+    return _Made(taken.graph, taken.config, source, taken.limits, taken.original)
 
 
 def write(traced: Traced, path: Path, progress: Progress) -> dict[str, float]:
@@ -74,7 +102,7 @@ def write(traced: Traced, path: Path, progress: Progress) -> dict[str, float]:
     Raises:
         ExportError: the plain one does not compute the same either.
     """
-    against = intake.SAID[traced.against]
+    against = SAID[traced.against]
     if fuse.fuse(traced.graph, path, traced.config):
         parity, missed = _proven(traced, path, progress)
         if not missed:

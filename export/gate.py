@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
 
 from shortlist.export import figures
 from shortlist.export.judging import Judging
@@ -20,6 +19,7 @@ from shortlist.export.running import Floats, Runner
 from shortlist.export.tokenizer import Written
 from shortlist.export.verify import LONGEST_TOKENS
 from shortlist.server.settings import Provider
+from shortlist.server.tokens import Encoded, Tokenizer
 
 # Padding changes the order in which fp32 kernels sum, hence an element's last bits; scales that are shared over a
 # batch change it ten thousand times as much.
@@ -143,14 +143,11 @@ class Gate:
         return ", ".join(found)
 
 
-def encoded(layout: Layout, written: Written, judging: Judging) -> list[Encoding]:
+def encoded(layout: Layout, written: Written, judging: Judging) -> list[Encoded]:
     """Return the texts as the model reads them: documents, then queries; of a reranker every pair, list by list."""
-    tokenizer = Tokenizer.from_file(str(written.path))
-    tokenizer.enable_truncation(min(written.max_tokens, LONGEST_TOKENS))
+    tokenizer = Tokenizer(written.narrowed(LONGEST_TOKENS))
     if layout.kind == "reranker":
-        return list(
-            tokenizer.encode_batch([(asked.query, text) for asked in judging.lists for text in asked.passages])
-        )
+        return [item for asked in judging.lists for item in tokenizer.encode_pairs(asked.query, asked.passages)]
     documents = [layout.document_prefix + text for text in judging.documents()]
     queries = [layout.query_prefix + asked.query for asked in judging.lists]
-    return list(tokenizer.encode_batch([*documents, *queries]))
+    return tokenizer.encode([*documents, *queries])

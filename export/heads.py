@@ -1,6 +1,7 @@
 """The modules that are traced: a transformer's body with everything that follows it, up to the last number.
 
-Written out here, since sentence-transformers, whose modules these are, is no dependency; tests hold them against it.
+Written out here, since what is traced must be what the server can run in any batch; every export is held against
+sentence-transformers, whose modules these are.
 """
 
 import torch
@@ -64,6 +65,19 @@ class Normalize(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         """Return vectors of length 1."""
         return nn.functional.normalize(vectors, p=2.0, dim=1)
+
+
+class Truncate(nn.Module):
+    """Cut each vector to its first elements."""
+
+    def __init__(self, dimensions: int) -> None:
+        """Keep so many elements."""
+        super().__init__()
+        self.dimensions = dimensions
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return float32 [batch, dimensions]."""
+        return vectors[:, : self.dimensions]
 
 
 def logit(logits: Tensor, positive: int, negative: int | None) -> Tensor:

@@ -1,13 +1,9 @@
 """A graph that somebody else exported: checked, completed to the last number, and ready to be proven.
 
 The result is held against the model's PyTorch weights, if the folder has them too. Where it has none, or they
-need code of the model's own, which is never run, it is the graph itself as it was published, run by onnxruntime, with
-PyTorch's pooling behind it: that shows that nothing was changed on the way into the bundle, and cannot show that the
-graph was exported well.
+need code of the model's own, which is never run, it is held against the graph as it was published (`Original`).
 """
 
-import contextlib
-import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,40 +18,36 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import Tensor
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
-from shortlist.export import graphs, heads, interface, model, published, tail, tokenizer, trace
+from shortlist.export import graphs, heads, interface, labels, model, published, tail, tokenizer
 from shortlist.export.errors import ExportError
-from shortlist.export.layout import Layout, Normalize, config
+from shortlist.export.layout import Dense, Layout, config
 from shortlist.export.quiet import quiet
-from shortlist.export.running import session
+from shortlist.export.running import Feeds, Floats, session
 from shortlist.export.source import Origin, has_weights
+from shortlist.export.tokenizer import Limits
 from shortlist.server.bundle import OUTPUT
 from shortlist.server.errors import first_line
 
-PYTORCH, ONNX = "pytorch", "onnx"
-SAID = {PYTORCH: "PyTorch", ONNX: "the graph as it was published"}
 # Their positions begin to count after the padding's index.
 _SHIFTED = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "xmod", "data2vec-text"}
 
-Reference = Callable[..., dict[str, Tensor]]
-Finish = Callable[[Tensor, Tensor], dict[str, Tensor]]  # a graph's output and the attention mask -> the last number
+Finish = Callable[[Tensor, Tensor], Tensor]  # a graph's output and the attention mask -> the last number
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Hold a published graph, complete, and what it is to be compared with."""
+    """A published graph, complete, and what it is to be compared with."""
 
     graph: Path
     config: PretrainedConfig
     architecture: str
     weights_sha256: str  # over the graph's tensors, what was put behind it included
-    positions: int  # tokens that have one
-    reference: Reference
-    inputs: tuple[str, ...]  # what the reference takes
-    against: str  # PYTORCH or ONNX
+    limits: Limits
+    original: "Original | None"  # what it is compared with, unless there are weights for PyTorch
 
 
 class Original:
-    """Be the graph as it was published, with PyTorch's pooling and steps behind it."""
+    """The graph as it was published, with PyTorch's pooling and steps behind it."""
 
     def __init__(self, path: Path, value: str, finish: Finish) -> None:
         """Load the graph.
@@ -67,23 +59,30 @@ class Original:
         self._value = value
         self._finish = finish
 
-    def __call__(self, attention_mask: Tensor, **others: Tensor) -> dict[str, Tensor]:
-        """Return `embedding` or `logit` for int64 [batch, sequence] inputs."""
-        feeds = {name: tensor.numpy() for name, tensor in others.items()}
+    def run(self, feeds: Feeds) -> Floats:
+        """Return a vector, float32 [1, dimensions], or a logit, float32 [1].
+
+        Args:
+            feeds: int64 [1, sequence] by input name.
+
+        Raises:
+            ExportError: onnxruntime cannot.
+        """
         try:
-            found = self._session.run(self._value, {**feeds, "attention_mask": attention_mask.numpy()})
+            found = self._session.run(self._value, feeds)
         except Exception as error:
             raise ExportError(f"the published graph cannot be run: {first_line(error)}") from error
-        return self._finish(torch.from_numpy(found), attention_mask)
+        return self._finish(torch.from_numpy(found), torch.from_numpy(feeds["attention_mask"])).numpy()
 
 
-def take(origin: Origin, layout: Layout, scratch: Path) -> Taken:
+def take(origin: Origin, layout: Layout, scratch: Path, *, typed: bool) -> Taken:
     """Complete a published graph, and settle what proves it.
 
     Args:
         origin: the model's files, whose `graph` is taken in.
         layout: how the model is put together.
         scratch: where to write; files in between are left there.
+        typed: whether the model's tokenizer makes token types.
 
     Raises:
         ExportError: the graph is damaged, or takes or gives something else than a text encoder does.
@@ -94,18 +93,16 @@ def take(origin: Origin, layout: Layout, scratch: Path) -> Taken:
     value = interface.output(graph, layout.kind, named)
     raw = config(origin, layout.body)
     settings = _settings(origin, layout, raw)
-    interface.check(graph, value, layout, settings, named)
+    interface.check(graph, value, layout, settings, named, typed=typed)
+    limits = Limits(positions(settings), interface.rows(graph))
     finish = _completed(graph, value, origin, layout, settings)
+    if tail.TYPES in inputs and not typed:
+        tail.begin_without_types(graph)
     target = scratch / "taken.onnx"
     graphs.save(graph, target)
-    found = functools.partial(Taken, target, settings, (settings.architectures or ["unknown"])[0], _sha256(graph))
-    if has_weights(origin.folder) and "auto_map" not in raw:
-        whole = model.load(origin, layout)
-        with contextlib.suppress(KeyError, ValueError):  # optimum may not know it; then it takes what the graph takes
-            inputs = trace.inputs(whole.config, layout.kind)
-        return found(positions(settings), whole, inputs, PYTORCH)
-    original = Original(origin.folder / origin.graph, value, finish)
-    return found(positions(settings), original, inputs, ONNX)
+    by_torch = has_weights(origin.folder) and "auto_map" not in raw
+    original = None if by_torch else Original(origin.folder / origin.graph, value, finish)
+    return Taken(target, settings, (settings.architectures or ["unknown"])[0], _sha256(graph), limits, original)
 
 
 def positions(settings: Any) -> int:
@@ -124,20 +121,18 @@ def _completed(
     if OUTPUT[layout.kind] in {name for node in graph.graph.node for name in node.output}:
         onnx.compose.add_prefix(graph, "published/", rename_inputs=False, rename_outputs=False, inplace=True)
     if layout.kind == "reranker":
-        positive, negative = model.labels(origin.name, settings.id2label or {})
-        tail.end_in_logit(graph, value, positive, negative)
+        found = labels.read(origin.name, settings.id2label or {}, layout.relevant_label)
+        tail.end_in_logit(graph, value, found.positive, found.negative)
     else:
         pooling = None if value == interface.POOLED else layout.pooling or None
         # What is pooled already went through the dense layers; dividing by the length once more changes nothing.
-        steps = [step for step in layout.steps if value != interface.POOLED or isinstance(step, Normalize)]
+        steps = [step for step in layout.steps if value != interface.POOLED or not isinstance(step, Dense)]
         loaded = model.steps(origin, steps)
         tail.end_in_embedding(graph, value, pooling, loaded)
     OnnxModel(graph).prune_graph()
     if layout.kind == "reranker":
-        return lambda logits, _: {"logit": heads.logit(logits, positive, negative)}
-    return lambda hidden, mask: {
-        "embedding": loaded(hidden if pooling is None else heads.pooled(hidden, mask, pooling))
-    }
+        return lambda logits, _: heads.logit(logits, found.positive, found.negative)
+    return lambda hidden, mask: loaded(hidden if pooling is None else heads.pooled(hidden, mask, pooling))
 
 
 def _settings(origin: Origin, layout: Layout, raw: Any) -> PretrainedConfig:
@@ -145,7 +140,9 @@ def _settings(origin: Origin, layout: Layout, raw: Any) -> PretrainedConfig:
     if raw.get("model_type") not in CONFIG_MAPPING:
         return PretrainedConfig.from_dict(raw)
     with quiet():
-        found: PretrainedConfig = AutoConfig.from_pretrained(origin.folder / layout.body, trust_remote_code=False)
+        found: PretrainedConfig = AutoConfig.from_pretrained(
+            origin.folder / layout.body, trust_remote_code=False, **layout.config_settings
+        )
         return found
 
 

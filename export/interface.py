@@ -71,7 +71,15 @@ def output(graph: onnx.ModelProto, kind: Kind, named: str) -> str:
     return found
 
 
-def check(graph: onnx.ModelProto, value: str, layout: Layout, config: PretrainedConfig, named: str) -> None:
+def rows(graph: onnx.ModelProto) -> int | None:
+    """Return how many tokens a graph has embeddings for, if that can be seen."""
+    tables = {node.input[0] for node in graph.graph.node if node.op_type == "Gather" and node.input[1] == "input_ids"}
+    return next((tensor.dims[0] for tensor in graph.graph.initializer if tensor.name in tables), None)
+
+
+def check(
+    graph: onnx.ModelProto, value: str, layout: Layout, config: PretrainedConfig, named: str, *, typed: bool
+) -> None:
     """Refuse a graph that does not fit the configuration beside it, where that can be seen.
 
     Raises:
@@ -84,7 +92,7 @@ def check(graph: onnx.ModelProto, value: str, layout: Layout, config: Pretrained
         expected = len(config.id2label or {})
         types = getattr(config, "type_vocab_size", 1)
         # Without them a BERT cross-encoder takes both texts for one, and ranks at random without an error.
-        if types > 1 and not any(entry.name == "token_type_ids" for entry in graph.graph.input):
+        if typed and types > 1 and not any(entry.name == "token_type_ids" for entry in graph.graph.input):
             raise ExportError(
                 f"{named} takes no token_type_ids, but the config.json beside it has type_vocab_size {types};"
                 " name a graph that takes them with --graph"

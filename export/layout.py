@@ -4,13 +4,15 @@ Reads the JSON files that transformers and sentence-transformers write, and refu
 not compute. Knows no weights.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from shortlist.export import prompts, unserved
 from shortlist.export.errors import ExportError
 from shortlist.export.source import ADAPTER_CONFIG, Origin, read_json
-from shortlist.server.bundle import Kind
+from shortlist.server.bundle import Kind, TextKind
 
 Pooling = Literal["mean", "cls", "max"]
 
@@ -26,14 +28,20 @@ _FLAGS = {
 }
 _TASKS: dict[str, Kind] = {"SEQ_CLS": "reranker", "FEATURE_EXTRACTION": "embedder"}
 _CLASSIFIER = "ForSequenceClassification"
-# What encode_query and encode_document of sentence-transformers look for, in this order.
-_QUERY_PROMPTS = ("query",)
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+# sentence-transformers reads the first of them that is there; the others are of its first versions.
+_TRANSFORMER = tuple(
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+# What its first module hands to transformers, before and since sentence-transformers 5.
+_FOR_TOKENIZER = ("tokenizer_args", "processor_kwargs")
+_FOR_CONFIG = ("config_args", "config_kwargs")
+_NOT_OURS = ("trust_remote_code", "token", "revision", "cache_dir", "local_files_only", "subfolder")
 
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """Be a linear layer after the pooling; its weights lie in `folder`."""
+    """A linear layer after the pooling, whose weights lie in `folder`."""
 
     folder: Path
     inputs: int
@@ -44,25 +52,38 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Normalize:
-    """Be the division of a vector by its length."""
+    """The division of a vector by its length."""
 
 
-Step = Dense | Normalize
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """The first elements of a vector, for models that are trained to be cut (`truncate_dim`)."""
+
+    dimensions: int
+
+
+Step = Dense | Normalize | Truncate
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Say how a model is put together."""
+    """How a model is put together."""
 
     kind: Kind
     pooling: Pooling | Literal[""] = ""  # empty for a reranker
     steps: tuple[Step, ...] = ()  # what follows the pooling, in order
     query_prefix: str = ""
     document_prefix: str = ""
+    similarity: str = "cosine"  # what the vectors are to be compared by
+    given: frozenset[TextKind] = frozenset()  # prefixes that sentence-transformers does not take by itself
     prompts_pooled: bool = True  # whether the tokens of a prefix are pooled with the text's
     window_tokens: int | None = None  # what sentence_bert_config.json says
     lower_case: bool = False  # texts are lower-cased before they are tokenized
+    tokenizer_settings: Mapping[str, Any] = field(default_factory=dict)  # for transformers, beside the model's files
+    config_settings: Mapping[str, Any] = field(default_factory=dict)  # the same for the transformer's config
+    relevant_label: str = ""  # of a reranker's two, where it was asked for
     body: str = ""  # folder of the transformer inside the model's, which old versions of sentence-transformers made
+    note: str = ""  # what a person should know of its prompts
     assumed: bool = False  # no modules.json: mean pooling is sentence-transformers' convention, not the model's word
 
     @property
@@ -79,38 +100,52 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
         kind: what the model is to be taken for; auto goes by its configuration.
 
     Raises:
-        ExportError: it is neither kind, or has a module that cannot be exported; the message names it.
+        ExportError: it is neither kind, or asks for something that cannot be exported; the message names it.
     """
     modules = _modules(origin)
     body = modules[0]["path"] if modules else ""
-    transformer = _optional(origin, f"{body}/sentence_bert_config.json".lstrip("/"))
+    # Without modules.json, sentence-transformers reads no other file of its own either.
+    transformer = _transformer(origin, body) if modules else {}
+    own = _optional(origin, "config_sentence_transformers.json") if modules else {}
     settled = _kind(origin, modules, transformer) if kind == "auto" else kind
+    unserved.transformer(origin.name, transformer)
     layout = Layout(
         settled,
         body=body,
         window_tokens=transformer.get("max_seq_length"),
         lower_case=bool(transformer.get("do_lower_case")),
+        tokenizer_settings=_passed_on(transformer, _FOR_TOKENIZER),
+        config_settings=_passed_on(transformer, _FOR_CONFIG),
     )
-    query_prefix, document_prefix = _prefixes(_optional(origin, "config_sentence_transformers.json"))
     if settled == "reranker":
-        if query_prefix or document_prefix:
-            raise ExportError(f"{origin.name} is a reranker with prompts ({query_prefix!r}), which is not supported")
+        unserved.modules(origin.name, [_type(entry) for entry in modules], own)
         return layout
     if not modules:
         return replace(layout, pooling="mean", assumed=True)
+    return _embedder(origin, layout, modules, own)
+
+
+def _embedder(origin: Origin, layout: Layout, modules: list[Any], own: Any) -> Layout:
+    """Add what follows the transformer, and what goes before texts."""
     types = [_type(entry) for entry in modules]
     if types[:2] != ["Transformer", "Pooling"]:
         raise ExportError(
             f"{origin.name} begins with the modules {', '.join(types[:2])}; only Transformer, Pooling can be exported"
         )
     pooling = read_json(_module_folder(origin, modules[1]) / "config.json")
-    steps = (_step(origin, entry) for entry in modules[2:])
+    steps: list[Step] = [step for entry in modules[2:] if (step := _step(origin, entry)) is not None]
+    if own.get("truncate_dim"):
+        steps.append(Truncate(own["truncate_dim"]))
+    found = prompts.read(own)
     return replace(
         layout,
         pooling=_pooling(origin, pooling),
-        steps=tuple(step for step in steps if step is not None),
-        query_prefix=query_prefix,
-        document_prefix=document_prefix,
+        steps=tuple(steps),
+        query_prefix=found.query,
+        document_prefix=found.document,
+        given=found.given,
+        similarity=own.get("similarity_fn_name") or "cosine",
+        note=found.note,
         prompts_pooled=pooling.get("include_prompt") is not False,
     )
 
@@ -204,14 +239,15 @@ def _step(origin: Origin, entry: Any) -> Step | None:
             )
 
 
-def _prefixes(config: Any) -> tuple[str, str]:
-    prompts: dict[str, str | None] = config.get("prompts") or {}
-    default = config.get("default_prompt_name") or ""
+def _transformer(origin: Origin, body: str) -> Any:
+    """Return the configuration of sentence-transformers' first module."""
+    found = (_optional(origin, f"{body}/{name}".lstrip("/")) for name in _TRANSFORMER)
+    return next((config for config in found if config), {})
 
-    def first(names: tuple[str, ...]) -> str:
-        return prompts.get(next((name for name in names if name in prompts), default)) or ""
 
-    return first(_QUERY_PROMPTS), first(_DOCUMENT_PROMPTS)
+def _passed_on(transformer: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    passed = {key: value for name in names for key, value in (transformer.get(name) or {}).items()}
+    return {key: value for key, value in passed.items() if key not in _NOT_OURS}
 
 
 def _optional(origin: Origin, name: str) -> Any:

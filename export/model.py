@@ -14,17 +14,14 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from shortlist.export import adapter, heads
+from shortlist.export import adapter, heads, labels
 from shortlist.export.errors import ExportError
-from shortlist.export.layout import Dense, Layout, Step
+from shortlist.export.layout import Dense, Layout, Step, Truncate
 from shortlist.export.quiet import quiet
 from shortlist.export.source import Origin
 from shortlist.export.tokenizer import UNLIMITED
 from shortlist.server.errors import first_line
 
-_NEGATIVE_LABELS = ("irrelevant", "not_relevant", "non_relevant", "negative", "contradiction", "not_entailment", "no")
-_POSITIVE_LABELS = ("relevant", "positive", "entailment", "yes", "true")
-_TWO_LABELS = 2
 _ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
 
 Model = heads.Embedder | heads.Reranker
@@ -48,22 +45,6 @@ def weights_sha256(model: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
-
-
-def labels(name: str, found: dict[int, str]) -> tuple[int, int | None]:
-    """Return which label says relevant, and which says irrelevant if there are two.
-
-    Raises:
-        ExportError: there are more.
-    """
-    if len(found) > _TWO_LABELS:
-        raise ExportError(
-            f"{name} has {len(found)} labels ({', '.join(found.values())}), but a reranker has one or two"
-        )
-    if len(found) == 1:
-        return 0, None
-    positive = _positive(found)
-    return positive, 1 - positive
 
 
 def steps(origin: Origin, described: Iterable[Step]) -> nn.Sequential:
@@ -102,13 +83,14 @@ def _embedder(origin: Origin, layout: Layout) -> heads.Embedder:
 
 def _reranker(origin: Origin, layout: Layout) -> heads.Reranker:
     classifier = _loaded(origin, layout, AutoModelForSequenceClassification)
-    return heads.Reranker(classifier, *labels(origin.name, classifier.config.id2label))
+    found = labels.read(origin.name, classifier.config.id2label, layout.relevant_label)
+    return heads.Reranker(classifier, found.positive, found.negative)
 
 
 def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] = ()) -> Any:
     """Load a transformer of one of the Auto classes; only weights named in `unused` may be missing."""
     folder = origin.folder / layout.body
-    changes: dict[str, Any] = {}
+    changes = dict(layout.config_settings)
     trained = None if origin.adapter is None else adapter.read(origin.adapter)
     if trained is not None and (count := trained.labels()) and layout.kind == "reranker":
         changes["num_labels"] = count
@@ -138,6 +120,8 @@ def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] =
 
 
 def _step(origin: Origin, step: Step) -> nn.Module:
+    if isinstance(step, Truncate):
+        return heads.Truncate(step.dimensions)
     if not isinstance(step, Dense):
         return heads.Normalize()
     name = step.activation.rsplit(".", 1)[-1]
@@ -166,17 +150,6 @@ def _tensors(folder: Path) -> dict[str, torch.Tensor]:
         )
         return found
     raise ExportError(f"{folder} holds no weights (neither model.safetensors nor pytorch_model.bin is there)")
-
-
-def _positive(labels: dict[int, str]) -> int:
-    """Return the label that says relevant: by name if one tells, else the second, as is the custom."""
-    names = {index: label.lower().replace("-", "_").replace(" ", "_") for index, label in labels.items()}
-    for index, name in names.items():
-        if name in _POSITIVE_LABELS:
-            return index
-        if name in _NEGATIVE_LABELS:
-            return 1 - index
-    return 1
 
 
 def _some(names: Iterable[str]) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
 from shortlist.export.settings import ExportSettings
+from shortlist.server.bundle import TextKind
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Be models whose prefixes stand in their descriptions, and nowhere else."""
+    """Models whose prefixes stand in their descriptions, and nowhere else."""
 
     names: str  # pattern of the whole name, without its owner
     query: str
@@ -58,12 +59,19 @@ def settled(layout: Layout, name: str, settings: ExportSettings, progress: Calla
     document = document if settings.document_prefix is None else settings.document_prefix
     if (query or document) and not layout.prompts_pooled:
         raise ExportError(f"{name} leaves prompts out of its pooling (include_prompt), which is not supported")
-    if known is not None and None in {settings.query_prefix, settings.document_prefix}:
+    if layout.note and None in _asked(settings).values():
+        progress(f"      {layout.note}")
+    if known is not None and None in _asked(settings).values():
         progress(
             f"      {name} names no prefixes; taking those of its description: {query!r} before a query,"
             f" {document!r} before a document (--query-prefix and --document-prefix set others)"
         )
-    return replace(layout, query_prefix=query, document_prefix=document)
+    given = {kind for kind, asked in _asked(settings).items() if known is not None or asked is not None}
+    return replace(layout, query_prefix=query, document_prefix=document, given=layout.given | given)
+
+
+def _asked(settings: ExportSettings) -> dict[TextKind, str | None]:
+    return {"query": settings.query_prefix, "document": settings.document_prefix}
 
 
 def _known(name: str) -> Known | None:

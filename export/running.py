@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding
 
 from shortlist.export.errors import ExportError
 from shortlist.server import cores
@@ -20,6 +19,7 @@ from shortlist.server.providers import Target
 from shortlist.server.session import Session
 from shortlist.server.settings import Provider
 from shortlist.server.shapes import Shapes
+from shortlist.server.tokens import Encoded, pad
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, NDArray[np.int64]]
@@ -60,12 +60,12 @@ class Runner:
         self._pad = pad_token_id
         self.inputs = self._session.inputs
 
-    def alone(self, items: Sequence[Encoding]) -> Floats:
+    def alone(self, items: Sequence[Encoded]) -> Floats:
         """Run each text alone: float32 [texts, dimensions], or [texts] of a reranker."""
         with ThreadPoolExecutor(cores.usable()) as pool:
             return np.concatenate(list(pool.map(lambda item: self.run(self._feeds([item])), items)))
 
-    def together(self, items: Sequence[Encoding]) -> Floats:
+    def together(self, items: Sequence[Encoded]) -> Floats:
         """Run the texts in padded batches."""
         starts = range(0, len(items), BATCH)
         return np.concatenate([self.run(self._feeds(items[at : at + BATCH])) for at in starts])
@@ -79,8 +79,8 @@ class Runner:
         """Run once; inputs that the graph does not take are left out."""
         return self._session.run(self._output, given)
 
-    def _feeds(self, items: Sequence[Encoding]) -> Feeds:
-        return feeds(items, self._pad, self._shapes.length(max(map(len, items))))
+    def _feeds(self, items: Sequence[Encoded]) -> Feeds:
+        return pad(items, self._pad, length=self._shapes.length(max(map(len, items))))
 
 
 def session(graph: Path, target: Target = _PLAIN, shapes: Shapes = _ANY) -> Session:
@@ -93,18 +93,3 @@ def session(graph: Path, target: Target = _PLAIN, shapes: Shapes = _ANY) -> Sess
         return Session(graph, target, (), shapes)
     except (BundleError, ProviderError) as error:
         raise ExportError(str(error).replace(str(graph), graph.name)) from error
-
-
-def feeds(items: Sequence[Encoding], pad_token_id: int, length: int = 0) -> Feeds:
-    """Return int64 [texts, longest] by input, or of another length that holds the longest, padded on the right."""
-    shape = (len(items), length or max(len(item) for item in items))
-    given = {
-        "input_ids": np.full(shape, pad_token_id, np.int64),
-        "attention_mask": np.zeros(shape, np.int64),
-        "token_type_ids": np.zeros(shape, np.int64),
-    }
-    for row, item in enumerate(items):
-        given["input_ids"][row, : len(item)] = item.ids
-        given["attention_mask"][row, : len(item)] = 1
-        given["token_type_ids"][row, : len(item)] = item.type_ids
-    return given

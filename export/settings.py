@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from shortlist.server.bundle import LEAST_WINDOW
 from shortlist.server.errors import SettingsError, check_range, check_share
 
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -59,6 +60,19 @@ class ExportSettings:
     document_prefix: str | None = field(
         default=None,
         metadata={"help": "what goes before a document; the default is what the model says of itself"},
+    )
+    similarity: Literal["own", "cosine"] = field(
+        default="own",
+        metadata={
+            "help": "how an embedder's vectors are compared; own refuses a model that was trained for another measure"
+            " than cosine, cosine serves it by cosine all the same"
+        },
+    )
+    relevant_label: str = field(
+        default="",
+        metadata={
+            "help": "of a reranker's two labels the one that says relevant; the default is what their words say"
+        },
     )
     variants: tuple[str, ...] = field(
         default=(),
@@ -120,4 +134,5 @@ class ExportSettings:
             check_share(name, getattr(self, name))
         if self.blend is not None:
             check_share("blend", self.blend)
-        check_range("max_tokens", self.max_tokens, 0)
+        if self.max_tokens:
+            check_range("max_tokens", self.max_tokens, LEAST_WINDOW)

@@ -18,6 +18,7 @@ from shortlist.export.layout import Pooling
 from shortlist.server.bundle import OUTPUT
 
 _AXES_ARE_INPUTS = {"ReduceSum": 13, "ReduceMax": 18, "ReduceL2": 18}  # since this opset; attributes before
+TYPES = "token_type_ids"
 _SMALLEST_LENGTH = 1e-12  # as in torch.nn.functional.normalize
 
 
@@ -33,7 +34,14 @@ def end_in_embedding(model: onnx.ModelProto, value: str, pooling: Pooling | None
     nodes = _Nodes(model)
     found = value if pooling is None else _pooled(nodes, value, pooling)
     for step in steps:
-        found = _normalized(nodes, found) if isinstance(step, heads.Normalize) else _dense(nodes, found, step)
+        match step:
+            case heads.Normalize():
+                found = _normalized(nodes, found)
+            case heads.Truncate():
+                ends = ([0], [step.dimensions], [1])  # start, end, axis
+                found = nodes.add("Slice", found, *(nodes.constant(end) for end in ends))
+            case _:
+                found = _dense(nodes, found, step)
     nodes.end(found, OUTPUT["embedder"], 2)
 
 
@@ -44,6 +52,24 @@ def end_in_logit(model: onnx.ModelProto, logits: str, positive: int, negative: i
     if negative is not None:
         found = nodes.add("Sub", found, nodes.add("Gather", logits, nodes.constant(negative), axis=1))
     nodes.end(found, OUTPUT["reranker"], 1)
+
+
+def begin_without_types(model: onnx.ModelProto) -> None:
+    """Make every token one of the first text, and take `token_type_ids` off a graph's inputs."""
+    nodes = _Nodes(model)
+    zeros = nodes.add(
+        "ConstantOfShape", nodes.add("Shape", "input_ids"), value=numpy_helper.from_array(np.zeros(1, np.int64))
+    )
+    made = [model.graph.node.pop() for _ in range(2)]
+    for node in made:
+        model.graph.node.insert(0, node)
+    kept = [entry for entry in model.graph.input if entry.name != TYPES]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name == TYPES:
+                node.input[place] = zeros
 
 
 class _Nodes:

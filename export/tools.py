@@ -5,7 +5,16 @@ from importlib import metadata
 
 from shortlist.export.errors import ExportError
 
-_PACKAGES = ("shortlist", "torch", "transformers", "optimum-onnx", "onnx", "tokenizers", "peft")
+_PACKAGES = (
+    "shortlist",
+    "torch",
+    "transformers",
+    "optimum-onnx",
+    "onnx",
+    "tokenizers",
+    "peft",
+    "sentence-transformers",
+)
 # Three builds of one module; one of them is installed.
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
 

@@ -47,36 +47,39 @@ def check(name: str, config: Any, kind: Kind) -> None:
         )
 
 
-def trace(model: Model, kind: Kind, path: Path) -> tuple[str, ...]:
+def trace(model: Model, kind: Kind, path: Path, *, typed: bool) -> None:
     """Write the model's graph: everything up to the last number, with batch and sequence free.
 
-    Returns:
-        the inputs that the model takes.
+    Args:
+        model: what to trace.
+        kind: what it is.
+        path: where to write.
+        typed: whether its tokenizer makes token types; the graph of a model that never sees them takes none.
 
     Raises:
         ExportError: the model cannot be traced, or takes inputs that texts do not make.
     """
-    config = _described(model.config, kind)
+    config = _described(model.config, kind, typed=typed)
     if odd := set(config.inputs) - _INPUTS:
         raise ExportError(f"{model.config.model_type} models need {', '.join(odd)}, which the server does not make")
     try:
         with quiet():
-            taken, _ = export(model, config, path)
+            export(model, config, path)
     except Exception as error:  # tracing runs the model's code and the exporter's: anything may come of it
         raise ExportError(f"{type(model.body).__name__} cannot be traced: {error}") from error
-    return tuple(taken)
 
 
-def inputs(config: PretrainedConfig, kind: Kind) -> tuple[str, ...]:
-    """Return the inputs that a model of that configuration takes."""
-    return tuple(_described(config, kind).inputs)
-
-
-def _described(config: PretrainedConfig, kind: Kind) -> Any:
+def _described(config: PretrainedConfig, kind: Kind, *, typed: bool) -> Any:
     """Return optimum's description of a model that ends in our output."""
     constructor = _constructor(config.model_type, kind)
-    axes = {OUTPUT[kind]: {0: "batch_size"}}
-    ours = type("Whole", (constructor.func,), {"outputs": property(lambda _: axes)})
+    outputs = {OUTPUT[kind]: {0: "batch_size"}}
+    found = constructor.func(config, task=_TASKS[kind]).inputs
+    inputs = {name: axes for name, axes in found.items() if typed or name != "token_type_ids"}
+    ours: Any = type(
+        "Whole",
+        (constructor.func,),
+        {"outputs": property(lambda _: outputs), "inputs": property(lambda _: inputs)},
+    )
     return ours(config, task=_TASKS[kind])
 
 

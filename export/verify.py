@@ -1,50 +1,87 @@
-"""The proof: what the fp32 graph computes, held against what PyTorch computes, on texts of many kinds.
+"""The proof: what the fp32 graph makes of texts, held against what the model's authors' own library makes of them.
 
-Every text is run alone, as the server does on CPUs, and again among others in a padded batch. A figure beyond its
-limit ends the export. What the other variants may cost is the gate's matter (gate.py).
+From text to number, as the server goes it: prefix, tokenizer, window, token types, graph, and a reranker's score.
+First each text's tokens are compared, then the numbers. Every text is run alone, as the server does on CPUs, and
+again among others in a padded batch. A figure beyond its limit ends the export. What the other variants may cost is
+the gate's matter (gate.py).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
-import torch
-from tokenizers import Encoding, Tokenizer
 
 from shortlist.export import figures, texts
-from shortlist.export.intake import Reference
+from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
-from shortlist.export.running import Feeds, Floats, Runner, feeds
+from shortlist.export.reference import SAID, Reference, Scale, Text
+from shortlist.export.running import Floats, Runner
 from shortlist.export.tokenizer import Written
+from shortlist.server.bundle import TextKind
+from shortlist.server.errors import shown
+from shortlist.server.tokens import Encoded, Tokenizer
 
-LONGEST_TOKENS = 512  # of a text that is tried; wider windows would make it a matter of minutes
+LONGEST_TOKENS = 512  # of a text that is run; wider windows would make it a matter of minutes
 
 # fp32 computes the same as PyTorch up to the order of its sums.
 _AT_LEAST = {"cosine_min": 1 - 1e-5}
 _AT_MOST = {"element_change_max": 1e-4, "score_change_max": 1e-4, "batch_change_max": 1e-4}
 
+_COMPARED: dict[Scale, Callable[[Floats, Floats], dict[str, float]]] = {
+    "vector": figures.vectors,
+    "logit": figures.logits,
+    "score": figures.scores,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One text of the trial."""
+
+    text: Text
+    kind: TextKind
+    whole: bool  # whether the reference was run on all that the window takes of it
+
 
 class Trial:
-    """Be the texts as one model reads them, and what PyTorch makes of each."""
+    """The texts as the server reads them, and what the reference makes of each."""
 
-    def __init__(self, model: Reference, inputs: Sequence[str], layout: Layout, written: Written) -> None:
-        """Tokenize the texts with the file that was written, and run PyTorch on each alone.
+    def __init__(self, reference: Reference, layout: Layout, written: Written) -> None:
+        """Compare how both read the texts, and run the reference.
 
         Args:
-            model: what was traced, or stands for it.
-            inputs: what it takes.
+            reference: the model as it runs elsewhere.
             layout: its prefixes, and its kind.
-            written: its tokenizer.
+            written: the bundle's tokenizer.
+
+        Raises:
+            ExportError: a text is read otherwise; the text and the place are named.
         """
         self._kind = layout.kind
         self._pad = written.pad_token_id
-        self._encodings = _encoded(layout, written.path, min(written.max_tokens, LONGEST_TOKENS))
-        self._expected = _by_torch(model, inputs, (feeds([item], self._pad) for item in self._encodings))
+        self._scale = reference.scale
+        if not written.own_window:
+            reference.window(written.max_tokens)
+        narrow = written.narrowed(LONGEST_TOKENS)
+        self.probes: list[Probe] = []
+        self._items: list[Encoded] = []
+        for kind, given in _asked(layout).items():
+            _compare(reference, given, kind, _encoded(layout, written, given, kind))
+            items = _encoded(layout, narrow, given, kind)
+            for text, item in zip(given, items, strict=True):
+                if len(item):  # a text of no token at all is none that the server runs
+                    self.probes.append(Probe(text, kind, whole=narrow == written or not item.truncated))
+                    self._items.append(item)
+        if narrow != written:
+            reference.window(narrow.max_tokens)
+        self.expected = np.concatenate([reference.run(given, kind) for kind, given in self._by_kind().items()])
 
     @property
     def dimensions(self) -> int:
         """The number of a vector's elements; 0 for a reranker."""
-        return int(self._expected.shape[1]) if self._kind == "embedder" else 0
+        return int(self.expected.shape[1]) if self._kind == "embedder" else 0
 
     def measure(self, graph: Path) -> dict[str, float]:
         """Run a graph on every text, alone and in padded batches.
@@ -53,13 +90,33 @@ class Trial:
             figures by name; changes are of the vectors' elements, relative to a vector's length, or of scores.
         """
         runner = Runner(graph, self._kind, self._pad)
-        alone = runner.alone(self._encodings)
-        compare = figures.vectors if self._kind == "embedder" else figures.logits
+        alone = runner.alone(self._items)
         return {
-            "texts": float(len(self._encodings)),
-            **compare(self._expected, alone),
-            "batch_change_max": figures.change(self._kind, alone, runner.together(self._encodings)),
+            "texts": float(len(self._items)),
+            **self.compare(alone, range(len(self._items))),
+            "batch_change_max": figures.change(self._kind, alone, runner.together(self._items)),
         }
+
+    def compare(self, found: Floats, places: Sequence[int]) -> dict[str, float]:
+        """Compare vectors or logits with the reference's numbers.
+
+        Args:
+            found: float32 [texts, dimensions] or, of a reranker, [texts].
+            places: which of the texts these are.
+
+        Raises:
+            ExportError: vectors have more or fewer elements than the reference's.
+        """
+        if found.shape[1:] != self.expected.shape[1:]:
+            raise ExportError(
+                f"vectors have {found.shape[1]} elements, but the reference's have {self.expected.shape[1]};"
+                " no bundle was written"
+            )
+        return _COMPARED[self._scale](self.expected[places], found)
+
+    def _by_kind(self) -> dict[TextKind, list[Text]]:
+        kinds = dict.fromkeys(probe.kind for probe in self.probes)
+        return {kind: [probe.text for probe in self.probes if probe.kind == kind] for kind in kinds}
 
 
 def shortfall(parity: dict[str, float]) -> str:
@@ -77,27 +134,37 @@ def shortfall(parity: dict[str, float]) -> str:
     return "; ".join(found)
 
 
-def _encoded(layout: Layout, path: Path, max_tokens: int) -> list[Encoding]:
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.enable_truncation(max_tokens)
-    if layout.kind == "reranker":
-        pairs = texts.pairs()
-        # One pair fills the window, so that its last position is tried too.
-        pairs.append((pairs[0][0], " ".join(text for _, text in texts.questions_and_passages())))
-        return list(tokenizer.encode_batch(pairs))
+def _asked(layout: Layout) -> dict[TextKind, list[Text]]:
+    """Return texts short, long, cased, empty once they are cleaned, and of many languages."""
     found = texts.questions_and_passages()
-    queries = [layout.query_prefix + query for query, _ in found]
-    passages = [layout.document_prefix + text for _, text in found]
-    return list(tokenizer.encode_batch([*queries, *passages, " ".join(passages)]))
+    # One text fills the window, so that its last position is tried too.
+    everything = " ".join(text for _, text in found)
+    if layout.kind == "reranker":
+        query, passage = found[0]
+        odd = [pair for text in texts.ODD for pair in ((text, passage), (query, text))]
+        return {"query": [*texts.pairs(), *odd, (query, everything), (everything, everything)]}
+    queries, passages = zip(*found, strict=True)
+    return {"query": [*queries, *texts.ODD], "document": [*passages, *texts.ODD, everything]}
 
 
-def _by_torch(model: Reference, inputs: Sequence[str], items: Iterable[Feeds]) -> Floats:
-    """Run PyTorch on one thread: several of them wait for each other longer than a short text takes."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            found = [model(**{name: torch.from_numpy(given[name]) for name in inputs}) for given in items]
-    finally:
-        torch.set_num_threads(threads)
-    return np.concatenate([value.numpy() for outputs in found for value in outputs.values()])
+def _encoded(layout: Layout, written: Written, given: Sequence[Text], kind: TextKind) -> list[Encoded]:
+    """Encode texts as the server does."""
+    tokenizer = Tokenizer(written)
+    if layout.kind == "reranker":
+        return [item for pair in given for item in tokenizer.encode_pairs(pair[0], [pair[1]])]
+    prefix = layout.query_prefix if kind == "query" else layout.document_prefix
+    return tokenizer.encode([f"{prefix}{text}" for text in given])
+
+
+def _compare(reference: Reference, given: Sequence[Text], kind: TextKind, items: Sequence[Encoded]) -> None:
+    """Refuse a tokenizer that reads a text otherwise than the reference does."""
+    for text, item, expected in zip(given, items, reference.read(given, kind), strict=True):
+        ours = (item.input_ids.tolist(), item.type_ids.tolist())
+        for name, mine, theirs in zip(("token ids", "token types"), ours, expected, strict=True):
+            if theirs is not None and mine != theirs:
+                place = next(place for place, pair in enumerate(zip_longest(mine, theirs)) if len(set(pair)) > 1)
+                raise ExportError(
+                    f"{shown(text)} as a {kind} is read otherwise than by {SAID[reference.name]}: {len(mine)}"
+                    f" {name} and not {len(theirs)}, different from place {place} on"
+                    f" ({mine[place : place + 3]}, not {theirs[place : place + 3]}); no bundle was written"
+                )

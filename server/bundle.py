@@ -3,7 +3,8 @@
 A bundle is a folder:
 
     manifest.json     everything in this module's dataclasses, as JSON
-    tokenizer.json    a `tokenizers` file; truncation and padding in it are ignored, the manifest decides
+    tokenizer.json    a `tokenizers` file; of its truncation only the side counts, of its padding nothing: the
+                      manifest decides
     fp32.onnx         one graph a variant (and its `*.onnx_data` where it is over 2 GB)
     int8.onnx
 
@@ -20,6 +21,7 @@ import dataclasses
 import hashlib
 import json
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +33,8 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
 Kind = Literal["embedder", "reranker"]
-_LEAST_WINDOW = 8  # special tokens, and at least something between them
+TextKind = Literal["query", "document"]
+LEAST_WINDOW = 8  # special tokens, and at least something between them
 OUTPUT: dict[Kind, str] = {"embedder": "embedding", "reranker": "logit"}
 
 
@@ -106,6 +109,7 @@ class Manifest:
     processor: str  # where the variants were timed
     texts: str  # what they were judged on
     reference: str = "pytorch"  # what export compared with; "onnx": the graph that was taken in, as it was published
+    relevant_label: str = ""  # of a reranker's two labels the one that its logit stands for; in the graph, for people
     blend: float = 0.0  # share of the similarity in the final order that this reranker does best with
     settings: dict[str, str] = field(default_factory=dict)  # what export was asked for: a second run compares
     created_at: str = ""  # ISO 8601, UTC
@@ -128,6 +132,7 @@ class Manifest:
             self.document_prefix,
             variant,
             self.variants[variant].precision,
+            *([self.relevant_label] if self.relevant_label else []),
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -137,8 +142,8 @@ class Manifest:
         Raises:
             ValueError: naming the field.
         """
-        if self.max_tokens < _LEAST_WINDOW:
-            raise ValueError(f"max_tokens is {self.max_tokens}")
+        if self.max_tokens < LEAST_WINDOW:
+            raise ValueError(f"max_tokens is {self.max_tokens}, below {LEAST_WINDOW}")
         if (self.dimensions > 0) != (self.kind == "embedder"):
             raise ValueError(f"dimensions is {self.dimensions} for kind {self.kind}")
         if self.pad_token_id < 0:
@@ -189,6 +194,11 @@ class Bundle:
         """Return the path of `tokenizer.json`."""
         return self.path / self.manifest.tokenizer.name
 
+    @property
+    def max_tokens(self) -> int:
+        """The window, special tokens included."""
+        return self.manifest.max_tokens
+
     def verify(self, variant: str) -> None:
         """Compare the tokenizer and the files of one variant with their hashes.
 
@@ -209,6 +219,12 @@ class Bundle:
                     f"bundle {self.path}: {expected.name} is not the file that was exported (SHA-256"
                     f" {found.sha256[:12]}..., manifest {expected.sha256[:12]}...); export the model again"
                 )
+
+
+def prefixed(manifest: Manifest, texts: Sequence[str], kind: TextKind) -> Sequence[str]:
+    """Put a model's prefix for this kind of text before each."""
+    prefix = manifest.query_prefix if kind == "query" else manifest.document_prefix
+    return [prefix + text for text in texts] if prefix else texts
 
 
 def load(path: Path, kind: Kind | None = None) -> Bundle:

@@ -10,13 +10,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server import metadata
-from shortlist.server.bundle import Kind
+from shortlist.server.bundle import Kind, TextKind
 from shortlist.server.collection import Collection
 from shortlist.server.documents import Document
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.graph import Running
 from shortlist.server.limits import Limits
-from shortlist.server.models import Scored, TextKind
+from shortlist.server.models import Scored
 from shortlist.server.query import Found, Hit, LimitedBy, Mode, Timing
 from shortlist.server.tokens import Tokens
 

@@ -9,21 +9,18 @@ from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server import blending
-from shortlist.server.bundle import Bundle
+from shortlist.server.bundle import Bundle, TextKind, prefixed
 from shortlist.server.caches import Cache
 from shortlist.server.errors import DeadlineExceeded, NoTokens
 from shortlist.server.flights import Flights, Landed
 from shortlist.server.graph import Graph
 from shortlist.server.lanes import Job, Lane, Spent
 from shortlist.server.tokens import Tokenizer, Tokens
-
-TextKind = Literal["query", "document"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +42,7 @@ class Embedder:
         self.flights = flights
         self.tokenizer = Tokenizer(bundle)
         self.cache: Cache[Embedded] = Cache(cache_bytes)
-        self._prefixes: dict[TextKind, str] = {
-            "query": bundle.manifest.query_prefix,
-            "document": bundle.manifest.document_prefix,
-        }
+        self._manifest = bundle.manifest
 
     async def embed(self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float) -> Embedded:
         """Embed each text.
@@ -94,8 +88,7 @@ class Embedder:
 
     def prefixed(self, texts: Sequence[str], kind: TextKind) -> Sequence[str]:
         """Put the model's prefix for this kind of text before each."""
-        prefix = self._prefixes[kind]
-        return [prefix + text for text in texts] if prefix else texts
+        return prefixed(self._manifest, texts, kind)
 
     def show(self, texts: Sequence[str], kind: TextKind) -> list[Tokens]:
         """Return each text as the model reads it."""

@@ -1,21 +1,23 @@
 """Text, or a pair of texts, to the token ids that a model reads.
 
-Truncation is the model's own (the pair's longer part first, as Hugging Face tokenizers do by default) and is set
-once, at load: a `tokenizers` object whose truncation is changed while another thread encodes raises 'Already
-borrowed'. Nothing is padded here but in `pad`, since on CPUs a run's items are of one length.
+Truncation is the model's own (the pair's longer part first, as Hugging Face tokenizers do by default; at the end that
+the tokenizer's file names) and is set once, at load: a `tokenizers` object whose truncation is changed while another
+thread encodes raises 'Already borrowed'. Nothing is padded here but in `pad`, since on CPUs a run's items are of one
+length.
 
 Knows neither models nor lanes. Any thread may call `Tokenizer`; encoding releases the GIL.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 from tokenizers import Tokenizer as FastTokenizer
 
-from shortlist.server.bundle import Bundle
 from shortlist.server.errors import BundleError
 
 Ids = NDArray[np.int64]
@@ -46,37 +48,49 @@ class Tokens:
     truncated: bool
 
 
+class Source(Protocol):
+    """A tokenizer's file and its window: a bundle, or what an export has of one so far."""
+
+    @property
+    def tokenizer(self) -> Path:
+        """The path of `tokenizer.json`."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The window, special tokens included."""
+
+
 class Tokenizer:
     """Encode texts as one bundle's model wants them."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Load the bundle's tokenizer.
+    def __init__(self, source: Source) -> None:
+        """Load the tokenizer of a bundle.
 
         Raises:
             BundleError: the file is no tokenizer that this version of `tokenizers` reads.
         """
         try:
-            self._fast = FastTokenizer.from_file(str(bundle.tokenizer))
+            self._fast = FastTokenizer.from_file(str(source.tokenizer))
         except Exception as error:  # the binding raises bare Exception
-            raise BundleError(f"{bundle.tokenizer} cannot be read as a tokenizer: {error}") from error
-        self.max_tokens = bundle.manifest.max_tokens
+            raise BundleError(f"{source.tokenizer} cannot be read as a tokenizer: {error}") from error
+        self.max_tokens = source.max_tokens
+        side: str = (self._fast.truncation or {}).get("direction", "right")
+        self._keeps_end = side == "left"  # where tokens are cut off on the left
         self._fast.no_padding()
         self._whole = FastTokenizer.from_str(self._fast.to_str())
         self._whole.no_truncation()
-        self._fast.enable_truncation(self.max_tokens, strategy="longest_first")
+        self._fast.enable_truncation(self.max_tokens, strategy="longest_first", direction=side)
         self._tokens_a_character = 0.25  # usual for English; learned from what is encoded
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Encode each text on its own."""
-        return self._learned(
-            self._fast.encode_batch_fast([self._begin(text) for text in texts]), sum(map(len, texts))
-        )
+        return self._learned(self._fast.encode_batch_fast([self._near(text) for text in texts]), sum(map(len, texts)))
 
     def encode_pairs(self, query: str, documents: Sequence[str]) -> list[Encoded]:
         """Encode each document beside the query."""
         characters = len(query) * len(documents) + sum(map(len, documents))
-        query = self._begin(query)
-        pairs = [(query, self._begin(document)) for document in documents]
+        query = self._near(query)
+        pairs = [(query, self._near(document)) for document in documents]
         return self._learned(self._fast.encode_batch_fast(pairs), characters)
 
     def estimate(self, characters: int) -> int:
@@ -93,7 +107,7 @@ class Tokenizer:
 
     def show(self, texts: Sequence[str], query: str = "") -> list[Tokens]:
         """Return each text's tokens as strings, beside the query if there is one."""
-        texts, query = [self._begin(text) for text in texts], self._begin(query)
+        texts, query = [self._near(text) for text in texts], self._near(query)
         inputs = [(query, text) if query else text for text in texts]
         return [
             Tokens(tuple(found.ids), tuple(found.tokens), bool(found.overflowing))
@@ -107,8 +121,8 @@ class Tokenizer:
         """
         return [[end for _, end in self._whole.encode(text, add_special_tokens=False).offsets] for text in texts]
 
-    def _begin(self, text: str) -> str:
-        """Return the beginning of a long text that holds more tokens than the window.
+    def _near(self, text: str) -> str:
+        """Return the part of a long text that holds more tokens than the window: its beginning, or its end.
 
         `tokenizers` keeps all that it truncates, and for a pair every window of the one text beside every window of
         the other: two texts of 40 KB take a gigabyte. What is cut here is never read, but for the tokens next to
@@ -116,8 +130,9 @@ class Tokenizer:
         """
         length = _CHARACTERS_A_TOKEN * self.max_tokens
         while length < len(text):
-            if len(self._whole.encode(text[:length])) > 2 * self.max_tokens:
-                return text[:length]
+            part = text[-length:] if self._keeps_end else text[:length]
+            if len(self._whole.encode(part)) > 2 * self.max_tokens:
+                return part
             length *= 4
         return text
 

@@ -71,7 +71,7 @@ ROWS = (
     ),
     Row("MPNet", "all-mpnet-base-v2", "mpnet"),
     Row("DistilRoBERTa", "all-distilroberta-v1", "roberta"),
-    Row("TAS-B", "msmarco-distilbert-base-tas-b", "distilbert", pooling="cls", normalized=False),
+    Row("DistilBERT, multi-QA", "multi-qa-distilbert-cos-v1", "distilbert"),
     Row("E5", "e5-small-v2", "bert", prefixes=("query: ", "passage: ")),
     Row(
         "multilingual E5, small",

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.export import heads, model
+from shortlist.export import heads
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
@@ -28,19 +28,3 @@ def test_normalize_makes_lengths_one() -> None:
     """Vectors are divided by their length."""
     found = heads.Normalize()(torch.tensor([[3.0, 4.0], [0.0, 0.5]]))
     torch.testing.assert_close(found, torch.tensor([[0.6, 0.8], [0.0, 1.0]]))
-
-
-@pytest.mark.parametrize(
-    ("labels", "positive"),
-    [
-        (("LABEL_0", "LABEL_1"), 1),
-        (("yes", "no"), 0),
-        (("Relevant", "Not relevant"), 0),
-        (("something", "Positive"), 1),
-        (("negative", "something"), 1),
-        (("something", "NEGATIVE"), 0),
-    ],
-)
-def test_positive_label(labels: tuple[str, str], positive: int) -> None:
-    """The positive label is found by its own name, or by that of the negative; else it is the second."""
-    assert model._positive(dict(enumerate(labels))) == positive

@@ -66,15 +66,15 @@ def test_other_poolings_are_refused(mode: str, tmp_path: Path) -> None:
         ({"prompts": {"query": "q: ", "document": "d: "}}, ("q: ", "d: ")),
         ({"prompts": {"query": "q: ", "passage": "p: "}}, ("q: ", "p: ")),
         ({"prompts": {"query": "q: ", "document": "", "passage": "p: "}}, ("q: ", "")),
-        ({"prompts": {"query": "q: ", "sts": "s: "}, "default_prompt_name": "sts"}, ("q: ", "s: ")),
-        ({"prompts": {"sts": "s: "}, "default_prompt_name": "sts"}, ("s: ", "s: ")),
+        ({"prompts": {"query": "q: ", "sts": "s: "}, "default_prompt_name": "sts"}, ("q: ", "")),
+        ({"prompts": {"sts": "s: "}, "default_prompt_name": "sts"}, ("", "")),
         ({"prompts": {"query": "q: ", "sts": "s: "}, "default_prompt_name": None}, ("q: ", "")),
     ],
 )
 def test_prefixes_are_found_as_sentence_transformers_does(
     config: dict[str, Any], prefixes: tuple[str, str], tmp_path: Path
 ) -> None:
-    """The first prompt that is there, even if it is empty, else the default one."""
+    """The first prompt that is there, even if it is empty; a default one is for neither kind of text."""
     origin = model(tmp_path, f"{OLD}.Transformer", f"{OLD}.Pooling", **{"config_sentence_transformers.json": config})
     found = layout.read(origin, "auto")
     assert (found.query_prefix, found.document_prefix) == prefixes
@@ -143,7 +143,7 @@ def test_reranker_with_prompts_is_refused(tmp_path: Path) -> None:
     """A cross-encoder that puts a prompt before its queries is refused rather than run without."""
     files = {
         "sentence_bert_config.json": {"transformer_task": "sequence-classification"},
-        "config_sentence_transformers.json": {"prompts": {"query": "Instruct: "}},
+        "config_sentence_transformers.json": {"prompts": {"query": "Instruct: "}, "default_prompt_name": "query"},
     }
     with pytest.raises(ExportError, match="Instruct"):
         layout.read(model(tmp_path, f"{NEW['Transformer']}.Transformer", **files), "auto")

@@ -8,10 +8,11 @@ import pytest
 
 from shortlist.export import graphs, products, search, steps
 from shortlist.export.gate import Gate, Judged, Limits, encoded
-from shortlist.export.running import Feeds, feeds
+from shortlist.export.running import Feeds
 from shortlist.export.token_scaled import Fitting, Quantizer
 from shortlist.server import bundle
 from shortlist.server.settings import Provider
+from shortlist.server.tokens import pad
 
 
 @dataclass
@@ -47,7 +48,7 @@ def setup(make, tiny) -> Setup:
     loaded = bundle.load(tiny.embedder)
     layout, written = make.parts(loaded)
     calibrating, judges = make.some_texts().halves()
-    given = [feeds([item], written.pad_token_id) for item in encoded(layout, written, calibrating)]
+    given = [pad([item], written.pad_token_id) for item in encoded(layout, written, calibrating)]
     real = Gate(layout, written, judges, Limits(0, -1, 1), loaded.graph("fp32"))
     return Setup(loaded.graph("fp32"), given, real)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shortlist.export.settings import ExportSettings
+from shortlist.server.bundle import LEAST_WINDOW
 from shortlist.server.errors import SettingsError
 
 
@@ -22,6 +23,8 @@ from shortlist.server.errors import SettingsError
         ({"least_tau": -0.1}, "least_tau is -0.1, but a share is from 0 to 1"),
         ({"most_ndcg_loss": math.nan}, "most_ndcg_loss is nan, but a share is from 0 to 1"),
         ({"max_tokens": -1}, "max_tokens is -1"),
+        ({"max_tokens": 1}, "max_tokens is 1, but it must be 8 or more"),
+        ({"max_tokens": 7}, "max_tokens is 7, but it must be 8 or more"),
     ],
 )
 def test_refused_values(changed: dict[str, object], named: str) -> None:
@@ -33,6 +36,11 @@ def test_refused_values(changed: dict[str, object], named: str) -> None:
 def test_no_variants_leave_the_choice_to_the_export() -> None:
     """Variants may be left out: the export then makes what the installed execution providers run."""
     assert ExportSettings(model="m", out=Path("out")).variants == ()
+
+
+def test_the_least_window_is_taken() -> None:
+    """The server's least window may be asked for."""
+    assert ExportSettings(model="m", out=Path("out"), max_tokens=LEAST_WINDOW).max_tokens == LEAST_WINDOW
 
 
 def test_every_setting_has_help() -> None:

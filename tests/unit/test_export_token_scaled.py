@@ -7,15 +7,15 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Encoding, Tokenizer
 
 from shortlist.export import figures, graphs, products, running, scaling
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import ROUNDING, encoded
-from shortlist.export.running import Floats, Runner, feeds
+from shortlist.export.running import Floats, Runner
 from shortlist.export.token_scaled import Fitting, Quantizer
 from shortlist.server import bundle
 from shortlist.server.bundle import Bundle, Kind
+from shortlist.server.tokens import Encoded, Tokenizer, pad
 
 KINDS: tuple[Kind, ...] = ("embedder", "reranker")
 TOKENS, ALL = -1.0, float("inf")  # what one scale for all tokens may cost: one a token wherever it can be, or nowhere
@@ -30,7 +30,7 @@ class Fitted:
     bundle: Bundle
     fitting: Fitting
     quantizer: Quantizer
-    items: list[Encoding]
+    items: list[Encoded]
     calibration: list[running.Feeds]
 
     def runner(self, graph: Path) -> Runner:
@@ -46,7 +46,7 @@ def fitted(make, tiny, tmp_path_factory) -> dict[Kind, Fitted]:
         loaded = bundle.load(getattr(tiny, kind))
         layout, written = make.parts(loaded)
         halves = [encoded(layout, written, half) for half in make.some_texts().halves()]
-        given = [feeds([item], written.pad_token_id) for item in halves[0]]
+        given = [pad([item], written.pad_token_id) for item in halves[0]]
         fitting = Fitting(loaded.graph("fp32"), given, tmp_path_factory.mktemp(kind))
         found[kind] = Fitted(loaded, fitting, Quantizer(fitting, TOKENS), halves[1], given)
     return found
@@ -86,10 +86,10 @@ def test_a_result_does_not_depend_on_its_batch(fitted: dict[Kind, Fitted], tmp_p
     """Short texts, padded beside long ones, come out as they do alone; with dynamic int8 they do not."""
     one = fitted[kind]
     one.quantizer.write(tmp_path / "made.onnx")
-    tokenizer = Tokenizer.from_file(str(one.bundle.tokenizer))
+    tokenizer = Tokenizer(one.bundle)
     short = ["type", "a metal", "old paper mills"]
-    items = short if kind == "embedder" else [("ink", text) for text in short]
-    ends = [*tokenizer.encode_batch(items), *one.items[:4]]
+    items = tokenizer.encode(short) if kind == "embedder" else tokenizer.encode_pairs("ink", short)
+    ends = [*items, *one.items[:4]]
     assert max(map(len, ends[: len(short)])) < min(map(len, ends[len(short) :]))
     changes = {
         name: figures.change(kind, runner.alone(ends), runner.together(ends))

@@ -34,7 +34,7 @@ def bundle(tmp_path: Path) -> SimpleNamespace:
     fast.enable_padding(length=16)
     fast.enable_truncation(4)
     fast.save(str(tmp_path / "tokenizer.json"))
-    return SimpleNamespace(tokenizer=tmp_path / "tokenizer.json", manifest=SimpleNamespace(max_tokens=8))
+    return SimpleNamespace(tokenizer=tmp_path / "tokenizer.json", max_tokens=8)
 
 
 @given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=12), min_size=1, max_size=8))
@@ -94,6 +94,20 @@ def test_long_texts_are_cut_before_they_are_paired(bundle: SimpleNamespace):
     assert long_pair.input_ids.tolist() == short_pair.input_ids.tolist()
     assert long_pair.truncated
     assert tokenizer.encode([long])[0].input_ids.tolist() == tokenizer.encode([beginning])[0].input_ids.tolist()
+
+
+def test_truncation_on_the_left_keeps_the_end(bundle: SimpleNamespace):
+    """A file whose truncation has the left side keeps the end of a text and of a pair's longer part."""
+    fast = FastTokenizer.from_file(str(bundle.tokenizer))
+    fast.enable_truncation(4, direction="left")
+    fast.save(str(bundle.tokenizer))
+    tokenizer = Tokenizer(bundle)
+    for words in (30, 200_000):
+        long = " ".join(["w1"] * words + ["w2", "w3"])
+        (item_,) = tokenizer.encode([long])
+        assert (item_.input_ids.tolist(), item_.truncated) == ([1, 4, 4, 4, 4, 5, 6, 2], True)
+        (pair,) = tokenizer.encode_pairs("w4", [long])
+        assert pair.input_ids.tolist() == [1, 7, 2, 4, 4, 5, 6, 2]
 
 
 def test_a_text_that_is_mostly_white_space_is_read_on(bundle: SimpleNamespace):

@@ -1,0 +1,68 @@
+"""A bundle is loaded and run by the server's own code before it takes another's place."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import models
+from shortlist.export import app, build, variants
+from shortlist.export.errors import ExportError
+from shortlist.export.gate import Judged
+from shortlist.export.settings import ExportSettings
+from shortlist.server.bundle import Manifest, load
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return a bundle's files."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _not_finite(material: variants.Material, target: Path) -> variants.Made:
+    """Write a graph whose numbers are none, and say that the gate passed it."""
+    graph = onnx.load(material.fp32)
+    for tensor in graph.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.ndim > 1:
+            tensor.CopyFrom(numpy_helper.from_array(np.full_like(array, np.nan), tensor.name))
+    onnx.save(graph, target)
+    return variants.Made(target, "int8", Judged({}, batch_invariant=True, missed=""))
+
+
+def test_a_variant_that_does_not_run(tiny_models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new bundle with a graph that gives no numbers is refused, and the one that was there stays as it was."""
+    out = tmp_path / "bundle"
+    models.export(tiny_models.reranker, out, variants=("fp32",))
+    before = files(out)
+    monkeypatch.setitem(variants.MAKERS, "int8", _not_finite)
+    with pytest.raises(ExportError, match="int8 gives numbers that are not finite; no bundle was written"):
+        models.export(tiny_models.reranker, out)
+    assert files(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"max_tokens": 7}, "max_tokens is 7, below 8"), ({"query_prefix": "ask "}, "fp32, loaded as the server does")],
+)
+def test_a_manifest_that_says_something_else(
+    change: dict[str, object], named: str, tiny_models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the manifest says wrongly comes out when the server's code goes by it, and the old bundle stays."""
+    out = tmp_path / "bundle"
+    models.export(tiny_models.embedder, out, variants=("fp32",))
+    before = files(out)
+    right = build._manifest
+
+    def wrong(*given: object) -> Manifest:
+        return dataclasses.replace(right(*given), **change)
+
+    monkeypatch.setattr(build, "_manifest", wrong)
+    settings = ExportSettings(model=str(tiny_models.embedder), out=out, variants=("fp32",), force=True)
+    with pytest.raises(ExportError, match=named):
+        app.run(settings, lambda _: None)
+    assert files(out) == before
+    load(out)
