@@ -1,6 +1,7 @@
 """`shortlist get` and `shortlist delete`: documents by their ids."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from shortlist.client.options import UsageError
 from shortlist.client.types import Document
 
 _INDENT = "  "
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +85,8 @@ def shown(document: Document) -> str:
     heads = [document.title] if document.title else []
     heads += [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in document.metadata.items()]
     body = "\n".join([*heads, *([""] if heads else []), document.text])
-    # What could move a terminal's cursor is not printed.
-    safe = "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in f"{document.id}\n{body}")
+    # Control characters could move a terminal's cursor.
+    safe = _CONTROL.sub("\ufffd", f"{document.id}\n{body}")
     first, *rest = safe.split("\n")
     return "\n".join([first, *(f"{_INDENT}{line}" if line else "" for line in rest), ""])
 

@@ -107,9 +107,9 @@ def test_documents_are_shown(run, filled):
 
 
 def test_a_terminal_is_safe(run, client, filled):
-    """What a text holds moves no cursor."""
-    client.upsert(filled, [Document("wild", "red \x1b[31m\ttab\nnext")])
-    assert run("get", "--collection", filled, "wild")[1] == "wild\n  red \ufffd[31m\ttab\n  next\n\n"
+    """What a text holds moves no cursor; what only joins letters stays."""
+    client.upsert(filled, [Document("wild", "red \x1b[31m\ttab\n\nnim\u200cfasele")])
+    assert run("get", "--collection", filled, "wild")[1] == "wild\n  red \ufffd[31m\ttab\n\n  nim\u200cfasele\n\n"
 
 
 def test_documents_come_as_lines_that_index_reads(run, server, client, filled, tmp_path):
