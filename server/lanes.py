@@ -107,6 +107,7 @@ class Job:
         self.waiting: list[int] = []  # places of the items that no slot has taken, in order
         self.running = 0  # items that slots run now
         self.scored = 0  # items that have their values
+        self.lost = 0  # items that the model could not run
         self.closed = False  # no further item is taken
         self.settled = False
         self.future: Future[Outcome] = Future()

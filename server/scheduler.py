@@ -15,8 +15,9 @@ Invariants
 - Every job's future is settled exactly once, whatever happens: with all values, with those that its deadline allowed
   (`Outcome.done` tells which), with an exception, or by its own cancellation.
 - A slot never waits while there is work: there is no timer for a batch to fill.
-- An exception in a run reaches exactly the jobs in it, and one on the way to a run those that it cannot be chosen
-  for. The slot lives on, whatever raises.
+- An exception in a run reaches the items that cannot be run alone either: a job that must be whole fails with one of
+  them, others go without it. One on the way to a run reaches the jobs that it cannot be chosen for. The slot lives
+  on, whatever raises.
 - Waiting tokens are bounded: beyond `queue_tokens`, as far as lengths are known, `submit` raises Overloaded. So
   it does where what waits would keep a job from being done by its deadline (`admission.py`).
 - An item of an expired, closed, failed or cancelled job is never begun, nor one that cannot end before its deadline.
@@ -299,12 +300,45 @@ class Scheduler:
 
     def _run(self, parts: Sequence[Part]) -> None:
         """Run parts of jobs of one model and hand out the values."""
-        values = parts[0].job.model.run([item for part in parts for item in part.items])
+        try:
+            values = parts[0].job.model.run([item for part in parts for item in part.items])
+        except Exception as error:
+            logger.exception("a run failed")
+            self._run_apart(parts, error)
+            return
         offset = 0
         for part in parts:
             self._store(part, values[offset : offset + len(part.places)])
             offset += len(part.places)
         self._failures = 0
+
+    def _run_apart(self, parts: Sequence[Part], error: Exception) -> None:
+        """Run each item of a run that failed alone, if there are several, and go without those that fail again."""
+        alone = [Part(part.job, (place,)) for part in parts for place in part.places]
+        ran = False
+        for one in alone:
+            if len(alone) > 1 and not one.job.settled:
+                try:
+                    values = one.job.model.run(one.items)
+                except Exception as again:  # noqa: BLE001 (as the first one, it is told to the job)
+                    error = again
+                else:
+                    self._store(one, values)
+                    ran = True
+                    continue
+            self._lose(one.job, error)
+        with self._changed:
+            self._failures = 0 if ran else self._failures + 1
+
+    def _lose(self, job: Job, error: Exception) -> None:
+        """Go without one item of a job, if there is anything else of it."""
+        with self._changed:
+            job.running -= 1
+            job.lost += 1
+            if job.whole or job.lost == job.count:
+                self.fail(job, _failed(error))
+            else:
+                self._settle_done(job)
 
     def _give_up(self, slot: Slot, error: Exception) -> None:
         """Fail the jobs of a turn that raised; where it raised before it had any, those that no run can be had of."""
@@ -312,10 +346,8 @@ class Scheduler:
             self._failures += 1
             jobs = [part.job for part in slot.parts] or self._queue.unrunnable(self.clock())
         logger.error("a run failed, and %d jobs with it", len(jobs), exc_info=error)
-        failed = InferenceFailed("the model could not run this input; the server's log has the cause")
-        failed.__cause__ = error
         for job in jobs:
-            self.fail(job, failed)
+            self.fail(job, _failed(error))
 
     def _store(self, part: Part, values: NDArray[np.float32]) -> None:
         job = part.job
@@ -324,11 +356,15 @@ class Scheduler:
             job.done[part.places] = True
             job.running -= len(part.places)
             job.scored += len(part.places)
-            if job.scored == job.count:
-                self._withdraw(job)
-                self._settle(job, Outcome(job.values, job.done))
-            elif job.closed and not job.running:
-                self._settle(job, self.outcome(job))
+            self._settle_done(job)
+
+    def _settle_done(self, job: Job) -> None:
+        """Settle a job of which nothing more is to come; the lock is held."""
+        if job.scored + job.lost == job.count:
+            self._withdraw(job)
+            self._settle(job, Outcome(job.values, job.done))
+        elif job.closed and not job.running:
+            self._settle(job, self.outcome(job))
 
     def _withdraw(self, job: Job) -> None:
         """Begin nothing more of a job: take what waits of it off its lane, and expect nothing more."""
@@ -349,3 +385,9 @@ class Scheduler:
                 job.future.set_exception(result)
             else:
                 job.future.set_result(result)
+
+
+def _failed(error: Exception) -> InferenceFailed:
+    failed = InferenceFailed("the model could not run this input; the server's log has the cause")
+    failed.__cause__ = error
+    return failed

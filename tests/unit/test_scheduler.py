@@ -63,9 +63,11 @@ def items(*lengths: int) -> list[Encoded]:
     return [Encoded(np.ones(length, np.int64), np.zeros(length, np.int64), False) for length in lengths]
 
 
-def job(model: Gate, lengths: Sequence[int], lane: Lane = Lane.RERANK, deadline: float = 10_000.0) -> Job:
+def job(
+    model: Gate, lengths: Sequence[int], lane: Lane = Lane.RERANK, deadline: float = 10_000.0, *, whole: bool = False
+) -> Job:
     """Return a job of items of these lengths, none of which is there yet."""
-    return Job(lane, model, lengths, deadline)
+    return Job(lane, model, lengths, deadline, whole=whole)
 
 
 def submit(scheduler: Scheduler, model: Gate, lengths: Sequence[int], **options) -> Future:
@@ -232,8 +234,8 @@ def test_an_expired_job_is_not_begun(scheduler: Scheduler, gate: Gate, clock: Cl
 
 
 def test_a_failure_reaches_its_job_alone(scheduler: Scheduler, gate: Gate):
-    """An exception in a run fails that job, with its cause chained; others and the slot go on."""
-    bad = submit(scheduler, gate, [13, 14])
+    """An exception in a run fails a job that must be whole, with its cause chained; others and the slot go on."""
+    bad = submit(scheduler, gate, [13, 14], whole=True)
     good = submit(scheduler, gate, [3])
     gate.open(2)
     with pytest.raises(InferenceFailed) as failed:
@@ -241,6 +243,46 @@ def test_a_failure_reaches_its_job_alone(scheduler: Scheduler, gate: Gate):
     assert isinstance(failed.value.__cause__, RuntimeError)
     assert good.result(WAIT_S).done.all()
     assert gate.seen == [13, 3]
+
+
+def test_an_item_that_cannot_be_run_is_left_out(scheduler: Scheduler, gate: Gate):
+    """Where a part is worth something, all but the item that raises gets its value; none at all is a failure."""
+    gate.open(6)
+    outcome = submit(scheduler, gate, [4, 13, 5]).result(WAIT_S)
+    assert outcome.done.tolist() == [True, False, True]
+    assert outcome.values[outcome.done, 0].tolist() == [4, 5]
+    with pytest.raises(InferenceFailed):
+        submit(scheduler, gate, [13, 13]).result(WAIT_S)
+    assert (scheduler.statistics().waiting_tokens, scheduler.statistics().running) == (0, 0)
+
+
+class Stacking(Gate):
+    """A model that stacks, and raises for a stack with an odd number in it."""
+
+    shapes = Shapes(512, 512, mixed=True)
+
+    def run(self, items: Sequence[Encoded]) -> np.ndarray:
+        self.entered.release()
+        assert self.go.acquire(timeout=WAIT_S)
+        self.seen.append([len(item) for item in items])
+        if any(len(item) == 13 for item in items):
+            raise RuntimeError("13 brings bad luck")
+        return np.array([[len(item)] for item in items], dtype=np.float32)
+
+
+def test_a_stack_that_fails_is_run_apart(scheduler: Scheduler, gate: Gate):
+    """Jobs that share a run with an item that raises get their values all the same; the one at fault fails alone."""
+    model = Stacking()
+    blocking = submit(scheduler, gate, [1])
+    gate.wait_until_entered()
+    first, bad, last = (submit(scheduler, model, lengths, whole=True) for lengths in ([4], [13], [5, 6]))
+    model.open(9)
+    gate.open(1)
+    assert blocking.result(WAIT_S).done.all()
+    assert [future.result(WAIT_S).values[:, 0].tolist() for future in (first, last)] == [[4], [5, 6]]
+    with pytest.raises(InferenceFailed):
+        bad.result(WAIT_S)
+    assert sorted(model.seen[0]) == [4, 5, 6, 13]
 
 
 class Broken(Gate):
