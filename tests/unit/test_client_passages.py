@@ -48,7 +48,9 @@ class Joined(Words):
 def cut(text, room, name="notes.md", ruler=Words):
     """Cut one text into (title, text) for passages of so many words, title included."""
     ((_, documents),) = Cutter(lambda: ruler(room))([(Source(name, name), text)])
-    assert [one.id for one in documents] == [f"{name}#{number + 1}" for number in range(len(documents))]
+    assert [(one.id, one.source) for one in documents] == [
+        (f"{name}#{number + 1}", name) for number in range(len(documents))
+    ]
     return [(one.title, one.text) for one in documents]
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,11 @@ def whole(files):
 
 
 def documents(*paths, reader=None, **selection):
+    """Read all documents of some paths, without what says where they came from."""
+    return [replace(one, source="") for one in sourced(*paths, reader=reader, **selection)]
+
+
+def sourced(*paths, reader=None, **selection):
     """Read all documents of some paths."""
     reader = reader or Reader(1 << 20, whole)
     return [document for document, _ in reader.documents(sources.find(paths, Selection(**selection)).files)]
@@ -92,6 +98,16 @@ def test_folders_are_searched(write, tmp_path, monkeypatch):
     write("notes/.git/d.txt", b"D")
     write("notes/e.pdf", b"E")
     assert [document.id for document in documents("notes")] == ["notes/a/c.md#1", "notes/b.txt#1"]
+
+
+def test_a_line_comes_from_its_file(write, tmp_path, monkeypatch):
+    """The source of a line is the file that holds it, whatever it says itself, by its path as it was given."""
+    monkeypatch.chdir(tmp_path)
+    write("notes/a.jsonl", {"id": "a", "text": "A", "source": "elsewhere"})
+    for given in ("notes", "./notes/a.jsonl", f"{tmp_path}/notes"):
+        reader = Reader(1 << 20)
+        assert [one.source for one in sourced(given, reader=reader)] == ["notes/a.jsonl"]
+        assert reader.ignored == set()
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.markdown", "a.md.gz", "A.MD", "A.TXT.GZ"])
