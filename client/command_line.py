@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance, SupportsWrite
 
 _LEAST_COLUMNS, _MOST_COLUMNS = 20, 100
+_TOO_MANY = "unrecognized arguments: "  # as argparse says it
 _SOURCES = """\
 A setting's default and its environment variable stand behind it. In a TOML file it is a key of the table [{}].
 A flag comes before the environment, the environment before the file, the file before the default."""
@@ -88,6 +89,8 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and exiting."""
+        if message.startswith(_TOO_MANY) and not message.removeprefix(_TOO_MANY).startswith("-"):
+            message += "; put quotes around several words that are one argument"
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 

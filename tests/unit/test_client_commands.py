@@ -83,6 +83,11 @@ def test_help_of_every_command(name, capsys):
     [
         (["search", "hello"], "collection is not set; give --collection NAME, SHORTLIST_COLLECTION, or "),
         (["search", "--collection"], "argument --collection: expected one argument; see `shortlist search --help`"),
+        (
+            ["search", "--collection=x", "how", "do", "I"],
+            "unrecognized arguments: do I; put quotes around several words that are one argument; see `shortlist",
+        ),
+        (["search", "--collection=x", "--tpo-k=3", "q"], "unrecognized arguments: --tpo-k=3; see `shortlist search"),
         (["serve", "--port", "70000"], "port is 70000, but it must be 0 to 65535"),
         (["index", "--collection=x", "--batch-size=0", "f"], "batch_size is 0, but it must be 1 or more"),
         (["index", "--collection=x", "-", "-"], "standard input (-) can be read only once"),
