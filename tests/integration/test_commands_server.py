@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -22,6 +23,8 @@ def run(server):
     def shortlist(command, *arguments, given=None):
         return subprocess.run(
             [*_SHORTLIST, command, "--address", server.address, *arguments],
+            # readline, which pytest imports, sets a COLUMNS that only processes without this would see.
+            env={**os.environ, "COLUMNS": "120"},
             input=given,
             capture_output=True,
             text=True,

@@ -14,6 +14,12 @@ HITS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    """Give every test a terminal of the same width."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 def result(**changes):
     """Make a search's result."""
     fields = {
