@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from shortlist.client import output, replacing, sources
+from shortlist.client.batches import batches
 from shortlist.client.command import Command, Connection
 from shortlist.client.options import UsageError
 from shortlist.client.passages import Cutter
@@ -23,7 +24,7 @@ from shortlist.client.replacing import Sent
 from shortlist.client.ruler import TokenRuler
 from shortlist.client.sources import Found, Selection
 from shortlist.client.types import Document
-from shortlist.client.upserting import Tally, Upserts, batches
+from shortlist.client.upserting import Tally, Upserts
 from shortlist.server.errors import check_range
 
 _NAMED = 10  # files that a note names

@@ -5,9 +5,10 @@ call has the deadline to itself.
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 
+from shortlist.client.batches import batches
 from shortlist.client.client import Client
 from shortlist.client.types import Limits, Ranked, RerankResult, Timing
 
@@ -29,27 +30,11 @@ def score(
     """
     results = []
     count = 0
-    for batch in batches(texts, limits):
+    for batch in batches(((text, len(text.encode(errors="surrogatepass"))) for text in texts), _TEXTS, limits):
         results.append(client.rerank(query, batch))
         count += len(batch)
         done(count)
     return merged(results)
-
-
-def batches(texts: Sequence[str], limits: Limits) -> Iterator[list[str]]:
-    """Yield the texts of each call."""
-    most, most_bytes = min(_TEXTS, limits.max_batch), limits.max_request_bytes // 2
-    batch: list[str] = []
-    batch_bytes = 0
-    for text in texts:
-        text_bytes = len(text.encode(errors="surrogatepass"))
-        if batch and (len(batch) == most or batch_bytes + text_bytes > most_bytes):
-            yield batch
-            batch, batch_bytes = [], 0
-        batch.append(text)
-        batch_bytes += text_bytes
-    if batch:
-        yield batch
 
 
 def merged(results: Sequence[RerankResult]) -> RerankResult:

@@ -5,7 +5,7 @@ not embed again what it has already.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -13,12 +13,10 @@ from shortlist.client import errors
 from shortlist.client.client import Client
 from shortlist.client.patience import Patience
 from shortlist.client.progress import Progress
-from shortlist.client.types import Document, Limits, UpsertResult
+from shortlist.client.types import Document, UpsertResult
 
 # How the server refuses an upsert that no wait would help: its queue, even empty, does not hold so many tokens.
 _OVER_QUEUE = re.compile(r"request: got '?[\d,]+ tokens")
-# Far below what a request may hold: a batch is what is sent again when a call fails.
-_BATCH_BYTES = 4 << 20
 
 
 @dataclass(slots=True)
@@ -41,22 +39,6 @@ class Tally:
         self.updated += result.updated
         self.unchanged += result.unchanged
         self.truncated += result.truncated
-
-
-def batches(documents: Iterable[tuple[Document, int]], size: int, limits: Limits) -> Iterator[list[Document]]:
-    """Yield documents, each given with its bytes, in batches of `size` that the server takes."""
-    most = min(size, limits.max_batch)
-    most_bytes = min(_BATCH_BYTES, limits.max_request_bytes // 2)
-    batch: list[Document] = []
-    batch_bytes = 0
-    for document, document_bytes in documents:
-        if batch and (len(batch) == most or batch_bytes + document_bytes > most_bytes):
-            yield batch
-            batch, batch_bytes = [], 0
-        batch.append(document)
-        batch_bytes += document_bytes
-    if batch:
-        yield batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,12 @@ def server(scripted):
     return scripted
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    """Give every test a terminal of the same width."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 @pytest.fixture
 def rerank(server, monkeypatch, capsys):
     """Run the command on standard input, and return its exit code and what it printed."""
@@ -78,15 +84,23 @@ def test_any_number_of_texts(server):
     assert found.timing == Timing(5.0, 10.0, 15.0, 0.0, 0.0, 35.0, 0.0, 0.0)
 
 
-def test_calls_hold_what_a_request_may():
-    """Texts are sent in order, and no call has more of them, or of their bytes, than the server takes."""
+def test_calls_hold_what_a_request_may(server):
+    """Texts are sent in order, and no call has more of their bytes than the server takes."""
     dice = random.Random(1)
     texts = ["\u00e9" * dice.randrange(1, 500) for _ in range(300)]
-    found = list(scoring.batches(texts, LIMITS))
+    with Client(server.address) as client:
+        scoring.score(client, "query", texts, LIMITS, lambda _: None)
+    found = [list(request.documents) for request in server.asked("Rerank")]
     assert [text for batch in found for text in batch] == texts
-    assert all(len(batch) <= LIMITS.max_batch for batch in found)
     assert all(sum(len(text.encode()) for text in batch) <= LIMITS.max_request_bytes / 2 for batch in found)
-    assert max(map(len, scoring.batches(["x"] * 5000, dataclasses.replace(LIMITS, max_batch=5000)))) == 256
+
+
+def test_calls_fit_their_deadline(server):
+    """A call brings fewer texts than the server would take, so that slow processors score them in time."""
+    limits = dataclasses.replace(LIMITS, max_batch=5000)
+    with Client(server.address) as client:
+        scoring.score(client, "query", ["x"] * 300, limits, lambda _: None)
+    assert [len(request.documents) for request in server.asked("Rerank")] == [256, 44]
 
 
 def test_a_call_that_was_cut_short_is_told():
