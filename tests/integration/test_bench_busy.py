@@ -1,10 +1,10 @@
-"""The benchmarks of deadlines and urgency run on a real server and tell what they found."""
+"""The benchmarks of what a busy server does run on a real one and tell what they found."""
 
 import json
 
 import pytest
 
-from shortlist.bench import deadlines, urgency
+from shortlist.bench import copies, deadlines, stalls, urgency
 from shortlist.bench.deadlines import Answer
 
 
@@ -61,6 +61,40 @@ def test_urgency_is_measured(tiny, files, monkeypatch, capsys):
     assert found["ingested_documents_per_s"] > 0
     assert found["wait_p50_ms"] <= found["wait_p99_ms"] <= found["wait_worst_ms"]
     assert found["longest_run_ms"] > 0
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Return the options that name 40 documents and 3 queries."""
+    documents = [{"_id": str(number), "text": f"rivers and hills number {number}"} for number in range(40)]
+    queries = [{"_id": str(number), "text": f"where is hill {number}"} for number in range(3)]
+    for name, rows in (("corpus", documents), ("queries", queries)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return "--corpus", str(tmp_path / "corpus.jsonl"), "--queries", str(tmp_path / "queries.jsonl")
+
+
+def test_stalls_are_measured(tiny, corpus, monkeypatch, capsys):
+    """Searches were sent at rest and while documents were written, and each part of them is told."""
+    models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
+    sizes = ("--documents", "100", "--batch", "50", "--turns", "1", "--seconds", "0.5", "--writers", "2", "--json")
+    found = run(stalls, monkeypatch, capsys, *models, *corpus, *sizes)
+    assert (found["searches_at_rest"], found["searches_under_ingest"]) == (10, 10)
+    assert found["ingested_per_s"] > 0
+    assert [one["part"] for one in found["waits"]] == ["search", "queue", "infer", "retrieve"]
+    assert all(
+        one["rest_p50"] <= one["rest_p99"] and one["ingest_p50"] <= one["ingest_p99"] for one in found["waits"]
+    )
+
+
+def test_copies_are_measured(tiny, corpus, monkeypatch, capsys):
+    """Of each order there is a row of the server's index, which finds all, and one of usearch's way."""
+    models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
+    sizes = ("--near", "30", "--copies", "20", "--json")
+    rows = run(copies, monkeypatch, capsys, *models, *corpus, *sizes)["rows"]
+    assert [row["boilerplate"] for row in rows[::2]] == ["none", "first", "mixed", "last"]
+    assert [row["documents"] for row in rows] == [40, 40, *[90] * 6]
+    assert {(row["index"], row["recall"], row["lost"]) for row in rows[::2]} == {("server", 1.0, 0.0)}
+    assert {row["index"] for row in rows[1::2]} == {"all cores"}
 
 
 @pytest.mark.parametrize("module", [deadlines, urgency])
