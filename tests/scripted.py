@@ -71,7 +71,13 @@ def serving() -> Iterator[Scripted]:
         def service(self, details):
             return handlers.get(details.method)
 
-    server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
+    options = [
+        ("grpc.max_receive_message_length", -1),
+        # As in the real server (`server/listening.py`): clients whose calls wait for long send pings.
+        ("grpc.http2.min_ping_interval_without_data_ms", 500),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=options)
     server.add_generic_rpc_handlers([Handlers()])
     script.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()

@@ -9,6 +9,7 @@ from shortlist.server import pages
 from shortlist.server.catalog import Catalog
 from shortlist.server.documents import Document, Origin
 from shortlist.server.errors import InvalidRequest
+from shortlist.server.listing import Page
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 
@@ -18,7 +19,7 @@ def test_a_token_is_its_collection_s(tmp_path: Path):
     catalog = Catalog(tmp_path, ORIGIN)
     papers, other = (catalog.create(name, exist_ok=False)[0] for name in ("papers", "other"))
     papers.upsert([Document("a", "text")], np.ones((1, 2), np.float32), [1])
-    ((seq, _),), _ = papers.page(0, 1, 1000)
+    ((seq, _),), _ = papers.page(Page(size=1, most_bytes=1000))
     token = pages.token(papers, seq)
     assert (pages.after(papers, token), pages.after(papers, "")) == (seq, 0)
     with pytest.raises(InvalidRequest, match=r"page_token: got .* that List gave for this collection; begin with"):
