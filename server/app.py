@@ -64,7 +64,7 @@ class Parts:
         """Stop computing, then save and close the collections."""
         self.pool.close()
         self.scheduler.stop()
-        self.pipeline.catalog.close()
+        self.pipeline.close()
 
 
 def run(settings: Settings, announce: Callable[[str], None]) -> int:

@@ -9,8 +9,11 @@ Runs on the event loop; what blocks goes to threads. Knows no gRPC.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from shortlist.server import blending, selection
 from shortlist.server.catalog import Catalog
@@ -23,7 +26,13 @@ from shortlist.server.models import Embedded, Embedder, Scored, Scorer
 from shortlist.server.query import Found, Hit, Ingested, Query, Timing
 from shortlist.server.selection import Plan, Selection
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 _PROBE_TOKENS = 8
+# Changes of one collection wait for each other, so they have threads of their own: however many wait, no search waits
+# for a thread.
+_WRITING_THREADS = 4
 
 
 class Pipeline:
@@ -35,6 +44,12 @@ class Pipeline:
         self.scorer = scorer
         self.catalog = catalog
         self.limits = limits
+        self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
+
+    def close(self) -> None:
+        """Let the changes under way end, then save and close the collections."""
+        self._writing.shutdown()
+        self.catalog.close()
 
     async def search(self, query: Query) -> Found:
         """Find the documents that answer a query.
@@ -135,7 +150,7 @@ class Pipeline:
         unchanged = len(documents) - len(changed)
         if not changed:
             if moved:
-                await asyncio.to_thread(collection.move, moved)
+                await self._write(collection.move, moved)
             return Ingested(0, 0, unchanged, 0, Timing())
         contents = [document.content for document in changed]
         try:
@@ -144,9 +159,22 @@ class Pipeline:
             place = documents.index(changed[error.place])
             raise NoTokens(place, contents[error.place], f"documents[{place}].text") from error
         began = time.perf_counter()
-        written = await asyncio.to_thread(collection.upsert, changed, embedded.vectors, embedded.lengths, moved)
+        written = await self._write(collection.upsert, changed, embedded.vectors, embedded.lengths, moved)
         timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)
         return Ingested(written.inserted, written.updated, unchanged, sum(embedded.truncated), timing)
+
+    async def delete(self, name: str, ids: Sequence[str]) -> int:
+        """Delete the documents of these ids that are there, and return how many there were.
+
+        Raises:
+            InvalidRequest, UnknownCollection: the request is at fault.
+        """
+        self.limits.ids(ids)
+        return await self._write(self.catalog.get(name).delete, ids)
+
+    async def _write(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
+        """Make a change in a thread that is kept for changes."""
+        return await asyncio.get_running_loop().run_in_executor(self._writing, partial(change, *given, **named))
 
     async def rerank(self, query: str, documents: Sequence[str], deadline: float) -> Scored:
         """Score texts that the caller brings.

@@ -86,9 +86,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
         )
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
-        self._limits.ids(request.ids)
-        collection = self._catalog.get(request.collection)
-        return pb.DeleteResponse(deleted=await asyncio.to_thread(collection.delete, list(request.ids)))
+        return pb.DeleteResponse(deleted=await self._pipeline.delete(request.collection, list(request.ids)))
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
         self._limits.ids(request.ids)

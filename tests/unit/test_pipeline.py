@@ -3,6 +3,7 @@
 Where a test is about time, the graph is told what its runs cost: no test waits for a deadline.
 """
 
+import asyncio
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -408,3 +409,15 @@ async def test_a_search_s_score_is_the_rerank_s(parts: Parts, filled: Callable, 
     texts = [hit.document.content for hit in hits]
     scored = await parts.pipeline.rerank(ENTRIES[0].query, texts, now(parts) + LONG_S)
     assert [hit.score for hit in hits] == scored.scores.tolist()
+
+
+async def test_no_search_waits_for_a_thread(parts: Parts, filled: Callable, search: Callable):
+    """While more changes wait for each other than there are threads, a search is answered."""
+    await filled(5)
+    collection = parts.pipeline.catalog.get("c")
+    with collection._changing:
+        waiting = [asyncio.create_task(parts.pipeline.delete("c", [str(number)])) for number in range(50)]
+        found = await search(mode="dense")
+        assert len(found.hits) == 5
+        assert not any(one.done() for one in waiting)
+    assert sum(await asyncio.gather(*waiting)) == 5
