@@ -3,7 +3,7 @@
 It holds each direction once, under its key (`directions.py`). `float16` keeps recall@10 at 0.9997 of float32's in
 half the memory.
 
-Up to 20,000 vectors a search compares all of them, for no more time than a walk of the graph takes. Above that it
+Up to 50,000 vectors a search compares all of them, for no more time than a walk of the graph takes. Above that it
 walks, and a sample of the vectors is compared beside it (`sample.py`): a graph of many near copies has regions that
 a walk from elsewhere never enters. Where the sample holds a vector that is nearer than the last one found, and the
 walk has not found it, all vectors are compared after all.
@@ -31,10 +31,11 @@ from shortlist.server.sample import Sample
 _DTYPE = "f16"
 _CONNECTIVITY = 16
 _EXPANSION_ADD = 128
-# Comparing 20,000 vectors takes 1.2 to 1.7 ms, and a walk with the beam below 0.9 to 1.6.
-_EXACT_COUNT = 20_000
-# Candidates that a walk keeps on its way.
-_BEAM = 400
+# Comparing 50,000 vectors of 384 numbers takes 2.7 ms at best, a walk of 95,000 with the beam below 3.0.
+_EXACT_COUNT = 50_000
+# Candidates that a walk keeps on its way. With 400, recall@10 was 0.9947 among 25,000 real texts; with 800,
+# 0.999 among 95,000.
+_BEAM = 800
 _BEAM_PER_HIT = 8
 # Of the check after a rebuild: vectors a turn, rounds, and the beam with which nearly all find themselves. Distances
 # up to the last are rounding.
