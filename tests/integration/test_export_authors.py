@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from optimum.exporters.onnx import main_export
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
+from tokenizers import Tokenizer as FastTokenizer
 from transformers import AutoTokenizer
 
 import models
@@ -21,10 +22,12 @@ from shortlist.export.errors import ExportError
 from shortlist.export.quiet import quiet
 from shortlist.export.settings import ExportSettings
 from shortlist.export.texts import ODD
-from shortlist.server.bundle import Bundle, TextKind, prefixed
+from shortlist.server.bundle import Bundle, File, TextKind, load, prefixed
+from shortlist.server.flights import Flights, TokenizingPool
 from shortlist.server.graph import Graph
-from shortlist.server.models import Scored
+from shortlist.server.models import Scored, Scorer
 from shortlist.server.providers import Target
+from shortlist.server.scheduler import Scheduler
 from shortlist.server.tokens import Tokenizer
 
 LONG = " ".join(f"the press of {number} printed paper" for number in range(60))
@@ -161,6 +164,27 @@ def test_token_beyond_the_embedding_table(family: str, tmp_path: Path) -> None:
     rows = len(extended) - 1
     with pytest.raises(ExportError, match=rf"'tokenbeyond' with the id {rows}, but its embedding table has {rows}"):
         export(folder, tmp_path)
+
+
+async def test_token_beyond_the_table_at_the_server(tiny, tmp_path: Path) -> None:
+    """A bundle of before that check scores the other documents beside a query, and only goes without that one."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(tiny.reranker, folder)
+    fast = FastTokenizer.from_file(str(folder / "tokenizer.json"))
+    fast.add_tokens(["tokenbeyond"])
+    fast.save(str(folder / "tokenizer.json"))
+    models.edit(folder / "manifest.json", tokenizer=asdict(File.of(folder / "tokenizer.json")))
+    bundle, scheduler, pool = load(folder), Scheduler(1, 10_000), TokenizingPool(1)
+    try:
+        scorer = Scorer(bundle, Graph(bundle, "fp32", Target(), 0), Flights(scheduler, pool), 0)
+        documents = ["printed paper", "a tokenbeyond here", "the old press"]
+        scored = await scorer.score("who printed", documents, scheduler.clock() + 60)
+        assert scored.done.tolist() == [True, False, True]
+        expected = await scorer.score("who printed", [documents[0], documents[2]], scheduler.clock() + 60)
+        np.testing.assert_array_equal(scored.logits[[0, 2]], expected.logits)
+    finally:
+        scheduler.stop()
+        pool.close()
 
 
 @pytest.mark.parametrize(
