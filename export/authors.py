@@ -100,7 +100,9 @@ def _loaded(origin: Origin, layout: Layout, scratch: Path) -> Any:
     kind: Any = SentenceTransformer if layout.kind == "embedder" else CrossEncoder
     try:
         with quiet():
-            model = kind(str(_folder(origin, scratch)), **settings)
+            folder = _folder(origin, scratch)
+            # A cross-encoder is looked for beside no modules, which say where a dual encoder's transformer is.
+            model = kind(str(folder / layout.body if layout.kind == "reranker" else folder), **settings)
             if trained is not None:
                 model[0].model = PeftModel.from_pretrained(model[0].model, str(trained.folder))
     except Exception as error:  # somebody else's code, on files that may not fit it

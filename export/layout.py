@@ -26,6 +26,7 @@ _FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+_CLASSES: dict[Kind, str] = {"embedder": "SentenceTransformer", "reranker": "CrossEncoder"}
 _TASKS: dict[str, Kind] = {"SEQ_CLS": "reranker", "FEATURE_EXTRACTION": "embedder"}
 _CLASSIFIER = "ForSequenceClassification"
 # sentence-transformers reads the first of them that is there; the others are of its first versions.
@@ -104,10 +105,13 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
     """
     modules = _modules(origin)
     body = modules[0]["path"] if modules else ""
-    # Without modules.json, sentence-transformers reads no other file of its own either.
-    transformer = _transformer(origin, body) if modules else {}
-    own = _optional(origin, "config_sentence_transformers.json") if modules else {}
+    transformer = _transformer(origin, body)
+    own = _optional(origin, "config_sentence_transformers.json")
     settled = _kind(origin, modules, transformer) if kind == "auto" else kind
+    if not modules or own.get("model_type", _CLASSES["embedder"]) != _CLASSES[settled]:
+        # sentence-transformers then reads no file of its own: there is none, or they tell of a model of the other
+        # kind, such as the dual encoder that a cross-encoder's adapter was trained on.
+        modules, transformer, own = [], {}, {}
     unserved.transformer(origin.name, transformer)
     layout = Layout(
         settled,

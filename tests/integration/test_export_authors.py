@@ -1,5 +1,6 @@
 """What a model's files say beside its weights: served as sentence-transformers runs it, or refused by name."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 from optimum.exporters.onnx import main_export
+from peft import PeftModel, TaskType
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
 from tokenizers import Tokenizer as FastTokenizer
-from transformers import AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import models
 from shortlist.export import layout, prompts, tokenizer
@@ -309,6 +311,33 @@ def test_without_modules_no_other_file_counts(tmp_path: Path) -> None:
     bundle = export(folder, tmp_path)
     assert bundle.manifest.max_tokens == models.WINDOW
     assert_embeds(folder, bundle)
+
+
+def test_adapter_of_a_cross_encoder_on_a_dual_encoder(tmp_path: Path) -> None:
+    """What the base's files say of a dual encoder (window, modules, prompts) is none of the cross-encoder's."""
+    base = models.embedder(tmp_path, after=[Normalize()], prompts={"query": "ask "})
+    models.edit(base / "sentence_bert_config.json", max_seq_length=20)
+    folder = models.adapter(tmp_path / "adapter", base, TaskType.SEQ_CLS)
+    bundle = export(folder, tmp_path)
+    assert bundle.manifest.max_tokens == models.WINDOW
+    merged = PeftModel.from_pretrained(
+        AutoModelForSequenceClassification.from_pretrained(base, num_labels=1), folder
+    ).merge_and_unload()
+    merged.save_pretrained(tmp_path / "merged")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "merged")
+    assert_predicts(tmp_path / "merged", bundle)
+
+
+def test_more_modules_than_a_cross_encoder_has_here(tmp_path: Path) -> None:
+    """A cross-encoder with modules behind its transformer is refused by the first one's name."""
+    folder = saved_cross_encoder(tmp_path)
+    entries = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    entries.append(
+        {"idx": 1, "name": "1", "path": "1_Dense", "type": "sentence_transformers.base.modules.dense.Dense"}
+    )
+    (folder / "modules.json").write_text(json.dumps(entries), encoding="utf-8")
+    with pytest.raises(ExportError, match="a reranker with the module Dense behind its transformer"):
+        export(folder, tmp_path)
 
 
 def test_prompts_of_a_cross_encoder(tmp_path: Path) -> None:

@@ -142,13 +142,10 @@ def test_refused_by_name(make: Callable[[Path], Path], named: str, tmp_path: Pat
 
 
 def test_kind_that_the_model_is_not(tmp_path: Path) -> None:
-    """An embedder asked for as reranker has modules that no reranker has, or no head, and is refused for it."""
-    for folder, named in (
-        (models.embedder(tmp_path), "the module Pooling behind its transformer"),
-        (models.encoder(tmp_path / "plain"), r"has no weights for classifier\.bias"),
-    ):
-        with pytest.raises(ExportError, match=named):
-            models.export(folder, tmp_path / "out", kind="reranker")
+    """An embedder asked for as reranker has no head, and is refused for it."""
+    folder = models.embedder(tmp_path)
+    with pytest.raises(ExportError, match=r"has no weights for classifier\.bias"):
+        models.export(folder, tmp_path / "out", kind="reranker")
 
 
 def test_unreachable_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,11 @@ def test_reranker_with_prompts_is_refused(tmp_path: Path) -> None:
     """A cross-encoder that puts a prompt before its queries is refused rather than run without."""
     files = {
         "sentence_bert_config.json": {"transformer_task": "sequence-classification"},
-        "config_sentence_transformers.json": {"prompts": {"query": "Instruct: "}, "default_prompt_name": "query"},
+        "config_sentence_transformers.json": {
+            "model_type": "CrossEncoder",
+            "prompts": {"query": "Instruct: "},
+            "default_prompt_name": "query",
+        },
     }
     with pytest.raises(ExportError, match="Instruct"):
         layout.read(model(tmp_path, f"{NEW['Transformer']}.Transformer", **files), "auto")
