@@ -26,10 +26,11 @@ from usearch.index import Index
 
 from shortlist.bench import command, texts
 from shortlist.client.options import UsageError
-from shortlist.server import app, cores, directions
-from shortlist.server.directions import Directions
+from shortlist.server import app, cores
 from shortlist.server.settings import Settings
-from shortlist.server.vectors import Vectors
+from shortlist.server.storage import directions
+from shortlist.server.storage.directions import Directions
+from shortlist.server.storage.vectors import Vectors
 
 _NEAREST = 10
 _BATCH = 1000

@@ -27,9 +27,10 @@ from shortlist.bench.requests import Requests, Shape, options
 from shortlist.bench.samples import OK
 from shortlist.bench.texts import Draw, Texts
 from shortlist.client import AsyncClient, errors
-from shortlist.server import bundle, cores
+from shortlist.server import cores
 from shortlist.server.errors import check_range
-from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 ALONE = ARRANGEMENTS[-1]  # one text a run, a thread a core, as the server's slots
 _LEAST_S = 0.1  # of one measurement

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from shortlist.bench import candidates, local, measures
 from shortlist.client import AsyncClient
 from shortlist.client.options import UsageError
-from shortlist.server import blending
+from shortlist.server import fusion
 from shortlist.server.errors import shown
 
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -167,7 +167,7 @@ def _mean(lists: list[Candidates], orders: list[list[int]]) -> float:
 
 
 def _order(logits: NDArray[np.float32], near: list[float], share: float) -> list[int]:
-    return blending.order(logits, np.ones(len(logits), np.bool_), near, share)
+    return fusion.order(logits, np.ones(len(logits), np.bool_), near, share)
 
 
 def _logit(score: float | None) -> float:

@@ -31,8 +31,8 @@ from shortlist.bench.watched import Watched
 from shortlist.client.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
-from shortlist.server import bundle
 from shortlist.server.errors import check_range
+from shortlist.server.runtime import bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

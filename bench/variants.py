@@ -30,15 +30,16 @@ from shortlist.bench import candidates
 from shortlist.client.options import UsageError
 from shortlist.export import figures
 from shortlist.export.figures import Floats
-from shortlist.server import bundle, choice, cores, providers
-from shortlist.server.bundle import Bundle, Kind
+from shortlist.server import cores
 from shortlist.server.errors import StartupError
-from shortlist.server.graph import Graph
-from shortlist.server.lanes import Lane, Outcome
-from shortlist.server.providers import Target
-from shortlist.server.scheduler import Scheduler
+from shortlist.server.inference.lanes import Lane, Outcome
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.runtime import bundle, providers, variant_selection
+from shortlist.server.runtime.bundle import Bundle, Kind
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 from shortlist.server.settings import Provider
-from shortlist.server.tokens import Encoded, Tokenizer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -136,7 +137,7 @@ def measure(
 ) -> list[Timed]:
     """Time fp32 on the CPU provider and every variant that the providers can run, on the same lists, on all cores."""
     slots, stacked = cores.usable(), providers.BATCH_TOKENS
-    keys = [(name, provider) for provider in on for name in choice.runnable(found.manifest, provider)]
+    keys = [(name, provider) for provider in on for name in variant_selection.runnable(found.manifest, provider)]
     graphs: dict[Key, Graph] = {
         (name, provider): Graph(found, name, Target(provider, slots=slots), stacked[provider])
         for name, provider in dict.fromkeys([(BASE, BASE_PROVIDER), *keys])

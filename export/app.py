@@ -16,8 +16,8 @@ from shortlist.export import place, source, tools
 from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
 from shortlist.export.source import Origin
-from shortlist.server import bundle
-from shortlist.server.bundle import Bundle
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.bundle import Bundle
 
 
 def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:

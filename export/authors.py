@@ -22,8 +22,8 @@ from shortlist.export.quiet import quiet
 from shortlist.export.reference import PYTORCH, Ids, Scale, Text
 from shortlist.export.running import Floats
 from shortlist.export.source import ADAPTER_CONFIG, Origin
-from shortlist.server.bundle import TextKind
 from shortlist.server.errors import first_line
+from shortlist.server.runtime.bundle import TextKind
 
 
 class Authors:

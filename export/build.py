@@ -19,9 +19,10 @@ from shortlist.export.reference import SAID
 from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.export.source import RECOMMENDED, Origin, read_json
 from shortlist.export.variants import Made, Material
-from shortlist.server import cores, speed
-from shortlist.server.bundle import MANIFEST, OUTPUT, File, Manifest, Variant
-from shortlist.server.tokens import pad
+from shortlist.server import cores
+from shortlist.server.runtime import variant_timings
+from shortlist.server.runtime.bundle import MANIFEST, OUTPUT, File, Manifest, Variant
+from shortlist.server.runtime.tokens import pad
 
 Progress = Callable[[str], None]
 
@@ -151,7 +152,9 @@ def _blend(settings: ExportSettings, origin: Origin) -> float:
 def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate) -> dict[str, Variant]:
     """Describe the variants, timed side by side."""
     runners = {name: gate.runner(entry.graph, entry.provider, entry.precision) for name, entry in made.items()}
-    times = speed.measure({name: runner.of_length for name, runner in runners.items()}, traced.written.max_tokens)
+    times = variant_timings.measure(
+        {name: runner.of_length for name, runner in runners.items()}, traced.written.max_tokens
+    )
     return {
         name: Variant(
             files=tuple(File.of(path) for path in graphs.files(entry.graph)),

@@ -9,12 +9,13 @@ import numpy as np
 from shortlist.export.errors import ExportError
 from shortlist.export.running import Floats
 from shortlist.export.verify import Probe, Trial, shortfall
-from shortlist.server import bundle, cores
-from shortlist.server.bundle import Bundle
+from shortlist.server import cores
 from shortlist.server.errors import StartupError
-from shortlist.server.graph import Graph
-from shortlist.server.providers import Target
-from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 if TYPE_CHECKING:
     from shortlist.server.settings import Provider

@@ -19,7 +19,7 @@ from shortlist.export.settings import ExportSettings
 from shortlist.export.source import Origin
 from shortlist.export.tokenizer import Limits, Written
 from shortlist.export.verify import Trial, shortfall
-from shortlist.server.bundle import TOKENIZER, Source
+from shortlist.server.runtime.bundle import TOKENIZER, Source
 
 Progress = Callable[[str], None]
 

@@ -18,8 +18,8 @@ from shortlist.export.layout import Layout
 from shortlist.export.running import Floats, Runner
 from shortlist.export.tokenizer import Written
 from shortlist.export.verify import LONGEST_TOKENS
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 from shortlist.server.settings import Provider
-from shortlist.server.tokens import Encoded, Tokenizer
 
 # Padding changes the order in which fp32 kernels sum, hence an element's last bits; scales that are shared over a
 # batch change it ten thousand times as much.

@@ -25,8 +25,8 @@ from shortlist.export.quiet import quiet
 from shortlist.export.running import Feeds, Floats, session
 from shortlist.export.source import Origin, has_weights
 from shortlist.export.tokenizer import Limits
-from shortlist.server.bundle import OUTPUT
 from shortlist.server.errors import first_line
+from shortlist.server.runtime.bundle import OUTPUT
 
 # Their positions begin to count after the padding's index.
 _SHIFTED = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "xmod", "data2vec-text"}

@@ -11,7 +11,7 @@ from transformers import PretrainedConfig
 from shortlist.export import tail
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Dense, Layout
-from shortlist.server.bundle import Kind
+from shortlist.server.runtime.bundle import Kind
 
 POOLED = "sentence_embedding"
 _TOKENS = ("last_hidden_state", "token_embeddings")  # as optimum names them for both of its libraries

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shortlist.export.errors import ExportError
-from shortlist.server.bundle import Kind
+from shortlist.server.runtime.bundle import Kind
 from shortlist.texts import shipped
 from shortlist.texts.shipped import TOPIC
 

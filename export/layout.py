@@ -12,7 +12,7 @@ from typing import Any, Literal
 from shortlist.export import prompts, unserved
 from shortlist.export.errors import ExportError
 from shortlist.export.source import ADAPTER_CONFIG, Origin, read_json
-from shortlist.server.bundle import Kind, TextKind
+from shortlist.server.runtime.bundle import Kind, TextKind
 
 Pooling = Literal["mean", "cls", "max"]
 

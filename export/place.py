@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shortlist.export.errors import ExportError
-from shortlist.server import bundle
-from shortlist.server.bundle import FORMAT_VERSION, MANIFEST, Bundle
 from shortlist.server.errors import BundleError
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.bundle import FORMAT_VERSION, MANIFEST, Bundle
 
 
 def existing(out: Path) -> Bundle | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
 from shortlist.export.settings import ExportSettings
-from shortlist.server.bundle import TextKind
+from shortlist.server.runtime.bundle import TextKind
 
 
 @dataclass(frozen=True, slots=True)

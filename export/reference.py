@@ -14,7 +14,7 @@ import numpy as np
 from shortlist.export.intake import Original
 from shortlist.export.layout import Layout
 from shortlist.export.running import Feeds, Floats
-from shortlist.server.bundle import TextKind
+from shortlist.server.runtime.bundle import TextKind
 
 PYTORCH, ONNX = "pytorch", "onnx"
 SAID = {PYTORCH: "sentence-transformers", ONNX: "the graph as it was published"}

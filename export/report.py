@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from shortlist.server import speed
-from shortlist.server.bundle import Variant
+from shortlist.server.runtime import variant_timings
+from shortlist.server.runtime.bundle import Variant
 
 _MEGABYTE = 1_000_000
 # What each column shows, first the embedder's and then the reranker's; a variant has the one or the other.
@@ -35,7 +35,7 @@ def table(variants: Mapping[str, Variant]) -> str:
     rows = [header]
     for name, one in variants.items():
         times = [f"{base[length] / one.ns_per_token[length]:.2f}" for length in lengths]
-        whole = f"{speed.typical(base) / speed.typical(one.ns_per_token):.2f}"
+        whole = f"{variant_timings.typical(base) / variant_timings.typical(one.ns_per_token):.2f}"
         figures = [format(one.parity[key], form) if key in one.parity else "" for _, key, form in shown]
         size = f"{sum(file.bytes for file in one.files) / _MEGABYTE:.1f}"
         rows.append([name, size, *times, whole, one.measured_on, *figures, "passed" if one.passed else "failed"])

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from shortlist.export.errors import ExportError
 from shortlist.server import cores
-from shortlist.server.bundle import OUTPUT, Kind
 from shortlist.server.errors import BundleError, ProviderError
-from shortlist.server.providers import Target
-from shortlist.server.session import Session
+from shortlist.server.runtime.bundle import OUTPUT, Kind
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.session import Session
+from shortlist.server.runtime.shapes import Shapes
+from shortlist.server.runtime.tokens import Encoded, pad
 from shortlist.server.settings import Provider
-from shortlist.server.shapes import Shapes
-from shortlist.server.tokens import Encoded, pad
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, NDArray[np.int64]]

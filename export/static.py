@@ -10,7 +10,7 @@ no part of the weights in it), which products with the same input share. The mea
 
 Products that narrow, a feed-forward layer's second one, keep fp32 activations: behind the activation function a few
 values are far larger than the others, and one scale for all takes the rest their resolution. OpenVINO quantizes these
-in groups of 128 at run time (DYNAMIC_QUANTIZATION_GROUP_SIZE, see server/providers.py).
+in groups of 128 at run time (DYNAMIC_QUANTIZATION_GROUP_SIZE, see server/runtime/providers.py).
 
 Embeddings, the products inside attention, LayerNorm and heads stay fp32. No scale is taken over a batch. TensorRT
 takes int8 with a zero point of 0 alone, and unsigned not at all, so this is not for it.

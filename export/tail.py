@@ -15,7 +15,7 @@ from torch import nn
 
 from shortlist.export import heads
 from shortlist.export.layout import Pooling
-from shortlist.server.bundle import OUTPUT
+from shortlist.server.runtime.bundle import OUTPUT
 
 _AXES_ARE_INPUTS = {"ReduceSum": 13, "ReduceMax": 18, "ReduceL2": 18}  # since this opset; attributes before
 TYPES = "token_type_ids"

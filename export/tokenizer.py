@@ -16,8 +16,8 @@ from shortlist.export.errors import ExportError
 from shortlist.export.layout import Layout
 from shortlist.export.quiet import quiet
 from shortlist.export.source import Origin
-from shortlist.server.bundle import LEAST_WINDOW
 from shortlist.server.errors import first_line
+from shortlist.server.runtime.bundle import LEAST_WINDOW
 
 UNLIMITED = 1 << 30  # transformers writes 1e30 for a tokenizer without a limit
 _TYPES = "token_type_ids"

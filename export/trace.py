@@ -11,7 +11,7 @@ from transformers import PretrainedConfig
 from shortlist.export.errors import ExportError
 from shortlist.export.model import Model
 from shortlist.export.quiet import quiet
-from shortlist.server.bundle import OUTPUT, Kind
+from shortlist.server.runtime.bundle import OUTPUT, Kind
 
 _TASKS: dict[Kind, str] = {"embedder": "feature-extraction", "reranker": "text-classification"}
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}

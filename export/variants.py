@@ -13,9 +13,9 @@ from shortlist.export.running import Feeds
 from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.export.static import StaticQuantizer
 from shortlist.export.token_scaled import MORE_CHANGE, Fitting, Quantizer
-from shortlist.server import providers
 from shortlist.server.errors import first_line
-from shortlist.server.providers import BF16, KINDS
+from shortlist.server.runtime import providers
+from shortlist.server.runtime.providers import BF16, KINDS
 from shortlist.server.settings import Provider
 
 Progress = Callable[[str], None]

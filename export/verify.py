@@ -19,9 +19,9 @@ from shortlist.export.layout import Layout
 from shortlist.export.reference import SAID, Reference, Scale, Text
 from shortlist.export.running import Floats, Runner
 from shortlist.export.tokenizer import Written
-from shortlist.server.bundle import TextKind
 from shortlist.server.errors import shown
-from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.server.runtime.bundle import TextKind
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 LONGEST_TOKENS = 512  # of a text that is run; wider windows would make it a matter of minutes
 

@@ -22,24 +22,27 @@ from dataclasses import dataclass
 import grpc
 
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
-from shortlist.server import bundle, catalog, cores, health, listening, providers, service
-from shortlist.server.boundary import Boundary
-from shortlist.server.bundle import Bundle
-from shortlist.server.catalog import Catalog
-from shortlist.server.choice import Timings, choose
-from shortlist.server.documents import Origin
-from shortlist.server.flights import Flights, TokenizingPool
-from shortlist.server.graph import Graph, Running
-from shortlist.server.health import Health
-from shortlist.server.limits import Limits
-from shortlist.server.metrics import Metrics
-from shortlist.server.models import Embedder, Scorer
-from shortlist.server.pipeline import Pipeline
-from shortlist.server.providers import Target
-from shortlist.server.scheduler import Scheduler
+from shortlist.server import cores, listening
+from shortlist.server.inference.coalescing import Flights, TokenizingPool
+from shortlist.server.inference.models import Embedder, Scorer
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.inference.watchdog import Watchdog
+from shortlist.server.rpc import health, services
+from shortlist.server.rpc.health import Health
+from shortlist.server.rpc.interceptor import Boundary
+from shortlist.server.rpc.metrics import Metrics
+from shortlist.server.runtime import bundle, providers
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.graph import Graph, Running
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.variant_selection import Timings, choose
+from shortlist.server.runtime.variant_timings import Run
+from shortlist.server.search.limits import Limits
+from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.settings import Settings
-from shortlist.server.speed import Run
-from shortlist.server.watchdog import Watchdog
+from shortlist.server.storage import catalog
+from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.documents import Origin
 
 logger = logging.getLogger(__name__)
 
@@ -212,11 +215,11 @@ def _server(settings: Settings, parts: Parts, status: Health, metrics: Metrics) 
     server = grpc.aio.server(
         interceptors=(Boundary(metrics, settings.max_request_bytes),), options=listening.options(settings)
     )
-    deadlines = service.Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
-    description = service.describe(parts.pipeline, parts.scheduler.slots, settings.threads)
-    retrieval_pb2_grpc.add_RetrievalServicer_to_server(service.Retrieval(parts.pipeline, deadlines), server)
+    deadlines = services.Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
+    description = services.describe(parts.pipeline, parts.scheduler.slots, settings.threads)
+    retrieval_pb2_grpc.add_RetrievalServicer_to_server(services.Retrieval(parts.pipeline, deadlines), server)
     retrieval_pb2_grpc.add_InferenceServicer_to_server(
-        service.Inference(parts.pipeline, deadlines, description), server
+        services.Inference(parts.pipeline, deadlines, description), server
     )
     health.add_to(server, _SERVICES, status)
     return server

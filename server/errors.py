@@ -21,7 +21,7 @@
         ├── StorageError           the data folder is in use, damaged, or made with another embedder
         └── ListenError            the port is taken, or the address is not this machine's
 
-This module knows no gRPC: `status.py` has the one table from these classes to status codes.
+This module knows no gRPC: `statuses.py` has the one table from these classes to status codes.
 """
 
 import math

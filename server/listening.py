@@ -21,7 +21,7 @@ def options(settings: Settings) -> list[tuple[str, int]]:
     return [
         # Without this, Linux lets a second server share the port and get half of the calls.
         ("grpc.so_reuseport", 0),
-        # Twice the limit: up to there the refusal is ours, with a remedy (`wire.py`); gRPC's own has none.
+        # Twice the limit: up to there the refusal is ours, with a remedy (`request_parsing.py`); gRPC's own has none.
         ("grpc.max_receive_message_length", min(2 * settings.max_request_bytes, 2**31 - 1)),
         ("grpc.max_send_message_length", -1),
         # Pings find connections that a box in between forgot. By default gRPC takes one in five minutes, and none on

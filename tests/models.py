@@ -29,7 +29,7 @@ from shortlist.export.judging import Judging
 from shortlist.export.layout import Layout
 from shortlist.export.settings import ExportSettings
 from shortlist.export.tokenizer import Written
-from shortlist.server.bundle import Bundle
+from shortlist.server.runtime.bundle import Bundle
 
 Floats = NDArray[np.float32]
 

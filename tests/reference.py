@@ -8,7 +8,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 
 import models
 from shortlist.export import texts
-from shortlist.server.bundle import Bundle
+from shortlist.server.runtime.bundle import Bundle
 
 QUERIES, PASSAGES = zip(*texts.questions_and_passages()[::4], strict=True)
 PAIRS = texts.pairs()[::6]

@@ -8,13 +8,15 @@ from importlib.metadata import version
 
 import onnxruntime as ort
 
-from shortlist.server import bundle, catalog, choice, cores, providers
-from shortlist.server.bundle import Bundle
-from shortlist.server.choice import Timings
+from shortlist.server import cores
 from shortlist.server.errors import StorageError
-from shortlist.server.graph import Graph
+from shortlist.server.runtime import bundle, providers, variant_selection
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.variant_selection import Timings
+from shortlist.server.runtime.variant_timings import Run
 from shortlist.server.settings import Settings
-from shortlist.server.speed import Run
+from shortlist.server.storage import catalog
 from shortlist.tune import file, race
 from shortlist.tune.machine import Machine
 from shortlist.tune.race import MARGIN, Arrangement, Race, Trial
@@ -109,7 +111,7 @@ def _embedder_variant(serve: Settings, embedder: Bundle, progress: Progress) -> 
         )
     if made_with:
         reason = f"the collections in {serve.data} were made with it"
-    elif serve.embedder_variant != choice.AUTO:
+    elif serve.embedder_variant != variant_selection.AUTO:
         reason = "it was asked for"
     else:
         reason = "the fastest that passed its gate"
@@ -124,7 +126,7 @@ def _reranker_variants(serve: Settings, reranker: Bundle) -> tuple[Arrangement, 
     target = providers.target(serve)
     default = Arrangement(name, target.slots, target.threads, providers.batch_tokens(serve))
     asked = serve.reranker_variant
-    return default, choice.passed(reranker, serve.provider) if asked == choice.AUTO else [asked]
+    return default, variant_selection.passed(reranker, serve.provider) if asked == variant_selection.AUTO else [asked]
 
 
 def _chosen(serve: Settings, source: Bundle, asked: str, made_with: Collection[str]) -> str:
@@ -132,7 +134,7 @@ def _chosen(serve: Settings, source: Bundle, asked: str, made_with: Collection[s
         return Graph(source, variant, providers.target(serve), providers.batch_tokens(serve)).run_length
 
     timings = Timings(serve.data / "timings.json")
-    return choice.choose(source, asked, serve.provider, made_with, timings, load)
+    return variant_selection.choose(source, asked, serve.provider, made_with, timings, load)
 
 
 def settle(trials: Sequence[Trial], default: Arrangement, *, gpu: bool) -> tuple[Arrangement, float, str]:

@@ -15,14 +15,14 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server import providers
-from shortlist.server.bundle import Bundle
-from shortlist.server.graph import Graph
-from shortlist.server.lanes import Lane, Outcome
-from shortlist.server.providers import Target
-from shortlist.server.scheduler import Scheduler
+from shortlist.server.inference.lanes import Lane, Outcome
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.runtime import providers
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 from shortlist.server.settings import Settings
-from shortlist.server.tokens import Encoded, Tokenizer
 from shortlist.texts import shipped
 from shortlist.tune.race import Arrangement, Measured
 

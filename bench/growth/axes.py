@@ -12,8 +12,8 @@ from shortlist.bench.growth.session import Session
 from shortlist.bench.lengths import Cutter
 from shortlist.bench.requests import Shape
 from shortlist.bench.texts import Texts
-from shortlist.server import bundle
-from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

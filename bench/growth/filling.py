@@ -24,10 +24,11 @@ from shortlist.bench import watched
 from shortlist.bench.watched import Watched
 from shortlist.client.options import UsageError
 from shortlist.client.progress import Progress
-from shortlist.server import app, cores, directions
-from shortlist.server.catalog import Catalog
-from shortlist.server.documents import Document, Documents, Origin
+from shortlist.server import app, cores
 from shortlist.server.settings import Settings
+from shortlist.server.storage import directions
+from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.documents import Document, Documents, Origin
 
 COLLECTION = "growth"
 _BLOCK = 50_000  # documents between two times that the index is brought up to them

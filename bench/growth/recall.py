@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist.bench.growth.filling import COLLECTION
 from shortlist.client import AsyncClient
-from shortlist.server.documents import Documents
+from shortlist.server.storage.documents import Documents
 
 _NEAREST = 10
 _BLOCK = 20_000  # documents that are compared at once

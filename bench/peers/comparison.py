@@ -20,8 +20,9 @@ from shortlist.bench.peers.report import Report
 from shortlist.bench.peers.rounds import LOADS, Asked, Participant, Texts
 from shortlist.bench.peers.server import Shortlist
 from shortlist.bench.peers.settings import PeersSettings
-from shortlist.server import bundle, cores
-from shortlist.server.bundle import Bundle
+from shortlist.server import cores
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.bundle import Bundle
 
 Progress = Callable[[str], None]
 

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from shortlist.bench.peers.errors import PeersError
 from shortlist.export import graphs, source
 from shortlist.export import layout as layouts
-from shortlist.server.bundle import OUTPUT, Bundle, Kind
+from shortlist.server.runtime.bundle import OUTPUT, Bundle, Kind
 
 GRAPH = Path("onnx", "model.onnx")
 LOGITS = "logits"

@@ -17,7 +17,7 @@ import onnxruntime as ort
 
 from shortlist.bench.peers.peer import Floats
 from shortlist.bench.peers.windows import Window
-from shortlist.server.tokens import Encoded, pad
+from shortlist.server.runtime.tokens import Encoded, pad
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from shortlist.bench.peers.loads import Candidates, Collection
 from shortlist.bench.peers.offline import ARRANGEMENTS, Arrangement, Loop
 from shortlist.bench.peers.peer import Peer
 from shortlist.bench.peers.windows import Window, closed_loop
-from shortlist.server.bundle import Bundle
-from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 _Entry = TypeVar("_Entry")
 

@@ -24,13 +24,13 @@ from shortlist.export.errors import ExportError
 from shortlist.export.quiet import quiet
 from shortlist.export.settings import ExportSettings
 from shortlist.export.texts import ODD
-from shortlist.server.bundle import Bundle, File, TextKind, load, prefixed
-from shortlist.server.flights import Flights, TokenizingPool
-from shortlist.server.graph import Graph
-from shortlist.server.models import Scored, Scorer
-from shortlist.server.providers import Target
-from shortlist.server.scheduler import Scheduler
-from shortlist.server.tokens import Tokenizer
+from shortlist.server.inference.coalescing import Flights, TokenizingPool
+from shortlist.server.inference.models import Scored, Scorer
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.runtime.bundle import Bundle, File, TextKind, load, prefixed
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.tokens import Tokenizer
 
 LONG = " ".join(f"the press of {number} printed paper" for number in range(60))
 TEXTS = ["Who printed the first book", "the OLD paper", LONG, *ODD]

@@ -25,7 +25,7 @@ from shortlist.export.app import run
 from shortlist.export.errors import ExportError
 from shortlist.export.quiet import quiet
 from shortlist.export.settings import ExportSettings
-from shortlist.server.bundle import Bundle, load
+from shortlist.server.runtime.bundle import Bundle, load
 
 TASKS = {"embedder": "feature-extraction", "reranker": "text-classification"}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import models
-from shortlist.server import bundle
+from shortlist.server.runtime import bundle
 from shortlist.texts import shipped
 
 PASSAGES = 60

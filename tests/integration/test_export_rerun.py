@@ -12,7 +12,7 @@ from shortlist.export import fuse, graphs, quantize
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
-from shortlist.server.bundle import load
+from shortlist.server.runtime.bundle import load
 
 SECOND_RUN = """
 import sys

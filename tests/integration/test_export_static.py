@@ -10,9 +10,10 @@ import pytest
 import models
 from shortlist.export import steps, texts, variants
 from shortlist.export.settings import VARIANTS, ExportSettings
-from shortlist.server import choice, cores
-from shortlist.server.bundle import Bundle
-from shortlist.server.choice import Timings
+from shortlist.server import cores
+from shortlist.server.runtime import variant_selection
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.variant_selection import Timings
 
 pytestmark = pytest.mark.skipif(
     "OpenVINOExecutionProvider" in ort.get_available_providers(), reason="says what is so without OpenVINO"
@@ -90,12 +91,14 @@ def test_the_server_times_what_was_not_measured_where_it_runs(
     """The CPU never runs the variant by itself, and on OpenVINO both are timed before one is chosen."""
     found: list[str] = []
 
-    def load(name: str) -> choice.Run:
+    def load(name: str) -> variant_selection.Run:
         found.append(name)
         return lambda _: None
 
     changed = changed_to(reranker, missed="", measured_on=measured_on)
-    chosen = choice.choose(changed, choice.AUTO, provider, (), Timings(tmp_path / "timings.json"), load)
+    chosen = variant_selection.choose(
+        changed, variant_selection.AUTO, provider, (), Timings(tmp_path / "timings.json"), load
+    )
     assert found == timed
     assert chosen == "fp32" or timed
 
@@ -104,13 +107,13 @@ def test_the_cpu_trusts_the_cpu_s_figures_alone(reranker: Bundle, tmp_path: Path
     """Of two variants for the CPU, figures that another provider's runs gave decide nothing."""
     found: list[str] = []
 
-    def load(name: str) -> choice.Run:
+    def load(name: str) -> variant_selection.Run:
         found.append(name)
         return lambda _: None
 
     for measured_on in ("cpu", "openvino"):
         changed = changed_to(reranker, missed="", providers=("cpu",), measured_on=measured_on)
-        choice.choose(changed, choice.AUTO, "cpu", (), Timings(tmp_path / "timings.json"), load)
+        variant_selection.choose(changed, variant_selection.AUTO, "cpu", (), Timings(tmp_path / "timings.json"), load)
         assert found == ([] if measured_on == "cpu" else ["fp32", "int8-static"])
 
 

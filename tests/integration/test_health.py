@@ -10,14 +10,14 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
-from shortlist.server import health
 from shortlist.server.errors import NotServing
-from shortlist.server.health import Health
-from shortlist.server.lanes import Lane
-from shortlist.server.scheduler import Scheduler
-from shortlist.server.shapes import Shapes
-from shortlist.server.tokens import Encoded
-from shortlist.server.watchdog import Watchdog
+from shortlist.server.inference.lanes import Lane
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.inference.watchdog import Watchdog
+from shortlist.server.rpc import health
+from shortlist.server.rpc.health import Health
+from shortlist.server.runtime.shapes import Shapes
+from shortlist.server.runtime.tokens import Encoded
 
 WAIT_S = 60
 STATES = health_pb2.HealthCheckResponse

@@ -18,7 +18,7 @@ import models
 from shortlist.bench import local
 from shortlist.client import Client
 from shortlist.export import texts
-from shortlist.server import bundle
+from shortlist.server.runtime import bundle
 from shortlist.texts import shipped
 
 Examples = list[tuple[str, list[str]]]  # queries, each with documents

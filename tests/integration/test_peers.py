@@ -17,8 +17,8 @@ from shortlist.bench.peers.errors import PeersError
 from shortlist.bench.peers.offline import ARRANGEMENTS, Loop
 from shortlist.bench.peers.settings import PeersSettings
 from shortlist.bench.peers.windows import Window
-from shortlist.server import bundle
-from shortlist.server.tokens import Tokenizer, pad
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.tokens import Tokenizer, pad
 
 # A copy of the same nodes in the same order: equal but for what onnxruntime's threads add up in another order.
 SAME = {"rtol": 0, "atol": 1e-6}

@@ -10,14 +10,7 @@ from dataclasses import dataclass
 import pytest
 from scripted import Scripted
 
-from shortlist.client import (
-    AsyncClient,
-    Client,
-    DeadlineExceeded,
-    ShortlistError,
-    Unavailable,
-    address,
-)
+from shortlist.client import AsyncClient, Client, DeadlineExceeded, ShortlistError, Unavailable, address
 from shortlist.client.cli import main
 
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from shortlist.server import bundle, cores
-from shortlist.server.graph import Graph
-from shortlist.server.providers import Target
-from shortlist.server.tokens import Tokenizer
+from shortlist.server import cores
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.tokens import Tokenizer
 
 TEXTS = ["one", "a few more words than that", "the quick brown fox jumps over the lazy dog " * 3]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server import bundle
-from shortlist.server.graph import Graph
-from shortlist.server.providers import Target
-from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 TEXTS = ["one", "a few more words than that", "the quick brown fox jumps over the lazy dog " * 3, "end"]
 

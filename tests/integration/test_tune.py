@@ -13,7 +13,7 @@ import pytest
 
 from shortlist.bench import local
 from shortlist.client import Client
-from shortlist.server.providers import BATCH_TOKENS
+from shortlist.server.runtime.providers import BATCH_TOKENS
 
 WAIT_S = 120
 

@@ -11,11 +11,11 @@ import pytest
 
 from shortlist.bench import local
 from shortlist.client import Client
-from shortlist.server import bundle
 from shortlist.server.errors import ProviderError
-from shortlist.server.graph import Graph
-from shortlist.server.providers import KINDS, Target
-from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import KINDS, Target
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 GPU = Path("/dev/nvidiactl").exists()
 TENSORRT = bool(importlib.util.find_spec("tensorrt") or ctypes.util.find_library("nvinfer"))

@@ -14,10 +14,11 @@ from shortlist.bench import local, variants
 from shortlist.client import Client
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import ROUNDING
-from shortlist.server import bundle, choice, cores, providers, speed
-from shortlist.server.graph import Graph
-from shortlist.server.providers import Target
-from shortlist.server.tokens import Encoded, Tokenizer
+from shortlist.server import cores
+from shortlist.server.runtime import bundle, providers, variant_selection, variant_timings
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 pytestmark = pytest.mark.skipif(
     "OpenVINOExecutionProvider" not in ort.get_available_providers(),
@@ -249,16 +250,16 @@ def test_auto_takes_bf16_where_it_is_the_fastest(rough: bundle.Bundle, tmp_path:
     """Both are loaded and timed on OpenVINO, and the faster one is the choice; the CPU provider has fp32 alone."""
     found: list[str] = []
 
-    def load(name: str) -> choice.Run:
+    def load(name: str) -> variant_selection.Run:
         found.append(name)
         return Graph(rough, name, Target("openvino"), 0).run_length
 
-    timings = choice.Timings(tmp_path / "timings.json")
-    chosen = choice.choose(rough, choice.AUTO, "openvino", (), timings, load)
+    timings = variant_selection.Timings(tmp_path / "timings.json")
+    chosen = variant_selection.choose(rough, variant_selection.AUTO, "openvino", (), timings, load)
     assert found == ["fp32", "bf16"]
     (times,) = json.loads((tmp_path / "timings.json").read_text()).values()
-    assert chosen == min(times, key=lambda name: speed.typical(times[name]))
-    assert choice.passed(rough, "cpu") == ["fp32"]
+    assert chosen == min(times, key=lambda name: variant_timings.typical(times[name]))
+    assert variant_selection.passed(rough, "cpu") == ["fp32"]
 
 
 def alone(client: Client) -> list[float]:

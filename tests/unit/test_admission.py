@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.server import admission
 from shortlist.server.errors import DeadlineExceeded, Overloaded
+from shortlist.server.inference import admission
 
 SHARE = 0.8
 seconds = st.floats(0, 100)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.server import bundle
-from shortlist.server.bundle import File, Manifest, Source, Variant
 from shortlist.server.errors import BundleError
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.bundle import File, Manifest, Source, Variant
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.server.caches import ENTRY_BYTES, Cache
+from shortlist.server.inference.caches import ENTRY_BYTES, Cache
 
 
 def test_what_was_used_last_stays():

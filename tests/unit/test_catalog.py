@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server.catalog import Catalog
-from shortlist.server.documents import Document, Origin
 from shortlist.server.errors import CollectionExists, InvalidRequest, StorageError, UnknownCollection
+from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.documents import Document, Origin
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 

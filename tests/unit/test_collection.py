@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortlist.server.collection import Collection
-from shortlist.server.directions import Directions
-from shortlist.server.documents import Document, Origin
 from shortlist.server.errors import StorageError
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.directions import Directions
+from shortlist.server.storage.documents import Document, Origin
 
 DIMENSIONS = 8
 RANDOM = np.random.default_rng(3)

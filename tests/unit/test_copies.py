@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server import sample, vectors
-from shortlist.server.collection import Collection
-from shortlist.server.documents import Document, Origin
 from shortlist.server.errors import InferenceFailed
+from shortlist.server.storage import sample, vectors
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.documents import Document, Origin
 
 DIMENSIONS = 32
 SAME = "All rights reserved."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortlist.server.cost import Cost
+from shortlist.server.runtime.cost import Cost
 
 
 def test_knows_nothing_at_first():

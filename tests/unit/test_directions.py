@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shortlist.server import directions
 from shortlist.server.errors import InferenceFailed
+from shortlist.server.storage import directions
 
 RANDOM = np.random.default_rng(5).standard_normal((200, 24)).astype(np.float32)
 

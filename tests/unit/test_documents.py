@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server import directions, listing, schema
-from shortlist.server.documents import Document, Documents, Origin, canonical
 from shortlist.server.errors import StorageError, UnknownCollection
-from shortlist.server.listing import Page
+from shortlist.server.storage import directions, listing, schema
+from shortlist.server.storage.documents import Document, Documents, Origin, canonical
+from shortlist.server.storage.listing import Page
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 

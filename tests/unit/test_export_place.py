@@ -10,7 +10,7 @@ import pytest
 
 from shortlist.export import place
 from shortlist.export.errors import ExportError
-from shortlist.server.bundle import File, Manifest, Source, Variant
+from shortlist.server.runtime.bundle import File, Manifest, Source, Variant
 
 
 def bundle_at(folder: Path) -> Path:

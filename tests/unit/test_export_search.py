@@ -10,9 +10,9 @@ from shortlist.export import graphs, products, search, steps
 from shortlist.export.gate import Gate, Judged, Limits, encoded
 from shortlist.export.running import Feeds
 from shortlist.export.token_scaled import Fitting, Quantizer
-from shortlist.server import bundle
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.tokens import pad
 from shortlist.server.settings import Provider
-from shortlist.server.tokens import pad
 
 
 @dataclass

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shortlist.export.settings import ExportSettings
-from shortlist.server.bundle import LEAST_WINDOW
 from shortlist.server.errors import SettingsError
+from shortlist.server.runtime.bundle import LEAST_WINDOW
 
 
 @pytest.mark.parametrize(

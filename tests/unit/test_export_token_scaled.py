@@ -13,9 +13,9 @@ from shortlist.export.errors import ExportError
 from shortlist.export.gate import ROUNDING, encoded
 from shortlist.export.running import Floats, Runner
 from shortlist.export.token_scaled import Fitting, Quantizer
-from shortlist.server import bundle
-from shortlist.server.bundle import Bundle, Kind
-from shortlist.server.tokens import Encoded, Tokenizer, pad
+from shortlist.server.runtime import bundle
+from shortlist.server.runtime.bundle import Bundle, Kind
+from shortlist.server.runtime.tokens import Encoded, Tokenizer, pad
 
 KINDS: tuple[Kind, ...] = ("embedder", "reranker")
 TOKENS, ALL = -1.0, float("inf")  # what one scale for all tokens may cost: one a token wherever it can be, or nowhere

@@ -16,9 +16,10 @@ from shortlist.bench.lengths import Cutter
 from shortlist.bench.outcome import plain
 from shortlist.bench.texts import Texts
 from shortlist.client.options import UsageError
-from shortlist.server import bundle, directions
-from shortlist.server.documents import Documents, Origin
 from shortlist.server.errors import SettingsError
+from shortlist.server.runtime import bundle
+from shortlist.server.storage import directions
+from shortlist.server.storage.documents import Documents, Origin
 
 GIVEN = {name: Path(name) for name in ("embedder", "reranker", "collection_folder")}
 POINT = Point(

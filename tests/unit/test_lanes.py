@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.server.lanes import AGEING_S, Job, Lane, Part, Shape, take
-from shortlist.server.shapes import Shapes
-from shortlist.server.tokens import Encoded
+from shortlist.server.inference.lanes import AGEING_S, Job, Lane, Part, Shape, take
+from shortlist.server.runtime.shapes import Shapes
+from shortlist.server.runtime.tokens import Encoded
 
 
 class Model:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import DeadlineExceeded, InferenceFailed, NoTokens
-from shortlist.server.flights import Flights, TokenizingPool
-from shortlist.server.lanes import Lane
-from shortlist.server.models import Embedder, Scored, Scorer
-from shortlist.server.scheduler import Scheduler
-from shortlist.server.shapes import Shapes
-from shortlist.server.tokens import Encoded
+from shortlist.server.inference.coalescing import Flights, TokenizingPool
+from shortlist.server.inference.lanes import Lane
+from shortlist.server.inference.models import Embedder, Scored, Scorer
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.runtime.shapes import Shapes
+from shortlist.server.runtime.tokens import Encoded
 
 WAIT_S = 20.0
 CACHE_BYTES = 1 << 20
@@ -63,7 +63,7 @@ BUNDLE = SimpleNamespace(manifest=SimpleNamespace(query_prefix="q: ", document_p
 @pytest.fixture(autouse=True)
 def words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the word tokenizer in place of a bundle's."""
-    monkeypatch.setattr("shortlist.server.models.Tokenizer", lambda _: Words())
+    monkeypatch.setattr("shortlist.server.inference.models.Tokenizer", lambda _: Words())
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server.catalog import Catalog
-from shortlist.server.collection import Collection
-from shortlist.server.documents import Document, Origin
 from shortlist.server.errors import StorageFailed, UnknownCollection
+from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.documents import Document, Origin
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 NOBODY = 65534

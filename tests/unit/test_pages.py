@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server import pages
-from shortlist.server.catalog import Catalog
-from shortlist.server.documents import Document, Origin
 from shortlist.server.errors import InvalidRequest
-from shortlist.server.listing import Page
+from shortlist.server.rpc import pages
+from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.documents import Document, Origin
+from shortlist.server.storage.listing import Page
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from shortlist.server.app import Parts
-from shortlist.server.cost import Cost
-from shortlist.server.documents import Document
 from shortlist.server.errors import DeadlineExceeded, InvalidRequest, Overloaded, UnknownCollection
-from shortlist.server.graph import Graph
-from shortlist.server.lanes import Job, Lane
-from shortlist.server.pipeline import Pipeline
-from shortlist.server.query import DEFAULT_CANDIDATES, Found, Hit, Query
+from shortlist.server.inference.lanes import Job, Lane
+from shortlist.server.runtime.cost import Cost
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.search.pipeline import Pipeline
+from shortlist.server.search.query import DEFAULT_CANDIDATES, Found, Hit, Query
+from shortlist.server.storage.documents import Document
 from shortlist.texts import shipped
 
 ENTRIES = shipped.entries()

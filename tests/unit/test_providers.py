@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.server import cores, providers
+from shortlist.server import cores
 from shortlist.server.errors import ProviderError
-from shortlist.server.providers import Target
-from shortlist.server.shapes import Shapes
+from shortlist.server.runtime import providers
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.shapes import Shapes
 
 INPUTS = ("input_ids", "attention_mask")
 

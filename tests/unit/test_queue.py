@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.server.lanes import Job, Lane, Part
-from shortlist.server.queue import Queue
-from shortlist.server.shapes import Shapes
-from shortlist.server.tokens import Encoded
+from shortlist.server.inference.lanes import Job, Lane, Part
+from shortlist.server.inference.queue import Queue
+from shortlist.server.runtime.shapes import Shapes
+from shortlist.server.runtime.tokens import Encoded
 
 SECONDS_A_TOKEN = 0.5
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import InferenceFailed, InvalidRequest, Overloaded, ShuttingDown
-from shortlist.server.lanes import Job, Lane, Spent
-from shortlist.server.queue import Queue
-from shortlist.server.scheduler import Scheduler
-from shortlist.server.shapes import Shapes
-from shortlist.server.tokens import Encoded
+from shortlist.server.inference.lanes import Job, Lane, Spent
+from shortlist.server.inference.queue import Queue
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.runtime.shapes import Shapes
+from shortlist.server.runtime.tokens import Encoded
 
 WAIT_S = 20.0  # a bound for a broken test, never reached by a sound one
 
@@ -363,7 +363,7 @@ def test_failures_are_counted_in_a_row(scheduler: Scheduler, gate: Gate):
 
 def test_a_slot_that_is_stuck_does_not_keep_a_stop(gate: Gate, monkeypatch: pytest.MonkeyPatch):
     """A stop goes on without a run that does not end, and what waits is failed."""
-    monkeypatch.setattr("shortlist.server.scheduler._LONGEST_END_S", 0.0)
+    monkeypatch.setattr("shortlist.server.inference.scheduler._LONGEST_END_S", 0.0)
     scheduler = Scheduler(slots=2, queue_tokens=100)
     stuck = [submit(scheduler, gate, [1], deadline=math.inf) for _ in range(2)]
     gate.wait_until_entered()

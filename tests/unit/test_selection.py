@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from shortlist.server.selection import Bounds, Selection, select
+from shortlist.server.search.selection import Bounds, Selection, select
 
 SIMILARITIES = [0.75, 0.7, 0.6, 0.5, 0.25]
 SECONDS = [0.1, 0.1, 0.1, 0.1, 0.1]

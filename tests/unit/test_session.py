@@ -9,9 +9,9 @@ from onnx import TensorProto, helper, numpy_helper, save
 from shortlist.export import steps
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
-from shortlist.server.providers import Target
-from shortlist.server.session import Session, reason
-from shortlist.server.shapes import Shapes
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.session import Session, reason
+from shortlist.server.runtime.shapes import Shapes
 
 
 @pytest.fixture

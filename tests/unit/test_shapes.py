@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.server.shapes import Shapes
+from shortlist.server.runtime.shapes import Shapes
 
 WINDOWS = st.integers(1, 8192)
 BUDGETS = st.integers(0, 1 << 18)

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import models, pre_tokenizers, processors
 
 from shortlist.server.errors import BundleError
-from shortlist.server.tokens import Encoded, Tokenizer, pad
+from shortlist.server.runtime.tokens import Encoded, Tokenizer, pad
 
 PAD = 99
 WORDS = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, **{f"w{number}": 3 + number for number in range(20)}}

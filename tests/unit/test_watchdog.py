@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 import virtual
-from shortlist.server.slot import Activity, SlotState
-from shortlist.server.watchdog import Watchdog
+from shortlist.server.inference.slot import Activity, SlotState
+from shortlist.server.inference.watchdog import Watchdog
 
 IDLE = SlotState("slot-0", alive=True, turns=7, run_s=None, expected_s=0.0)
 

@@ -1,0 +1,157 @@
+"""Work under way that several callers may await: identical requests share one job.
+
+A `Flight` is a job with the task that tokenizes its texts. Each caller waits up to its own deadline and takes what
+is done by then; the job lives as long as the latest of them, and its place in the queue is free when the last leaves.
+
+Runs on the event loop; tokenizing goes to threads, in slices, and the first slices run while the last are tokenized.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from shortlist.server.errors import InferenceFailed, NoTokens
+from shortlist.server.inference.lanes import Job, Outcome, Spent
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.runtime.tokens import Encoded
+
+logger = logging.getLogger(__name__)
+
+Encode = Callable[[Sequence[str]], list[Encoded]]
+
+_SLICE = 32  # texts that are tokenized at once: some milliseconds
+_FIRST_SLICE = 4  # so that the slots have something to do at once
+# A slice shorter than this is tokenized where it is asked for: that takes less time than handing it to a thread.
+_INLINE_CHARACTERS = 2_000
+
+
+class TokenizingPool:
+    """Tokenize on threads of its own, in slices: between two of them a deadline counts, and a caller may leave."""
+
+    def __init__(self, threads: int) -> None:
+        """Start with no thread; they come with the work."""
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="tokenize")
+
+    async def encode(self, encode: Encode, texts: Sequence[str]) -> list[Encoded]:
+        """Encode one slice."""
+        if sum(map(len, texts)) <= _INLINE_CHARACTERS:
+            return encode(texts)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, encode, texts)
+
+    def close(self) -> None:
+        """Drop what waits; what runs ends within a slice."""
+        self._threads.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """Hold what one caller got of a job."""
+
+    outcome: Outcome
+    items: Sequence[Encoded]  # that were tokenized in time
+    spent: Spent
+
+
+class Flight:
+    """Be a job, and those who wait for it."""
+
+    def __init__(
+        self, scheduler: Scheduler, pool: TokenizingPool, job: Job, encode: Encode, texts: Sequence[str]
+    ) -> None:
+        """Submit the job, and begin to tokenize its texts.
+
+        Raises:
+            InvalidRequest, Overloaded, DeadlineExceeded, ShuttingDown: as the scheduler says.
+        """
+        self._scheduler = scheduler
+        self._job = job
+        self._waiting = 0
+        self.future = asyncio.wrap_future(scheduler.submit(job))
+        self._feeding = asyncio.create_task(self._feed(pool, encode, texts))
+
+    async def land(self, deadline: float) -> Landed:
+        """Wait until the job is done, or a deadline, a time of the scheduler's clock in seconds.
+
+        Raises:
+            NoTokens: one of its texts has none.
+            InferenceFailed, ShuttingDown: as the scheduler says.
+        """
+        since = self._scheduler.clock()
+        self._waiting += 1
+        self._scheduler.prolong(self._job, deadline)
+        try:
+            await asyncio.wait([self.future], timeout=max(0.0, deadline - since))
+            outcome = self.future.result() if self.future.done() else self._scheduler.outcome(self._job)
+            return Landed(outcome, self._job.items, self._job.spent(since, self._scheduler.clock()))
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._feeding.cancel()
+                self.future.cancel()  # no effect on a settled job; frees the place of one that nobody waits for
+
+    async def _feed(self, pool: TokenizingPool, encode: Encode, texts: Sequence[str]) -> None:
+        start, size = 0, _FIRST_SLICE
+        try:
+            while self._scheduler.feed(self._job, await _encoded(pool, encode, texts, slice(start, start + size))):
+                start, size = start + size, _SLICE
+        except NoTokens as error:
+            self._scheduler.fail(self._job, error)
+        except Exception as error:
+            logger.exception("%d texts could not be tokenized", len(texts))
+            failed = InferenceFailed("this input could not be tokenized; the server's log has the cause")
+            failed.__cause__ = error
+            self._scheduler.fail(self._job, failed)
+
+
+class Flights:
+    """Start jobs of one model, or join those that are under way."""
+
+    def __init__(self, scheduler: Scheduler, pool: TokenizingPool) -> None:
+        """Begin with none."""
+        self.scheduler = scheduler
+        self.joined = 0  # callers who got the run of another
+        self._pool = pool
+        self._by_key: dict[Hashable, Flight] = {}
+
+    async def land(self, job: Job, encode: Encode, texts: Sequence[str], key: Hashable = None) -> Landed:
+        """Run a job until its deadline; where one of the same key is under way, wait for that instead.
+
+        Args:
+            job: what to run, if none is under way.
+            encode: tokenizes a slice of the texts.
+            texts: one an item of the job.
+            key: what makes two jobs the same; None for those that are not shared.
+
+        Raises:
+            NoTokens: one of the texts has none.
+            InvalidRequest, Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: as the scheduler says.
+        """
+        if key is not None and self.under_way(key):
+            self.joined += 1
+            return await self._by_key[key].land(job.deadline)
+        flight = Flight(self.scheduler, self._pool, job, encode, texts)
+        if key is not None:
+            self._by_key[key] = flight
+            flight.future.add_done_callback(partial(self._forget, key, flight))
+        return await flight.land(job.deadline)
+
+    def under_way(self, key: Hashable) -> bool:
+        """Return whether a job of this key can be joined."""
+        flight = self._by_key.get(key)
+        return flight is not None and not flight.future.done()
+
+    def _forget(self, key: Hashable, flight: Flight, _: "asyncio.Future[Outcome]") -> None:
+        if self._by_key.get(key) is flight:
+            del self._by_key[key]
+
+
+async def _encoded(pool: TokenizingPool, encode: Encode, texts: Sequence[str], part: slice) -> list[Encoded]:
+    """Encode one slice; a graph cannot run what has no tokens."""
+    items = await pool.encode(encode, texts[part])
+    for place, item in enumerate(items, part.start):
+        if not len(item):
+            raise NoTokens(place, texts[place])
+    return items

@@ -1,0 +1,247 @@
+"""What waits, and which of it runs next: jobs, lanes, and `take`, a pure function.
+
+A *job* is some items for one model that are answered together. It waits in its *lane*: queries before reranks before
+ingest, and within a lane the earliest deadline first. `take` looks at the lanes and says what a free slot runs; it
+changes nothing, so that its properties can be tested without a thread. `scheduler.py` does the rest.
+"""
+
+import enum
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server.runtime.shapes import Shapes
+from shortlist.server.runtime.tokens import Encoded
+
+
+class Lane(enum.IntEnum):
+    """Rank work by urgency, most urgent first."""
+
+    QUERY = 0
+    RERANK = 1
+    INGEST = 2
+
+
+# A lane that got no run for this long counts as one lane more urgent. Ingest overtakes queries once it has waited
+# twice as long, for one run: it stays alive, and is in a query's way at most once a second.
+AGEING_S = 0.5
+_AHEAD = 256  # waiting items that are looked at for one run: about 10 us
+
+
+class Model(Protocol):
+    """What a slot runs."""
+
+    shapes: Shapes  # what a run may be like
+    width: int  # values an item
+
+    def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
+        """Return float32 [items, width]."""
+
+    def estimate_s(self, lengths: Sequence[int]) -> float:
+        """Return the seconds that items of these lengths, in tokens, take on one slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Say where the time of a job went, in seconds; jobs that follow each other add up."""
+
+    tokenize_s: float = 0.0  # until the first items were there; the rest is tokenized while these wait and run
+    queue_s: float = 0.0  # from then until the first run began
+    infer_s: float = 0.0  # from then until the last run ended, or the deadline came
+
+    def __add__(self, other: "Spent") -> "Spent":
+        """Return both together."""
+        return Spent(self.tokenize_s + other.tokenize_s, self.queue_s + other.queue_s, self.infer_s + other.infer_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Hold what a job got."""
+
+    values: NDArray[np.float32]  # float32 [items, width]; rows that are not done hold zeros
+    done: NDArray[np.bool_]  # bool [items]
+
+
+class Job:
+    """Be some items for one model that are answered together. The scheduler's lock guards what changes.
+
+    The items come in slices, in order, as they are tokenized: the first ones may run before the last ones are there.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        model: Model,
+        lengths: Sequence[int],
+        deadline: float,
+        *,
+        whole: bool = False,
+        reserved: bool = False,
+    ) -> None:
+        """Describe the work.
+
+        Args:
+            lane: how urgent it is.
+            model: what runs it.
+            lengths: about how many tokens each item has; at least one item, of at least one token each.
+            deadline: a time of the scheduler's clock, in seconds.
+            whole: whether a part of it is worth nothing.
+            reserved: whether `Scheduler.reserve` let it in already.
+        """
+        if not lengths or min(lengths) < 1:
+            raise ValueError("a job has at least one item, and an item at least one token")
+        self.lane = lane
+        self.model = model
+        self.deadline = deadline
+        self.whole = whole
+        self.reserved = reserved
+        self.count = len(lengths)
+        self.seconds = model.estimate_s(lengths)  # on one slot
+        self.tokens = sum(lengths)  # expected
+        self.items: list[Encoded] = []
+        self.lengths: list[int] = []  # that the items are run at
+        self.waiting: list[int] = []  # places of the items that no slot has taken, in order
+        self.running = 0  # items that slots run now
+        self.scored = 0  # items that have their values
+        self.lost = 0  # items that the model could not run
+        self.closed = False  # no further item is taken
+        self.settled = False
+        self.future: Future[Outcome] = Future()
+        self.values = np.zeros((self.count, model.width), dtype=np.float32)
+        self.done = np.zeros(self.count, dtype=np.bool_)
+        self.fed_s: float | None = None  # times of the scheduler's clock: the first items came,
+        self.began_s: float | None = None  # and the first run began
+
+    def add(self, items: Sequence[Encoded]) -> None:
+        """Take the next items."""
+        if not all(map(len, items)):
+            raise ValueError("an item has at least one token")
+        self.waiting += range(len(self.items), len(self.items) + len(items))
+        self.items += items
+        self.lengths += [self.model.shapes.length(len(item)) for item in items]
+
+    @property
+    def seconds_left(self) -> float:
+        """Return what its items that no slot has taken are expected to cost on one slot."""
+        return self.seconds * (len(self.waiting) + self.count - len(self.items)) / self.count
+
+    def in_a_hurry(self, now: float) -> bool:
+        """Return whether its deadline would come before one slot had done all that is left of it."""
+        return now + self.seconds_left > self.deadline
+
+    @property
+    def seconds_a_token(self) -> float:
+        """Return what a token is expected to cost."""
+        return self.seconds / self.tokens
+
+    @property
+    def missing_tokens(self) -> float:
+        """Return about how many tokens the items have that are still to come."""
+        return self.tokens * (self.count - len(self.items)) / self.count
+
+    def spent(self, since: float, until: float) -> Spent:
+        """Return where the time between two moments of the scheduler's clock went."""
+        fed = until if self.fed_s is None else min(max(self.fed_s, since), until)
+        began = until if self.began_s is None else min(max(self.began_s, fed), until)
+        return Spent(fed - since, began - fed, until - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Be some items of a job."""
+
+    job: Job
+    places: Sequence[int]
+
+    @property
+    def items(self) -> Sequence[Encoded]:
+        """Return the items themselves."""
+        return [self.job.items[place] for place in self.places]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Be what a slot ran last: kernels that are compiled for a shape run the same one again a little faster."""
+
+    model: Model
+    length: int
+
+
+def take(
+    lanes: Sequence[Sequence[Job]],
+    served_at: Sequence[float],
+    now: float,
+    last: Shape | None = None,
+    ageing_s: float = AGEING_S,
+) -> tuple[Part, ...]:
+    """Decide the next run.
+
+    Args:
+        lanes: the waiting jobs by lane, most urgent lane first; each job has an item that waits.
+        served_at: when each lane got its last run, in seconds.
+        now: a time of the same clock, which is that of the jobs' deadlines.
+        last: what the slot ran before.
+        ageing_s: the wait that makes a lane one step more urgent.
+
+    Returns:
+        Parts of jobs of one lane and one model, to be run together; empty if nothing waits. The first waiting item
+        of the first job, or where shapes are compiled its first of the last run's shape, and with it what its
+        model's shapes let share its run. A job in a hurry keeps its order.
+    """
+    filled = [rank for rank, jobs in enumerate(lanes) if jobs]
+    if not filled:
+        return ()
+    jobs = lanes[min(filled, key=lambda rank: rank - (now - served_at[rank]) / ageing_s)]
+    first, shapes = jobs[0], jobs[0].model.shapes
+    if shapes.mixed:
+        return _mixed([job for job in jobs if job.model is first.model], shapes)
+    place, hurry = first.waiting[0], first.in_a_hurry(now)
+    if shapes.bucketed and not hurry and last is not None and last.model is first.model:
+        place = next((each for each in first.waiting[:_AHEAD] if first.lengths[each] == last.length), place)
+    length = first.lengths[place]
+    if shapes.most(length) == 1 or hurry:
+        return (Part(first, [place]),)
+    return _alike([job for job in jobs if job.model is first.model], shapes, length)
+
+
+def _mixed(jobs: Sequence[Job], shapes: Shapes) -> tuple[Part, ...]:
+    """Fill one run from the front: the first item always fits, the rest as long as the padded batch does."""
+    parts: list[Part] = []
+    count = longest = 0
+    for job in jobs:
+        stop = 0
+        for place in job.waiting:
+            longest = max(longest, job.lengths[place])
+            if count and count + 1 > shapes.most(longest):
+                break
+            count, stop = count + 1, stop + 1
+        if stop:
+            parts.append(Part(job, job.waiting[:stop]))
+        if stop < len(job.waiting):
+            break
+    return tuple(parts)
+
+
+def _alike(jobs: Sequence[Job], shapes: Shapes, length: int) -> tuple[Part, ...]:
+    """Take the first items that are run at a length."""
+    most, ahead = shapes.most(length), _AHEAD
+    found: list[tuple[Job, list[int]]] = []
+    count = 0
+    for job in jobs:
+        places = [place for place in job.waiting[:ahead] if job.lengths[place] == length][: most - count]
+        if places:
+            found.append((job, places))
+        count, ahead = count + len(places), ahead - len(job.waiting)
+        if count == most or ahead <= 0:
+            break
+    left = shapes.stack(count)
+    parts: list[Part] = []
+    for job, places in found:
+        if left:
+            parts.append(Part(job, places[:left]))
+            left -= len(parts[-1].places)
+    return tuple(parts)

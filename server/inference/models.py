@@ -1,0 +1,207 @@
+"""The two models: texts to vectors, and a query beside documents to scores, through the scheduler.
+
+`Embedder` and `Scorer` are what the pipeline awaits; `graph.py` has what a slot runs. Both remember what they
+computed: a query's vector, and the score of a query beside a version of a document. Knows texts, deadlines and lanes;
+knows neither collections nor gRPC.
+"""
+
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server import fusion
+from shortlist.server.errors import DeadlineExceeded, NoTokens
+from shortlist.server.inference.caches import Cache
+from shortlist.server.inference.coalescing import Flights, Landed
+from shortlist.server.inference.lanes import Job, Lane, Spent
+from shortlist.server.runtime.bundle import Bundle, TextKind, prefixed
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.tokens import Tokenizer, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Hold the vectors of some texts."""
+
+    vectors: NDArray[np.float32]  # float32 [texts, dimensions]
+    lengths: tuple[int, ...]  # tokens of each text, in its window
+    truncated: tuple[bool, ...]  # whether each text was longer than the window
+    spent: Spent = field(default_factory=Spent)
+
+
+class Embedder:
+    """Turn texts into vectors with the dual encoder."""
+
+    def __init__(self, bundle: Bundle, graph: Graph, flights: Flights, cache_bytes: int) -> None:
+        """Join the bundle's tokenizer and prefixes with its loaded graph; remember queries in so many bytes."""
+        self.graph = graph
+        self.flights = flights
+        self.tokenizer = Tokenizer(bundle)
+        self.cache: Cache[Embedded] = Cache(cache_bytes)
+        self._manifest = bundle.manifest
+
+    async def embed(self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float) -> Embedded:
+        """Embed each text.
+
+        Args:
+            texts: at least one.
+            kind: decides the prefix.
+            lane: how urgent it is.
+            deadline: a time of the scheduler's clock, in seconds.
+
+        Raises:
+            NoTokens: one of the texts has none.
+            DeadlineExceeded: it passed, or could not be met on an idle server.
+            Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
+        """
+        # Queries come again; a document comes once, and its vector is kept with it.
+        key = texts[0] if kind == "query" and len(texts) == 1 else None
+        known = None if key is None else self.cache.get(key)
+        if known is not None:
+            return known
+        landed = await self._land(self.prefixed(texts, kind), lane, deadline, key)
+        lengths = tuple(len(item) for item in landed.items)
+        embedded = Embedded(landed.outcome.values, lengths, tuple(item.truncated for item in landed.items))
+        if key is not None:
+            self.cache.put(key, embedded, embedded.vectors.nbytes + 4 * len(key))
+        return replace(embedded, spent=landed.spent)
+
+    def is_free(self, query: str) -> bool:
+        """Return whether a query's vector is known, or on its way for another caller."""
+        return query in self.cache or self.flights.under_way(query)
+
+    async def _land(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable) -> Landed:
+        """Run all texts, or raise DeadlineExceeded."""
+        lengths = [self.tokenizer.estimate(len(text)) for text in texts]
+        job = Job(lane, self.graph, lengths, deadline, whole=True)
+        landed = await self.flights.land(job, self.tokenizer.encode, texts, key)
+        if not landed.outcome.done.all():
+            raise DeadlineExceeded(
+                f"{landed.outcome.done.sum()} of {len(texts)} texts were done at the deadline;"
+                " allow more time, or send less at once"
+            )
+        return landed
+
+    def prefixed(self, texts: Sequence[str], kind: TextKind) -> Sequence[str]:
+        """Put the model's prefix for this kind of text before each."""
+        return prefixed(self._manifest, texts, kind)
+
+    def show(self, texts: Sequence[str], kind: TextKind) -> list[Tokens]:
+        """Return each text as the model reads it."""
+        return self.tokenizer.show(self.prefixed(texts, kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Hold the scores of a query beside some documents."""
+
+    logits: NDArray[np.float32]  # float32 [documents]; 0 where not done
+    done: NDArray[np.bool_]  # bool [documents]; False where the deadline came first
+    truncated: int  # pairs that were longer than the window, of those that were tokenized in time
+    spent: Spent = field(default_factory=Spent)
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Return the sigmoid of each logit, 0 to 1: float64 [documents]."""
+        return 1.0 / (1.0 + np.exp(-self.logits.astype(np.float64)))
+
+    def order(self) -> list[int]:
+        """Return the documents' places, best first; what was not scored follows in the order it came in."""
+        return fusion.order(self.logits, self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Be what was computed of a query beside a document."""
+
+    logit: float
+    truncated: bool
+
+
+class Scorer:
+    """Score documents beside a query with the cross-encoder."""
+
+    def __init__(self, bundle: Bundle, graph: Graph, flights: Flights, cache_bytes: int) -> None:
+        """Join the bundle's tokenizer with its loaded graph; remember scores in so many bytes."""
+        self.graph = graph
+        self.flights = flights
+        self.tokenizer = Tokenizer(bundle)
+        self.cache: Cache[Known] = Cache(cache_bytes)
+
+    async def score(
+        self,
+        query: str,
+        documents: Sequence[str],
+        deadline: float,
+        versions: Sequence[Hashable] = (),
+        *,
+        reserved: bool = False,
+    ) -> Scored:
+        """Score each document, first to last for as long as the deadline allows.
+
+        Args:
+            query: what is looked for.
+            documents: at least one, most promising first.
+            deadline: a time of the scheduler's clock, in seconds, by which this returns.
+            versions: what tells each document from all others, for scores to be remembered; none for texts that are
+                in no collection.
+            reserved: whether `reserve` let them in.
+
+        Raises:
+            NoTokens: the query has none, and one of the documents neither.
+            Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
+        """
+        known = [self.cache.get((query, version)) for version in versions] or [None] * len(documents)
+        places = [place for place, one in enumerate(known) if one is None]
+        scored = Scored(
+            np.array([one.logit if one else 0.0 for one in known], np.float32),
+            np.array([one is not None for one in known], np.bool_),
+            sum(one.truncated for one in known if one),
+        )
+        if not places:
+            return scored
+        wanted = tuple(versions[place] for place in places) if versions else ()
+        landed = await self._land(query, [documents[place] for place in places], deadline, wanted, reserved)
+        outcome, items = landed.outcome, landed.items
+        scored.logits[places], scored.done[places] = outcome.values[:, 0], outcome.done
+        self._remember(query, wanted, landed)
+        return replace(scored, truncated=scored.truncated + sum(item.truncated for item in items), spent=landed.spent)
+
+    async def _land(
+        self, query: str, documents: Sequence[str], deadline: float, versions: tuple[Hashable, ...], reserved: bool
+    ) -> Landed:
+        lengths = [self.tokenizer.estimate(len(query) + len(document)) for document in documents]
+        job = Job(Lane.RERANK, self.graph, lengths, deadline, reserved=reserved)
+        key = (query, versions) if versions else None
+        try:
+            return await self.flights.land(job, partial(self.tokenizer.encode_pairs, query), documents, key)
+        except NoTokens as error:
+            raise NoTokens(error.place, query, "query") from error
+
+    def _remember(self, query: str, versions: Sequence[Hashable], landed: Landed) -> None:
+        logits = landed.outcome.values[:, 0].tolist()
+        for version, item, logit, done in zip(versions, landed.items, logits, landed.outcome.done, strict=False):
+            if done:
+                # The text of a query is shared by its entries, but no entry knows how long the others live.
+                self.cache.put((query, version), Known(logit, item.truncated), 4 * len(query))
+
+    def reserve(self, pairs: int, tokens: int, deadline: float) -> AbstractContextManager[None]:
+        """Let in so many pairs of about so many tokens, which `score` is to be called with after the block.
+
+        Raises:
+            Overloaded: they would not be scored by the deadline.
+        """
+        return self.flights.scheduler.reserve(Job(Lane.RERANK, self.graph, [tokens] * pairs, deadline))
+
+    def seconds(self, query: str, documents: Sequence[str]) -> list[float]:
+        """Estimate what each document takes beside the query, if it has all slots for itself."""
+        characters = (len(query) + len(document) for document in documents)
+        return [self.pair_s(self.tokenizer.estimate(count)) for count in characters]
+
+    def pair_s(self, tokens: int) -> float:
+        """Estimate what a pair of so many tokens takes of a job of many, which all slots share, in seconds."""
+        return self.graph.estimate_s([tokens]) / self.flights.scheduler.slots

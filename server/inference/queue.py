@@ -1,0 +1,116 @@
+"""What waits for a slot: jobs in lanes, their tokens, and the time that they are expected to take.
+
+Within a lane the earliest deadline comes first. The tokens that wait are bounded. Knows neither threads nor clocks:
+the scheduler's lock guards it, and the caller says what time it is.
+"""
+
+import bisect
+import math
+from collections.abc import Iterable, Sequence
+
+from shortlist.server.inference.lanes import Job, Lane, Part, Shape, take
+from shortlist.server.runtime.tokens import Encoded
+
+
+class Queue:
+    """Hold the jobs that have an item to run, and count what they bring."""
+
+    def __init__(self, capacity_tokens: int) -> None:
+        """Begin empty.
+
+        Args:
+            capacity_tokens: tokens that may wait.
+        """
+        self.capacity_tokens = capacity_tokens
+        self.lanes: tuple[list[Job], ...] = tuple([] for _ in Lane)
+        self.tokens = 0.0  # that wait, expected ones among them
+        self._served_at = [0.0 for _ in Lane]
+        self._backlog_s = [0.0 for _ in Lane]  # estimated work that waits, by lane
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Return the jobs that wait, most urgent lane first."""
+        return [job for lane in self.lanes for job in lane]
+
+    def backlog_s(self, lane: Lane, deadline: float = math.inf) -> float:
+        """Return the slot seconds that wait in a lane up to a deadline, and in more urgent lanes."""
+        jobs = self.lanes[lane]
+        later = jobs[bisect.bisect_right(jobs, deadline, key=_deadline) :]
+        return max(0.0, sum(self._backlog_s[: lane + 1]) - sum(job.seconds_left for job in later))
+
+    def expect(self, lane: Lane, seconds: float) -> None:
+        """Count slot seconds of a job that is still to come; negative ones take them back."""
+        self._backlog_s[lane] = max(0.0, self._backlog_s[lane] + seconds)
+
+    def admit(self, job: Job) -> None:
+        """Count a job with its expected tokens."""
+        self._count(job, job.tokens)
+
+    def feed(self, job: Job, items: Sequence[Encoded], now: float) -> None:
+        """Give a job its next items, and count their real tokens."""
+        expected, waits = job.missing_tokens, bool(job.waiting)
+        job.add(items)
+        if not waits:
+            self._insert(job, now)
+        self._count(job, _tokens(items) - (expected - job.missing_tokens))
+
+    def prolong(self, job: Job, deadline: float, now: float) -> None:
+        """Give a job until another deadline."""
+        waits = bool(job.waiting)
+        if waits:
+            self.lanes[job.lane].remove(job)
+        job.deadline = deadline
+        if waits:
+            self._insert(job, now)
+
+    def take(self, now: float, last: Shape | None) -> tuple[Part, ...]:
+        """Say what a slot that ran `last` runs next; `begin` takes it off."""
+        return take(self.lanes, self._served_at, now, last)
+
+    def unrunnable(self, now: float) -> list[Job]:
+        """Return the waiting jobs that `take` makes no run of alone; all of them, where it can of each."""
+        return [job for job in self.jobs if not _runnable(job, now)] or self.jobs
+
+    def begin(self, part: Part, now: float) -> int:
+        """Take a part off its job, and the job off its lane if nothing of it waits any more; return its tokens."""
+        job, tokens = part.job, _tokens(part.items)
+        for place in part.places:
+            job.waiting.remove(place)
+        self._served_at[job.lane] = now
+        self._count(job, -tokens)
+        if not job.waiting:
+            self.lanes[job.lane].remove(job)
+        return tokens
+
+    def withdraw(self, job: Job) -> None:
+        """Take off what waits of a job, and expect nothing more."""
+        if job in self.lanes[job.lane]:
+            self.lanes[job.lane].remove(job)
+        self._count(job, -(_tokens(job.items[place] for place in job.waiting) + job.missing_tokens))
+        job.waiting.clear()
+
+    def _insert(self, job: Job, now: float) -> None:
+        lane = self.lanes[job.lane]
+        if not lane:
+            self._served_at[job.lane] = now
+        bisect.insort(lane, job, key=_deadline)
+
+    def _count(self, job: Job, tokens: float) -> None:
+        # Sums of floats drift; an empty queue is exactly empty.
+        self.tokens = max(0.0, self.tokens + tokens)
+        self._backlog_s[job.lane] = max(0.0, self._backlog_s[job.lane] + tokens * job.seconds_a_token)
+
+
+def _deadline(job: Job) -> float:
+    return job.deadline
+
+
+def _tokens(items: Iterable[Encoded]) -> int:
+    return sum(len(item) for item in items)
+
+
+def _runnable(job: Job, now: float) -> bool:
+    try:
+        return bool(take(([job],), (now,), now))
+    except Exception:  # noqa: BLE001 (whatever it is, the caller has one of its kind in hand)
+        return False

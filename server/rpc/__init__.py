@@ -1,0 +1,1 @@
+"""gRPC: requests to calls of the pipeline, answers to messages, and what stands around every call. No more logic."""

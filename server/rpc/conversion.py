@@ -1,0 +1,212 @@
+"""Between the proto's messages and the pipeline's plain types, both ways. No logic beyond that.
+
+Field names in errors are the proto's.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.server.errors import InvalidRequest
+from shortlist.server.inference.models import Scored
+from shortlist.server.rpc import metadata
+from shortlist.server.runtime.bundle import Kind, TextKind
+from shortlist.server.runtime.graph import Running
+from shortlist.server.runtime.tokens import Tokens
+from shortlist.server.search.limits import Limits
+from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Timing
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.documents import Document
+
+_Number = TypeVar("_Number", bound=int)
+_Plain = TypeVar("_Plain")
+
+_MODES: dict[pb.Mode.ValueType, Mode] = {
+    pb.MODE_UNSPECIFIED: "auto",
+    pb.MODE_AUTO: "auto",
+    pb.MODE_TWO_STAGE: "two-stage",
+    pb.MODE_DENSE: "dense",
+    pb.MODE_RERANK_ALL: "rerank-all",
+}
+_MODES_BACK = {plain: message for message, plain in _MODES.items()}  # the last of two wins: MODE_AUTO
+_LIMITS: dict[LimitedBy, pb.LimitedBy.ValueType] = {
+    "none": pb.LIMITED_BY_NONE,
+    "margin": pb.LIMITED_BY_MARGIN,
+    "budget": pb.LIMITED_BY_BUDGET,
+}
+_KINDS: dict[pb.TextKind.ValueType, TextKind] = {
+    pb.TEXT_KIND_UNSPECIFIED: "document",
+    pb.TEXT_KIND_QUERY: "query",
+    pb.TEXT_KIND_DOCUMENT: "document",
+}
+_MODELS: dict[pb.Model.ValueType, Kind] = {
+    pb.MODEL_UNSPECIFIED: "embedder",
+    pb.MODEL_EMBEDDER: "embedder",
+    pb.MODEL_RERANKER: "reranker",
+}
+
+
+def mode(message: pb.Mode.ValueType) -> Mode:
+    """Return a search's mode.
+
+    Raises:
+        InvalidRequest: a number that this version does not know.
+    """
+    return _known("mode", message, _MODES)
+
+
+def text_kind(message: pb.TextKind.ValueType) -> TextKind:
+    """Return what a text is to the embedder.
+
+    Raises:
+        InvalidRequest: a number that this version does not know.
+    """
+    return _known("kind", message, _KINDS)
+
+
+def model(message: pb.Model.ValueType) -> Kind:
+    """Return which model is asked for.
+
+    Raises:
+        InvalidRequest: a number that this version does not know.
+    """
+    return _known("model", message, _MODELS)
+
+
+def document(message: pb.Document, place: int) -> Document:
+    """Return the document at a place of a request.
+
+    Raises:
+        InvalidRequest: its metadata is not JSON, or nests too deep.
+    """
+    given = message.HasField("metadata")
+    stored = metadata.stored(f"documents[{place}].metadata", message.metadata) if given else ""
+    return Document(message.id, message.text, message.title, stored, message.source)
+
+
+def document_message(plain: Document) -> pb.Document:
+    """Return a document as a message, whole."""
+    return pb.Document(
+        id=plain.id,
+        text=plain.text,
+        title=plain.title,
+        metadata=metadata.message(plain.metadata),
+        source=plain.source,
+    )
+
+
+def collection_message(plain: Collection) -> pb.Collection:
+    """Return a collection as a message."""
+    created_at = Timestamp()
+    created_at.FromDatetime(plain.created_at)
+    return pb.Collection(
+        name=plain.name,
+        documents=len(plain),
+        embedder=plain.origin.embedder,
+        embedder_fingerprint=plain.origin.fingerprint,
+        dimensions=plain.origin.dimensions,
+        created_at=created_at,
+    )
+
+
+def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> pb.SearchResponse:
+    """Return what a search found, with as much of each document as the request asked for."""
+    return pb.SearchResponse(
+        hits=[_hit(hit, request) for hit in found.hits],
+        reranked=found.reranked,
+        candidates=found.candidates,
+        mode=_MODES_BACK[found.mode],
+        selected=found.selected,
+        limited_by=_LIMITS[found.limited_by],
+        blend=found.blend,
+        degraded=pb.DEGRADED_DEADLINE if found.cut_short else pb.DEGRADED_NONE,
+        truncated=found.truncated,
+        timing=timing_message(found.timing, total_s),
+    )
+
+
+def timing_message(plain: Timing, total_s: float) -> pb.Timing:
+    """Return where a call's time went, of so many seconds in all."""
+    return pb.Timing(
+        tokenize_ms=1000 * plain.spent.tokenize_s,
+        queue_ms=1000 * plain.spent.queue_s,
+        infer_ms=1000 * plain.spent.infer_s,
+        retrieve_ms=1000 * plain.retrieve_s,
+        write_ms=1000 * plain.write_s,
+        total_ms=1000 * total_s,
+        embed_ms=1000 * plain.embed_s,
+        rerank_ms=1000 * plain.rerank_s,
+    )
+
+
+def rerank_response(scored: Scored, top_k: int, total_s: float) -> pb.RerankResponse:
+    """Return scored documents, best first."""
+    scores, reranked = scored.scores, int(scored.done.sum())
+    return pb.RerankResponse(
+        results=[
+            pb.RerankResult(index=place, score=float(scores[place]) if scored.done[place] else None)
+            for place in scored.order()[:top_k]
+        ],
+        reranked=reranked,
+        degraded=pb.DEGRADED_NONE if reranked == len(scored.done) else pb.DEGRADED_DEADLINE,
+        truncated=scored.truncated,
+        timing=timing_message(Timing(spent=scored.spent), total_s),
+    )
+
+
+def tokenization_message(plain: Tokens) -> pb.Tokenization:
+    """Return a text's tokens as a message."""
+    return pb.Tokenization(ids=plain.ids, tokens=plain.tokens, truncated=plain.truncated)
+
+
+def model_message(plain: Running) -> pb.ModelDescription:
+    """Return a loaded model as a message."""
+    return pb.ModelDescription(
+        source=plain.source.model,
+        revision=plain.source.revision,
+        variant=plain.variant,
+        provider=plain.provider,
+        max_tokens=plain.max_tokens,
+        dimensions=plain.dimensions,
+        fingerprint=plain.fingerprint,
+        variants=plain.variants,
+        blend=plain.blend,
+    )
+
+
+def limits_message(plain: Limits) -> pb.Limits:
+    """Return the limits in force as a message."""
+    return pb.Limits(
+        max_top_k=plain.max_top_k,
+        max_candidates=plain.max_candidates,
+        max_batch=plain.max_batch,
+        max_text_bytes=plain.max_text_bytes,
+        auto_rerank_all=plain.auto_rerank_all,
+        max_request_bytes=plain.max_request_bytes,
+        auto_budget_ms=plain.auto_budget_ms,
+        margin=plain.margin,
+    )
+
+
+def _known(field: str, message: _Number, values: Mapping[_Number, _Plain]) -> _Plain:
+    """Return the plain value of an enum's number; proto3 lets any number through."""
+    try:
+        return values[message]
+    except KeyError:
+        known = f"the enum has {', '.join(map(str, values))}"
+        raise InvalidRequest(field, message, known, "use one of them, or a server that knows it") from None
+
+
+def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:
+    plain = hit.document
+    return pb.Hit(
+        id=plain.id,
+        score=hit.score,
+        similarity=hit.similarity,
+        rank=hit.rank,
+        title=plain.title if request.include_text else "",
+        text=plain.text if request.include_text else "",
+        metadata=metadata.message(plain.metadata) if request.include_metadata else None,
+    )

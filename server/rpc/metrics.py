@@ -1,0 +1,121 @@
+"""What the server does, as numbers that Prometheus reads: calls, queue, slots, caches, collections.
+
+Calls are counted where they end (`interceptor.py`); everything else is read off its owner when somebody asks, so that
+the work itself counts nothing twice. One registry a server, no global state.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from prometheus_client import CollectorRegistry, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from shortlist.server.errors import ListenError
+from shortlist.server.inference.lanes import Lane
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.inference.watchdog import Watchdog
+from shortlist.server.search.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily
+
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """Hold the numbers of one server."""
+
+    def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
+        """Begin with no calls."""
+        self._registry = CollectorRegistry()
+        self._calls = Histogram(
+            "shortlist_call_seconds",
+            "Time of a call in the server, by method and gRPC status",
+            ("method", "code"),
+            registry=self._registry,
+            buckets=_BUCKETS_S,
+        )
+        self._registry.register(_State(pipeline, scheduler, watchdog))
+
+    def call(self, method: str, code: str, seconds: float) -> None:
+        """Count a call that ended with a gRPC status."""
+        self._calls.labels(method, code).observe(seconds)
+
+    def serve(self, host: str, port: int) -> Callable[[], None]:
+        """Answer http://HOST:PORT/metrics on a thread of its own, and return what ends that.
+
+        Raises:
+            ListenError: the port is taken, or the address is not this machine's.
+        """
+        try:
+            server, thread = start_http_server(port, host, self._registry)
+        except OSError as error:
+            raise ListenError(
+                f"cannot serve metrics on {host}:{port}: {error.strerror};"
+                " stop what listens there, or choose another --metrics-port"
+            ) from error
+        logger.info("metrics on http://%s:%d/metrics", host, server.server_port)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return stop
+
+
+class _State(Collector):
+    """Read what the server's parts know of themselves."""
+
+    def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
+        self._pipeline = pipeline
+        self._scheduler = scheduler
+        self._watchdog = watchdog
+
+    def collect(self) -> Iterator[Family]:
+        """Yield every family, with its present values."""
+        yield from self._scheduling()
+        yield from self._caching()
+        documents = GaugeMetricFamily("shortlist_documents", "Documents in a collection", labels=["collection"])
+        for collection in self._pipeline.catalog.collections():
+            documents.add_metric([collection.name], len(collection))
+        yield documents
+
+    def _scheduling(self) -> Iterator[Family]:
+        now = self._scheduler.statistics()
+        lanes = [lane.name.lower() for lane in Lane]
+        waiting = GaugeMetricFamily(
+            "shortlist_waiting_jobs", "Jobs with an item that waits for a slot", labels=["lane"]
+        )
+        runs = CounterMetricFamily("shortlist_runs", "Runs of a model", labels=["lane"])
+        tokens = CounterMetricFamily("shortlist_tokens", "Tokens that were run, without padding", labels=["lane"])
+        for family, values in ((waiting, now.waiting_jobs), (runs, now.runs), (tokens, now.tokens)):
+            for lane, value in zip(lanes, values, strict=True):
+                family.add_metric([lane], value)
+            yield family
+        yield GaugeMetricFamily("shortlist_waiting_tokens", "Tokens that wait for a slot", now.waiting_tokens)
+        yield GaugeMetricFamily("shortlist_slots", "Runs that can go on at once", self._scheduler.slots)
+        yield GaugeMetricFamily("shortlist_slots_running", "Slots that run something", now.running)
+        yield GaugeMetricFamily(
+            "shortlist_slots_faulty", "Slots that ended or are stuck; the log has why", len(self._watchdog.faults)
+        )
+        yield CounterMetricFamily("shortlist_slots_busy_seconds", "Time of all slots in runs", now.busy_s)
+
+    def _caching(self) -> Iterator[Family]:
+        embedder, scorer = self._pipeline.embedder, self._pipeline.scorer
+        hits = CounterMetricFamily("shortlist_cache_hits", "Results that were kept from before", labels=["cache"])
+        misses = CounterMetricFamily("shortlist_cache_misses", "Results that had to be computed", labels=["cache"])
+        size = GaugeMetricFamily("shortlist_cache_bytes", "About what a cache takes", labels=["cache"])
+        shared = CounterMetricFamily("shortlist_shared_runs", "Callers who got another's run", labels=["cache"])
+        for name, cache, flights in (
+            ("vectors", embedder.cache, embedder.flights),
+            ("scores", scorer.cache, scorer.flights),
+        ):
+            hits.add_metric([name], cache.hits)
+            misses.add_metric([name], cache.misses)
+            size.add_metric([name], cache.bytes)
+            shared.add_metric([name], flights.joined)
+        yield from (hits, misses, size, shared)

@@ -1,0 +1,82 @@
+"""What a search or an upsert is asked, and what it answers, as plain types.
+
+Faces make a `Query` of a request and a response of what comes back; the pipeline does the rest.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shortlist.server.inference.lanes import Spent
+from shortlist.server.storage.documents import Document
+
+Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
+LimitedBy = Literal["none", "budget", "margin"]
+
+DEFAULT_TOP_K = 10
+DEFAULT_CANDIDATES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A search as its caller asked for it; `deadline` is a time of the monotonic clock, in seconds."""
+
+    collection: str
+    text: str
+    deadline: float
+    top_k: int = DEFAULT_TOP_K
+    candidates: int | None = None  # all of which stage two reads; None: as many as margin and budget allow
+    mode: Mode = "auto"
+    margin: float | None = None  # of cosine, behind the best, that stage two reads; None: the server's own
+    blend: float | None = None  # share of the similarity in the final order; None: what the reranker's bundle says
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document that a search found."""
+
+    document: Document
+    score: float | None  # None: stage two did not score it
+    similarity: float
+    rank: int  # stage one's, from 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Where a call's time went, in seconds; phases that it did not have are 0."""
+
+    spent: Spent = field(default_factory=Spent)  # in the models, both stages together
+    retrieve_s: float = 0.0
+    write_s: float = 0.0
+    embed_s: float = 0.0  # of a search: its first stage's part of `spent`, and what lies between
+    rerank_s: float = 0.0  # the same of its second stage
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a search."""
+
+    hits: list[Hit]
+    reranked: int
+    selected: int  # candidates that stage two was to score
+    limited_by: LimitedBy  # why those were not all
+    blend: float  # the similarity's share in the order of what was scored; 0 where nothing was
+    candidates: int
+    mode: Mode  # the one that ran
+    truncated: int
+    timing: Timing
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the deadline came before all that were selected were scored."""
+        return self.reranked < self.selected
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """The answer to an upsert, in documents."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    truncated: int
+    timing: Timing

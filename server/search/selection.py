@@ -1,0 +1,100 @@
+"""How many candidates stage one finds, and how many of them stage two reads: those near the best, within a budget.
+
+A cross-encoder takes most of a search's time, and what lies far behind the most similar candidate is seldom the
+answer (docs/benchmarks.md, "Doing less in stage two"). A caller who names a number of candidates has all of them
+read.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from shortlist.server.errors import InvalidRequest
+from shortlist.server.search.limits import Limits
+from shortlist.server.search.query import DEFAULT_CANDIDATES, DEFAULT_TOP_K, LimitedBy, Mode, Query
+from shortlist.server.storage.collection import Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What stage two may read."""
+
+    margin: float  # of cosine, behind the best candidate
+    budget_s: float  # that all pairs may be expected to take
+    least: int  # pairs that are read whatever the margin says
+    least_in_budget: int  # the same for the budget
+
+
+UNBOUND = Bounds(margin=math.inf, budget_s=math.inf, least=0, least_in_budget=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a search is walked."""
+
+    mode: Mode  # not auto
+    candidates: int  # that stage one finds
+    bounds: Bounds  # of what stage two reads
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The candidates that stage two reads: the first `count`."""
+
+    count: int
+    limited_by: LimitedBy
+
+
+def plan(query: Query, collection: Collection, limits: Limits) -> Plan:
+    """Turn what is asked for into what to do.
+
+    Raises:
+        InvalidRequest: the collection is too large to be read whole.
+    """
+    size = len(collection)
+    if query.mode == "dense":
+        return Plan("dense", query.top_k, UNBOUND)
+    if query.mode == "rerank-all":
+        if size > limits.max_candidates:
+            raise InvalidRequest(
+                "mode",
+                "MODE_RERANK_ALL",
+                f"collection {collection.name} holds {size} documents and the limit is {limits.max_candidates}",
+                "use MODE_TWO_STAGE, or raise max_candidates on the server",
+            )
+        return Plan("rerank-all", size, UNBOUND)
+    if query.candidates is not None:
+        margin = math.inf if query.margin is None else query.margin
+        return Plan("two-stage", query.candidates, replace(UNBOUND, margin=margin))
+    wanted = max(DEFAULT_CANDIDATES, query.top_k)
+    if query.mode == "auto" and size <= limits.auto_rerank_all:
+        wanted = max(wanted, size)
+    left_s = query.deadline - time.monotonic()
+    bounds = Bounds(
+        margin=limits.margin if query.margin is None else query.margin,
+        budget_s=min(limits.auto_budget_ms / 1000, limits.admit_share * left_s),
+        least=query.top_k,
+        least_in_budget=min(query.top_k, DEFAULT_TOP_K),
+    )
+    return Plan("two-stage", min(wanted, limits.max_candidates), bounds)
+
+
+def select(similarities: Sequence[float], seconds: Sequence[float], bounds: Bounds) -> Selection:
+    """Return how many candidates to read, and what kept the rest out.
+
+    Args:
+        similarities: of the candidates, descending.
+        seconds: what each of their pairs is expected to take.
+        bounds: what to keep to.
+    """
+    if not similarities:
+        return Selection(0, "none")
+    near = sum(similarity >= similarities[0] - bounds.margin for similarity in similarities)
+    affordable = sum(total_s <= bounds.budget_s for total_s in itertools.accumulate(seconds))
+    near = min(max(near, bounds.least), len(similarities))
+    affordable = min(max(affordable, bounds.least_in_budget), len(similarities))
+    if near == affordable == len(similarities):
+        return Selection(len(similarities), "none")
+    return Selection(near, "margin") if near <= affordable else Selection(affordable, "budget")

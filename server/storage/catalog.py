@@ -1,0 +1,193 @@
+"""The collections in the data folder: made, opened, dropped, listed.
+
+    data/
+    ├── timings.json            how fast variants are on this machine (`variant_selection.py`)
+    ├── lock                    held by the one server that uses the folder
+    └── collections/
+        ├── NAME/               one collection (`collection.py`)
+        └── .new-*, .dropped-*  being made or dropped: removed at the next start
+
+A collection comes and goes by a rename, so there is no half of one. Methods block; the pipeline calls them from
+threads.
+"""
+
+import fcntl
+import logging
+import re
+import shutil
+import sqlite3
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from shortlist.server import durable
+from shortlist.server.errors import (
+    CollectionExists,
+    InvalidRequest,
+    StorageError,
+    StorageFailed,
+    UnknownCollection,
+    shown,
+)
+from shortlist.server.storage import collection
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.documents import Origin
+
+logger = logging.getLogger(__name__)
+
+_COLLECTIONS = "collections"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class Catalog:
+    """Hold every collection of one data folder, for one embedder."""
+
+    def __init__(self, data: Path, origin: Origin) -> None:
+        """Take the folder, and open all its collections.
+
+        Raises:
+            StorageError: another server has the folder, it cannot be written, or a collection in it is damaged or
+                was made with another embedder.
+        """
+        self._root = data / _COLLECTIONS
+        self._origin = origin
+        self._changing = threading.Lock()
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._lock = (data / "lock").open("w")
+        except (OSError, ValueError) as error:
+            raise StorageError(f"data folder {data} cannot be used: {error}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise StorageError(
+                f"data folder {data} is in use by another server; stop that one, or choose another with --data"
+            ) from error
+        self._collections: dict[str, Collection] = {}
+        try:
+            for folder in self._folders():
+                self._collections[folder.name] = self._opened(folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def get(
+        self, name: str, field: str = "collection", remedy: str = "name one of these, or create it"
+    ) -> Collection:
+        """Return a collection.
+
+        Args:
+            name: its name.
+            field: of the request, that holds the name.
+            remedy: what a caller who named another one can do.
+
+        Raises:
+            UnknownCollection: there is none of that name.
+        """
+        try:
+            return self._collections[name]
+        except KeyError:
+            there = ", ".join(sorted(self._collections)[:10]) or "none yet"
+            raise UnknownCollection(
+                f"{field}: there is no collection named {shown(name)} (there are: {there}); {remedy}"
+            ) from None
+
+    def collections(self) -> list[Collection]:
+        """Return all collections by name."""
+        return [collection for _, collection in sorted(self._collections.items())]
+
+    def create(self, name: str, *, exist_ok: bool) -> tuple[Collection, bool]:
+        """Make a collection, and say whether it is new.
+
+        Raises:
+            InvalidRequest: the name is not allowed.
+            CollectionExists: it is there, and `exist_ok` is false.
+            StorageFailed: the disk is full, or fails.
+        """
+        if not _NAME.fullmatch(name):
+            raise InvalidRequest(
+                "name",
+                name,
+                "a name is 1 to 64 characters of a-z, 0-9, '-' and '_', beginning with a letter or digit",
+                "choose such a name",
+            )
+        with self._changing:
+            if name in self._collections:
+                if exist_ok:
+                    return self._collections[name], False
+                raise CollectionExists(f"name: collection {name!r} is there already; drop it, or set exist_ok")
+            folder = self._root / f".new-{uuid.uuid4().hex}"
+            try:
+                folder.mkdir()
+                Collection.create(folder, self._origin, time.time())
+                durable.put(folder, self._root / name)
+            except (OSError, sqlite3.Error) as error:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise StorageFailed(f"the data folder cannot be written: {error}; nothing was created") from error
+            self._collections[name] = self._opened(self._root / name)
+            return self._collections[name], True
+
+    def drop(self, name: str) -> int:
+        """Delete a collection, and return how many documents it held.
+
+        Raises:
+            UnknownCollection: there is none of that name.
+            StorageFailed: the folder cannot be written, or is not the one that was opened.
+        """
+        with self._changing:
+            collection = self.get(name, "name", "nothing was dropped; name one of these")
+            count = len(collection)
+            folder, dropped = self._root / name, self._root / f".dropped-{uuid.uuid4().hex}"
+            if collection.in_place:
+                try:
+                    durable.put(folder, dropped)
+                except OSError as error:
+                    raise StorageFailed(f"the data folder cannot be written: {error}; nothing was dropped") from error
+            elif folder.exists():
+                raise StorageFailed(
+                    f"{folder} is not the folder that was opened, and nothing was dropped; start the server again to"
+                    " use or drop what is there, or move it away"
+                )
+            else:
+                logger.warning("%s was gone before the collection was dropped", folder)
+            del self._collections[name]
+        collection.discard()
+        shutil.rmtree(dropped, ignore_errors=True)  # what is left is removed at the next start
+        return count
+
+    def close(self) -> None:
+        """Save and close every collection, and leave the folder to others."""
+        with self._changing:
+            for collection in self._collections.values():
+                collection.close()
+            self._collections.clear()
+            self._lock.close()
+
+    def _folders(self) -> list[Path]:
+        folders = []
+        for path in sorted(self._root.iterdir()):
+            if path.name.startswith((".new-", ".dropped-")):
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_dir() and not path.name.startswith("."):
+                folders.append(path)
+        return folders
+
+    def _opened(self, folder: Path) -> Collection:
+        collection = Collection(folder)
+        found, wanted = collection.origin, self._origin
+        if found.fingerprint != wanted.fingerprint:
+            collection.close()
+            raise StorageError(
+                f"collection {folder.name} in {self._root} was made with {found.embedder}, fingerprint"
+                f" {found.fingerprint}, but the embedder is {wanted.embedder}, fingerprint {wanted.fingerprint};"
+                " start with that embedder, or choose another folder with --data and index the documents again"
+            )
+        return collection
+
+
+def fingerprints(data: Path) -> set[str]:
+    """Return which embedders made the collections of a data folder; it need not be there."""
+    found = (collection.fingerprint(path) for path in (data / _COLLECTIONS).glob("[!.]*") if path.is_dir())
+    return {one for one in found if one}

@@ -1,0 +1,290 @@
+"""A collection: documents in SQLite and the index derived from them, kept together.
+
+A change goes through SQLite's transaction, with the index inside it:
+
+    begin -> write the rows -> add the new vectors -> commit -> remove the old vectors -> acknowledge
+
+so a commit is never acknowledged before its documents can be found, a change that fails leaves neither rows nor
+vectors. Documents with equal vectors share one in the index; it is new with the first and old with the last of
+them. Searches pass over new vectors until the commit. One that a change disturbs all the same, because the index
+named a vector that has no row any more, is done again, so a document that is replaced can be found all the time.
+
+All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time, and keeps them
+apart from a save of the index; searches and reads do not take it.
+"""
+
+import itertools
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
+from shortlist.server.storage import directions, documents
+from shortlist.server.storage.directions import Directions
+from shortlist.server.storage.documents import Document, Documents, Origin
+from shortlist.server.storage.listing import Page
+from shortlist.server.storage.opened import Opened
+from shortlist.server.storage.vectors import Vectors
+
+logger = logging.getLogger(__name__)
+
+_DOCUMENTS = "documents.sqlite"
+_VECTORS = "vectors.usearch"
+
+# The index is saved once this much of it has changed, so that a crash costs a bounded time at the next start.
+_SAVE_AFTER_CHANGES = 10_000
+_SAVE_AFTER_SHARE = 0.1
+_REBUILD_BATCH = 1000
+
+# Documents that are read at once, to be compared; searches wait meanwhile.
+_COMPARED = 50
+
+_NO_KEYS = np.empty(0, np.uint64)
+
+# Searches that a change may disturb before one waits for the changes.
+_SEARCHES = 3
+
+# Of the collections that this process opened. A name may be dropped and made again, and another collection may have
+# given the same number to another document.
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A document that stage one found."""
+
+    document: Document
+    similarity: float  # cosine
+    rank: int  # from 1
+    version: tuple[int, int]  # the collection's number in this process, and the document's: no other text has both
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """The documents that an upsert wrote."""
+
+    inserted: int
+    updated: int
+
+
+class Collection:
+    """Documents that are written, found and deleted."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the collection at `folder` and bring its index up to its documents.
+
+        Raises:
+            StorageError: the folder holds no collection that this version reads.
+        """
+        self.name = folder.name
+        self._folder = Opened(folder)
+        self._documents = Documents(folder / _DOCUMENTS)
+        self._vectors = Vectors(folder / _VECTORS, self.origin.dimensions)
+        self._number = next(_numbers)
+        self._changing = threading.Lock()
+        self._pending = _NO_KEYS  # in the index, or on their way into it, and not committed yet
+        self._unsaved = 0
+        try:
+            self._catch_up()
+        except (StorageFailed, ValueError, InferenceFailed) as error:
+            self._documents.close()
+            raise StorageError(f"{folder} is damaged: {error}; restore a backup of {_DOCUMENTS}") from error
+
+    @staticmethod
+    def create(folder: Path, origin: Origin, created_at: float) -> None:
+        """Make the files of an empty collection in an existing folder."""
+        Documents.create(folder / _DOCUMENTS, origin, created_at)
+
+    @property
+    def origin(self) -> Origin:
+        """Return which embedder made the vectors."""
+        return self._documents.origin
+
+    @property
+    def created_at(self) -> datetime:
+        """Return when the collection was made."""
+        return self._documents.created_at
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return self._documents.count
+
+    @property
+    def in_place(self) -> bool:
+        """Return whether its folder is still the one that was opened."""
+        return not self._folder.lost()
+
+    @property
+    def mean_tokens(self) -> float:
+        """Return the mean length of a document, in the embedder's tokens and window; 0 if there is none."""
+        return self._documents.tokens / len(self) if len(self) else 0.0
+
+    def compare(self, documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+        """Return those documents that are new or changed, and those that only came from another source before."""
+        there: dict[str, Document] = {}
+        for start in range(0, len(documents), _COMPARED):
+            there |= self._documents.get([document.id for document in documents[start : start + _COMPARED]])
+        changed: list[Document] = []
+        moved: list[Document] = []
+        for document in documents:
+            old = there.get(document.id)
+            if old is None or replace(old, source=document.source) != document:
+                changed.append(document)
+            elif old != document:
+                moved.append(document)
+        return changed, moved
+
+    def upsert(
+        self,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        tokens: Sequence[int],
+        moved: Sequence[Document] = (),
+    ) -> Upserted:
+        """Write documents with their vectors; all or none of them.
+
+        Args:
+            documents: at least one, each id once.
+            vectors: float32 [documents, dimensions].
+            tokens: length of each document in the embedder's tokens.
+            moved: others, of which nothing changes but where they came from.
+
+        Raises:
+            InferenceFailed: a vector is not finite.
+            UnknownCollection: the collection was dropped meanwhile.
+            StorageFailed: the disk is full, or fails.
+        """
+        made = directions.of(vectors)
+        with self._changing:
+            new = self._pending = self._vectors.missing(made.keys)
+            try:
+                with self._documents.writing() as change:
+                    updated, old = change.replace(documents, vectors, made.keys, tokens)
+                    change.move(moved)
+                    self._vectors.add(made)
+            except BaseException:
+                self._vectors.remove(new)
+                raise
+            finally:
+                self._pending = _NO_KEYS
+            self._vectors.remove(old)
+            self._changed(len(new) + len(old))
+        return Upserted(inserted=len(documents) - updated, updated=updated)
+
+    def move(self, documents: Sequence[Document]) -> None:
+        """Set where documents came from that are otherwise there as they are."""
+        with self._changing, self._documents.writing() as change:
+            change.move(documents)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete the documents of these ids that are there, and return how many there were."""
+        with self._changing:
+            with self._documents.writing() as change:
+                count, old = change.delete(ids)
+            self._vectors.remove(old)
+            self._changed(len(old))
+        return count
+
+    def get(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Return the documents of these ids that are there, by id."""
+        return self._documents.get(ids)
+
+    def sizes(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return how many bytes the documents of these ids have that are there, by id."""
+        return self._documents.sizes(ids)
+
+    def page(self, wanted: Page) -> tuple[list[tuple[int, Document]], bool]:
+        """Return documents, each with its number beside it, and whether more may follow."""
+        return self._documents.page(wanted)
+
+    def sources(self, below: str, after: str, size: int) -> list[tuple[str, int]]:
+        """Return what documents came from, by name, and how many; see `listing.sources`."""
+        return self._documents.sources(below, after, size)
+
+    def search(self, vector: NDArray[np.float32], count: int) -> list[Candidate]:
+        """Return the `count` documents nearest to a vector, or all if they are fewer, nearest first.
+
+        Args:
+            vector: float32 [dimensions].
+            count: how many.
+
+        Raises:
+            InferenceFailed: the vector is not finite.
+        """
+        direction = directions.of(vector[None])
+        if count <= 0:
+            return []
+        for _ in range(_SEARCHES):
+            found, disturbed = self._found(direction, count)
+            if not disturbed:
+                return found
+        with self._changing:  # changes come one after another: let them wait once
+            return self._found(direction, count)[0]
+
+    def _found(self, direction: Directions, count: int) -> tuple[list[Candidate], bool]:
+        """Search once, and tell whether the index named a vector that has no row any more."""
+        keys, similarities = self._vectors.search(direction, count, hidden=self._pending)
+        rows = self._documents.nearest(keys, count)
+        named = keys.tolist()
+        similarity = dict(zip(named, similarities.tolist(), strict=True))
+        candidates = [
+            Candidate(row.document, similarity[row.key], rank, (self._number, row.seq))
+            for rank, row in enumerate(rows, 1)
+        ]
+        # Where the nearest have copies enough, the keys behind them are not read.
+        read = named[: named.index(rows[-1].key) + 1] if len(rows) == count else named
+        return candidates, len({row.key for row in rows}) < len(read)
+
+    def close(self) -> None:
+        """Save the index if it changed, and close the files."""
+        with self._changing:
+            if self._unsaved:
+                self._save()
+            self._documents.close()
+
+    def discard(self) -> None:
+        """Close the files of a collection that was dropped; requests still at work on it find it gone."""
+        with self._changing:
+            self._documents.close()
+
+    def _catch_up(self) -> None:
+        """Make the index hold exactly the documents' vectors."""
+        before = len(self._vectors)
+        wanted = self._documents.keys()
+        missing = self._vectors.keep(wanted)
+        self._unsaved = before + 2 * len(missing) - len(wanted)  # removed and added
+        if not len(missing):
+            return
+        logger.info("collection %s: adding %d vectors to its index", self.name, len(missing))
+        for start in range(0, len(missing), _REBUILD_BATCH):
+            keys, vectors = self._documents.vectors(missing[start : start + _REBUILD_BATCH])
+            # Another machine's division may have ended in another bit, so the keys are those of the table.
+            self._vectors.add(directions.of(vectors)._replace(keys=keys))
+        self._vectors.mend(missing)
+        self._save()
+
+    def _changed(self, count: int) -> None:
+        self._unsaved += count
+        if self._unsaved >= max(_SAVE_AFTER_CHANGES, _SAVE_AFTER_SHARE * len(self)):
+            self._save()
+
+    def _save(self) -> None:
+        """Save the index, or say why not: documents are safe without it, and the next save is as far away as ever."""
+        try:
+            self._vectors.save()
+        except (OSError, RuntimeError) as error:
+            logger.warning(
+                "collection %s: its index could not be saved (%s); a start will take longer", self.name, error
+            )
+        self._unsaved = 0
+
+
+def fingerprint(folder: Path) -> str:
+    """Return which embedder made a collection's vectors; empty where that cannot be read."""
+    return documents.fingerprint(folder / _DOCUMENTS)

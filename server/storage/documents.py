@@ -1,0 +1,299 @@
+"""A collection's documents in SQLite: the source of truth, and what an acknowledgement rests on.
+
+Every version of a document has a number of its own (`seq`), which grows and is never used twice, and its vector's
+key in the index (`directions.py`), which it shares with its copies. So an index that is behind, by whatever has
+happened, is put right by comparing its keys with those of this table: nothing needs to be remembered about what the
+index has seen.
+
+WAL mode with `synchronous=FULL`: a commit is on disk before it is acknowledged. One connection writes, and its
+owner (`collection.py`) calls it from one thread at a time; one reads, behind a lock. Its tables are in `schema.py`.
+Knows neither the vector index nor models.
+"""
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server.errors import StorageError, StorageFailed, UnknownCollection
+from shortlist.server.storage import listing, schema
+from shortlist.server.storage.directions import Keys
+from shortlist.server.storage.listing import BYTES, WHOLE, Page
+from shortlist.server.storage.opened import Opened
+
+_DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSError)
+
+# The columns after the number are in the order of Document's fields. `json_each` makes one parameter of a list.
+_BY_ID = f"SELECT seq, {WHOLE} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
+# The copies of one text are up to all rows, so the first are chosen in the index of keys, before any row is read.
+_NEAREST = f"""
+SELECT key, seq, {WHOLE} FROM documents WHERE seq IN (
+  SELECT copy.seq FROM json_each(?) AS wanted CROSS JOIN documents AS copy ON copy.key = wanted.value
+  ORDER BY wanted.key, copy.seq LIMIT ?
+)
+"""  # noqa: S608 (ours alone)
+_SIZES = f"SELECT id, {BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
+_KEYS = "SELECT DISTINCT key FROM documents ORDER BY key"
+_VECTORS = "SELECT key, vector FROM documents WHERE key IN (SELECT value FROM json_each(?)) GROUP BY key"
+_TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
+_INSERT = f"INSERT INTO documents ({WHOLE}, tokens, vector, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (ours alone)
+_MOVE = "UPDATE documents SET source = ? WHERE id = ?"
+_DELETE = "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?)) RETURNING key, tokens"
+_UNUSED = """
+SELECT value FROM json_each(?) AS gone WHERE NOT EXISTS (SELECT 1 FROM documents WHERE documents.key = gone.value)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as the caller gave it."""
+
+    id: str
+    text: str
+    title: str = ""
+    metadata: str = ""  # a JSON object with sorted keys, or empty
+    source: str = ""  # where it came from, such as a file's path
+
+    @property
+    def content(self) -> str:
+        """Return what both models read: the title, if there is one, before the text."""
+        return f"{self.title} {self.text}" if self.title else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The embedder that made a collection's vectors."""
+
+    embedder: str  # for people: source and variant
+    fingerprint: str  # what is compared
+    dimensions: int
+
+
+class Row(NamedTuple):
+    """A version of a document as the table has it."""
+
+    key: int
+    seq: int
+    document: Document
+
+
+class Documents:
+    """One collection's documents in one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file that `create` made.
+
+        Raises:
+            StorageError: it is not such a file.
+        """
+        if not path.is_file():
+            raise StorageError(f"{path} is not there: {path.parent} is no collection; move it out of the data folder")
+        self._reading = threading.Lock()
+        self._closed = False
+        try:
+            self._writer = _connected(path)
+            self._reader = _connected(path)
+            schema.upgrade(self._writer, path)
+            facts = dict(self._reader.execute("SELECT name, value FROM facts").fetchall())
+            self.origin = Origin(facts["embedder"], facts["fingerprint"], int(facts["dimensions"]))
+            self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
+            # What collections report is kept in memory: counting rows reads the whole table.
+            self.count: int
+            self.tokens: int
+            self.count, self.tokens = self._reader.execute(_TOTALS).fetchone()
+            self._opened = Opened(path, path.with_name(f"{path.name}-wal"))
+        except _DAMAGE as error:
+            raise StorageError(f"{path} cannot be read as a collection: {error!r}; restore a backup of it") from error
+
+    @staticmethod
+    def create(path: Path, origin: Origin, created_at: float) -> None:
+        """Make an empty file for a collection; `created_at` is in seconds since the epoch."""
+        connection = _connected(path)
+        with connection:
+            connection.execute("BEGIN")
+            schema.create(connection)
+            connection.executemany(
+                "INSERT INTO facts VALUES (?, ?)",
+                [
+                    ("embedder", origin.embedder),
+                    ("fingerprint", origin.fingerprint),
+                    ("dimensions", str(origin.dimensions)),
+                    ("created_at", repr(created_at)),
+                ],
+            )
+        connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator["Writing"]:
+        """Open a transaction: committed at the end of the block, undone if it raises.
+
+        Raises:
+            UnknownCollection: the file was closed, since the collection was dropped meanwhile.
+            StorageFailed: the disk is full, or fails, or the file was removed; nothing was changed.
+        """
+        self._check_open()
+        try:
+            with self._writer:
+                self._writer.execute("BEGIN IMMEDIATE")
+                change = Writing(self._writer)
+                yield change
+                self._check_kept()
+        except sqlite3.Error as error:
+            raise StorageFailed(f"the data folder cannot be written: {error}; nothing was changed") from error
+        self._check_kept()  # what was committed meanwhile went into a file that nobody finds again
+        self.count += change.documents
+        self.tokens += change.tokens
+
+    def get(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Return the documents of these ids that are there, by id."""
+        rows = self._read(_BY_ID, json.dumps(ids))
+        return {row[1]: Document(*row[1:]) for row in rows}
+
+    def sizes(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return how many bytes the documents of these ids have that are there, by id."""
+        return dict(self._read(_SIZES, json.dumps(ids)))
+
+    def nearest(self, keys: Keys, count: int) -> list[Row]:
+        """Return the first `count` documents of these keys: key by key, the copies of one as they were written."""
+        place = {key: place for place, key in enumerate(keys.tolist())}
+        rows = self._read(_NEAREST, json.dumps(list(place)), count)
+        found = [Row(key, seq, Document(*fields)) for key, seq, *fields in rows]
+        return sorted(found, key=lambda row: (place[row.key], row.seq))
+
+    def page(self, wanted: Page) -> tuple[list[tuple[int, Document]], bool]:
+        """Return documents, each with its number beside it, and whether more may follow."""
+        rows, more = listing.page(self._read, wanted)
+        return [(row[0], Document(*row[1:])) for row in rows], more
+
+    def sources(self, below: str, after: str, size: int) -> list[tuple[str, int]]:
+        """Return what documents came from, by name, and how many; see `listing.sources`."""
+        return listing.sources(self._read, below, after, size)
+
+    def keys(self) -> Keys:
+        """Return the keys of all vectors, each once, ascending."""
+        rows = self._read(_KEYS)
+        return np.fromiter((row[0] for row in rows), dtype=np.uint64, count=len(rows))
+
+    def vectors(self, keys: Keys) -> tuple[Keys, NDArray[np.float32]]:
+        """Return a vector of each of these keys: float32 [found, dimensions], beside the keys found."""
+        rows = self._read(_VECTORS, json.dumps(keys.tolist()))
+        vectors = [np.frombuffer(row[1], dtype=np.float32) for row in rows]
+        found = np.array([row[0] for row in rows], dtype=np.uint64)
+        return found, np.array(vectors, dtype=np.float32).reshape(len(rows), self.origin.dimensions)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._reading:
+            self._closed = True
+            self._reader.close()
+        self._writer.close()
+
+    def _read(self, statement: str, *values: str | int) -> list[Any]:
+        with self._reading:
+            self._check_open()
+            try:
+                return self._reader.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise StorageFailed(f"the data folder cannot be read: {error}; see to the disk") from error
+
+    def _check_kept(self) -> None:
+        if lost := self._opened.lost():
+            raise StorageFailed(
+                f"{lost[0]} was removed or replaced while the server had it open; nothing was changed; put it back as"
+                " it was, or start the server again with what is there, or drop the collection"
+            )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UnknownCollection("collection: it was dropped while this request ran")
+
+
+class Writing:
+    """A transaction that changes documents."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Begin with nothing changed."""
+        self._connection = connection
+        self.documents = 0  # by how many the collection grows
+        self.tokens = 0
+
+    def replace(
+        self, documents: Sequence[Document], vectors: NDArray[np.float32], keys: Keys, tokens: Sequence[int]
+    ) -> tuple[int, Keys]:
+        """Write documents, and return how many were there before, and the keys that no document has any more.
+
+        Args:
+            documents: each id once.
+            vectors: float32 [documents, dimensions].
+            keys: those of the vectors' directions: uint64 [documents].
+            tokens: the length of each document.
+        """
+        old = self._delete([document.id for document in documents])
+        self._connection.executemany(
+            _INSERT,
+            [
+                (one.id, one.text, one.title, one.metadata, one.source, length, vector.tobytes(), key)
+                for one, vector, key, length in zip(documents, vectors, keys.tolist(), tokens, strict=True)
+            ],
+        )
+        self.documents += len(documents)
+        self.tokens += sum(tokens)
+        return len(old), self._unused(old)
+
+    def move(self, documents: Sequence[Document]) -> None:
+        """Set where documents came from, and change nothing else of them."""
+        self._connection.executemany(_MOVE, [(document.source, document.id) for document in documents])
+
+    def delete(self, ids: Sequence[str]) -> tuple[int, Keys]:
+        """Delete documents, and return how many were there, and the keys that no document has any more."""
+        old = self._delete(ids)
+        return len(old), self._unused(old)
+
+    def _delete(self, ids: Sequence[str]) -> list[int]:
+        """Delete documents, and return the key of each."""
+        rows = self._connection.execute(_DELETE, [json.dumps(ids)]).fetchall()
+        self.documents -= len(rows)
+        self.tokens -= sum(row[1] for row in rows)
+        return [row[0] for row in rows]
+
+    def _unused(self, keys: Sequence[int]) -> Keys:
+        rows = self._connection.execute(_UNUSED, [json.dumps(sorted(set(keys)))]).fetchall()
+        return np.array([row[0] for row in rows], dtype=np.uint64)
+
+
+def fingerprint(path: Path) -> str:
+    """Return which embedder made the vectors in a file; empty where that cannot be read: opening it will say why."""
+    if not path.is_file():  # SQLite would make it
+        return ""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            found = connection.execute("SELECT value FROM facts WHERE name = 'fingerprint'").fetchone()
+    except sqlite3.Error:
+        return ""
+    return str(found[0]) if found else ""
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # Transactions are begun by hand (isolation_level=None); every connection is behind its owner's lock.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    return connection
+
+
+def canonical(metadata: dict[str, Any]) -> str:
+    """Return metadata as JSON with sorted keys, so that equal objects are equal texts.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,231 @@
+"""Messages to plain types and back: every field arrives, numbers nobody knows are refused, absent stays absent."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.server.errors import InvalidRequest
+from shortlist.server.inference.lanes import Spent
+from shortlist.server.inference.models import Scored
+from shortlist.server.rpc import conversion
+from shortlist.server.runtime.bundle import Source
+from shortlist.server.runtime.graph import Running
+from shortlist.server.runtime.tokens import Tokens
+from shortlist.server.search.limits import Limits
+from shortlist.server.search.query import Found, Hit, Timing
+from shortlist.server.settings import Settings
+from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.documents import Document, Origin
+
+FOX = Document("fox", "the quick brown fox", "animals", '{"legs":4.0,"tags":["a",null]}')
+TIMING = Timing(spent=Spent(0.001, 0.002, 0.004), retrieve_s=0.008, write_s=0.016, embed_s=0.032, rerank_s=0.064)
+
+
+def found(*hits: Hit, **changes: Any) -> Found:
+    """Return what a search found, whole unless something else is said."""
+    plain: dict[str, Any] = {"reranked": 2, "selected": 2, "limited_by": "none", "blend": 0.0, "candidates": 2}
+    plain |= {"mode": "two-stage", "truncated": 1, "timing": TIMING, **changes}
+    return Found(hits=list(hits), **plain)
+
+
+@pytest.mark.parametrize("number", pb.Mode.values())
+def test_every_mode_is_known(number: int):
+    """Each number of the proto's enum has a plain name, and an answer names what ran by a number of its own."""
+    plain = conversion.mode(number)
+    answered = conversion.search_response(found(mode=plain), pb.SearchRequest(), 0.0).mode
+    assert answered == (pb.MODE_AUTO if number == pb.MODE_UNSPECIFIED else number)
+
+
+def test_what_is_left_out_has_its_default():
+    """The zeros of proto3 are the defaults that the proto names: auto, a document, the embedder."""
+    assert (conversion.mode(0), conversion.text_kind(0), conversion.model(0)) == ("auto", "document", "embedder")
+    assert [conversion.text_kind(number) for number in pb.TextKind.values()] == ["document", "query", "document"]
+    assert [conversion.model(number) for number in pb.Model.values()] == ["embedder", "embedder", "reranker"]
+
+
+@pytest.mark.parametrize(
+    ("field", "parse"), [("mode", conversion.mode), ("kind", conversion.text_kind), ("model", conversion.model)]
+)
+def test_a_number_that_nobody_knows(field: str, parse: Any):
+    """A number of a later version's enum is refused by field and value, with those that there are."""
+    with pytest.raises(InvalidRequest, match=rf"^{field}: got 77, but the enum has 0, 1, 2") as refused:
+        parse(77)
+    assert refused.value.field == field
+
+
+def test_a_document_comes_back_whole():
+    """Id, text, title and metadata survive the way in and out."""
+    message = pb.Document(id="fox", text="the quick brown fox", title="animals")
+    message.metadata.update({"legs": 4, "tags": ["a", None]})
+    assert conversion.document(message, 0) == FOX
+    assert conversion.document_message(FOX) == message
+
+
+def test_absent_metadata_stays_absent():
+    """A document without metadata gets none on its way, and an empty object stays an empty object."""
+    bare = pb.Document(id="a", text="b")
+    assert conversion.document(bare, 0) == Document("a", "b")
+    assert not conversion.document_message(Document("a", "b")).HasField("metadata")
+    bare.metadata.SetInParent()
+    assert conversion.document_message(conversion.document(bare, 0)) == bare
+
+
+def test_metadata_that_cannot_be_stored_is_named_by_its_place():
+    """A number that JSON does not have is refused with the document's place in the request and the key."""
+    message = pb.Document(id="a", text="b")
+    message.metadata.update({"weight": float("nan")})
+    with pytest.raises(InvalidRequest, match=r"^documents\[7\]\.metadata\['weight'\]: got nan"):
+        conversion.document(message, 7)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """Return the catalog of an empty folder."""
+    made = Catalog(tmp_path, Origin("model (fp32)", "f00d", 2))
+    yield made
+    made.close()
+
+
+def test_a_collection(catalog: Catalog):
+    """A collection is told by name, size, what made its vectors, and when it was made."""
+    collection, _ = catalog.create("papers", exist_ok=False)
+    collection.upsert([FOX], np.ones((1, 2), np.float32), [4])
+    message = conversion.collection_message(collection)
+    assert (message.name, message.documents, message.dimensions) == ("papers", 1, 2)
+    assert (message.embedder, message.embedder_fingerprint) == ("model (fp32)", "f00d")
+    assert message.created_at.ToDatetime(collection.created_at.tzinfo) == collection.created_at
+
+
+def test_a_hit_without_a_score_has_none():
+    """A score of 0 is told, and no score is absent; similarity and place are there in either case."""
+    hits = (Hit(FOX, 0.0, 0.5, 2), Hit(Document("tea", "water"), None, 0.75, 1))
+    scored, bare = conversion.search_response(found(*hits), pb.SearchRequest(), 0.0).hits
+    assert (scored.HasField("score"), scored.score, scored.similarity, scored.rank) == (True, 0.0, 0.5, 2)
+    assert (bare.HasField("score"), bare.similarity, bare.rank) == (False, 0.75, 1)
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("metadata", [False, True])
+def test_hits_carry_what_was_asked_for(text: bool, metadata: bool):
+    """Title and text come with include_text, metadata with include_metadata, and neither without."""
+    request = pb.SearchRequest(include_text=text, include_metadata=metadata)
+    (hit,) = conversion.search_response(found(Hit(FOX, 0.5, 0.5, 1)), request, 0.0).hits
+    assert (hit.id, hit.title, hit.text) == ("fox", *((FOX.title, FOX.text) if text else ("", "")))
+    assert hit.HasField("metadata") == metadata
+    if metadata:
+        assert dict(hit.metadata.items())["legs"] == 4
+
+
+def test_a_bare_document_s_metadata_stays_absent_in_a_hit():
+    """A hit without metadata of its own has none, though it was asked for."""
+    request = pb.SearchRequest(include_metadata=True)
+    (hit,) = conversion.search_response(found(Hit(Document("a", "b"), 0.5, 0.5, 1)), request, 0.0).hits
+    assert not hit.HasField("metadata")
+
+
+def test_counts_of_a_search():
+    """How many there were, were to be scored, and were; and how many texts were cut."""
+    whole = found(reranked=3, selected=4, candidates=5, truncated=6)
+    message = conversion.search_response(whole, pb.SearchRequest(), 0.0)
+    assert (message.reranked, message.selected, message.candidates, message.truncated) == (3, 4, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "degraded"),
+    [
+        ({"reranked": 2, "selected": 2}, pb.DEGRADED_NONE),
+        ({"reranked": 1, "selected": 2}, pb.DEGRADED_DEADLINE),
+        ({"reranked": 2, "selected": 2, "candidates": 9, "limited_by": "margin"}, pb.DEGRADED_NONE),
+        ({"reranked": 0, "selected": 0, "candidates": 9, "mode": "dense"}, pb.DEGRADED_NONE),
+    ],
+)
+def test_only_a_deadline_degrades(changes: dict[str, Any], degraded: int):
+    """Less than what was to be scored is told as degraded; what was never to be scored is not."""
+    assert conversion.search_response(found(**changes), pb.SearchRequest(), 0.0).degraded == degraded
+
+
+@pytest.mark.parametrize(
+    ("plain", "told"),
+    [("none", pb.LIMITED_BY_NONE), ("margin", pb.LIMITED_BY_MARGIN), ("budget", pb.LIMITED_BY_BUDGET)],
+)
+def test_what_kept_the_rest_out(plain: Any, told: int):
+    """The bound that kept candidates from stage two has the number of its name."""
+    assert conversion.search_response(found(limited_by=plain), pb.SearchRequest(), 0.0).limited_by == told
+
+
+def test_what_decided_the_order():
+    """The similarity's share travels as it was used."""
+    assert conversion.search_response(found(blend=0.25), pb.SearchRequest(), 0.0).blend == 0.25
+
+
+def test_times_are_milliseconds():
+    """Each phase stands in its own field, in milliseconds, beside the whole."""
+    message = conversion.search_response(found(), pb.SearchRequest(), 0.128).timing
+    assert [value for _, value in message.ListFields()] == pytest.approx([1, 2, 4, 8, 16, 128, 32, 64])
+
+
+def scored(logits: list[float], done: list[bool]) -> Scored:
+    """Return scores of some documents."""
+    return Scored(np.array(logits, np.float32), np.array(done), truncated=1, spent=Spent(0.001, 0.002, 0.004))
+
+
+def test_a_rerank_is_told_best_first():
+    """Results stand by score, with the place of each in the request, and their scores are sigmoids."""
+    message = conversion.rerank_response(scored([0.0, 2.0, -2.0], [True] * 3), 3, 0.008)
+    assert [entry.index for entry in message.results] == [1, 0, 2]
+    assert [entry.score for entry in message.results] == pytest.approx([0.880797, 0.5, 0.119203], abs=1e-6)
+    assert (message.reranked, message.degraded, message.truncated) == (3, pb.DEGRADED_NONE, 1)
+    assert (message.timing.infer_ms, message.timing.total_ms) == pytest.approx((4, 8))
+
+
+def test_a_rerank_that_the_deadline_cut():
+    """What was not scored follows without a score in the order it came in, and the answer is told as degraded."""
+    message = conversion.rerank_response(scored([-1.0, 0.0, 1.0, 0.0], [True, False, True, False]), 4, 0.0)
+    assert [entry.index for entry in message.results] == [2, 0, 1, 3]
+    assert [entry.HasField("score") for entry in message.results] == [True, True, False, False]
+    assert (message.reranked, message.degraded) == (2, pb.DEGRADED_DEADLINE)
+
+
+def test_a_rerank_s_first_results():
+    """Fewer results than documents are the best ones; the count of what was scored is that of all."""
+    message = conversion.rerank_response(scored([0.0, 2.0, 1.0], [True] * 3), 2, 0.0)
+    assert ([entry.index for entry in message.results], message.reranked) == ([1, 2], 3)
+
+
+def test_tokens():
+    """A text is told as ids and strings, with whether it was cut."""
+    message = conversion.tokenization_message(Tokens((2, 5, 3), ("[CLS]", "tea", "[SEP]"), truncated=True))
+    assert (list(message.ids), list(message.tokens), message.truncated) == (
+        [2, 5, 3],
+        ["[CLS]", "tea", "[SEP]"],
+        True,
+    )
+
+
+def test_a_model():
+    """A loaded model is told by where it came from, what runs it, and what it makes."""
+    source = Source(model="some/model", revision="abc", architecture="BertModel", weights_sha256="00")
+    running = Running(source, "int8", ("fp32", "int8"), "CPUExecutionProvider", 256, 384, "f00d", 0.25)
+    assert conversion.model_message(running) == pb.ModelDescription(
+        source="some/model",
+        revision="abc",
+        variant="int8",
+        provider="CPUExecutionProvider",
+        max_tokens=256,
+        dimensions=384,
+        fingerprint="f00d",
+        variants=["fp32", "int8"],
+        blend=0.25,
+    )
+
+
+def test_every_limit_is_told():
+    """Each field of the message holds the setting of its name."""
+    settings = Settings(max_top_k=11, max_candidates=22, max_batch=33, max_text_bytes=44, auto_rerank_all=55)
+    message = conversion.limits_message(Limits.of(settings))
+    told = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
+    assert told == {name: getattr(settings, name) for name in told}

@@ -1,0 +1,43 @@
+"""The final order: logits, similarities, and what lies between."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortlist.server import fusion
+from shortlist.server.inference.models import Scored
+
+LOGITS = np.array([-8.0, 4.0, 5.0, 0.0], np.float32)
+ALL = np.ones(4, np.bool_)
+SIMILARITIES = [0.9, 0.8, 0.2, 0.1]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, [2, 1, 3, 0]), (0.5, [1, 2, 0, 3]), (1.0, [0, 1, 2, 3])])
+def test_from_logits_to_similarities(share, expected):
+    """Share 0 is the cross-encoder's order, 1 is stage one's, between them a good second of both wins."""
+    assert fusion.order(LOGITS, ALL, SIMILARITIES, share) == expected
+
+
+def test_what_was_not_scored_comes_last():
+    """Candidates without a logit follow in stage one's order, whatever their similarity."""
+    done = np.array([False, True, True, False])
+    assert fusion.order(LOGITS, done, SIMILARITIES, 0.6) == [1, 2, 0, 3]
+
+
+def test_nothing_scored():
+    """Without any logit the order is stage one's."""
+    assert fusion.order(LOGITS, np.zeros(4, np.bool_), SIMILARITIES, 0.3) == [0, 1, 2, 3]
+
+
+@given(st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=30), st.data())
+def test_no_share_is_the_scorers_order(logits, data):
+    """Share 0 gives what `Scored.order` gives, ties and unscored candidates included."""
+    done = np.array(data.draw(st.lists(st.booleans(), min_size=len(logits), max_size=len(logits))))
+    values = np.where(done, np.array(logits, np.float32), np.float32(0))
+    assert fusion.order(values, done, [0.5] * len(logits), 0.0) == Scored(values, done, 0).order()
+
+
+def test_equal_values_do_not_divide_by_zero():
+    """Where all candidates are worth the same, stage one's order stays."""
+    assert fusion.order(np.zeros(3, np.float32), np.ones(3, np.bool_), [0.4] * 3, 0.5) == [0, 1, 2]

@@ -1,0 +1,280 @@
+"""The RPCs as methods: requests to the pipeline and back, over real parts with the tiny models.
+
+Of gRPC there is the time that a call has left, and no more: what stands around the calls, `test_boundary.py` has.
+"""
+
+import math
+import time
+from importlib.metadata import version
+
+import pytest
+
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.server.app import Parts
+from shortlist.server.errors import CollectionExists, InvalidRequest, UnknownCollection, UnknownDocument
+from shortlist.server.inference.lanes import Lane
+from shortlist.server.rpc import services
+from shortlist.server.rpc.services import Deadlines, Inference, Retrieval
+
+DOCUMENTS = [
+    pb.Document(id="fox", text="the quick brown fox jumps over the lazy dog", title="animals"),
+    pb.Document(id="tea", text="boil the water and pour it over the leaves"),
+    pb.Document(id="sea", text="the tide follows the moon twice a day"),
+]
+NOW_S = 1000.0
+
+
+class Call:
+    """A call that has so many seconds left; None and infinity where its caller sets no deadline."""
+
+    def __init__(self, left_s: float | None = 100.0) -> None:
+        self.left_s = left_s
+
+    def time_remaining(self) -> float | None:
+        return self.left_s
+
+
+CALL = Call()
+
+
+@pytest.fixture
+def retrieval(parts: Parts) -> Retrieval:
+    """Return the service of collections."""
+    return Retrieval(parts.pipeline, Deadlines(30.0, 0.015))
+
+
+@pytest.fixture
+def inference(parts: Parts) -> Inference:
+    """Return the service of the models alone."""
+    return Inference(parts.pipeline, Deadlines(30.0, 0.015), services.describe(parts.pipeline, 1, 2))
+
+
+@pytest.fixture
+async def filled(retrieval: Retrieval) -> Retrieval:
+    """Return the service of collections, with the documents in `c`."""
+    await retrieval.CreateCollection(pb.CreateCollectionRequest(name="c"), CALL)
+    done = await retrieval.Upsert(pb.UpsertRequest(collection="c", documents=DOCUMENTS), CALL)
+    assert done.inserted == len(DOCUMENTS)
+    return retrieval
+
+
+@pytest.mark.parametrize(
+    ("left_s", "works_s"),
+    [
+        (10.0, 9.5),  # a twentieth of the time is for answering,
+        (0.1, 0.085),  # and never less than the margin
+        (0.01, -0.005),
+        (None, 28.5),
+        (math.inf, 28.5),
+    ],
+)
+def test_work_ends_before_the_call_does(left_s: float | None, works_s: float, monkeypatch: pytest.MonkeyPatch):
+    """Work stops by the margin before a call's deadline; a call that brings none has the default."""
+    monkeypatch.setattr(time, "monotonic", lambda: NOW_S)
+    assert Deadlines(30.0, 0.015).of(Call(left_s)) == pytest.approx(NOW_S + works_s)
+
+
+async def test_a_collection_s_life(retrieval: Retrieval):
+    """A collection is made, is there on the second asking, is listed by name, and is dropped with its documents."""
+    made = await retrieval.CreateCollection(pb.CreateCollectionRequest(name="b"), CALL)
+    assert (made.created, made.collection.name, made.collection.documents) == (True, "b", 0)
+    again = await retrieval.CreateCollection(pb.CreateCollectionRequest(name="b", exist_ok=True), CALL)
+    assert (again.created, again.collection) == (False, made.collection)
+    with pytest.raises(CollectionExists):
+        await retrieval.CreateCollection(pb.CreateCollectionRequest(name="b"), CALL)
+    await retrieval.CreateCollection(pb.CreateCollectionRequest(name="a"), CALL)
+    listed = await retrieval.ListCollections(pb.ListCollectionsRequest(), CALL)
+    assert [collection.name for collection in listed.collections] == ["a", "b"]
+    await retrieval.Upsert(pb.UpsertRequest(collection="b", documents=DOCUMENTS), CALL)
+    dropped = await retrieval.DropCollection(pb.DropCollectionRequest(name="b"), CALL)
+    assert dropped.documents == len(DOCUMENTS)
+    with pytest.raises(UnknownCollection, match="there are: a"):
+        await retrieval.DropCollection(pb.DropCollectionRequest(name="b"), CALL)
+
+
+async def test_an_upsert_counts_what_it_did(filled: Retrieval):
+    """New, changed and unchanged documents are told apart, and those longer than the window are counted."""
+    request = pb.UpsertRequest(
+        collection="c",
+        documents=[
+            DOCUMENTS[0],
+            pb.Document(id="tea", text="water " * 1000),
+            pb.Document(id="new", text="a contract binds"),
+        ],
+    )
+    done = await filled.Upsert(request, CALL)
+    assert (done.inserted, done.updated, done.unchanged, done.truncated) == (1, 1, 1, 1)
+    assert done.timing.write_ms > 0
+    assert done.timing.total_ms >= done.timing.write_ms
+
+
+async def test_a_document_at_fault_is_named_by_its_place(filled: Retrieval):
+    """What cannot be stored is refused with its place in the request, and nothing of the request is written."""
+    documents = [pb.Document(id="good", text="text"), pb.Document(id="bad", text="  ")]
+    with pytest.raises(InvalidRequest, match=r"^documents\[1\]\.text"):
+        await filled.Upsert(pb.UpsertRequest(collection="c", documents=documents), CALL)
+    documents[1] = pb.Document(id="bad", text="text")
+    documents[1].metadata.update({"n": math.inf})
+    with pytest.raises(InvalidRequest, match=r"^documents\[1\]\.metadata\['n'\]"):
+        await filled.Upsert(pb.UpsertRequest(collection="c", documents=documents), CALL)
+    listed = await filled.List(pb.ListRequest(collection="c"), CALL)
+    assert list(listed.documents) == DOCUMENTS
+
+
+async def test_get_keeps_the_order_that_was_asked_for(filled: Retrieval):
+    """Documents come whole, one an id in the order of the ids, though one is asked for twice."""
+    got = await filled.Get(pb.GetRequest(collection="c", ids=["sea", "fox", "sea"]), CALL)
+    assert list(got.documents) == [DOCUMENTS[2], DOCUMENTS[0], DOCUMENTS[2]]
+
+
+async def test_ids_that_are_not_there(filled: Retrieval):
+    """Unknown ids are counted, and the first five of them named."""
+    names = [f"n{place}" for place in range(7)]
+    with pytest.raises(UnknownDocument, match=r"^ids: 7 of 8 are not in collection 'c': 'n0', .*'n4', \.\.\.$"):
+        await filled.Get(pb.GetRequest(collection="c", ids=["fox", *names]), CALL)
+    with pytest.raises(UnknownDocument, match=r"^ids: 1 of 1 are not in collection 'c': 'n0'$"):
+        await filled.Get(pb.GetRequest(collection="c", ids=["n0"]), CALL)
+
+
+async def test_delete_counts_what_was_there(filled: Retrieval):
+    """Ids that are not there are no error and are not counted."""
+    done = await filled.Delete(pb.DeleteRequest(collection="c", ids=["fox", "none"]), CALL)
+    assert done.deleted == 1
+    with pytest.raises(UnknownDocument):
+        await filled.Get(pb.GetRequest(collection="c", ids=["fox"]), CALL)
+
+
+async def test_pages_end_and_are_whole(filled: Retrieval):
+    """Page by page every document comes once, whatever changes behind; the last page has no token."""
+    first = await filled.List(pb.ListRequest(collection="c", page_size=2), CALL)
+    assert list(first.documents) == DOCUMENTS[:2]
+    await filled.Delete(pb.DeleteRequest(collection="c", ids=["fox"]), CALL)
+    request = pb.ListRequest(collection="c", page_size=2, page_token=first.next_page_token)
+    last = await filled.List(request, CALL)
+    assert (list(last.documents), last.next_page_token) == (DOCUMENTS[2:], "")
+
+
+@pytest.mark.parametrize("token", ["x", "-1", "1.0", " 1", "1" * 19, "\u0661"])
+async def test_a_page_token_of_no_page(filled: Retrieval, token: str):
+    """What is no token of List's is refused with the way to begin."""
+    with pytest.raises(InvalidRequest, match=r"^page_token: got .* begin with an empty one"):
+        await filled.List(pb.ListRequest(collection="c", page_token=token), CALL)
+
+
+async def test_answers_that_no_client_takes_are_not_made(filled: Retrieval, monkeypatch: pytest.MonkeyPatch):
+    """Documents of more bytes than a message holds are refused by Get and Search, and end a page of List early."""
+    monkeypatch.setattr(services, "_MOST_ANSWER_BYTES", 95)
+    with pytest.raises(InvalidRequest, match=r"^ids: got '3 documents of 1\d\d bytes', .* ask for fewer at once"):
+        await filled.Get(pb.GetRequest(collection="c", ids=["fox", "tea", "sea"]), CALL)
+    with pytest.raises(InvalidRequest, match=r"^top_k: got '3 documents of 1\d\d bytes'"):
+        await filled.Search(pb.SearchRequest(collection="c", query="water", include_text=True), CALL)
+    assert len((await filled.Search(pb.SearchRequest(collection="c", query="water"), CALL)).hits) == 3
+    page = await filled.List(pb.ListRequest(collection="c"), CALL)
+    assert list(page.documents) == DOCUMENTS[:1]
+    assert page.next_page_token
+
+
+async def test_a_search_passes_on_what_was_asked(filled: Retrieval):
+    """Number of hits, candidates, mode, margin, share and what hits carry arrive; each is what the answer shows."""
+    asked = {"collection": "c", "query": "water", "top_k": 2, "mode": pb.MODE_TWO_STAGE}
+    plain = await filled.Search(pb.SearchRequest(**asked, candidates=3, blend=0.0), CALL)
+    assert (len(plain.hits), plain.candidates, plain.reranked, plain.mode) == (2, 3, 3, pb.MODE_TWO_STAGE)
+    assert plain.hits[0].score >= plain.hits[1].score
+    similar = await filled.Search(pb.SearchRequest(**asked, candidates=3, blend=1.0), CALL)
+    assert [hit.rank for hit in similar.hits] == [1, 2]
+    near = await filled.Search(pb.SearchRequest(**asked, margin=0.0), CALL)
+    assert (near.candidates, near.selected, near.limited_by) == (3, 2, pb.LIMITED_BY_MARGIN)
+    dense = await filled.Search(pb.SearchRequest(collection="c", query="water", mode=pb.MODE_DENSE), CALL)
+    assert (dense.mode, len(dense.hits), dense.reranked) == (pb.MODE_DENSE, 3, 0)
+
+
+async def test_a_search_that_says_nothing_has_the_defaults(filled: Retrieval):
+    """Ten hits and mode auto, which reads a small collection whole."""
+    documents = [pb.Document(id=str(number), text=f"document number {number}") for number in range(12)]
+    await filled.Upsert(pb.UpsertRequest(collection="c", documents=documents), CALL)
+    found = await filled.Search(pb.SearchRequest(collection="c", query="number 7", margin=2.0), CALL)
+    assert (len(found.hits), found.candidates, found.mode) == (10, 15, pb.MODE_RERANK_ALL)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("top_k", 0), ("candidates", 0), ("mode", 77), ("margin", 3.0), ("blend", -0.5), ("query", " ")],
+)
+async def test_a_search_s_zero_is_no_default(filled: Retrieval, field: str, value: object):
+    """A value outside its limits is refused by its field, a zero that was sent among them."""
+    request = pb.SearchRequest(**{"collection": "c", "query": "water", field: value})
+    with pytest.raises(InvalidRequest) as refused:
+        await filled.Search(request, CALL)
+    assert refused.value.field == field
+
+
+async def test_embed_puts_each_kind_in_its_lane(inference: Inference, parts: Parts):
+    """A query overtakes, documents wait with the ingest, and each text gets a vector of the model's width."""
+    runs = parts.scheduler.statistics().runs
+    found = await inference.Embed(pb.EmbedRequest(texts=["one", "two"], kind=pb.TEXT_KIND_QUERY), CALL)
+    asked = parts.scheduler.statistics().runs
+    assert (asked[Lane.QUERY] > runs[Lane.QUERY], asked[Lane.INGEST]) == (True, runs[Lane.INGEST])
+    await inference.Embed(pb.EmbedRequest(texts=["one"]), CALL)
+    assert parts.scheduler.statistics().runs[Lane.INGEST] > asked[Lane.INGEST]
+    assert [len(one.values) for one in found.embeddings] == [parts.pipeline.embedder.graph.width] * 2
+
+
+async def test_rerank_returns_as_many_as_are_asked_for(inference: Inference):
+    """Without top_k every document comes back, with it the best ones; the scores are the same."""
+    texts = [document.text for document in DOCUMENTS]
+    whole = await inference.Rerank(pb.RerankRequest(query="water", documents=texts), CALL)
+    assert sorted(entry.index for entry in whole.results) == [0, 1, 2]
+    first = await inference.Rerank(pb.RerankRequest(query="water", documents=texts, top_k=1), CALL)
+    assert (list(first.results), first.reranked) == ([whole.results[0]], 3)
+    with pytest.raises(InvalidRequest, match=r"^top_k: got 0"):
+        await inference.Rerank(pb.RerankRequest(query="water", documents=texts, top_k=0), CALL)
+
+
+async def test_tokenize_shows_what_a_model_reads(inference: Inference, parts: Parts):
+    """Texts are shown alone, or for the reranker beside a query, as the model's own tokenizer encodes them."""
+    alone = await inference.Tokenize(pb.TokenizeRequest(texts=["the tide", "word " * 900]), CALL)
+    encoded = parts.pipeline.embedder.tokenizer.encode(["the tide"])[0]
+    assert list(alone.tokenizations[0].ids) == encoded.input_ids.tolist()
+    assert [one.truncated for one in alone.tokenizations] == [False, True]
+    request = pb.TokenizeRequest(texts=["the tide"], query="moon", model=pb.MODEL_RERANKER)
+    pair = (await inference.Tokenize(request, CALL)).tokenizations[0]
+    (both,) = parts.pipeline.scorer.tokenizer.encode_pairs("moon", ["the tide"])
+    assert list(pair.ids) == both.input_ids.tolist()
+    assert len(pair.tokens) == len(pair.ids)
+
+
+async def test_an_embedder_reads_no_pairs(inference: Inference):
+    """A query for the embedder's tokens is refused, with the model that takes one."""
+    with pytest.raises(InvalidRequest, match=r"^query: got 'moon', but .* set model to MODEL_RERANKER"):
+        await inference.Tokenize(pb.TokenizeRequest(texts=["the tide"], query="moon"), CALL)
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "field"),
+    [
+        ("Embed", pb.EmbedRequest(), "texts"),
+        ("Embed", pb.EmbedRequest(texts=["a", ""]), "texts[1]"),
+        ("Embed", pb.EmbedRequest(texts=["a"], kind=77), "kind"),
+        ("Rerank", pb.RerankRequest(query="q"), "documents"),
+        ("Rerank", pb.RerankRequest(documents=["a"]), "query"),
+        ("Tokenize", pb.TokenizeRequest(texts=["a"], model=77), "model"),
+        ("Tokenize", pb.TokenizeRequest(texts=["a"], model=pb.MODEL_RERANKER, query="\t"), "query"),
+    ],
+)
+async def test_what_no_model_can_read(inference: Inference, method: str, request_: object, field: str):
+    """A request without texts, with an empty one, or of a kind that is not there is refused by its field."""
+    with pytest.raises(InvalidRequest) as refused:
+        await getattr(inference, method)(request_, CALL)
+    assert refused.value.field == field
+
+
+async def test_describe(inference: Inference, parts: Parts):
+    """The server tells its version, both models, its limits, and how much runs at once."""
+    told = await inference.Describe(pb.DescribeRequest(), CALL)
+    assert (told.version, told.slots, told.threads) == (version("shortlist"), 1, 2)
+    for message, graph in (
+        (told.embedder, parts.pipeline.embedder.graph),
+        (told.reranker, parts.pipeline.scorer.graph),
+    ):
+        assert (message.fingerprint, message.variant) == (graph.running.fingerprint, "fp32")
+    assert told.limits.max_top_k == parts.pipeline.limits.max_top_k
