@@ -51,6 +51,8 @@ class Authors:
             "document": layout.document_prefix if "document" in layout.given else None,
         }
         self._model = _loaded(origin, layout, scratch)
+        if origin.adapter is not None and layout.window_tokens is not None:
+            self._model.max_seq_length = layout.window_tokens
         self.scale: Scale = "vector" if labels is None else _scale(origin.name, self._model)
 
     def window(self, tokens: int) -> None:

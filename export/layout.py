@@ -111,7 +111,9 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
     if not modules or own.get("model_type", _CLASSES["embedder"]) != _CLASSES[settled]:
         # sentence-transformers then reads no file of its own: there is none, or they tell of a model of the other
         # kind, such as the dual encoder that a cross-encoder's adapter was trained on.
-        modules, transformer, own = [], {}, {}
+        # The window that an adapter was made for is in no file; its base's is taken.
+        window = {"max_seq_length": transformer.get("max_seq_length")} if origin.adapter is not None else {}
+        modules, transformer, own = [], window, {}
     unserved.transformer(origin.name, transformer)
     layout = Layout(
         settled,

@@ -314,17 +314,17 @@ def test_without_modules_no_other_file_counts(tmp_path: Path) -> None:
 
 
 def test_adapter_of_a_cross_encoder_on_a_dual_encoder(tmp_path: Path) -> None:
-    """What the base's files say of a dual encoder (window, modules, prompts) is none of the cross-encoder's."""
+    """The base's modules and prompts are a dual encoder's and do not count; its window does, as no other is known."""
     base = models.embedder(tmp_path, after=[Normalize()], prompts={"query": "ask "})
     models.edit(base / "sentence_bert_config.json", max_seq_length=20)
     folder = models.adapter(tmp_path / "adapter", base, TaskType.SEQ_CLS)
     bundle = export(folder, tmp_path)
-    assert bundle.manifest.max_tokens == models.WINDOW
+    assert bundle.manifest.max_tokens == 20
     merged = PeftModel.from_pretrained(
         AutoModelForSequenceClassification.from_pretrained(base, num_labels=1), folder
     ).merge_and_unload()
     merged.save_pretrained(tmp_path / "merged")
-    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "merged")
+    AutoTokenizer.from_pretrained(base, model_max_length=20).save_pretrained(tmp_path / "merged")
     assert_predicts(tmp_path / "merged", bundle)
 
 
