@@ -51,11 +51,11 @@ stubs: .venv/.test ## Generate the gRPC stubs from proto/retrieval.proto.
 	$(BIN)/python proto/generate.py
 
 quality: bundles ## Measure recall and nDCG of both stages on SQuAD dev (DATA=folder of collections).
-	$(BIN)/python -m shortlist.bench.quality --collection "$(DATA)/squad-dev" \
+	$(BIN)/python -m shortlist.bench.studies.quality --collection "$(DATA)/squad-dev" \
 	  --embedder .demo/embedder --reranker .demo/reranker
 
 peers: bundles .venv/.test .venv-peers/.infinity ## Compare with infinity and sentence-transformers under the same load (7 minutes).
-	$(BIN)/python -m shortlist.bench.peers --embedder .demo/embedder --reranker .demo/reranker \
+	$(BIN)/python -m shortlist.bench.studies.peers --embedder .demo/embedder --reranker .demo/reranker \
 	  --embedder-model "$(EMBEDDER)" --reranker-model "$(RERANKER)" --infinity $(PEERS)/python \
 	  --candidates "$(DATA)/BM25.retrieve_results_dl19_top100.json" --collection "$(DATA)/squad-dev"
 

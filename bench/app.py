@@ -20,7 +20,7 @@ from shortlist.bench.kinds import KINDS, Name
 from shortlist.bench.outcome import Level
 from shortlist.bench.settings import BenchSettings
 from shortlist.bench.texts import Draw, Texts
-from shortlist.client.options import UsageError
+from shortlist.console.options import UsageError
 from shortlist.server import cores
 
 _OK, _INTERRUPTED = 0, 130

@@ -25,8 +25,8 @@ from shortlist.bench.samples import Spread, spread
 from shortlist.bench.settings import BenchSettings
 from shortlist.bench.texts import Draw
 from shortlist.client import AsyncClient, Description
-from shortlist.client.options import UsageError
-from shortlist.client.progress import Progress
+from shortlist.console.options import UsageError
+from shortlist.console.progress import Progress
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shortlist.client.options import UsageError
+from shortlist.console.options import UsageError
 
 
 @dataclass(frozen=True, slots=True)

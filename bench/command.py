@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shortlist.client import command_line, options, output
 from shortlist.client.errors import ShortlistError
+from shortlist.console import command_line, options, output
 from shortlist.server.errors import StartupError
 
 if TYPE_CHECKING:

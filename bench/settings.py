@@ -7,8 +7,8 @@ from typing import Literal, TypeVar
 
 from shortlist.bench import command
 from shortlist.bench.kinds import KINDS, Name
-from shortlist.client.command import Connection
-from shortlist.client.options import UsageError
+from shortlist.console.command import Connection
+from shortlist.console.options import UsageError
 from shortlist.server.errors import check_range
 
 LoadName = Literal["rerank", "embed", "dense", "search", "ingest", "mixed"]

@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 from shortlist.bench import candidates
-from shortlist.client import sources
-from shortlist.client.options import UsageError
-from shortlist.client.reading import Reader
+from shortlist.console.options import UsageError
+from shortlist.reading import sources
+from shortlist.reading.reader import Reader
 from shortlist.texts import shipped
 
 SHIPPED = "the texts that ship"

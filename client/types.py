@@ -1,6 +1,6 @@
 """What goes into a call and what comes out of it, as plain Python values.
 
-This module knows neither gRPC nor protobuf; `messages.py` translates.
+This module knows neither gRPC nor protobuf; `requests.py` and `responses.py` translate.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from demo import corpus, report
 from shortlist.bench import local
-from shortlist.client import Client, colors, output
+from shortlist.client import Client
+from shortlist.console import colors, output
 
 ROOT = Path(".demo")
 COLLECTION = f"python-{sys.version_info.major}-{sys.version_info.minor}-{sys.version_info.micro}"

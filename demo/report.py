@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from shortlist.client import Hit, SearchResult, colors, columns, excerpt, output
+from shortlist.cli import excerpt
+from shortlist.client import Hit, SearchResult
+from shortlist.console import colors, columns, output
 
 _SHOWN = 5
 _INDENT, _GAP = "  ", "   "

@@ -1,7 +1,7 @@
 """What can be set about a server: one definition for flag, environment variable and TOML key.
 
 The field's name is the flag (`--queue-tokens`), the variable (`SHORTLIST_QUEUE_TOKENS`) and the key
-(`queue_tokens` under `[serve]`); its metadata is the help text. `client/options.py` does the reading; this module
+(`queue_tokens` under `[serve]`); its metadata is the help text. `console/options.py` does the reading; this module
 knows neither the command line nor the environment.
 """
 

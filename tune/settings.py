@@ -1,6 +1,6 @@
 """What can be set about `shortlist tune`: what serve takes of the same name, and where the result goes.
 
-`client/options.py` reads it, as `server/settings.py`.
+`console/options.py` reads it, as `server/settings.py`.
 """
 
 from dataclasses import dataclass, field, fields

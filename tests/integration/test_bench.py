@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from shortlist.cli.main import main
 from shortlist.client import Client, Document
-from shortlist.client.cli import main
 
 # As short as a window can be and still hold answers of the tiny models.
 WINDOW = ("--window-s", "0.05", "--window-requests", "5")
@@ -181,7 +181,7 @@ def test_what_the_server_has_not(server, arguments, told, capsys):
 def test_an_interrupted_benchmark_shows_what_it_has(server):
     """Ctrl-C ends the level under way: what there is is shown, and the collection that was made is dropped."""
     levels = ",".join(["1"] * 500)
-    command = [sys.executable, "-m", "shortlist.client.cli", "bench", "--address", server.address, *QUICK, *WINDOW]
+    command = [sys.executable, "-m", "shortlist.cli.main", "bench", "--address", server.address, *QUICK, *WINDOW]
     command += ["--load", "dense", "--clients", levels, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(6):  # title, heads, and the first level

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from shortlist.bench import copies, deadlines, stalls, urgency
-from shortlist.bench.deadlines import Answer
+from shortlist.bench.studies import copies, deadlines, stalls, urgency
+from shortlist.bench.studies.deadlines import Answer
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shortlist.bench import variants
+from shortlist.bench.studies import variants
 
 
 @pytest.fixture

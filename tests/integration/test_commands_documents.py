@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from shortlist.client import Document, cli
+from shortlist.cli import main
+from shortlist.client import Document
 
 
 class Terminal(io.TextIOWrapper):
@@ -27,7 +28,7 @@ def run(server, capsys, monkeypatch, tmp_path):
         (tmp_path / "stdin").write_bytes(given.encode())
         with (tmp_path / "stdin").open() as stdin:
             monkeypatch.setattr(sys, "stdin", Terminal(stdin) if terminal else stdin)
-            code = cli.main([command, *arguments, "--address", server.address])
+            code = main.main([command, *arguments, "--address", server.address])
         told = capsys.readouterr()
         return code, told.out, told.err
 

@@ -12,7 +12,7 @@ import pytest
 
 from shortlist.client import Client
 
-_SHORTLIST = [sys.executable, "-m", "shortlist.client.cli"]
+_SHORTLIST = [sys.executable, "-m", "shortlist.cli.main"]
 _CITIES = {"paris": "France", "berlin": "Germany", "rome": "Italy"}
 
 

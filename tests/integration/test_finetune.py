@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from shortlist.client import cli
+from shortlist.cli import main
 from shortlist.finetune import app, training
 from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.settings import FinetuneSettings
@@ -175,8 +175,8 @@ def test_the_command(collection, tiny_models, tmp_path, capsys):
     """`shortlist finetune` prints the figures as JSON; bad data is one line and exit code 2."""
     flags = [f"--{name}={collection / file}" for name, file in FILES.items()]
     shared = ["finetune", f"--base={tiny_models.embedder}", *flags, "--passages=4", "--lists=4", "--rank=2"]
-    assert cli.main([*shared, f"--out={tmp_path / 'out'}", "--held-out=4"]) == 0
+    assert main.main([*shared, f"--out={tmp_path / 'out'}", "--held-out=4"]) == 0
     assert "after" in json.loads(capsys.readouterr().out)
-    assert cli.main([*shared, f"--out={tmp_path / 'none'}", "--held-out=40"]) == 2
+    assert main.main([*shared, f"--out={tmp_path / 'none'}", "--held-out=40"]) == 2
     assert "none is left to train on" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from shortlist.bench import overhead, soak
-from shortlist.bench.growth import __main__ as growth
-from shortlist.bench.growth import filling
-from shortlist.client.options import UsageError
+from shortlist.bench.studies import overhead, soak
+from shortlist.bench.studies.growth import __main__ as growth
+from shortlist.bench.studies.growth import filling
+from shortlist.console.options import UsageError
 
 QUICK = (
     *("--warm-up-s", "0", "--window-s", "0.05", "--window-requests", "2", "--agreeing", "1", "--max-windows", "1"),
@@ -106,7 +106,7 @@ def test_a_soak_judges(run, allowed, code):
 
 def test_an_interrupted_growth_keeps_what_it_has(tiny, folder):
     """Ctrl-C ends the level under way and measures no other; those before it are told and kept."""
-    command = [sys.executable, "-m", "shortlist.bench.growth", "--embedder", str(tiny.embedder), *QUICK]
+    command = [sys.executable, "-m", "shortlist.bench.studies.growth", "--embedder", str(tiny.embedder), *QUICK]
     command += ["--reranker", str(tiny.reranker), "--collection-folder", str(folder), "--axes", "clients", "--json"]
     command += [
         "--held",
@@ -130,7 +130,7 @@ def test_an_interrupted_growth_keeps_what_it_has(tiny, folder):
 
 def test_an_interrupted_soak_tells_what_it_has(tiny):
     """Ctrl-C ends the run with what there is by then, and the server with it."""
-    command = [sys.executable, "-m", "shortlist.bench.soak", "--embedder", str(tiny.embedder)]
+    command = [sys.executable, "-m", "shortlist.bench.studies.soak", "--embedder", str(tiny.embedder)]
     command += ["--reranker", str(tiny.reranker), "--requests", "20000", "--first", "50", "--json"]
     with subprocess.Popen(
         [*command, "--clients", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

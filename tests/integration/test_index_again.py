@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from shortlist.client import Document, cli
+from shortlist.cli import main
+from shortlist.client import Document
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def index(server, name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        assert cli.main(["index", "--collection", name, "--json", "--address", server.address, *arguments]) == 0
+        assert main.main(["index", "--collection", name, "--json", "--address", server.address, *arguments]) == 0
         told = capsys.readouterr()
         return json.loads(told.out), told.err
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from shortlist.bench import local
+from shortlist.cli.main import main
 from shortlist.client import AsyncClient, Client
-from shortlist.client.cli import main
 
 WAIT_S = 60
 

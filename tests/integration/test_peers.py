@@ -11,12 +11,12 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from shortlist.bench.peers import __main__ as command
-from shortlist.bench.peers import layout
-from shortlist.bench.peers.errors import PeersError
-from shortlist.bench.peers.offline import ARRANGEMENTS, Loop
-from shortlist.bench.peers.settings import PeersSettings
-from shortlist.bench.peers.windows import Window
+from shortlist.bench.studies.peers import __main__ as command
+from shortlist.bench.studies.peers import layout
+from shortlist.bench.studies.peers.errors import PeersError
+from shortlist.bench.studies.peers.offline import ARRANGEMENTS, Loop
+from shortlist.bench.studies.peers.settings import PeersSettings
+from shortlist.bench.studies.peers.windows import Window
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.tokens import Tokenizer, pad
 
@@ -187,7 +187,7 @@ def test_make_gives_what_must_be_given():
     shown = subprocess.run(
         ["make", "--dry-run", "peers"], cwd=root, capture_output=True, text=True, check=True
     ).stdout
-    (line,) = [line for line in shown.replace("\\\n", " ").splitlines() if "-m shortlist.bench.peers" in line]
+    (line,) = [line for line in shown.replace("\\\n", " ").splitlines() if "-m shortlist.bench.studies.peers" in line]
     required = {
         f"--{one.name.replace('_', '-')}" for one in dataclasses.fields(PeersSettings) if one.default is MISSING
     }

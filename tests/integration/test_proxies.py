@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 from scripted import Scripted
 
+from shortlist.cli.main import main
 from shortlist.client import AsyncClient, Client, DeadlineExceeded, ShortlistError, Unavailable, address
-from shortlist.client.cli import main
 
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 

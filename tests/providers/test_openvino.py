@@ -10,7 +10,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from shortlist.bench import local, variants
+from shortlist.bench import local
+from shortlist.bench.studies import variants
 from shortlist.client import Client
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import ROUNDING

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from shortlist.bench.settings import DEFAULT_MIX, BenchSettings
-from shortlist.client.cli import main
-from shortlist.client.options import UsageError
+from shortlist.cli.main import main
+from shortlist.console.options import UsageError
 from shortlist.server.errors import SettingsError
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from shortlist.bench.growth import limits, recall, session
-from shortlist.bench.growth.filling import Seeds, nearest
-from shortlist.bench.growth.level import Place, Point, shares
-from shortlist.bench.growth.settings import GrowthSettings
-from shortlist.bench.lengths import Cutter
 from shortlist.bench.outcome import plain
+from shortlist.bench.studies.growth import limits, recall, session
+from shortlist.bench.studies.growth.filling import Seeds, nearest
+from shortlist.bench.studies.growth.level import Place, Point, shares
+from shortlist.bench.studies.growth.settings import GrowthSettings
+from shortlist.bench.studies.lengths import Cutter
 from shortlist.bench.texts import Texts
-from shortlist.client.options import UsageError
+from shortlist.console.options import UsageError
 from shortlist.server.errors import SettingsError
 from shortlist.server.runtime import bundle
 from shortlist.server.storage import directions

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.bench.peers import agreement, loads, report
-from shortlist.bench.peers.agreement import Agreement, Answers
-from shortlist.bench.peers.errors import PeersError
-from shortlist.bench.peers.infinity import Infinity
-from shortlist.bench.peers.loads import Candidates, Collection
-from shortlist.bench.peers.peer import Passage
-from shortlist.bench.peers.process import Process
-from shortlist.bench.peers.report import Report
-from shortlist.bench.peers.rounds import LOADS, Load, Row, Texts, measure
-from shortlist.bench.peers.settings import PeersSettings
-from shortlist.bench.peers.windows import Window, closed_loop
-from shortlist.client.options import UsageError
+from shortlist.bench.studies.peers import agreement, loads, report
+from shortlist.bench.studies.peers.agreement import Agreement, Answers
+from shortlist.bench.studies.peers.errors import PeersError
+from shortlist.bench.studies.peers.infinity import Infinity
+from shortlist.bench.studies.peers.loads import Candidates, Collection
+from shortlist.bench.studies.peers.peer import Passage
+from shortlist.bench.studies.peers.process import Process
+from shortlist.bench.studies.peers.report import Report
+from shortlist.bench.studies.peers.rounds import LOADS, Load, Row, Texts, measure
+from shortlist.bench.studies.peers.settings import PeersSettings
+from shortlist.bench.studies.peers.windows import Window, closed_loop
+from shortlist.console.options import UsageError
 from shortlist.server.errors import SettingsError
 
 GIVEN = {name: Path(name) for name in ("embedder", "reranker", "candidates", "collection")}

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from shortlist.bench import deadlines, reranking
-from shortlist.client.options import UsageError
+from shortlist.bench.studies import deadlines, reranking
+from shortlist.console.options import UsageError
 
 
 def test_reading_lists(tmp_path):

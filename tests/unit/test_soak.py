@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from shortlist.bench.samples import Reply
-from shortlist.bench.soak import Held, SoakSettings, judged
-from shortlist.client.options import UsageError
+from shortlist.bench.studies.soak import Held, SoakSettings, judged
+from shortlist.console.options import UsageError
 from shortlist.server.errors import SettingsError
 
 BUNDLES = {"embedder": Path("e"), "reranker": Path("r")}

@@ -1,0 +1,208 @@
+"""Measure what stage one finds among copies and near copies, and how fast its index is built.
+
+    python -m shortlist.bench.studies.copies --corpus FILE --queries FILE --embedder BUNDLE --reranker BUNDLE
+
+Embeds real documents and queries, and boilerplate: lines that differ in a number or a word, and copies of one.
+The boilerplate stands first, mixed in or last. For each order an index is built as a server's start builds it, and
+one as usearch does it with every core adding, a key for each document and a beam of 100. Recall@10 is that of the
+queries, against an exact comparison in float64; of the documents, 3,000 are looked for by their own vectors. A line a
+row.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime  # noqa: F401 (before usearch, as in the server)
+from numpy.typing import NDArray
+from usearch.index import Index
+
+from shortlist.bench import command, texts
+from shortlist.console.options import UsageError
+from shortlist.server import app, cores
+from shortlist.server.settings import Settings
+from shortlist.server.storage import directions
+from shortlist.server.storage.directions import Directions
+from shortlist.server.storage.vectors import Vectors
+
+_NEAREST = 10
+_BATCH = 1000
+_ORDERS = ("none", "first", "mixed", "last")
+_NONE = np.empty(0, np.uint64)
+_ROUNDING = 1e-5  # of a cosine in float32
+_LOOKED_FOR = 3000
+_NAMES = ("Acme", "Globex", "Initech", "Umbrella", "Hooli", "Vandelay", "Stark", "Wayne", "Soylent", "Tyrell", "Duff")
+
+Find = Callable[[Directions, int], NDArray[np.float32]]  # the cosines of the nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one index came to."""
+
+    index: str
+    boilerplate: str  # where it stands
+    documents: int
+    vectors_per_s: float  # built, the check included
+    recall: float
+    worst: float  # query
+    nothing: float  # share of queries of which none of the nearest is found
+    lost: float  # share of documents that do not find themselves
+    search_ms: float
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m shortlist.bench.studies.copies",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--corpus", type=Path, required=True, help="documents, in any form that `index` reads")
+    parser.add_argument("--queries", type=Path, required=True, help="queries, as JSON lines")
+    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
+    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
+    parser.add_argument("--documents", type=int, default=20_000, help="of the corpus, at most; default: %(default)s")
+    parser.add_argument("--words", type=int, default=200, help="of a document, at most; default: %(default)s")
+    parser.add_argument("--near", type=int, default=5000, help="near copies; default: %(default)s")
+    parser.add_argument("--copies", type=int, default=3000, help="copies of one line; default: %(default)s")
+    parser.add_argument("--asked", type=int, default=300, help="queries, at most; default: %(default)s")
+    parser.add_argument("--json", action="store_true", help=command.JSON["help"])
+    arguments = parser.parse_args()
+    try:
+        found = texts.find(corpus=arguments.corpus, queries=arguments.queries)
+    except UsageError as error:
+        parser.error(str(error))
+    passages = [" ".join(one.split()[: arguments.words]) for one in found.passages[: arguments.documents]]
+    lines = [*_lines(arguments.near), *["All rights reserved."] * arguments.copies]
+    queries = list(found.queries)
+    random.Random(0).shuffle(queries)  # noqa: S311 (no secret)
+    wanted = [(passages, False), (lines, False), (queries[: arguments.asked], True)]
+    real, boilerplate, asked = _embedded(arguments.embedder, arguments.reranker, wanted)
+    rows = []
+    for order in _ORDERS:
+        made = directions.of(_ordered(real, boilerplate, order))
+        for measure in (_ours, _all_cores):
+            rows.append(measure(order, made, directions.of(asked)))
+            one = rows[-1]
+            command.show(
+                f"{one.index:10} {one.boilerplate:6} {one.documents:7,} documents {one.vectors_per_s:7,.0f}/s"
+                f"  recall@10 {one.recall:.4f}, worst {one.worst:.1f}, nothing {one.nothing:.3f}"
+                f"  lost {one.lost:.4f}  {one.search_ms:.2f} ms",
+                beside_json=arguments.json,
+            )
+    if arguments.json:
+        told = {"processor": cores.processor(), "cores": cores.usable(), "rows": [asdict(row) for row in rows]}
+        command.result(told)
+    return 0
+
+
+def _lines(count: int) -> Iterator[str]:
+    for number in range(count):
+        name = _NAMES[number % len(_NAMES)]
+        if number % 2:
+            yield f"All rights reserved. Copyright {1900 + number % 120} {name} Corporation. Page {number}."
+        else:
+            yield f"Error {number}: {name.lower()}-{number % 97} timed out after {number % 60} seconds."
+
+
+def _embedded(embedder: Path, reranker: Path, wanted: list[tuple[list[str], bool]]) -> list[NDArray[np.float32]]:
+    """Return the vectors of lists of texts as a server makes them; each list is of queries or of documents."""
+    with tempfile.TemporaryDirectory() as data:
+        parts = app.build(Settings(embedder=embedder, reranker=reranker, data=Path(data)))
+        try:
+            model, made = parts.pipeline.embedder, []
+            with ThreadPoolExecutor(cores.usable()) as pool:
+                for some, are_queries in wanted:
+                    items = model.tokenizer.encode(model.prefixed(some, "query" if are_queries else "document"))
+                    made.append(np.concatenate(list(pool.map(lambda item: model.graph.run([item]), items))))
+            return made
+        finally:
+            parts.close()
+
+
+def _ordered(real: NDArray[np.float32], boilerplate: NDArray[np.float32], order: str) -> NDArray[np.float32]:
+    if order == "none":
+        return real
+    together = np.concatenate([real, boilerplate] if order == "last" else [boilerplate, real])
+    return together[np.random.default_rng(0).permutation(len(together))] if order == "mixed" else together
+
+
+def _ours(order: str, made: Directions, asked: Directions) -> Row:
+    """Build and search as the server does; documents with one key are found together."""
+    with tempfile.TemporaryDirectory() as folder:
+        index, began_s = Vectors(Path(folder) / "vectors.usearch", made.units.shape[1]), time.perf_counter()
+        for start in range(0, len(made.keys), _BATCH):
+            index.add(Directions(made.keys[start : start + _BATCH], made.units[start : start + _BATCH]))
+        index.mend(made.keys)
+        built_s = time.perf_counter() - began_s
+        counts = dict(zip(*(some.tolist() for some in np.unique(made.keys, return_counts=True)), strict=True))
+
+        def find(one: Directions, count: int) -> NDArray[np.float32]:
+            keys, cosines = index.search(one, count, _NONE)
+            return np.repeat(cosines, [counts[key] for key in keys.tolist()])[:count]
+
+        return _row("server", order, made, asked, built_s, find)
+
+
+def _all_cores(order: str, made: Directions, asked: Directions) -> Row:
+    """Build and search as a start did before: every core adds, every document has a key, a beam of 100."""
+    index = Index(ndim=made.units.shape[1], metric="cos", dtype="f16", connectivity=16, expansion_search=100)
+    began_s = time.perf_counter()
+    for start in range(0, len(made.keys), _BATCH):
+        units = made.units[start : start + _BATCH]
+        index.add(np.arange(start, start + len(units), dtype=np.uint64), units, threads=cores.usable())
+    built_s = time.perf_counter() - began_s
+
+    def find(one: Directions, count: int) -> NDArray[np.float32]:
+        return 1.0 - np.array(index.search(one.units[0], count, threads=1).distances, np.float32)
+
+    return _row("all cores", order, made, asked, built_s, find)
+
+
+def _row(index: str, order: str, made: Directions, asked: Directions, built_s: float, find: Find) -> Row:
+    recalls, search_s = [], 0.0
+    every, wanted = (_of_length_1(one.units) for one in (made, asked))
+    for one, query in zip(_each(asked), wanted, strict=True):
+        least = np.sort(every @ query)[-_NEAREST] - _ROUNDING
+        began_s = time.perf_counter()
+        cosines = find(one, _NEAREST)
+        search_s += time.perf_counter() - began_s
+        recalls.append(float(np.sum(cosines >= least)) / _NEAREST)
+    some = np.random.default_rng(1).permutation(len(made.keys))[:_LOOKED_FOR]
+    own = _each(Directions(made.keys[some], made.units[some]))
+    lost = [not np.any(find(one, 1) >= 1 - _ROUNDING) for one in own]
+    return Row(
+        index=index,
+        boilerplate=order,
+        documents=len(made.keys),
+        vectors_per_s=len(made.keys) / built_s,
+        recall=float(np.mean(recalls)),
+        worst=min(recalls),
+        nothing=float(np.mean(np.array(recalls) == 0)),
+        lost=float(np.mean(lost)),
+        search_ms=1000 * search_s / len(recalls),
+    )
+
+
+def _of_length_1(units: NDArray[np.float16]) -> NDArray[np.float64]:
+    """Return float16's directions at full length: it rounds each number, and so the length."""
+    exact = units.astype(np.float64)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    return exact
+
+
+def _each(made: Directions) -> Iterator[Directions]:
+    for place in range(len(made.keys)):
+        yield Directions(made.keys[place : place + 1], made.units[place : place + 1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

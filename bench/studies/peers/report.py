@@ -1,0 +1,175 @@
+"""The outcome, for people (markdown) and for programs (JSON)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shortlist.bench.studies.peers.agreement import Agreement
+from shortlist.bench.studies.peers.rounds import Load, Row
+from shortlist.bench.studies.peers.windows import Spread, Window, percentile_ms, ratios
+
+SHORTLIST, INFINITY, OFFLINE = "Shortlist", "infinity", "offline"
+_ITEMS = {"rerank": "pairs", "embed": "texts", "search": "searches"}
+_ALONE, _TOGETHER = Load("rerank", 1), Load("rerank", 8)
+# What Shortlist aims at: shares of the ideal's pairs/s and p50, times infinity's pairs/s, milliseconds of an embed.
+_LEAST_SHARE, _MOST_P50, _LEAST_TIMES, _MOST_MS = 0.95, 1.08, 2.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Be the outcome of a comparison."""
+
+    machine: str
+    passages: int
+    rounds: int
+    seconds: float
+    rows: list[Row]
+    versions: Mapping[str, str]  # by peer
+    agreements: Mapping[str, Agreement]  # by peer, with Shortlist
+    left_out: Mapping[str, str]  # by peer: why
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Be an aim, and what was found."""
+
+    name: str
+    aim: str
+    found: Spread
+    met: bool
+
+
+def targets(rows: Sequence[Row]) -> list[Target]:
+    """Hold Shortlist against its aims, as far as there are rows for them."""
+    found = []
+    if best := _ideal(rows, _TOGETHER):
+        share = ratios(_shortlist(rows, _TOGETHER), best.windows, _rate)
+        found.append(_at_least(f"pairs/s with 8 clients, of {best.name}", _LEAST_SHARE, share))
+    if best := _ideal(rows, _ALONE):
+        share = ratios(_shortlist(rows, _ALONE), best.windows, _p50)
+        found.append(_at_most(f"p50 of one client, of {best.name}", _MOST_P50, share))
+    if peer := next((row for row in rows if row.load == _TOGETHER and row.name == INFINITY), None):
+        times = ratios(_shortlist(rows, _TOGETHER), peer.windows, _rate)
+        found.append(_at_least(f"pairs/s with 8 clients, of {peer.name}", _LEAST_TIMES, times))
+    if best := _ideal(rows, Load("embed", 1)):
+        mine = _shortlist(rows, best.load)
+        more = Spread.of([_p50(one) - _p50(other) for one, other in zip(mine, best.windows, strict=True)])
+        found.append(_at_most(f"p50 of one client's embed, in ms above {best.name}", _MOST_MS, more))
+    return found
+
+
+def _at_least(name: str, aim: float, found: Spread) -> Target:
+    return Target(name, f"at least {aim}", found, found.median >= aim)
+
+
+def _at_most(name: str, aim: float, found: Spread) -> Target:
+    return Target(name, f"at most {aim}", found, found.median <= aim)
+
+
+def markdown(report: Report) -> str:
+    """Return the tables."""
+    parts = [f"{report.machine}; {report.rounds} rounds of {report.seconds:g} s, medians (least to most)."]
+    for load in dict.fromkeys(row.load for row in report.rows):
+        parts.append(f"{_title(load, report.passages)}:")
+        parts.append(_load_table(report.rows, load))
+    if aims := targets(report.rows):
+        rows = [(one.name, one.aim, _spread(one.found, 2), "yes" if one.met else "**no**") for one in aims]
+        parts.append(_table(("Shortlist's", "aim", "found", "met"), rows))
+    parts.append(_table(("peer", "versions", "tau", "largest change of a score", "least cosine"), _peers(report)))
+    parts += [f"Left out: {name}: {why}." for name, why in report.left_out.items()]
+    return "\n\n".join(parts)
+
+
+def plain(report: Report) -> dict[str, Any]:
+    """Return everything as JSON has it; a row's windows as rates and latencies."""
+    rows = [
+        {
+            **asdict(row.load),
+            "name": row.name,
+            "graph": row.graph,
+            "rate": asdict(Spread.of([one.rate for one in row.windows])),
+            "latency_ms": _latency(row),
+            "requests": sum(len(one.latencies_s) for one in row.windows),
+        }
+        for row in report.rows
+    ]
+    return {
+        "machine": report.machine,
+        "passages": report.passages,
+        "rounds": report.rounds,
+        "seconds": report.seconds,
+        "rows": rows,
+        "targets": [asdict(one) for one in targets(report.rows)],
+        "versions": dict(report.versions),
+        "agreements": {name: asdict(one) for name, one in report.agreements.items()},
+        "left_out": dict(report.left_out),
+    }
+
+
+def _ideal(rows: Sequence[Row], load: Load) -> Row | None:
+    """Return the fastest of the bare loops: the ideal."""
+    bare = [row for row in rows if row.load == load and row.name.startswith(OFFLINE)]
+    return max(bare, key=lambda row: Spread.of([one.rate for one in row.windows]).median, default=None)
+
+
+def _shortlist(rows: Sequence[Row], load: Load) -> tuple[Window, ...]:
+    return next(row.windows for row in rows if row.load == load and row.name == SHORTLIST)
+
+
+def _rate(window: Window) -> float:
+    return window.rate
+
+
+def _p50(window: Window) -> float:
+    return window.p50_ms
+
+
+def _title(load: Load, passages: int) -> str:
+    clients = f"{load.clients} client{'s' if load.clients > 1 else ''}"
+    what = {
+        "rerank": f"Rerank {passages} passages a request",
+        "embed": "Embed one short text a request",
+        "search": f"Search in two stages, {passages} candidates",
+    }
+    return f"{what[load.kind]}, {clients}"
+
+
+def _load_table(rows: Sequence[Row], load: Load) -> str:
+    mine = _shortlist(rows, load)
+    heads = ("", "graph", f"{_ITEMS[load.kind]}/s", "x Shortlist", "p50 ms", "p95", "p99", "requests")
+    cells = []
+    for row in rows:
+        if row.load == load:
+            rate = Spread.of([one.rate for one in row.windows])
+            latency = [f"{value:.1f}" for value in _latency(row).values()] or ["", "", ""]
+            count = sum(len(one.latencies_s) for one in row.windows)
+            times = ratios(row.windows, mine, _rate).median
+            cells.append((row.name, row.graph, _spread(rate, 1), f"{times:.2f}", *latency, str(count or "")))
+    return _table(heads, cells)
+
+
+def _latency(row: Row) -> dict[str, float]:
+    """Return percentiles: p50 as the median of the rounds, the others over all requests; none of an offline group."""
+    together = [one for window in row.windows for one in window.latencies_s]
+    if not together:
+        return {}
+    p50 = Spread.of([window.p50_ms for window in row.windows]).median
+    return {"p50": p50, "p95": percentile_ms(together, 95), "p99": percentile_ms(together, 99)}
+
+
+def _peers(report: Report) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for name, version in report.versions.items():
+        found = report.agreements.get(name)
+        told = (f"{found.tau:.3f}", f"{found.score_change:.0e}", f"{found.cosine:.4f}") if found else ("", "", "")
+        rows.append((name, version, *told))
+    return rows
+
+
+def _spread(found: Spread, digits: int) -> str:
+    return f"{found.median:.{digits}f} ({found.least:.{digits}f} to {found.most:.{digits}f})"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,206 @@
+"""The measurement: whoever takes part is loaded in turn, round after round, so that drift of the machine meets all.
+
+    for each round: for each load: for each participant, beginning with another one each time
+
+Belongs to one event loop, which is the load generator's: it computes nothing that is measured.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Literal, Protocol, TypeVar
+
+from shortlist.bench.studies.peers.loads import Candidates, Collection
+from shortlist.bench.studies.peers.offline import ARRANGEMENTS, Arrangement, Loop
+from shortlist.bench.studies.peers.peer import Peer
+from shortlist.bench.studies.peers.windows import Window, closed_loop
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
+
+_Entry = TypeVar("_Entry")
+
+_TOP_K = 10  # hits of a search
+EMBED_SHARE = 1 / 3  # of a turn's length
+_STRIDE = 997  # entries between the beginnings of two turns, modulo how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Be one way to load everybody."""
+
+    kind: Literal["rerank", "embed", "search"]
+    clients: int
+
+
+LOADS = (Load("rerank", 1), Load("rerank", 8), Load("embed", 1), Load("embed", 8), Load("search", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Be what is asked."""
+
+    lists: list[Candidates]
+    collection: Collection
+    candidates: int  # of a search
+
+    @property
+    def top_k(self) -> int:
+        """Hits of a search."""
+        return min(_TOP_K, self.candidates)
+
+    def rerank(self, turn: int) -> Iterator[Candidates]:
+        """Return the lists of one turn, without an end."""
+        return _from(self.lists, turn)
+
+    def embed(self, turn: int) -> Iterator[str]:
+        """Return the texts of one turn; no two turns of a comparison have the same, as long as there are enough."""
+        return _from(self.collection.texts, turn)
+
+    def search(self, turn: int) -> Iterator[str]:
+        """Return the queries of one turn."""
+        return _from(self.collection.queries, turn)
+
+
+def _from(entries: Sequence[_Entry], turn: int) -> Iterator[_Entry]:
+    start = turn * _STRIDE % len(entries)
+    return islice(cycle(entries), start, None)
+
+
+class Participant(Protocol):
+    """Take part in the rounds."""
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+
+    @property
+    def graph(self) -> str:
+        """What it runs."""
+
+    def takes(self, load: Load) -> bool:
+        """Tell whether a load can be put on it."""
+
+    async def turn(self, load: Load, turn: int, seconds: float) -> Window:
+        """Be loaded for so long."""
+
+
+class Asked:
+    """Be a peer under a closed loop."""
+
+    def __init__(self, peer: Peer, texts: Texts) -> None:
+        """Take a peer that has started."""
+        self.name, self.graph = peer.name, peer.graph
+        self._peer, self._texts = peer, texts
+
+    def takes(self, load: Load) -> bool:
+        """Tell whether the peer can."""
+        return load.kind != "search" or self._peer.searches
+
+    async def turn(self, load: Load, turn: int, seconds: float) -> Window:
+        """Let clients ask."""
+        texts = self._texts
+        match load.kind:
+            case "rerank":
+                return await closed_loop(self._rerank, texts.rerank(turn), load.clients, seconds)
+            case "embed":
+                return await closed_loop(self._embed, texts.embed(turn), load.clients, seconds)
+            case "search":
+                return await closed_loop(self._search, texts.search(turn), load.clients, seconds)
+
+    async def _rerank(self, one: Candidates) -> int:
+        return len(await self._peer.rerank(one.query, one.passages))
+
+    async def _embed(self, text: str) -> int:
+        return len(await self._peer.embed([text]))
+
+    async def _search(self, query: str) -> int:
+        await self._peer.search(query, self._texts.candidates, self._texts.top_k)
+        return 1
+
+
+class Offline:
+    """Be a bare loop over what the clients of a load would have under way: their lists, or their texts."""
+
+    def __init__(self, bundle: Bundle, variant: str, arrangement: Arrangement, texts: Texts, cores: int) -> None:
+        """Load the bundle's own graph."""
+        self.name, self.graph = f"offline: {arrangement.name}", variant
+        self._kind = "rerank" if bundle.manifest.kind == "reranker" else "embed"
+        self._texts, self._tokenizer = texts, Tokenizer(bundle)
+        self._loop = Loop(bundle.graph(variant), arrangement, cores, bundle.manifest.pad_token_id)
+
+    def takes(self, load: Load) -> bool:
+        """Tell whether the load is of the graph's kind."""
+        return load.kind == self._kind
+
+    async def turn(self, load: Load, turn: int, seconds: float) -> Window:
+        """Run the groups one after another; only where a group is one client's has its time a meaning as latency."""
+        found = await asyncio.to_thread(self._loop.measure, self._groups(load, turn), seconds)
+        return found if load.clients == 1 else Window((), found.items, found.elapsed_s)
+
+    def close(self) -> None:
+        """End its threads."""
+        self._loop.close()
+
+    def _groups(self, load: Load, turn: int) -> Iterator[list[Encoded]]:
+        if self._kind == "rerank":
+            lists = self._texts.rerank(turn)
+            while group := list(islice(lists, load.clients)):
+                yield [item for one in group for item in self._tokenizer.encode_pairs(one.query, one.passages)]
+        else:
+            texts = self._texts.embed(turn)
+            while chosen := list(islice(texts, load.clients)):
+                yield self._tokenizer.encode(chosen)
+
+
+def offline(embedder: Bundle, reranker: Bundle, variant: str, texts: Texts, cores: int) -> list[Offline]:
+    """Return the known arrangements for pairs, and that of a text a run for single short texts."""
+    pairs = [Offline(reranker, variant, arrangement, texts, cores) for arrangement in ARRANGEMENTS]
+    return [*pairs, Offline(embedder, variant, ARRANGEMENTS[-1], texts, cores)]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Be one participant under one load: a window a round."""
+
+    load: Load
+    name: str
+    graph: str
+    windows: tuple[Window, ...]
+
+
+async def measure(
+    participants: Sequence[Participant],
+    loads: Sequence[Load],
+    rounds: int,
+    seconds: float,
+    progress: Callable[[str], None],
+) -> list[Row]:
+    """Load everybody in turn.
+
+    Args:
+        participants: who takes part, all of them ready.
+        loads: what with.
+        rounds: how often.
+        seconds: length of a turn.
+        progress: takes one line a turn.
+    """
+    windows: dict[tuple[Load, int], list[Window]] = {}
+    for number in range(rounds):
+        for load in loads:
+            share = EMBED_SHARE if load.kind == "embed" else 1.0
+            for step in range(len(participants)):
+                place = (number + step) % len(participants)
+                one = participants[place]
+                if not one.takes(load):
+                    continue
+                window = await one.turn(load, number * len(LOADS) + LOADS.index(load), share * seconds)
+                windows.setdefault((load, place), []).append(window)
+                told = f"{load.kind}, {load.clients} at once, {one.name}: {window.rate:.1f}/s"
+                progress(f"round {number + 1} of {rounds}: {told}")
+    return [
+        Row(load, one.name, one.graph, tuple(windows[load, place]))
+        for load in loads
+        for place, one in enumerate(participants)
+        if (load, place) in windows
+    ]

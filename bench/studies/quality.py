@@ -1,0 +1,185 @@
+"""Measure what each stage finds on a judged collection, through the server.
+
+    python -m shortlist.bench.studies.quality --collection FOLDER --embedder BUNDLE --reranker BUNDLE
+
+Starts a server, indexes the folder's corpus, asks its queries over gRPC, and prints recall@50 of stage one and
+nDCG@10 of both stages (linear gain). Every query is asked of stage one; `--rerank-queries` of them, drawn with a
+seed, of both stages. Documents without a text are left out of the index, and told; judgements of them stay, so they
+count as not found. The result is JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+from shortlist.bench import beir, local, measures
+from shortlist.client import AsyncClient, SearchResult
+from shortlist.client.types import Mode
+
+COLLECTION = "quality"
+CANDIDATES = 50
+RANKED = 10  # hits that are judged
+SEED = 0
+CONCURRENCY = 8
+PROGRESS_EVERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Be the outcome of one measurement, over queries."""
+
+    collection: str
+    documents: int
+    without_text: int  # documents that were left out
+    queries: int
+    recall_at_50: float  # stage one, all queries
+    ndcg_at_10_stage_one: float  # all queries
+    reranked_queries: int  # how many of them went through both stages
+    ndcg_at_10_stage_one_same: float  # stage one on those
+    ndcg_at_10_stage_two: float  # stage two on those
+    reranked_candidates: float  # of those queries' 50, the mean number that stage two read
+    margin: float  # of cosine, behind the best candidate, that it read; 2: all
+    blend: float | None  # similarity's share in the final order; None: the bundle's own
+    embedder: str
+    reranker: str
+    seconds: float
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m shortlist.bench.studies.quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--collection", type=Path, required=True, help="folder with corpus, queries and qrels")
+    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
+    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
+    parser.add_argument("--embedder-variant", default="auto", help="default: %(default)s")
+    parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
+    parser.add_argument("--blend", type=float, help="similarity's share in the final order; default: the bundle's")
+    parser.add_argument(
+        "--margin", type=float, default=2.0, help="stage two reads candidates so near to the best; default: 2, all"
+    )
+    parser.add_argument(
+        "--rerank-queries", type=int, default=1000, help="queries that go through both stages, 0 for all"
+    )
+    arguments = parser.parse_args()
+    try:
+        judged = beir.load(arguments.collection)
+    except FileNotFoundError as error:
+        parser.error(f"--collection: {error.filename} is not there")
+    with tempfile.TemporaryDirectory() as data:
+        models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
+        variants = (
+            *("--embedder-variant", arguments.embedder_variant),
+            *("--reranker-variant", arguments.reranker_variant),
+        )
+        with local.serving(*models, *variants, "--data", data, "--log-level", "warning") as address:
+            corpus = Path(data) / "corpus.jsonl"
+            beir.write_indexable(judged, corpus)
+            if judged.without_text:
+                print(f"left out, as they have no text: {', '.join(judged.without_text)}", file=sys.stderr)
+            index = ("index", "--address", address, "--collection", COLLECTION, str(corpus))
+            subprocess.run([local.SHORTLIST, *index], check=True)
+            quality = asyncio.run(
+                _measure(address, judged, arguments.rerank_queries, arguments.blend, arguments.margin)
+            )
+    print(json.dumps(asdict(quality)))
+    return 0
+
+
+async def _measure(
+    address: str, judged: beir.Judged, rerank_queries: int, blend: float | None, margin: float
+) -> Quality:
+    began = time.monotonic()
+    names = sorted(judged.queries)
+    count = min(rerank_queries or len(names), len(names))
+    sample = sorted(random.Random(SEED).sample(names, count))  # noqa: S311 (a sample, no secret)
+    async with AsyncClient(address, timeout_s=120.0) as client:
+        description = await client.describe()
+        (collection,) = await client.list_collections()
+        dense = await _ask(client, judged, names, "dense", CANDIDATES, None, margin)
+        both = await _ask(client, judged, sample, "two-stage", RANKED, blend, margin)
+    by_name = dict(zip(names, map(_ids, dense), strict=True))
+    return Quality(
+        collection=judged.name,
+        documents=collection.documents,
+        without_text=len(judged.without_text),
+        queries=len(names),
+        recall_at_50=_mean_recall(judged, names, dense),
+        ndcg_at_10_stage_one=_mean_ndcg(judged, names, list(by_name.values())),
+        reranked_queries=count,
+        ndcg_at_10_stage_one_same=_mean_ndcg(judged, sample, [by_name[name] for name in sample]),
+        ndcg_at_10_stage_two=_mean_ndcg(judged, sample, [_ids(result) for result in both]),
+        reranked_candidates=fmean(result.reranked for result in both),
+        margin=margin,
+        blend=blend,
+        embedder=f"{description.embedder.source} {description.embedder.variant}",
+        reranker=f"{description.reranker.source} {description.reranker.variant}",
+        seconds=time.monotonic() - began,
+    )
+
+
+async def _ask(
+    client: AsyncClient,
+    judged: beir.Judged,
+    names: list[str],
+    mode: Mode,
+    top_k: int,
+    blend: float | None,
+    margin: float,
+) -> list[SearchResult]:
+    """Ask queries, some at a time, and return their results in order; show progress on standard error."""
+    gate = asyncio.Semaphore(CONCURRENCY)
+    done = 0
+
+    async def ask(name: str) -> SearchResult:
+        nonlocal done
+        async with gate:
+            result = await client.search(
+                COLLECTION,
+                judged.queries[name],
+                top_k=top_k,
+                candidates=CANDIDATES,
+                mode=mode,
+                include_text=False,
+                include_metadata=False,
+                blend=blend,
+                margin=margin,
+            )
+        done += 1
+        if done % PROGRESS_EVERY == 0 or done == len(names):
+            print(f"{mode}: {done} of {len(names)} queries", file=sys.stderr)
+        if result.degraded:
+            raise RuntimeError(f"query {name} was cut short; the figures would be wrong")
+        return result
+
+    return list(await asyncio.gather(*(ask(name) for name in names)))
+
+
+def _mean_recall(judged: beir.Judged, names: list[str], results: list[SearchResult]) -> float:
+    return fmean(
+        measures.recall([hit.id for hit in result.hits], judged.relevant[name], CANDIDATES)
+        for name, result in zip(names, results, strict=True)
+    )
+
+
+def _mean_ndcg(judged: beir.Judged, names: list[str], rankings: list[list[str]]) -> float:
+    return fmean(measures.ndcg(ranking, judged.relevant[name]) for name, ranking in zip(names, rankings, strict=True))
+
+
+def _ids(result: SearchResult) -> list[str]:
+    return [hit.id for hit in result.hits]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""Measure a reranker on given candidate lists: alone, and with a share of the dual encoder's similarity.
+
+    python -m shortlist.bench.studies.reranking --candidates FILE --qrels FILE --embedder BUNDLE --reranker BUNDLE
+
+The candidates are a JSON array of objects with `query` and `hits`, each hit with `qid`, `docid` and `content`, best
+first, as TREC DL baselines publish them; qrels are those of trec_eval. Every list is scored through the server, and
+ordered by its own order, by similarity, by score, and by both in several shares. nDCG@10 with linear gain; queries
+without a relevant document are left out. The result is JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.bench import candidates, local, measures
+from shortlist.client import AsyncClient
+from shortlist.console.options import UsageError
+from shortlist.server import fusion
+from shortlist.server.errors import shown
+
+SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+CONCURRENCY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Be one query's list."""
+
+    query: str
+    ids: list[str]
+    texts: list[str]
+    grades: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """Be the outcome: nDCG@10 of each way to order the same lists."""
+
+    candidates: str
+    queries: int
+    as_given: float
+    by_similarity: float
+    by_score: float
+    blended: dict[str, float]  # share of the similarity -> nDCG@10
+    embedder: str
+    reranker: str
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = list_parser("reranking", __doc__)
+    parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
+    arguments = parser.parse_args()
+    try:
+        lists = read(arguments.candidates, arguments.qrels)
+    except UsageError as error:
+        parser.error(str(error))
+    models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
+    options = (*models, "--reranker-variant", arguments.reranker_variant, "--log-level", "warning")
+    with tempfile.TemporaryDirectory() as data, local.serving(*options, "--data", data) as address:
+        print(json.dumps(asdict(asyncio.run(_measure(address, arguments.candidates.name, lists)))))
+    return 0
+
+
+def list_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark of judged lists, with the options that all of these have."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m shortlist.bench.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--candidates", type=Path, required=True, help="JSON file with the lists")
+    parser.add_argument("--qrels", type=Path, required=True, help="judgements: query, unused, document, grade")
+    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
+    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
+    return parser
+
+
+def read(path: Path, qrels: Path) -> list[Candidates]:
+    """Read the lists of those queries that have a relevant document in the qrels.
+
+    Raises:
+        UsageError: a file cannot be read or is something else, or they have no query in common.
+    """
+    grades = _grades(qrels)
+    found = [
+        Candidates(one.query, list(one.ids), list(one.texts), grades[one.name])
+        for one in candidates.read(path)
+        if one.name in grades
+    ]
+    if not found:
+        raise UsageError(
+            f"qrels {qrels} judge no query of candidates {path} relevant; give the qrels of these queries"
+        )
+    return found
+
+
+def _grades(qrels: Path) -> dict[str, dict[str, int]]:
+    """Return the relevant documents' grades by query."""
+    grades: dict[str, dict[str, int]] = {}
+    try:
+        lines = qrels.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"qrels {qrels} cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise UsageError(f"qrels {qrels} is not UTF-8 text; convert it first") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            query, _, document, grade = line.split()
+            value = int(grade)
+        except ValueError:
+            raise UsageError(
+                f"qrels {qrels}, line {number} is {shown(line)}, but it must be a query, a column that is not used,"
+                " a document and a whole number as its grade, such as: 7 Q0 d1 2"
+            ) from None
+        if value > 0:
+            grades.setdefault(query, {})[document] = value
+    return grades
+
+
+async def _measure(address: str, name: str, lists: list[Candidates]) -> Reranking:
+    gate = asyncio.Semaphore(CONCURRENCY)
+    async with AsyncClient(address, timeout_s=300.0) as client:
+        description = await client.describe()
+
+        async def score(one: Candidates) -> tuple[NDArray[np.float32], list[float]]:
+            async with gate:
+                ranked = await client.rerank(one.query, one.texts)
+                query = await client.embed([one.query], kind="query")
+                texts = await client.embed(one.texts)
+            logits = np.zeros(len(one.texts), np.float32)
+            for result in ranked.results:
+                logits[result.index] = _logit(result.score)
+            return logits, (np.asarray(texts.vectors) @ np.asarray(query.vectors)[0]).tolist()
+
+        scored = await asyncio.gather(*map(score, lists))
+
+    def mean(share: float) -> float:
+        return _mean(lists, [_order(logits, near, share) for logits, near in scored])
+
+    return Reranking(
+        candidates=name,
+        queries=len(lists),
+        as_given=_mean(lists, [list(range(len(one.ids))) for one in lists]),
+        by_similarity=mean(1.0),
+        by_score=mean(0.0),
+        blended={str(share): mean(share) for share in SHARES},
+        embedder=f"{description.embedder.source} {description.embedder.variant}",
+        reranker=f"{description.reranker.source} {description.reranker.variant}",
+    )
+
+
+def _mean(lists: list[Candidates], orders: list[list[int]]) -> float:
+    return fmean(
+        measures.ndcg([one.ids[place] for place in order], one.grades)
+        for one, order in zip(lists, orders, strict=True)
+    )
+
+
+def _order(logits: NDArray[np.float32], near: list[float], share: float) -> list[int]:
+    return fusion.order(logits, np.ones(len(logits), np.bool_), near, share)
+
+
+def _logit(score: float | None) -> float:
+    """Return the logit of a score; of 32 bits, a score near 0 or 1 is as far from it as they tell."""
+    if score is None:
+        raise RuntimeError("the server left a candidate without a score; the figures would be wrong")
+    share = min(max(score, float(np.finfo(np.float32).tiny)), 1 - float(np.finfo(np.float32).epsneg))
+    return math.log(share / (1 - share))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

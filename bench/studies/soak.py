@@ -1,0 +1,296 @@
+"""Measure whether a server's memory grows: many requests of every kind and of random lengths.
+
+A server of its own gets requests from some clients at once: embeds, reranks of a few passages, searches with and
+without stage two, upserts into a bounded set of ids, and deletes. Lengths are log-uniform from one token to the
+model's window, so that onnxruntime sees every shape. The resident memory after the first of them, when caches are
+full and every buffer was needed once, is held against that at the end.
+"""
+
+import asyncio
+import itertools
+import math
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from shortlist.bench import command, load, texts
+from shortlist.bench.benchmark import interrupts
+from shortlist.bench.load import Closed, Plan, Send
+from shortlist.bench.outcome import plain
+from shortlist.bench.requests import options
+from shortlist.bench.samples import OK, Reply
+from shortlist.bench.studies import watched
+from shortlist.bench.studies.lengths import Cutter
+from shortlist.bench.studies.watched import Watched
+from shortlist.console.options import UsageError
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+from shortlist.server.errors import check_range
+from shortlist.server.runtime import bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_COLLECTION = "soak"
+_SHARES = {"embed": 3, "rerank": 2, "dense": 3, "search": 1, "upsert": 2, "delete": 1}
+_MOST_TEXTS = 2  # of a request: many requests are wanted, not much work
+_CANDIDATES = 2  # of a search with both stages
+_SAMPLES = 100  # of the memory, over the whole run
+_MOST_FAILED = 0.01  # share of the requests: beyond it the run was of another kind than it says
+_DAYS_S = 1e6  # longer than any run: it ends by its number of requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakSettings:
+    """The settings of one soak."""
+
+    embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
+    reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
+    collection_folder: Path | None = field(
+        default=None,
+        metadata={
+            "help": "folder with corpus.jsonl and queries.jsonl (BEIR) to cut texts out of; else those that ship"
+        },
+    )
+    requests: int = field(default=200_000, metadata={"help": "requests in all"})
+    first: int = field(default=20_000, metadata={"help": "requests after which memory must not grow any more"})
+    allowed_growth: float = field(
+        default=0.03, metadata={"help": "share by which memory may grow from the first requests to all"}
+    )
+    clients: int = field(default=8, metadata={"help": "clients that send at once"})
+    ids: int = field(default=2000, metadata={"help": "ids that upserts and deletes choose from"})
+    cache_mb: int = field(
+        default=8,
+        metadata={"help": "the server's caches: small, so that they are full before the first requests are over"},
+    )
+    timeout_s: float = field(default=30.0, metadata={"help": "seconds that a request may take"})
+    seed: int = field(default=0, metadata={"help": "decides kinds and lengths"})
+    json: bool = field(default=False, metadata=command.JSON)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be judged.
+
+        Raises:
+            UsageError, SettingsError: naming the setting, its value and the limit.
+        """
+        if not 0 < self.first < self.requests:
+            raise UsageError(f"first is {self.first:,}, but it must be above 0 and below requests, {self.requests:,}")
+        for name in ("clients", "ids"):
+            check_range(name, getattr(self, name), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Be what the server's process held after so many requests."""
+
+    requests: int
+    rss_mb: float
+    cache_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """Be the outcome."""
+
+    requests: int  # that were answered or refused
+    seconds: float
+    kinds: dict[str, int]
+    errors: dict[str, int]  # by status
+    first: Held | None  # None: it was interrupted before
+    last: Held
+    growth: float | None  # share, from first to last
+    passed: bool | None  # None: it was interrupted
+    samples: list[Held]
+
+
+class Sender:
+    """Make requests of random kinds and lengths."""
+
+    def __init__(
+        self, opened: grpc.aio.Channel, cutters: tuple[Cutter, Cutter], windows: tuple[int, int], chosen: SoakSettings
+    ) -> None:
+        """Cut texts; the first of a pair is the embedder's."""
+        inference, retrieval = InferenceStub(opened), RetrievalStub(opened)
+        self._cutters, self._windows, self._chosen = cutters, windows, chosen
+        self._dice = random.Random(chosen.seed)  # noqa: S311 (repeatable, no secret)
+        self._kinds: dict[str, tuple[Any, Callable[[], Any]]] = {
+            "embed": (inference.Embed, self._embed),
+            "rerank": (inference.Rerank, self._rerank),
+            "dense": (retrieval.Search, lambda: self._search(pb.MODE_DENSE)),
+            "search": (retrieval.Search, lambda: self._search(pb.MODE_TWO_STAGE)),
+            "upsert": (retrieval.Upsert, self._upsert),
+            "delete": (retrieval.Delete, lambda: pb.DeleteRequest(collection=_COLLECTION, ids=self._ids())),
+        }
+
+    def prepare(self) -> Send:
+        """Make the next request."""
+        (kind,) = self._dice.choices(list(_SHARES), list(_SHARES.values()))
+        call, make = self._kinds[kind]
+        request = make()
+
+        async def send() -> Reply:
+            try:
+                await call(request, timeout=self._chosen.timeout_s)
+            except grpc.aio.AioRpcError as error:
+                return Reply(kind, status=error.code().name)
+            return Reply(kind)
+
+        return send
+
+    def _embed(self) -> pb.EmbedRequest:
+        kind = self._dice.choice((pb.TEXT_KIND_QUERY, pb.TEXT_KIND_DOCUMENT))
+        return pb.EmbedRequest(texts=self._texts(), kind=kind)
+
+    def _rerank(self) -> pb.RerankRequest:
+        return pb.RerankRequest(query=self._text(reranker=True), documents=self._texts(reranker=True))
+
+    def _search(self, mode: "pb.Mode.ValueType") -> pb.SearchRequest:
+        request = pb.SearchRequest(collection=_COLLECTION, query=self._text(), mode=mode, top_k=_CANDIDATES)
+        if mode == pb.MODE_TWO_STAGE:
+            request.candidates = _CANDIDATES
+        return request
+
+    def _upsert(self) -> pb.UpsertRequest:
+        documents = [pb.Document(id=name, text=self._text()) for name in self._ids()]
+        return pb.UpsertRequest(collection=_COLLECTION, documents=documents)
+
+    def _ids(self) -> list[str]:
+        count = min(self._dice.randint(1, _MOST_TEXTS), self._chosen.ids)
+        return list(map(str, self._dice.sample(range(self._chosen.ids), count)))
+
+    def _texts(self, *, reranker: bool = False) -> list[str]:
+        return [self._text(reranker=reranker) for _ in range(self._dice.randint(1, _MOST_TEXTS))]
+
+    def _text(self, *, reranker: bool = False) -> str:
+        """Return a text whose length is log-uniform from one token to the window."""
+        tokens = round(math.exp(self._dice.uniform(0, math.log(self._windows[reranker]))))
+        return self._cutters[reranker].cut(tokens)
+
+
+class Watch:
+    """Count requests, look at the memory now and then, and end the run when there were enough."""
+
+    def __init__(self, server: Watched, chosen: SoakSettings, stop: asyncio.Event) -> None:
+        """Begin at none."""
+        self.samples: list[Held] = []
+        self.first: Held | None = None
+        self.done = 0
+        self._server, self._chosen, self._stop = server, chosen, stop
+        self._began_s = time.monotonic()
+
+    def counted(self, send: Send) -> Send:
+        """Return a request that is counted."""
+
+        async def sent() -> Reply:
+            reply = await send()
+            if self.done < self._chosen.requests:
+                self.done += 1
+                self._look()
+            return reply
+
+        return sent
+
+    def held(self) -> Held:
+        """Return what the server holds now."""
+        usage = self._server.usage()
+        return Held(self.done, usage.rss_bytes / 1e6, usage.cache_bytes / 1e6)
+
+    def _look(self) -> None:
+        chosen = self._chosen
+        if self.done == chosen.first:
+            self.first = self.held()
+        if self.done % max(1, chosen.requests // _SAMPLES) == 0 or self.done == chosen.requests:
+            self.samples.append(now := self.held())
+            rate = self.done / (time.monotonic() - self._began_s)
+            print(
+                f"{self.done:,} of {chosen.requests:,} requests, {rate:.0f}/s,"
+                f" {now.rss_mb:.1f} MB resident, caches {now.cache_mb:.1f} MB",
+                file=sys.stderr,
+                flush=True,
+            )
+        if self.done == chosen.requests:
+            self._stop.set()
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    return command.main(
+        "soak",
+        SoakSettings,
+        f"{__doc__}\nExits with 1 if memory grew by more than is allowed. Ctrl-C tells what there is by then.",
+        "  python -m shortlist.bench.studies.soak --embedder .demo/embedder --reranker .demo/reranker",
+        run,
+    )
+
+
+def run(chosen: SoakSettings) -> int:
+    """Soak a server of one's own, print, and return the exit code."""
+    passages = texts.find(folder=chosen.collection_folder).passages
+    found = (bundle.load(chosen.embedder, "embedder"), bundle.load(chosen.reranker, "reranker"))
+    cutters = (Cutter(found[0].tokenizer, passages, chosen.seed), Cutter(found[1].tokenizer, passages, chosen.seed))
+    windows = (found[0].manifest.max_tokens, found[1].manifest.max_tokens)
+    models = ("--embedder", str(chosen.embedder), "--reranker", str(chosen.reranker))
+    with (
+        tempfile.TemporaryDirectory(prefix="shortlist-soak-") as data,
+        watched.serving(*models, "--data", data, "--cache-mb", str(chosen.cache_mb)) as server,
+    ):
+        outcome = asyncio.run(_soak(server, cutters, windows, chosen))
+    command.show(_told(outcome, chosen), beside_json=chosen.json)
+    if chosen.json:
+        command.result(plain(outcome))
+    if outcome.passed is None:
+        return command.INTERRUPTED
+    return command.OK if outcome.passed else command.FAILED
+
+
+async def _soak(
+    server: Watched, cutters: tuple[Cutter, Cutter], windows: tuple[int, int], chosen: SoakSettings
+) -> Soak:
+    stop = asyncio.Event()
+    began_s = time.monotonic()
+    with interrupts(stop):
+        async with grpc.aio.insecure_channel(server.address, options=options(server.address)) as opened:
+            await RetrievalStub(opened).CreateCollection(pb.CreateCollectionRequest(name=_COLLECTION))
+            sender, watch = Sender(opened, cutters, windows, chosen), Watch(server, chosen, stop)
+            plan = Plan(warm_up_s=0, window_s=_DAYS_S, most_windows=1)
+            ran = await load.measure(Closed(chosen.clients), lambda: watch.counted(sender.prepare()), plan, stop=stop)
+    replies = [sample.reply for sample in itertools.islice(ran.log.samples, chosen.requests)]
+    return judged(replies, time.monotonic() - began_s, watch.first, watch.held(), watch.samples, chosen)
+
+
+def judged(
+    replies: list[Reply], seconds: float, first: Held | None, last: Held, samples: list[Held], chosen: SoakSettings
+) -> Soak:
+    """Return the outcome: whether memory held still, and most requests were what they were meant to be."""
+    errors = Counter(reply.status for reply in replies if reply.status != OK)
+    growth = None if first is None else last.rss_mb / first.rss_mb - 1
+    passed = None
+    if growth is not None and last.requests >= chosen.requests:
+        passed = growth <= chosen.allowed_growth and errors.total() <= _MOST_FAILED * len(replies)
+    kinds = Counter(reply.kind for reply in replies)
+    return Soak(len(replies), seconds, dict(kinds), dict(errors), first, last, growth, passed, samples)
+
+
+def _told(found: Soak, chosen: SoakSettings) -> str:
+    """Return the outcome as a person reads it."""
+    failed = f"; {sum(found.errors.values()):,} failed: {found.errors}" if found.errors else ""
+    begun = f"{found.requests:,} requests in {found.seconds:.0f} s{failed}"
+    if found.first is None or found.growth is None:
+        return f"{begun}; {found.last.rss_mb:.1f} MB resident; interrupted before {chosen.first:,}"
+    verdict = {None: "interrupted", True: "passed", False: "failed"}[found.passed]
+    return (
+        f"{begun}; resident {found.first.rss_mb:.1f} MB after {found.first.requests:,},"
+        f" {found.last.rss_mb:.1f} MB after {found.last.requests:,}: {found.growth:+.1%}"
+        f" (allowed {chosen.allowed_growth:+.1%}): {verdict}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

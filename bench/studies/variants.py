@@ -1,0 +1,224 @@
+r"""Time the variants of bundles side by side on real texts, and hold their results against fp32's.
+
+    python -m shortlist.bench.studies.variants --reranker BUNDLE --candidates FILE
+    python -m shortlist.bench.studies.variants --embedder BUNDLE --corpus FILE
+    python -m shortlist.bench.studies.variants --reranker BUNDLE --candidates FILE --embedder BUNDLE --corpus FILE \
+        --providers cpu,openvino
+
+A reranker scores the lists of a TREC DL candidates file, an embedder embeds documents of a BEIR corpus, eight
+requests at once. The server's scheduler runs them as its defaults have it: on one thread each, as many runs at once
+as there are cores, and short texts of one length in one run where the variant allows it. The variants take turns,
+round after round; the best round of each counts, and the ratio is to fp32 on onnxruntime's CPU kernels in the same
+command, whatever provider the others run on. At the end every text is run alone, and the largest difference from
+what it was among the others is told, in a vector's element or a score. The result is JSON.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shortlist.bench import candidates
+from shortlist.console.options import UsageError
+from shortlist.export import figures
+from shortlist.export.figures import Floats
+from shortlist.server import cores
+from shortlist.server.errors import StartupError
+from shortlist.server.inference.lanes import Lane, Outcome
+from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.runtime import bundle, providers, variant_selection
+from shortlist.server.runtime.bundle import Bundle, Kind
+from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.providers import Target
+from shortlist.server.runtime.tokens import Encoded, Tokenizer
+from shortlist.server.settings import Provider
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Key = tuple[str, Provider]  # a variant, and the provider that it runs on
+
+BASE = "fp32"
+BASE_PROVIDER: Provider = "cpu"
+_AT_ONCE = 8  # requests
+_REQUEST = 50  # passages of one
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Be the outcome for one variant."""
+
+    model: str  # "reranker" or "embedder"
+    variant: str
+    provider: str
+    texts_per_s: float
+    speed: float  # times fp32
+    kept: float  # mean Kendall's tau of a list's order, or share of the ten nearest that stay
+    change: float  # the largest in a value, between a text alone and the same among others
+    passed: bool  # the export's gate
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = _parser()
+    arguments = parser.parse_args()
+    names = arguments.providers.split(",")
+    if unknown := [name for name in names if name not in providers.KINDS]:
+        parser.error(f"--providers: {unknown[0]!r} is none of {', '.join(providers.KINDS)}")
+    models: tuple[tuple[Kind, Path | None, str, Path | None], ...] = (
+        ("reranker", arguments.reranker, "--candidates", arguments.candidates),
+        ("embedder", arguments.embedder, "--corpus", arguments.corpus),
+    )
+    if not (arguments.reranker or arguments.embedder):
+        parser.error("give --reranker, --embedder or both")
+    outcome: list[Timed] = []
+    try:
+        given = [(kind, path, _file(option, texts)) for kind, path, option, texts in models if path]
+        for kind, path, texts in given:
+            outcome += _compared(bundle.load(path, kind), texts, arguments.texts, arguments.rounds, names)
+    except (StartupError, UsageError) as error:
+        parser.error(str(error))
+    for one in outcome:
+        sys.stdout.write(
+            f"{one.model:9} {one.variant:12} {one.provider:9} {one.texts_per_s:8.1f} texts/s  {one.speed:.2f} x"
+            f"  keeps {one.kept:.4f}  changes by {one.change:.0e}\n"
+        )
+    sys.stdout.write(json.dumps([asdict(one) for one in outcome]) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m shortlist.bench.studies.variants",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--reranker", type=Path, help="bundle of a cross-encoder")
+    parser.add_argument("--candidates", type=Path, help="JSON file with lists, for the reranker")
+    parser.add_argument("--embedder", type=Path, help="bundle of a dual encoder")
+    parser.add_argument("--corpus", type=Path, help="corpus.jsonl, for the embedder")
+    parser.add_argument("--texts", type=int, default=400, help="texts or pairs to run, about; default: %(default)s")
+    parser.add_argument(
+        "--providers",
+        default="cpu",
+        metavar="NAME,NAME",
+        help=f"where to run the variants that are for it, of {', '.join(providers.KINDS)}; default: %(default)s",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="rounds to time; default: %(default)s")
+    return parser
+
+
+def _file(option: str, path: Path | None) -> Path:
+    if path is None or not path.is_file():
+        raise UsageError(f"{option}: {path} is no file")
+    return path
+
+
+def _compared(found: Bundle, texts: Path, count: int, rounds: int, on: Sequence[Provider]) -> list[Timed]:
+    """Measure one bundle on texts of a file."""
+    if BASE not in found.manifest.variants:
+        has = ", ".join(found.manifest.variants)
+        raise UsageError(f"{found.path} has no {BASE} to compare with; it has {has}")
+    tokenizer = Tokenizer(found)
+    lists = (_pairs if found.manifest.kind == "reranker" else _passages)(tokenizer, texts, count)
+    return measure(found, tokenizer, lists, rounds, on)
+
+
+def measure(
+    found: Bundle, tokenizer: Tokenizer, lists: Sequence[Sequence[Encoded]], rounds: int, on: Sequence[Provider]
+) -> list[Timed]:
+    """Time fp32 on the CPU provider and every variant that the providers can run, on the same lists, on all cores."""
+    slots, stacked = cores.usable(), providers.BATCH_TOKENS
+    keys = [(name, provider) for provider in on for name in variant_selection.runnable(found.manifest, provider)]
+    graphs: dict[Key, Graph] = {
+        (name, provider): Graph(found, name, Target(provider, slots=slots), stacked[provider])
+        for name, provider in dict.fromkeys([(BASE, BASE_PROVIDER), *keys])
+    }
+    base = next(iter(graphs))
+    for graph in graphs.values():
+        graph.warm_up(tokenizer)
+    results, best = _timed(graphs, lists, rounds, slots)
+    count = sum(map(len, lists))
+    kept = _order_kept if found.manifest.kind == "reranker" else _neighbours_kept
+    return [
+        Timed(
+            found.manifest.kind,
+            *key,
+            round(count / best[key], 1),
+            round(best[base] / best[key], 3),
+            round(kept(results[base], results[key], [len(one) for one in lists]), 4),
+            float(np.abs(results[key] - _alone(graphs[key], lists)).max()),
+            found.manifest.variants[key[0]].passed,
+        )
+        for key in graphs
+    ]
+
+
+def _timed(
+    graphs: Mapping[Key, Graph], lists: Sequence[Sequence[Encoded]], rounds: int, slots: int
+) -> tuple[dict[Key, Floats], dict[Key, float]]:
+    """Return each graph's results, and the seconds of its best round."""
+    best, results = dict.fromkeys(graphs, math.inf), {}
+    scheduler = Scheduler(slots, sum(len(item) for one in lists for item in one))
+    try:
+        for _ in range(rounds):
+            for key, graph in graphs.items():
+                began = time.perf_counter()
+                results[key] = _run(scheduler, graph, lists)
+                best[key] = min(best[key], time.perf_counter() - began)
+    finally:
+        scheduler.stop()
+    return results, best
+
+
+def _run(scheduler: Scheduler, graph: Graph, lists: Sequence[Sequence[Encoded]]) -> Floats:
+    """Run lists as requests, so many at once: float32 [items, width]."""
+    futures: list[Future[Outcome]] = []
+    for items in lists:
+        if len(futures) >= _AT_ONCE:
+            futures[-_AT_ONCE].result()
+        futures.append(scheduler.submit_whole(Lane.RERANK, graph, items))
+    return np.concatenate([future.result().values for future in futures])
+
+
+def _alone(graph: Graph, lists: Sequence[Sequence[Encoded]]) -> Floats:
+    """Run each text by itself: float32 [items, width]."""
+    return np.concatenate([graph.run([item]) for items in lists for item in items])
+
+
+def _pairs(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
+    """Return pairs list by list: the first candidates of queries from all over the file."""
+    lists = candidates.read(path)
+    chosen = lists[:: max(1, len(lists) * _REQUEST // most)]
+    return [tokenizer.encode_pairs(one.query, one.texts[:_REQUEST]) for one in chosen]
+
+
+def _passages(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
+    """Return passages from all over the corpus, in lists."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["text"] for line in lines[:: max(1, len(lines) // most)][:most]]
+    return [tokenizer.encode(texts[start : start + _REQUEST]) for start in range(0, len(texts), _REQUEST)]
+
+
+def _order_kept(base: Floats, other: Floats, lengths: list[int]) -> float:
+    """Return Kendall's tau, the mean over lists."""
+    ends = np.cumsum(lengths)[:-1]
+    lists = zip(np.split(base[:, 0], ends), np.split(other[:, 0], ends), strict=True)
+    return fmean(figures.kendall_tau(first, second) for first, second in lists)
+
+
+def _neighbours_kept(base: Floats, other: Floats, _: list[int]) -> float:
+    """Return the share of the ten nearest that stay, the mean over texts."""
+    return figures.vectors(base, other)[f"top{figures.NEIGHBOURS}_overlap"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

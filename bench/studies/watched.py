@@ -1,0 +1,102 @@
+"""A server of one's own, and what its process takes: memory, processor time, slots. Reads /proc: Linux only."""
+
+import contextlib
+import os
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from shortlist.bench import local
+from shortlist.console.options import UsageError
+
+_HOST = "127.0.0.1"
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads back to this machine
+_TICKS = os.sysconf("SC_CLK_TCK")
+_USER_TICKS, _SYSTEM_TICKS = 11, 12  # fields of /proc/PID/stat behind the command's name
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Be what a server used since its start, and holds now."""
+
+    at_s: float  # when; of a monotonic clock
+    cpu_s: float  # of the whole process
+    slots: int
+    busy_s: float  # of all slots together
+    rss_bytes: int
+    cache_bytes: int  # about what its caches take
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Be what a server used between two moments, a second."""
+
+    cores: float
+    slots: float  # that ran something
+
+
+class Watched:
+    """Be a server that runs."""
+
+    def __init__(self, pid: int, address: str, metrics_port: int, start_s: float) -> None:
+        """Watch a server that listens; `start_s` is how long its start took."""
+        self.address = address
+        self.start_s = start_s
+        self._process = Path("/proc", str(pid))
+        self._metrics = f"http://{_HOST}:{metrics_port}/metrics"
+
+    def rss_bytes(self) -> int:
+        """Return the resident memory."""
+        lines = (self._process / "status").read_text().splitlines()
+        (resident,) = (line for line in lines if line.startswith("VmRSS:"))
+        return int(resident.split()[1]) << 10
+
+    def usage(self) -> Usage:
+        """Return what the server used so far; asks its metrics, some milliseconds of work for it."""
+        fields = (self._process / "stat").read_text().rpartition(")")[2].split()
+        with _DIRECT.open(self._metrics) as response:
+            families = {one.name: one for one in text_string_to_metric_families(response.read().decode())}
+        return Usage(
+            at_s=time.monotonic(),
+            cpu_s=(int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])) / _TICKS,
+            slots=round(families["shortlist_slots"].samples[0].value),
+            busy_s=sum(one.value for one in families["shortlist_slots_busy_seconds"].samples),
+            rss_bytes=self.rss_bytes(),
+            cache_bytes=round(sum(one.value for one in families["shortlist_cache_bytes"].samples)),
+        )
+
+
+def between(before: Usage, after: Usage) -> Shares:
+    """Return what was used between two moments."""
+    seconds = after.at_s - before.at_s
+    return Shares((after.cpu_s - before.cpu_s) / seconds, (after.busy_s - before.busy_s) / seconds)
+
+
+@contextlib.contextmanager
+def serving(*options: str) -> Iterator[Watched]:
+    """Run `shortlist serve` with these options and metrics, and stop it at the end.
+
+    Raises:
+        UsageError: it ended before it listened; its own message is on standard error.
+    """
+    port, began_s = _free_port(), time.monotonic()
+    with local.start([*options, "--host", _HOST, "--metrics-port", str(port), "--log-level", "warning"]) as process:
+        try:
+            address = local.address(process)
+        except RuntimeError as error:
+            raise UsageError(f"{error}; it says above why") from None
+        try:
+            yield Watched(process.pid, address, port, time.monotonic() - began_s)
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])

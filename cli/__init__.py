@@ -1,0 +1,1 @@
+"""The `shortlist` command: a file a command, and what only they use."""

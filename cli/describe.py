@@ -1,0 +1,79 @@
+"""`shortlist describe`: what a server runs and holds."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from shortlist.cli import collections
+from shortlist.client.types import Collection, Description, ModelDescription
+from shortlist.console import output
+from shortlist.console.command import Command, Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeSettings(Connection):
+    """The settings of `shortlist describe`."""
+
+    json: bool = field(default=False, metadata={"help": "print it as one JSON object"})
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A server and its collections."""
+
+    server: Description
+    collections: tuple[Collection, ...]
+
+
+def run(settings: DescribeSettings) -> int:
+    """Ask the server, and print what it says."""
+    with settings.client() as client:
+        overview = Overview(client.describe(), client.list_collections())
+    output.write(output.as_json(overview) if settings.json else shown(overview, settings.address))
+    return 0
+
+
+def shown(overview: Overview, address: str) -> str:
+    """Return what a server runs and holds as a page of text."""
+    server = overview.server
+    limits = [f"  {name}: {value:,}" for name, value in dataclasses.asdict(server.limits).items()]
+    return "\n".join(
+        [
+            f"Shortlist {server.version} at {address}",
+            f"  slots, each of which runs a model: {server.slots}; threads of a run: {server.threads}",
+            *_model("embedder", server.embedder),
+            *_model("reranker", server.reranker),
+            f"  order of a search: {_order(server.reranker.blend)}, unless it says otherwise (--blend)",
+            "limits",
+            *limits,
+            "",
+            collections.shown(overview.collections),
+        ]
+    )
+
+
+def _model(role: str, model: ModelDescription) -> list[str]:
+    revision = f" at {model.revision}" if model.revision else ""
+    dimensions = f", {model.dimensions} dimensions" if model.dimensions else ""
+    return [
+        f"{role}: {model.source}{revision}",
+        f"  {model.variant} on {model.provider}, {model.max_tokens} tokens{dimensions}",
+        f"  variants in its bundle: {', '.join(model.variants)}",
+        f"  fingerprint: {model.fingerprint}",
+    ]
+
+
+def _order(blend: float) -> str:
+    return f"{1 - blend:.0%} score and {blend:.0%} similarity" if blend else "by score"
+
+
+COMMAND = Command(
+    summary="show what a server runs and holds",
+    description="""\
+Show a server's version, its two models, the limits it sets on requests, and its collections. It is also the quickest
+way to see whether a server is there: the exit code is 1 if it is not.""",
+    examples="""\
+  shortlist describe
+  shortlist describe --address search.internal:50051 --json | jq .server.embedder.variant""",
+    settings=lambda: DescribeSettings,
+    run=run,
+)

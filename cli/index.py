@@ -1,0 +1,248 @@
+"""`shortlist index`: files into a collection.
+
+Files are read twice: to check them, and to send them. An interrupted run is continued by running it again, since the
+server does not embed again what it has already.
+"""
+
+import dataclasses
+import itertools
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from shortlist.cli import replacing
+from shortlist.cli.batches import batches
+from shortlist.cli.replacing import Sent
+from shortlist.cli.upserting import Tally, Upserts
+from shortlist.client.types import Document
+from shortlist.console import output
+from shortlist.console.command import Command, Connection
+from shortlist.console.options import UsageError
+from shortlist.console.progress import Progress, duration
+from shortlist.reading import sources
+from shortlist.reading.passages import Cutter
+from shortlist.reading.patience import Patience
+from shortlist.reading.reader import Reader
+from shortlist.reading.ruler import TokenRuler
+from shortlist.reading.sources import Found, Selection
+from shortlist.server.errors import check_range
+
+_NAMED = 10  # files that a note names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSettings(Connection):
+    """The settings of `shortlist index`."""
+
+    files: tuple[str, ...] = field(
+        metadata={
+            "help": "JSON lines (.jsonl, .ndjson, .json), text (.txt, .md, .markdown), each also with .gz; folders,"
+            " which are searched for them; - for JSON lines on standard input",
+            "positional": True,
+            "metavar": "FILE",
+        }
+    )
+    collection: str = field(metadata={"help": "collection to put the documents in", "metavar": "NAME"})
+    include: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "files to read in folders, in place of those kinds: patterns of a shell, for names or for paths"
+            " below the folder; what is no JSON lines by its ending is read as text",
+            "metavar": "GLOB,GLOB",
+        },
+    )
+    exclude: tuple[str, ...] = field(
+        default=(), metadata={"help": "files and folders to leave out, as hidden ones are", "metavar": "GLOB,GLOB"}
+    )
+    sync: bool = field(
+        default=False,
+        metadata={"help": "remove what came from below these folders and is of no file that was found now"},
+    )
+    create: bool = field(default=True, metadata={"help": "make the collection if it is not there"})
+    batch_size: int = field(default=64, metadata={"help": "documents in one call"})
+    in_flight: int = field(default=4, metadata={"help": "calls under way at once"})
+    patience_s: float = field(
+        default=300.0,
+        metadata={"help": "seconds to try again while the server is busy or away", "metavar": "S"},
+    )
+    json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
+    timeout_s: float = field(
+        default=120.0, metadata={"help": "seconds that a call may take", "metavar": "S", "group": "connection"}
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what could index nothing.
+
+        Raises:
+            UsageError, SettingsError: naming the setting, its value and the limit.
+        """
+        Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
+        for name in ("batch_size", "in_flight"):
+            check_range(name, getattr(self, name), 1)
+        if sum(path == "-" for path in self.files) > 1:
+            raise UsageError("standard input (-) can be read only once")
+
+
+def run(settings: IndexSettings) -> int:
+    """Index the files and say what became of them."""
+    found = sources.find(settings.files, Selection(settings.include, settings.exclude))
+    with settings.client() as client:
+        limits = client.describe().limits
+        patience = Patience(settings.patience_s)
+        cutter = Cutter(lambda: TokenRuler(client, patience, limits))
+        total = (
+            None
+            if any(source.is_stdin for source in found.files)
+            else _check(found, Reader(limits.max_text_bytes, cutter))
+        )
+        reader = Reader(limits.max_text_bytes, cutter)
+        began = time.monotonic()
+        upserts = Upserts(
+            client, settings.collection, settings.in_flight, patience, Progress(sys.stderr, "indexed", total)
+        )
+        sent = Sent()
+        _send(upserts, settings, batches(sent.noting(reader.documents(found.files)), settings.batch_size, limits))
+        left = replacing.find(client, settings.collection, found, reader, sent, limits.max_batch)
+        names = [*left.replaced, *(left.gone if settings.sync else ())]
+        removed = replacing.remove(client, settings.collection, names, sent, limits.max_batch)
+    outcome = Outcome(upserts.tally, reader, removed, left.gone, time.monotonic() - began)
+    _report(settings, outcome)
+    _note(settings, found, outcome)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the files."""
+
+    tally: Tally
+    reader: Reader
+    removed: int  # documents
+    gone: dict[str, int]  # files that are not there any more, and the documents that came from them
+    elapsed_s: float
+
+
+def _check(found: Found, reader: Reader) -> int:
+    """Read all files once, so that nothing is sent if a line cannot be; return how many documents there are."""
+    progress = Progress(sys.stderr, "checked")
+    count = 0
+    for count, _ in enumerate(reader.documents(found.files), start=1):
+        progress.update(count)
+    progress.clear()
+    return count
+
+
+def _send(upserts: Upserts, settings: IndexSettings, every: Iterator[list[Document]]) -> None:
+    """Send all batches, into a collection that is made once there is something to put into it."""
+    first = next(every, None)
+    if first is None:
+        raise UsageError(f"{', '.join(settings.files)}: no document is in there; nothing was changed")
+    if settings.create:
+        upserts.client.create_collection(settings.collection, exist_ok=True)
+    try:
+        upserts.send(itertools.chain([first], every))
+    except BaseException:
+        upserts.progress.clear()
+        if upserts.tally.documents:
+            print(
+                f"stopped after {upserts.tally.documents:,} documents, which are indexed. The same command continues:"
+                " documents that are there already are not embedded again.",
+                file=sys.stderr,
+            )
+        raise
+    upserts.progress.clear()
+
+
+def _report(settings: IndexSettings, outcome: Outcome) -> None:
+    tally, reader = outcome.tally, outcome.reader
+    rate = tally.documents / outcome.elapsed_s if outcome.elapsed_s else 0.0
+    if settings.json:
+        counts = {"collection": settings.collection, "documents": tally.documents, **dataclasses.asdict(tally)}
+        rest = {
+            "removed": outcome.removed,
+            "gone": 0 if settings.sync else sum(outcome.gone.values()),
+            "repeated": reader.repeated,
+            "empty": len(reader.empty),
+            "skipped": len(reader.skipped),
+            "seconds": round(outcome.elapsed_s, 3),
+            "documents_per_s": round(rate, 1),
+        }
+        output.write(json.dumps(counts | rest))
+    else:
+        output.write(
+            f"{settings.collection}: {tally.documents:,} documents in {duration(outcome.elapsed_s)}, {rate:,.0f}/s:"
+            f" {tally.inserted:,} new, {tally.updated:,} replaced, {tally.unchanged:,} unchanged,"
+            f" {outcome.removed:,} removed"
+        )
+
+
+def _note(settings: IndexSettings, found: Found, outcome: Outcome) -> None:
+    """Tell on standard error what of the files is not, or not all, to be found."""
+    reader = outcome.reader
+    notes = {
+        "documents are longer than the embedder's window: it saw only their beginning; cut them, or export it with a"
+        " larger --max-tokens": outcome.tally.truncated,
+        "documents came again and were left out": reader.repeated,
+    }
+    for note, count in notes.items():
+        if count:
+            print(f"note: {count:,} {note}", file=sys.stderr)
+    if reader.ignored:
+        names = ", ".join(sorted(reader.ignored))
+        print(f"note: not indexed: {names}; put under metadata what searches are to return", file=sys.stderr)
+    of_gone = f"{sum(outcome.gone.values()):,} documents of theirs"
+    fate = f"{of_gone} were removed" if settings.sync else f"{of_gone} are still found; --sync removes them"
+    _name(f"files are not there any more, and {fate}", list(outcome.gone))
+    _name("files hold no document", reader.empty)
+    _name("files were skipped, since they are not for it; --exclude leaves them out", list(reader.skipped.values()))
+    if found.other_kinds:
+        kinds = ", ".join(f"{ending} {count:,}" for ending, count in found.other_kinds.most_common(_NAMED))
+        ((first, _),) = found.other_kinds.most_common(1)
+        print(
+            f"note: {found.other_kinds.total():,} files of other kinds were passed over ({kinds}); to read them as"
+            f" text, name them: --include '*{first}'",
+            file=sys.stderr,
+        )
+
+
+def _name(what: str, names: Sequence[str]) -> None:
+    """Print how many there are, and the first of them by name."""
+    if names:
+        print("\n  ".join([f"note: {len(names):,} {what}:", *names[:_NAMED]]), file=sys.stderr)
+    if len(names) > _NAMED:
+        print(f"  ... and {len(names) - _NAMED:,} more", file=sys.stderr)
+
+
+COMMAND = Command(
+    summary="read files into a collection",
+    description="""\
+Read documents from files and put them in a collection.
+
+JSON lines hold one object a line: "id" (or "_id", as BEIR writes it) and "text", both strings, and optionally
+"title", a string, and "metadata", an object. Text files become passages with the ids PATH#1, PATH#2, ...: as long as
+both models of the server read whole, beside a query of 32 tokens; cut between paragraphs, and tables, lists and
+fenced code are cut only if they do not fit one. A Markdown passage is titled by the headings that lead to it, "Setup
+> Linux", any other by the file's name. PATH is the file's path as given here; of one over 480 bytes, a hash takes the
+place of the beginning.
+
+All files are read and checked before anything is sent: a line that is no document stops the command, by file and
+line. (Standard input is checked as it comes.) In a folder, a file that does not even begin with a document is skipped
+and named; so is a text that is not UTF-8.
+
+What a file was indexed with before and does not hold any more is removed, once all that it holds is acknowledged. Of
+files that are not there any more the documents stay and are told; with --sync they are removed. A file is known by
+PATH, so name folders the same way each time. What comes from standard input replaces documents of the same ids only.
+
+Interrupted? Run the same command again. What the server has acknowledged is on its disk, and a document that is
+there already is not embedded again.""",
+    examples="""\
+  shortlist index --collection notes notes/
+  shortlist index --collection notes notes/ --sync
+  shortlist index --collection code src/ --include '*.py,*.rst' --exclude 'test_*'
+  shortlist index --collection quora corpus.jsonl.gz --batch-size 128
+  zcat dump.gz | jq -c '{id: .key, text: .body}' | shortlist index --collection dump - --json""",
+    settings=lambda: IndexSettings,
+    run=run,
+)

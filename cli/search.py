@@ -1,0 +1,195 @@
+"""`shortlist search`: one query against a collection, with what each stage thought of every hit."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from shortlist.cli import excerpt
+from shortlist.cli.excerpt import Terms
+from shortlist.client.types import Hit, Mode, SearchResult
+from shortlist.console import colors, columns, output
+from shortlist.console.command import Command, Connection
+
+_HEADS = ("place", "score", "similarity", "stage one", "id")
+_INDENT = "       "  # texts begin below the scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSettings(Connection):
+    """The settings of `shortlist search`."""
+
+    query: str = field(metadata={"help": "what to look for", "positional": True, "metavar": "QUERY"})
+    collection: str = field(metadata={"help": "collection to look in", "metavar": "NAME"})
+    top_k: int = field(default=10, metadata={"help": "hits to show"})
+    full: bool = field(default=False, metadata={"help": "show each hit's whole text, not only the part that answers"})
+    candidates: int | None = field(
+        default=None,
+        metadata={
+            "help": "documents that stage one finds and stage two reads; if not given, 50 and at least top-k are"
+            " found, and of these stage two reads what lies within margin and its budget of time"
+        },
+    )
+    mode: Mode = field(
+        default="auto",
+        metadata={
+            "help": "dense: stage one alone; rerank-all: stage two on every document of a small collection;"
+            " auto: two-stage, with every document of a small collection for a candidate"
+        },
+    )
+    blend: float | None = field(
+        default=None,
+        metadata={"help": "share of the similarity in the final order, 0 to 1; the default is the reranker's own"},
+    )
+    margin: float | None = field(
+        default=None,
+        metadata={
+            "help": "stage two does not read candidates whose similarity is so far behind the best one's, but top-k"
+            " at least; 2 reads them all. The default is the server's, 0.2, or 2 with --candidates"
+        },
+    )
+    json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
+
+
+def run(settings: SearchSettings) -> int:
+    """Search, and print the hits."""
+    with settings.client() as client:
+        result = client.search(
+            settings.collection,
+            settings.query,
+            top_k=settings.top_k,
+            candidates=settings.candidates,
+            mode=settings.mode,
+            blend=settings.blend,
+            margin=settings.margin,
+        )
+    if settings.json:
+        output.write(output.as_json(result))
+        return 0
+    terms = excerpt.terms(settings.query, [hit.text for hit in result.hits])
+    page = Page(terms, settings.full, colored=colors.wanted(sys.stdout))
+    below = output.filled(notes(result, asked=settings.blend is not None))
+    output.write("\n".join([*page.hits(result), *below]))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How hits are shown."""
+
+    terms: Terms
+    full: bool = False  # whole texts
+    colored: bool = False
+
+    def hits(self, result: SearchResult) -> Iterator[str]:
+        """Yield the lines of a table: for each hit what both stages say of it, and its text below."""
+        if not result.hits:
+            yield "no hits"
+            return
+        heads, *rows = output.blocks(_HEADS, [*map(_row, range(1, len(result.hits) + 1), result.hits)], self._id)
+        yield from heads
+        for row, hit in zip(rows, result.hits, strict=True):
+            yield from row
+            yield from (f"{_INDENT}{self._marked(line)}".rstrip() for line in self._text(hit))
+            if self.full:
+                yield ""
+        if not self.full:
+            yield ""
+
+    def _id(self, identifier: str, _room: int) -> list[str]:
+        """Return an id whole, however long it is: it is what the other commands take."""
+        shown = columns.plain(identifier)
+        return [colors.bold(shown) if self.colored else shown]
+
+    def _text(self, hit: Hit) -> list[str]:
+        room = max(output.LEAST_TEXT_COLUMNS, output.terminal_columns() - len(_INDENT))
+        title = "" if hit.title == hit.id else columns.plain(hit.title)
+        if self.full:
+            return [*columns.wrapped(title, room), *_whole(hit.text, room)]
+        return excerpt.lines(hit.text, self.terms, room, excerpt.enough(room), title)
+
+    def _marked(self, line: str) -> str:
+        return colors.marked(line, excerpt.spans(line, self.terms)) if self.colored else line
+
+
+def _row(place: int, hit: Hit) -> tuple[str, ...]:
+    moved = f" ({hit.rank - place:+d})" if hit.rank != place else ""  # by stage two: up is plus
+    return str(place), output.number(hit.score, 4), output.number(hit.similarity, 4), f"{hit.rank}{moved}", hit.id
+
+
+def _whole(text: str, room: int) -> Iterator[str]:
+    """Yield a text's own lines, the long ones wrapped behind their indentation."""
+    for line in text.splitlines():
+        shown = columns.printable(line.expandtabs()).rstrip()
+        if columns.width(shown) <= room:
+            yield shown
+        else:
+            indent = shown[: min(len(shown) - len(shown.lstrip()), room // 2)]
+            yield from (indent + part for part in columns.wrapped(shown, room - len(indent)))
+
+
+def notes(result: SearchResult, *, asked: bool) -> Iterator[str]:
+    """Yield what ran, what decided the order, and what fell short."""
+    yield _ran(result)
+    if order := _order(result, asked=asked):
+        yield order
+    if result.degraded:
+        yield f"the deadline came near: only {result.reranked} of {result.selected} candidates have a score"
+    if result.truncated:
+        yield f"texts longer than a model's window, cut for it: {result.truncated}"
+
+
+def _ran(result: SearchResult) -> str:
+    timing = result.timing
+    return (
+        f"{result.mode}: {result.reranked} of {result.candidates} candidates reranked{_limited(result)};"
+        f" {timing.total_ms:.1f} ms"
+        f" (embed {timing.embed_ms:.1f}, retrieve {timing.retrieve_ms:.1f}, rerank {timing.rerank_ms:.1f})"
+    )
+
+
+def _limited(result: SearchResult) -> str:
+    """Return why stage two read fewer candidates than there were."""
+    match result.limited_by:
+        case "margin":
+            return " (the others are far less similar; --margin 2 reads all)"
+        case "budget":
+            return " (as many as the server's time for one search allows; --candidates names another number)"
+        case None:
+            return ""
+
+
+def _order(result: SearchResult, *, asked: bool) -> str:
+    """Return why hits are not in the order of their scores, where they need not be."""
+    if result.mode == "dense":
+        return "in the order of similarity: mode dense has no scores"
+    if not result.reranked or not result.blend:
+        return ""
+    whose = "as asked for" if asked else "as the reranker's bundle says"
+    return (
+        f"in the order of both: {1 - result.blend:.0%} score and {result.blend:.0%} similarity, {whose};"
+        " --blend 0 orders by score alone"
+    )
+
+
+COMMAND = Command(
+    summary="find documents that answer a query",
+    description="""\
+Find the documents of a collection that answer a query, best first.
+
+Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1). Stage two reads those that are
+not far behind the best beside the query and scores them (0 to 1); what it did not read has no score and comes last.
+The table shows both, and under "stage one" the document's place in that stage's order, with how far stage two moved
+it: "7 (+6)" came up six places. Some rerankers, the demo's among them, order best with a share of the similarity
+(--blend), so their hits are not in the order of the scores; the lines below the table say so.
+
+Below each hit is the part of its text that has most of the query's words, or its beginning if it has none; --full
+shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1 sends them into
+pipes too.""",
+    examples="""\
+  shortlist search --collection notes "how do I renew the certificate?"
+  shortlist search --collection notes --full --top-k 1 "certificate renewal"
+  shortlist search --collection notes --mode dense --top-k 50 "certificate renewal"
+  shortlist search --collection notes --json "certificate renewal" | jq -r '.hits[].id'""",
+    settings=lambda: SearchSettings,
+    run=run,
+)

@@ -1,0 +1,179 @@
+"""The command line: which commands there are, how each ends, and what the base install can import."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shortlist.cli import main
+from shortlist.console import extras, options
+
+# What the extras bring; a client must run without any of it.
+_EXTRAS = (
+    "grpc_health",
+    "grpc_reflection",
+    "huggingface_hub",
+    "markdown_it",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "optimum",
+    "peft",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "usearch",
+)
+
+_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+
+
+def python(code, *arguments):
+    """Run code in an interpreter of its own that has none of what the extras bring."""
+    block = f"import sys; sys.modules.update(dict.fromkeys({_EXTRAS}))"
+    return subprocess.run(
+        [sys.executable, "-c", f"{block}\n{code}", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_names_every_command(capsys):
+    """`shortlist --help` lists all commands and what each is for."""
+    assert main.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    width = max(map(len, main.COMMANDS))
+    assert all(f"  {name:{width}}  {command.summary}\n" in shown for name, command in main.COMMANDS.items())
+
+
+def test_nothing_given(capsys):
+    """`shortlist` alone explains itself on standard error and fails."""
+    assert main.main([]) == 2
+    assert capsys.readouterr().err.startswith("usage: shortlist COMMAND ...")
+
+
+def test_version(capsys):
+    """`shortlist --version` tells name and version."""
+    assert main.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("shortlist 0.")
+
+
+def test_unknown_command(capsys):
+    """A command that is not there ends with the nearest one that is."""
+    assert main.main(["serch"]) == 2
+    assert capsys.readouterr().err == "shortlist: there is no command 'serch'; did you mean 'search'?\n"
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_help_of_every_command(name, capsys):
+    """Each command's help has a description, its settings with help, and examples."""
+    with pytest.raises(SystemExit) as ended:
+        main.main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert shown.startswith(f"usage: shortlist {name} ")
+    assert f"\nexamples:\n  shortlist {name}" in shown
+    assert all(option.help for option in options.of(main.COMMANDS[name].settings()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "hello"], "collection is not set; give --collection NAME, SHORTLIST_COLLECTION, or "),
+        (["search", "--collection"], "argument --collection: expected one argument; see `shortlist search --help`"),
+        (
+            ["search", "--collection=x", "how", "do", "I"],
+            "unrecognized arguments: do I; put quotes around several words that are one argument; see `shortlist",
+        ),
+        (["search", "--collection=x", "--tpo-k=3", "q"], "unrecognized arguments: --tpo-k=3; see `shortlist search"),
+        (["serve", "--port", "70000"], "port is 70000, but it must be 0 to 65535"),
+        (["index", "--collection=x", "--batch-size=0", "f"], "batch_size is 0, but it must be 1 or more"),
+        (["index", "--collection=x", "-", "-"], "standard input (-) can be read only once"),
+        (["index", "--collection=x", "/nowhere"], "/nowhere: no such file or folder"),
+        (["index", "--collection=x", "--timeout-s=0", "f"], "timeout_s: got 0.0, but it must be more than 0; "),
+        (["describe", "--timeout-s=-1"], "timeout_s: got -1.0, but it must be more than 0; "),
+        (["describe", "--timeout-s=1e300"], "timeout_s: got 1e+300, but 2,592,000 (30 days) is the most; "),
+        (["describe", "--address="], "address: got '', but it must not be empty; "),
+    ],
+)
+def test_what_cannot_be_used(arguments, message, capsys):
+    """Whatever is wrong with what was given is one line on standard error, and exit code 2."""
+    assert main.main(arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"shortlist {arguments[0]}: {message}")
+
+
+def test_no_server(capsys):
+    """A server that is not there is one line with what to do, and exit code 1."""
+    assert main.main(["describe", "--address", "127.0.0.1:1"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("shortlist describe: ")
+    assert line.endswith("; is a server there? `shortlist serve` starts one, --address names another")
+
+
+def test_the_client_runs_on_the_base_install():
+    """Nothing that a client imports needs an extra."""
+    result = python("import shortlist.client, shortlist.cli.main")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [(["serve"], "pip install 'shortlist[cpu]'"), (["export", "m", "--out=b"], "'shortlist[export]'")],
+)
+def test_a_missing_extra_is_named(arguments, extra):
+    """A command whose packages are missing says in one line what to install."""
+    result = python("from shortlist.cli import main; sys.exit(main.main(sys.argv[1:]))", *arguments)
+    assert result.returncode == 2
+    assert extra in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_missing_module_of_our_own_is_no_extra():
+    """A defect of ours is not told as something to install."""
+    with pytest.raises(ModuleNotFoundError), extras.needs("serve", "cpu"):
+        raise ModuleNotFoundError("No module named 'shortlist.server.nothing'", name="shortlist.server.nothing")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        pytest.param(
+            "--help >/dev/full",
+            1,
+            "shortlist --help: standard output cannot be written: No space left on device",
+            marks=_FULL,
+        ),
+        pytest.param(
+            "serve --help >/dev/full",
+            1,
+            "shortlist serve: standard output cannot be written: No space left on device",
+            marks=_FULL,
+        ),
+        ("--help >&-", 1, "shortlist --help: standard output is closed; send it to /dev/null if nobody reads it"),
+        (">&-", 1, "shortlist: standard output is closed; send it to /dev/null if nobody reads it"),
+        ("describe --address= 2>&-", 2, ""),
+        ("rerank q <&-", 2, "shortlist rerank: standard input is closed; name what to read, or redirect it"),
+        (
+            "rerank q </dev/null",
+            2,
+            "shortlist rerank: there is nothing to score; give texts as arguments, or as lines of standard input",
+        ),
+    ],
+)
+def test_streams_that_cannot_be_used(words, code, message):
+    """Output that cannot be written, and input that is not there, are one line and no traceback."""
+    command = f"exec {sys.executable} -m shortlist.cli.main {words}"
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr.strip(), result.stdout) == (code, message, "")
+
+
+def test_a_reader_that_left():
+    """Output into a pipe that nobody reads ends quietly."""
+    command = f"{sys.executable} -m shortlist.cli.main --help | true; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.stdout.strip() in {"0", "141"}, result.stderr) == (True, "")

@@ -1,0 +1,82 @@
+"""Progress on a terminal and in a log."""
+
+import io
+
+import pytest
+
+from shortlist.console.progress import Progress, duration, line
+
+
+class Screen(io.StringIO):
+    """A stream that says whether it is a terminal."""
+
+    def __init__(self, *, terminal):
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self):
+        """Answer as told."""
+        return self._terminal
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self):
+        """Tell the time."""
+        return self.now
+
+
+def test_line():
+    """A line holds count, rate, time left and what was there already."""
+    assert (
+        line("indexed", 250, 1000, 50.0, 10) == "indexed 250 of 1,000 documents (25%), 50/s, 15 s left, 10 unchanged"
+    )
+    assert line("indexed", 1250, None, 0.0, 0) == "indexed 1,250 documents, 0/s"
+    assert line("indexed", 0, 0, 0.0, 0) == "indexed 0 of 0 documents (0%), 0/s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (125, "2 min 5 s"), (3_900, "1 h 5 min")]
+)
+def test_duration(seconds, text):
+    """A time is told in its two largest units."""
+    assert text == duration(seconds)
+
+
+def test_a_log_gets_a_line_now_and_then():
+    """Away from a terminal there is a whole line every 5 seconds, without control characters."""
+    screen, clock = Screen(terminal=False), Clock()
+    progress = Progress(screen, "indexed", 100, clock)
+    for second in range(1, 11):
+        clock.now = 100.0 + second
+        progress.update(second)
+    progress.clear()
+    assert screen.getvalue() == (
+        "indexed 5 of 100 documents (5%), 1/s, 1 min 35 s left\n"
+        "indexed 10 of 100 documents (10%), 1/s, 1 min 30 s left\n"
+    )
+
+
+def test_a_terminal_gets_one_line_redrawn():
+    """On a terminal the line is drawn again in its place, and taken away at the end."""
+    screen, clock = Screen(terminal=True), Clock()
+    progress = Progress(screen, "indexed", None, clock)
+    clock.now += 1
+    progress.update(3)
+    progress.update(4)
+    progress.clear()
+    assert screen.getvalue() == "\r\x1b[Kindexed 3 documents, 3/s\r\x1b[K"
+
+
+def test_the_rate_is_that_of_the_last_seconds():
+    """Documents that passed quickly at first do not make the rest look quick."""
+    screen, clock = Screen(terminal=False), Clock()
+    progress = Progress(screen, "indexed", 11_000, clock)
+    progress.update(10_000)
+    for second in range(1, 61):
+        clock.now = 100.0 + second
+        progress.update(10_000 + second)
+    assert screen.getvalue().splitlines()[-1] == "indexed 10,060 of 11,000 documents (91%), 1/s, 15 min 40 s left"
