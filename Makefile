@@ -37,10 +37,11 @@ test: .venv/.test ## Run all tests.
 test-openvino: .venv-openvino/.test ## Run the providers' tests with OpenVINO, in an environment of its own.
 	$(OPENVINO)/python -m pytest tests/providers
 
-check: .venv/.test ## Lint, format, types, and generated stubs up to date.
+check: .venv/.test ## Lint, format, types, layers, and generated stubs up to date.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python proto/generate.py --check
 
 format: .venv/.test ## Format the code and apply the linter's safe fixes.
