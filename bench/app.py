@@ -14,14 +14,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from shortlist.bench import command, local, outcome, report, texts
-from shortlist.bench.benchmark import Benchmark
-from shortlist.bench.kinds import KINDS, Name
-from shortlist.bench.outcome import Level
-from shortlist.bench.settings import BenchSettings
-from shortlist.bench.texts import Draw, Texts
 from shortlist.console.options import UsageError
 from shortlist.server import cores
+
+from . import command, local, outcome, report, texts
+from .benchmark import Benchmark
+from .kinds import KINDS, Name
+from .outcome import Level
+from .settings import BenchSettings
+from .texts import Draw, Texts
 
 _OK, _INTERRUPTED = 0, 130
 

@@ -15,20 +15,21 @@ from dataclasses import dataclass, field, replace
 
 import grpc
 
-from shortlist.bench import command, load, outcome, report, temporary
-from shortlist.bench.kinds import KINDS, Name
-from shortlist.bench.load import Closed, Load, Open, Plan
-from shortlist.bench.outcome import Level
-from shortlist.bench.report import Table
-from shortlist.bench.requests import Requests, Shape, mixed, options
-from shortlist.bench.samples import Spread, spread
-from shortlist.bench.settings import BenchSettings
-from shortlist.bench.texts import Draw
 from shortlist.client import AsyncClient, Description
 from shortlist.console.options import UsageError
 from shortlist.console.progress import Progress
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub
+
+from . import command, load, outcome, report, temporary
+from .kinds import KINDS, Name
+from .load import Closed, Load, Open, Plan
+from .outcome import Level
+from .report import Table
+from .requests import Requests, Shape, mixed, options
+from .samples import Spread, spread
+from .settings import BenchSettings
+from .texts import Draw
 
 _EMPTY_CALLS = 200
 _CLEAR_LINE = "\r\x1b[K"

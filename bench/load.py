@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shortlist.bench import samples
-from shortlist.bench.samples import Reply, Sample, Window
+from . import samples
+from .samples import Reply, Sample, Window
 
 Send = Callable[[], Awaitable[Reply]]
 """Send one request and wait for its answer. Timed. A refusal is a `Reply` too; an exception is a defect."""

@@ -8,15 +8,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shortlist.bench.kinds import Name
-from shortlist.bench.load import Plan, Run
-from shortlist.bench.samples import Figures, figures
-from shortlist.bench.settings import BenchSettings
 from shortlist.client.types import Description
 from shortlist.server import cores
 
+from .kinds import Name
+from .load import Plan, Run
+from .samples import Figures, figures
+from .settings import BenchSettings
+
 if TYPE_CHECKING:
-    from shortlist.bench.benchmark import Benchmark
+    from .benchmark import Benchmark
 
 _DIGITS = 3
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from shortlist.bench.outcome import Level
+from .outcome import Level
 
 _LINES = (("p99", "#b3412e", "^"), ("p95", "#d99a2b", "s"), ("p50", "#2a6f97", "o"))
 _GREY = "#666666"

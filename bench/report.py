@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from shortlist.bench.kinds import KINDS, SERVER_PARTS, Name
-from shortlist.bench.load import Plan, Progress
-from shortlist.bench.outcome import Level
-from shortlist.bench.samples import PERCENTILES, Figures
+from .kinds import KINDS, SERVER_PARTS, Name
+from .load import Plan, Progress
+from .outcome import Level
+from .samples import PERCENTILES, Figures
 
 _SHORT = 7  # characters of a column, at least
 _GAP = "  "

@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 import grpc
 
-from shortlist.bench.kinds import KINDS, SERVER_PARTS, Name
-from shortlist.bench.load import Prepare, Send
-from shortlist.bench.samples import Reply
-from shortlist.bench.texts import Draw
 from shortlist.client import channel, errors
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+
+from .kinds import KINDS, SERVER_PARTS, Name
+from .load import Prepare, Send
+from .samples import Reply
+from .texts import Draw
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from shortlist.bench import command
-from shortlist.bench.kinds import KINDS, Name
 from shortlist.console.command import Connection
 from shortlist.console.options import UsageError
 from shortlist.server.errors import check_range
+
+from . import command
+from .kinds import KINDS, Name
 
 LoadName = Literal["rerank", "embed", "dense", "search", "ingest", "mixed"]
 

@@ -6,8 +6,9 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
 
-from shortlist.bench.texts import Draw
 from shortlist.client import AsyncClient, Document, errors
+
+from .texts import Draw
 
 _BATCH = 32
 _IN_FLIGHT = 4

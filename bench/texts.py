@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
-from shortlist.bench import candidates
 from shortlist.console.options import UsageError
 from shortlist.reading import sources
 from shortlist.reading.reader import Reader
 from shortlist.texts import shipped
+
+from . import candidates
 
 SHIPPED = "the texts that ship"
 _MOST = 100_000  # queries or passages kept of a file: a corpus may hold millions

@@ -3,10 +3,11 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from shortlist.cli import collections
 from shortlist.client.types import Collection, Description, ModelDescription
 from shortlist.console import output
 from shortlist.console.command import Command, Connection
+
+from . import collections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

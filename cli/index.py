@@ -12,10 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from shortlist.cli import replacing
-from shortlist.cli.batches import batches
-from shortlist.cli.replacing import Sent
-from shortlist.cli.upserting import Tally, Upserts
 from shortlist.client.types import Document
 from shortlist.console import output
 from shortlist.console.command import Command, Connection
@@ -28,6 +24,11 @@ from shortlist.reading.reader import Reader
 from shortlist.reading.ruler import TokenRuler
 from shortlist.reading.sources import Found, Selection
 from shortlist.server.errors import check_range
+
+from . import replacing
+from .batches import batches
+from .replacing import Sent
+from .upserting import Tally, Upserts
 
 _NAMED = 10  # files that a note names
 

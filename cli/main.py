@@ -10,7 +10,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from shortlist.cli import (
+from shortlist.client import errors
+from shortlist.console import command_line, options, output
+from shortlist.console.command import Command
+from shortlist.server.errors import StartupError
+
+from . import (
     bench,
     collections,
     describe,
@@ -23,10 +28,6 @@ from shortlist.cli import (
     serve,
     tune,
 )
-from shortlist.client import errors
-from shortlist.console import command_line, options, output
-from shortlist.console.command import Command
-from shortlist.server.errors import StartupError
 
 COMMANDS: dict[str, Command] = {
     "finetune": finetune.COMMAND,

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from shortlist.cli import excerpt, scoring
 from shortlist.client.types import Limits, RerankResult
 from shortlist.console import colors, output
 from shortlist.console.command import Command, Connection
@@ -13,6 +12,8 @@ from shortlist.console.options import UsageError
 from shortlist.console.progress import Progress
 from shortlist.reading import sources
 from shortlist.server.errors import check_range
+
+from . import excerpt, scoring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

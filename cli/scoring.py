@@ -8,9 +8,10 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 
-from shortlist.cli.batches import batches
 from shortlist.client.client import Client
 from shortlist.client.types import Limits, Ranked, RerankResult, Timing
+
+from .batches import batches
 
 # Few enough for the default deadline on slow processors: 512 tokens each, 11 pairs a second.
 _TEXTS = 256

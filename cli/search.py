@@ -4,11 +4,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from shortlist.cli import excerpt
-from shortlist.cli.excerpt import Terms
 from shortlist.client.types import Hit, Mode, SearchResult
 from shortlist.console import colors, columns, output
 from shortlist.console.command import Command, Connection
+
+from . import excerpt
+from .excerpt import Terms
 
 _HEADS = ("place", "score", "similarity", "stage one", "id")
 _INDENT = "       "  # texts begin below the scores

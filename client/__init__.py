@@ -1,8 +1,8 @@
 """What a program imports to talk to a Shortlist server: two clients, their results and their errors."""
 
-from shortlist.client.aio import AsyncClient
-from shortlist.client.client import Client
-from shortlist.client.errors import (
+from .aio import AsyncClient
+from .client import Client
+from .errors import (
     AlreadyExists,
     DeadlineExceeded,
     InvalidRequest,
@@ -15,7 +15,7 @@ from shortlist.client.errors import (
     Unavailable,
     UnusableClient,
 )
-from shortlist.client.types import (
+from .types import (
     Collection,
     Degraded,
     Description,

@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 
-from shortlist.client import errors
+from . import errors
 
 _EXAMPLE = "127.0.0.1:50051"
 _MOST_PATH_BYTES = 107  # of a socket's path on Linux (sun_path, less the NUL)

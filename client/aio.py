@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from shortlist.client import channel, errors, requests, responses, signatures
-from shortlist.client.types import (
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+
+from . import channel, errors, requests, responses, signatures
+from .types import (
     Collection,
     Description,
     Document,
@@ -29,8 +32,6 @@ from shortlist.client.types import (
     Tokenization,
     UpsertResult,
 )
-from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
 
 if TYPE_CHECKING:
     from shortlist.proto.retrieval_pb2_grpc import InferenceAsyncStub, RetrievalAsyncStub  # in the stubs' types alone

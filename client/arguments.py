@@ -10,7 +10,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from shortlist.client import errors
+from . import errors
 
 _Name = TypeVar("_Name")
 _Number = TypeVar("_Number", bound=int)

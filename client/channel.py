@@ -16,7 +16,7 @@ import json
 
 from google.protobuf.message import Message
 
-from shortlist.client import address, arguments, errors
+from . import address, arguments, errors
 
 MAX_MESSAGE_BYTES = 64 << 20
 # Far above what a call takes, and far below where gRPC's arithmetic turns a deadline into one that has passed.

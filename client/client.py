@@ -13,8 +13,11 @@ from typing import Self, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from shortlist.client import channel, errors, requests, responses, signatures
-from shortlist.client.types import (
+from shortlist.proto import retrieval_pb2 as pb
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+
+from . import channel, errors, requests, responses, signatures
+from .types import (
     Collection,
     Description,
     Document,
@@ -28,8 +31,6 @@ from shortlist.client.types import (
     Tokenization,
     UpsertResult,
 )
-from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")

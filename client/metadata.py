@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-from shortlist.client import arguments, errors
+from . import arguments, errors
 
 # A double holds every whole number up to here.
 _LARGEST_WHOLE = 2**53

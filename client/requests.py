@@ -6,9 +6,10 @@ in one place.
 
 from collections.abc import Iterable, Mapping
 
-from shortlist.client import arguments, errors, types
-from shortlist.client.metadata import to_struct
 from shortlist.proto import retrieval_pb2 as pb
+
+from . import arguments, errors, types
+from .metadata import to_struct
 
 MODES: dict[types.Mode, pb.Mode.ValueType] = {
     "auto": pb.MODE_AUTO,

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import TypeVar
 
-from shortlist.client import errors, types
-from shortlist.client.metadata import from_struct
-from shortlist.client.requests import MODES
 from shortlist.proto import retrieval_pb2 as pb
+
+from . import errors, types
+from .metadata import from_struct
+from .requests import MODES
 
 _DEGRADED: dict[types.Degraded | None, pb.Degraded.ValueType] = {
     None: pb.DEGRADED_NONE,

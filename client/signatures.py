@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from shortlist.client import errors
+from . import errors
 
 _Client = TypeVar("_Client")
 

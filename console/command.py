@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from shortlist.client import channel, errors
 from shortlist.client.client import Client
-from shortlist.console.options import UsageError
+
+from .options import UsageError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from shortlist.console import options, output, values
-from shortlist.console.options import CONFIG, PREFIX, Option, UsageError
+from . import options, output, values
+from .options import CONFIG, PREFIX, Option, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance, SupportsWrite

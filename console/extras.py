@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shortlist.console.options import UsageError
+from .options import UsageError
 
 
 @contextmanager

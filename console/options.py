@@ -28,7 +28,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shortlist.console import values
+from . import values
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

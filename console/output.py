@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shortlist.console import columns
+from . import columns
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -12,8 +12,8 @@ from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft
 from peft.utils import load_peft_weights
 from torch import Tensor
 
-from shortlist.export.errors import ExportError
-from shortlist.export.quiet import quiet
+from .errors import ExportError
+from .quiet import quiet
 
 _PREFIX = "base_model.model."
 # The last layer of a classification head, by its names in transformers.

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from shortlist.export import place, source, tools
-from shortlist.export.errors import ExportError
-from shortlist.export.settings import ExportSettings
-from shortlist.export.source import Origin
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle
+
+from . import place, source, tools
+from .errors import ExportError
+from .settings import ExportSettings
+from .source import Origin
 
 
 def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
@@ -38,7 +39,7 @@ def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
         progress(f"{settings.out} is up to date: same model, settings and tools; --force exports it again")
         return found
     progress("Importing PyTorch")
-    from shortlist.export.build import build  # noqa: PLC0415 (seconds of imports, which the check above spares)
+    from .build import build  # noqa: PLC0415 (seconds of imports, which the check above spares)
 
     start = time.monotonic()
     with place.replacing(settings.out) as folder:

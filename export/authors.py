@@ -14,16 +14,17 @@ from peft import PeftModel
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from torch import nn
 
-from shortlist.export import adapter
-from shortlist.export.errors import ExportError
-from shortlist.export.labels import Labels
-from shortlist.export.layout import Layout
-from shortlist.export.quiet import quiet
-from shortlist.export.reference import PYTORCH, Ids, Scale, Text
-from shortlist.export.running import Floats
-from shortlist.export.source import ADAPTER_CONFIG, Origin
 from shortlist.server.errors import first_line
 from shortlist.server.runtime.bundle import TextKind
+
+from . import adapter
+from .errors import ExportError
+from .labels import Labels
+from .layout import Layout
+from .quiet import quiet
+from .reference import PYTORCH, Ids, Scale, Text
+from .running import Floats
+from .source import ADAPTER_CONFIG, Origin
 
 
 class Authors:

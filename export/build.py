@@ -9,20 +9,21 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from shortlist.export import draft, fp32, graphs, judging, layout, prefixes, report, tools, unserved, variants
-from shortlist.export.errors import ExportError
-from shortlist.export.fp32 import Traced
-from shortlist.export.gate import Gate, Judged, Limits, encoded
-from shortlist.export.judging import Judging
-from shortlist.export.layout import Layout
-from shortlist.export.reference import SAID
-from shortlist.export.settings import VARIANTS, ExportSettings
-from shortlist.export.source import RECOMMENDED, Origin, read_json
-from shortlist.export.variants import Made, Material
 from shortlist.server import cores
 from shortlist.server.runtime import variant_timings
 from shortlist.server.runtime.bundle import MANIFEST, OUTPUT, File, Manifest, Variant
 from shortlist.server.runtime.tokens import pad
+
+from . import draft, fp32, graphs, judging, layout, prefixes, report, tools, unserved, variants
+from .errors import ExportError
+from .fp32 import Traced
+from .gate import Gate, Judged, Limits, encoded
+from .judging import Judging
+from .layout import Layout
+from .reference import SAID
+from .settings import VARIANTS, ExportSettings
+from .source import RECOMMENDED, Origin, read_json
+from .variants import Made, Material
 
 Progress = Callable[[str], None]
 

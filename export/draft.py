@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from shortlist.export.errors import ExportError
-from shortlist.export.running import Floats
-from shortlist.export.verify import Probe, Trial, shortfall
 from shortlist.server import cores
 from shortlist.server.errors import StartupError
 from shortlist.server.runtime import bundle
@@ -16,6 +13,10 @@ from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
+
+from .errors import ExportError
+from .running import Floats
+from .verify import Probe, Trial, shortfall
 
 if TYPE_CHECKING:
     from shortlist.server.settings import Provider

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from shortlist.export import graphs
+from . import graphs
 
 # What treats each token by itself, wherever its other inputs are constants or tokens' rows too.
 _BY_ROW = {

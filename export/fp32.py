@@ -10,16 +10,17 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
-from shortlist.export import authors, first_token, fuse, graphs, intake, labels, layout, model, tokenizer, trace
-from shortlist.export.errors import ExportError
-from shortlist.export.intake import Original
-from shortlist.export.layout import Layout
-from shortlist.export.reference import SAID, Published, Reference
-from shortlist.export.settings import ExportSettings
-from shortlist.export.source import Origin
-from shortlist.export.tokenizer import Limits, Written
-from shortlist.export.verify import Trial, shortfall
 from shortlist.server.runtime.bundle import TOKENIZER, Source
+
+from . import authors, first_token, fuse, graphs, intake, labels, layout, model, tokenizer, trace
+from .errors import ExportError
+from .intake import Original
+from .layout import Layout
+from .reference import SAID, Published, Reference
+from .settings import ExportSettings
+from .source import Origin
+from .tokenizer import Limits, Written
+from .verify import Trial, shortfall
 
 Progress = Callable[[str], None]
 

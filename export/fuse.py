@@ -11,8 +11,8 @@ import onnx
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
 
-from shortlist.export import graphs
-from shortlist.export.quiet import quiet
+from . import graphs
+from .quiet import quiet
 
 
 def fuse(source: Path, target: Path, config: Any) -> bool:

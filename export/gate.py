@@ -12,14 +12,15 @@ from statistics import fmean
 
 import numpy as np
 
-from shortlist.export import figures
-from shortlist.export.judging import Judging
-from shortlist.export.layout import Layout
-from shortlist.export.running import Floats, Runner
-from shortlist.export.tokenizer import Written
-from shortlist.export.verify import LONGEST_TOKENS
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 from shortlist.server.settings import Provider
+
+from . import figures
+from .judging import Judging
+from .layout import Layout
+from .running import Floats, Runner
+from .tokenizer import Written
+from .verify import LONGEST_TOKENS
 
 # Padding changes the order in which fp32 kernels sum, hence an element's last bits; scales that are shared over a
 # batch change it ten thousand times as much.

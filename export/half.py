@@ -4,8 +4,8 @@ from pathlib import Path
 
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from shortlist.export import graphs
-from shortlist.export.quiet import quiet
+from . import graphs
+from .quiet import quiet
 
 PRECISION = "fp16"
 

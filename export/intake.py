@@ -18,15 +18,16 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import Tensor
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
-from shortlist.export import graphs, heads, interface, labels, model, published, tail, tokenizer
-from shortlist.export.errors import ExportError
-from shortlist.export.layout import Dense, Layout, config
-from shortlist.export.quiet import quiet
-from shortlist.export.running import Feeds, Floats, session
-from shortlist.export.source import Origin, has_weights
-from shortlist.export.tokenizer import Limits
 from shortlist.server.errors import first_line
 from shortlist.server.runtime.bundle import OUTPUT
+
+from . import graphs, heads, interface, labels, model, published, tail, tokenizer
+from .errors import ExportError
+from .layout import Dense, Layout, config
+from .quiet import quiet
+from .running import Feeds, Floats, session
+from .source import Origin, has_weights
+from .tokenizer import Limits
 
 # Their positions begin to count after the padding's index.
 _SHIFTED = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "xmod", "data2vec-text"}

@@ -8,10 +8,11 @@ import onnx
 from onnx import TensorProto
 from transformers import PretrainedConfig
 
-from shortlist.export import tail
-from shortlist.export.errors import ExportError
-from shortlist.export.layout import Dense, Layout
 from shortlist.server.runtime.bundle import Kind
+
+from . import tail
+from .errors import ExportError
+from .layout import Dense, Layout
 
 POOLED = "sentence_embedding"
 _TOKENS = ("last_hidden_state", "token_embeddings")  # as optimum names them for both of its libraries

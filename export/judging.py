@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shortlist.export.errors import ExportError
 from shortlist.server.runtime.bundle import Kind
 from shortlist.texts import shipped
 from shortlist.texts.shipped import TOPIC
+
+from .errors import ExportError
 
 BUNDLED = "the texts that ship"
 _PASSAGES = 10  # beside a query of the texts that ship: its own, three of its topic, others

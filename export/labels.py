@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shortlist.export.errors import ExportError
+from .errors import ExportError
 
 _TWO = 2
 _YES = {

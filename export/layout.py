@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from shortlist.export import prompts, unserved
-from shortlist.export.errors import ExportError
-from shortlist.export.source import ADAPTER_CONFIG, Origin, read_json
 from shortlist.server.runtime.bundle import Kind, TextKind
+
+from . import prompts, unserved
+from .errors import ExportError
+from .source import ADAPTER_CONFIG, Origin, read_json
 
 Pooling = Literal["mean", "cls", "max"]
 

@@ -14,13 +14,14 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from shortlist.export import adapter, heads, labels
-from shortlist.export.errors import ExportError
-from shortlist.export.layout import Dense, Layout, Step, Truncate
-from shortlist.export.quiet import quiet
-from shortlist.export.source import Origin
-from shortlist.export.tokenizer import UNLIMITED
 from shortlist.server.errors import first_line
+
+from . import adapter, heads, labels
+from .errors import ExportError
+from .layout import Dense, Layout, Step, Truncate
+from .quiet import quiet
+from .source import Origin
+from .tokenizer import UNLIMITED
 
 _ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
 

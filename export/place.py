@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from shortlist.export.errors import ExportError
 from shortlist.server.errors import BundleError
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import FORMAT_VERSION, MANIFEST, Bundle
+
+from .errors import ExportError
 
 
 def existing(out: Path) -> Bundle | None:

@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from shortlist.export.errors import ExportError
-from shortlist.export.layout import Layout
-from shortlist.export.settings import ExportSettings
 from shortlist.server.runtime.bundle import TextKind
+
+from .errors import ExportError
+from .layout import Layout
+from .settings import ExportSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from shortlist.export import steps, tail
+from . import steps, tail
 
 Floats = NDArray[np.float32]
 

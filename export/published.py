@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-from shortlist.export.errors import ExportError
+from .errors import ExportError
 
 # Where optimum, sentence-transformers and transformers.js put the fp32 graph.
 STANDARD = ("onnx/model.onnx", "model.onnx")

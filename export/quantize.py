@@ -13,8 +13,8 @@ import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-from shortlist.export import graphs, steps
-from shortlist.export.quiet import quiet
+from . import graphs, steps
+from .quiet import quiet
 
 PRECISION = f"int8{' with 7-bit weights' if steps.REDUCED else ''}, dynamic, per channel"
 

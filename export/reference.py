@@ -11,10 +11,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from shortlist.export.intake import Original
-from shortlist.export.layout import Layout
-from shortlist.export.running import Feeds, Floats
 from shortlist.server.runtime.bundle import TextKind
+
+from .intake import Original
+from .layout import Layout
+from .running import Feeds, Floats
 
 PYTORCH, ONNX = "pytorch", "onnx"
 SAID = {PYTORCH: "sentence-transformers", ONNX: "the graph as it was published"}

@@ -7,7 +7,7 @@ rounding of one row changes is made up for by those that are still to come, as f
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.export import steps
+from . import steps
 
 _BLOCK = 64  # rows after which the rest is made up to date at once
 _DAMPING = 0.01  # of the mean second moment, as in the paper

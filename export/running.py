@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.export.errors import ExportError
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
 from shortlist.server.runtime.bundle import OUTPUT, Kind
@@ -20,6 +19,8 @@ from shortlist.server.runtime.session import Session
 from shortlist.server.runtime.shapes import Shapes
 from shortlist.server.runtime.tokens import Encoded, pad
 from shortlist.server.settings import Provider
+
+from .errors import ExportError
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, NDArray[np.int64]]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shortlist.export import rounding
-from shortlist.export.calibration import Rows
-from shortlist.export.products import Floats, Product, grid, normalized, on_grid
+from . import rounding
+from .calibration import Rows
+from .products import Floats, Product, grid, normalized, on_grid
 
 _EXPONENTS = (None, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the smoothing; None: no smoothing
 _TRIED_ROWS = 512

@@ -15,8 +15,8 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from shortlist.export import published
-from shortlist.export.errors import ExportError
+from . import published
+from .errors import ExportError
 
 PACKAGE = "package:"
 ADAPTER_CONFIG = "adapter_config.json"

@@ -25,9 +25,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, version_converter
 
-from shortlist.export import calibration, first_token, graphs, rounding, steps, tail
-from shortlist.export.products import Floats, Product, Surgery, find, grid, normalized, on_grid
-from shortlist.export.running import Feeds
+from . import calibration, first_token, graphs, rounding, steps, tail
+from .products import Floats, Product, Surgery, find, grid, normalized, on_grid
+from .running import Feeds
 
 _EXPONENT = 0.75  # of the smoothing; 1 would leave every channel as large as the next, and the weights all the range
 _SMALLEST = 1e-4

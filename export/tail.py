@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from shortlist.export import heads
-from shortlist.export.layout import Pooling
 from shortlist.server.runtime.bundle import OUTPUT
+
+from . import heads
+from .layout import Pooling
 
 _AXES_ARE_INPUTS = {"ReduceSum": 13, "ReduceMax": 18, "ReduceL2": 18}  # since this opset; attributes before
 TYPES = "token_type_ids"

@@ -22,11 +22,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from shortlist.export import calibration, graphs, rounding, scaling, steps
-from shortlist.export.errors import ExportError
-from shortlist.export.products import Floats, Product, Surgery, find, grid
-from shortlist.export.running import Feeds
-from shortlist.export.scaling import Scaling
+from . import calibration, graphs, rounding, scaling, steps
+from .errors import ExportError
+from .products import Floats, Product, Surgery, find, grid
+from .running import Feeds
+from .scaling import Scaling
 
 MORE_CHANGE = (0.2, 0.05, 0.0)  # see `scaling.chosen`; the fastest first
 _REDUCE_AXES_ARE_INPUTS = 18  # opset

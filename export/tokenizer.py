@@ -12,12 +12,13 @@ from typing import Any
 from tokenizers.normalizers import Lowercase, Sequence
 from transformers import AutoTokenizer, PretrainedConfig
 
-from shortlist.export.errors import ExportError
-from shortlist.export.layout import Layout
-from shortlist.export.quiet import quiet
-from shortlist.export.source import Origin
 from shortlist.server.errors import first_line
 from shortlist.server.runtime.bundle import LEAST_WINDOW
+
+from .errors import ExportError
+from .layout import Layout
+from .quiet import quiet
+from .source import Origin
 
 UNLIMITED = 1 << 30  # transformers writes 1e30 for a tokenizer without a limit
 _TYPES = "token_type_ids"

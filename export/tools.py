@@ -3,7 +3,7 @@
 import platform
 from importlib import metadata
 
-from shortlist.export.errors import ExportError
+from .errors import ExportError
 
 _PACKAGES = (
     "shortlist",

@@ -8,10 +8,11 @@ from optimum.exporters.onnx.convert import export
 from optimum.exporters.tasks import TasksManager
 from transformers import PretrainedConfig
 
-from shortlist.export.errors import ExportError
-from shortlist.export.model import Model
-from shortlist.export.quiet import quiet
 from shortlist.server.runtime.bundle import OUTPUT, Kind
+
+from .errors import ExportError
+from .model import Model
+from .quiet import quiet
 
 _TASKS: dict[Kind, str] = {"embedder": "feature-extraction", "reranker": "text-classification"}
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}

@@ -6,8 +6,8 @@ error.
 
 from typing import Any
 
-from shortlist.export import prompts
-from shortlist.export.errors import ExportError
+from . import prompts
+from .errors import ExportError
 
 # Of vectors of length 1 the largest inner product and the least distance are the largest cosine.
 _SAME_AT_LENGTH_1 = {"dot", "euclidean"}

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from shortlist.export import graphs, half, quantize, search, weight_only
-from shortlist.export.errors import ExportError
-from shortlist.export.gate import Gate, Judged
-from shortlist.export.running import Feeds
-from shortlist.export.settings import VARIANTS, ExportSettings
-from shortlist.export.static import StaticQuantizer
-from shortlist.export.token_scaled import MORE_CHANGE, Fitting, Quantizer
 from shortlist.server.errors import first_line
 from shortlist.server.runtime import providers
 from shortlist.server.runtime.providers import BF16, KINDS
 from shortlist.server.settings import Provider
+
+from . import graphs, half, quantize, search, weight_only
+from .errors import ExportError
+from .gate import Gate, Judged
+from .running import Feeds
+from .settings import VARIANTS, ExportSettings
+from .static import StaticQuantizer
+from .token_scaled import MORE_CHANGE, Fitting, Quantizer
 
 Progress = Callable[[str], None]
 

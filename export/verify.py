@@ -13,15 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from shortlist.export import figures, texts
-from shortlist.export.errors import ExportError
-from shortlist.export.layout import Layout
-from shortlist.export.reference import SAID, Reference, Scale, Text
-from shortlist.export.running import Floats, Runner
-from shortlist.export.tokenizer import Written
 from shortlist.server.errors import shown
 from shortlist.server.runtime.bundle import TextKind
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
+
+from . import figures, texts
+from .errors import ExportError
+from .layout import Layout
+from .reference import SAID, Reference, Scale, Text
+from .running import Floats, Runner
+from .tokenizer import Written
 
 LONGEST_TOKENS = 512  # of a text that is run; wider windows would make it a matter of minutes
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-from shortlist.export import graphs
-from shortlist.export.quiet import quiet
+from . import graphs
+from .quiet import quiet
 
 PRECISION = "int8 weights in blocks of 32"
 

@@ -17,14 +17,15 @@ from transformers import set_seed
 
 from shortlist.export import source
 from shortlist.export.source import Origin
-from shortlist.finetune import card, lists, models, quality, reading, teachers, training
-from shortlist.finetune.errors import FinetuneError
-from shortlist.finetune.lists import Index
-from shortlist.finetune.models import Dual, Floats
-from shortlist.finetune.quality import Figures, Panel
-from shortlist.finetune.reading import Examples
-from shortlist.finetune.settings import FinetuneSettings
-from shortlist.finetune.teachers import Teacher
+
+from . import card, lists, models, quality, reading, teachers, training
+from .errors import FinetuneError
+from .lists import Index
+from .models import Dual, Floats
+from .quality import Figures, Panel
+from .reading import Examples
+from .settings import FinetuneSettings
+from .teachers import Teacher
 
 CARD = "README.md"
 HELD_OUT = "held-out"

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from shortlist.finetune.errors import FinetuneError
+from .errors import FinetuneError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"  # PEFT's names: [rank, inputs] and [outputs, rank]

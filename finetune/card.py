@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from shortlist.finetune.quality import CANDIDATES, Figures
+from .quality import CANDIDATES, Figures
 
 _TOOLS = ("sentence-transformers", "transformers", "peft", "torch")
 

@@ -6,7 +6,7 @@ import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.finetune import wording
+from . import wording
 
 Floats = NDArray[np.float32]
 

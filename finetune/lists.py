@@ -15,12 +15,12 @@ from itertools import chain, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.finetune import wording
-from shortlist.finetune.lexical import Lexical
-from shortlist.finetune.models import Dual, Floats
-from shortlist.finetune.reading import Examples
-from shortlist.finetune.settings import FinetuneSettings
-from shortlist.finetune.teachers import Teacher
+from . import wording
+from .lexical import Lexical
+from .models import Dual, Floats
+from .reading import Examples
+from .settings import FinetuneSettings
+from .teachers import Teacher
 
 _DUPLICATE = 0.95  # cosine from which a passage says what the positive says
 _POSITIVE_SHOWN = 0.5  # share of unlabelled lists that may hold a positive of their query

@@ -16,8 +16,9 @@ from torch import nn
 from shortlist.export import layout, source
 from shortlist.export.quiet import quiet
 from shortlist.export.source import Origin
-from shortlist.finetune.errors import FinetuneError
-from shortlist.finetune.settings import FinetuneSettings
+
+from .errors import FinetuneError
+from .settings import FinetuneSettings
 
 Floats = NDArray[np.float32]
 

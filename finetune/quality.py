@@ -16,11 +16,12 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.base.model import BaseModel
 
 from shortlist.bench import beir, measures
-from shortlist.finetune import models, reading
-from shortlist.finetune.errors import FinetuneError
-from shortlist.finetune.lists import Index
-from shortlist.finetune.models import Dual, Floats
-from shortlist.finetune.reading import Examples
+
+from . import models, reading
+from .errors import FinetuneError
+from .lists import Index
+from .models import Dual, Floats
+from .reading import Examples
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

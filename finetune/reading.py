@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shortlist.finetune.errors import FinetuneError
-from shortlist.finetune.settings import FinetuneSettings
+from .errors import FinetuneError
+from .settings import FinetuneSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from torch import nn
 from shortlist.export import source
 from shortlist.export.quiet import quiet
 from shortlist.export.source import Origin
-from shortlist.finetune import models
-from shortlist.finetune.errors import FinetuneError
-from shortlist.finetune.lexical import Lexical
-from shortlist.finetune.models import Dual, Floats
-from shortlist.finetune.settings import FinetuneSettings
+
+from . import models
+from .errors import FinetuneError
+from .lexical import Lexical
+from .models import Dual, Floats
+from .settings import FinetuneSettings
 
 Pairs = Sequence[tuple[str, str]]  # query and passage
 

@@ -21,11 +21,11 @@ from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncode
 from sentence_transformers.cross_encoder.losses import ListNetLoss
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 
-from shortlist.finetune import models
-from shortlist.finetune.errors import FinetuneError
-from shortlist.finetune.lists import TrainingList
-from shortlist.finetune.quality import Evaluator
-from shortlist.finetune.settings import FinetuneSettings
+from . import models
+from .errors import FinetuneError
+from .lists import TrainingList
+from .quality import Evaluator
+from .settings import FinetuneSettings
 
 _PAIRS_AT_ONCE = 16  # what one forward pass holds; more pads more
 _WINDOW_BATCHES = 40  # batches whose lists are sorted by length together; the rest stays shuffled

@@ -14,9 +14,10 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from shortlist.client.types import Document
-from shortlist.reading import blocks
-from shortlist.reading.blocks import Block, Section
-from shortlist.reading.sources import Source
+
+from . import blocks
+from .blocks import Block, Section
+from .sources import Source
 
 MAX_TITLE_BYTES = 4 << 10
 _TITLE_SHARE = 0.25  # of a passage, at most

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 
 from shortlist.client import errors, requests
 from shortlist.client.types import Document
-from shortlist.reading import passages
-from shortlist.reading.sources import InputError, Source
+
+from . import passages
+from .sources import InputError, Source
 
 # The limits that proto/retrieval.proto gives for a Document; that of the text is the server's to set.
 _MAX_ID_BYTES = 512

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from shortlist.client.client import Client
 from shortlist.client.types import Limits, Model
-from shortlist.reading.patience import Patience
+
+from .patience import Patience
 
 _QUERY_TOKENS = 32  # a long question; longer ones have the ends of the longest passages cut off
 _QUERY_SHARE = 0.25  # of a small window, at most

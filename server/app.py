@@ -22,16 +22,13 @@ from dataclasses import dataclass
 import grpc
 
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
-from shortlist.server import cores, listening
 from shortlist.server.inference.coalescing import Flights, TokenizingPool
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.inference.watchdog import Watchdog
-from shortlist.server.rpc import health, services
 from shortlist.server.rpc.health import Health
 from shortlist.server.rpc.interceptor import Boundary
 from shortlist.server.rpc.metrics import Metrics
-from shortlist.server.runtime import bundle, providers
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph, Running
 from shortlist.server.runtime.providers import Target
@@ -39,10 +36,14 @@ from shortlist.server.runtime.variant_selection import Timings, choose
 from shortlist.server.runtime.variant_timings import Run
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.pipeline import Pipeline
-from shortlist.server.settings import Settings
-from shortlist.server.storage import catalog
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.documents import Origin
+
+from . import cores, listening
+from .rpc import health, services
+from .runtime import bundle, providers
+from .settings import Settings
+from .storage import catalog
 
 logger = logging.getLogger(__name__)
 

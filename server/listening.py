@@ -10,8 +10,8 @@ from pathlib import Path
 
 import grpc
 
-from shortlist.server.errors import ListenError
-from shortlist.server.settings import Settings, socket_path
+from .errors import ListenError
+from .settings import Settings, socket_path
 
 _LOOPBACK = "127.0.0.1"
 

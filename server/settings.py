@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from shortlist.server.errors import SettingsError, check_range
+from .errors import SettingsError, check_range
 
 _MOST_BYTES = 2**31 - 1  # of a gRPC message
 _MOST_THREADS = 1024

@@ -17,10 +17,11 @@ from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.runtime.variant_timings import Run
 from shortlist.server.settings import Settings
 from shortlist.server.storage import catalog
-from shortlist.tune import file, race
-from shortlist.tune.machine import Machine
-from shortlist.tune.race import MARGIN, Arrangement, Race, Trial
-from shortlist.tune.settings import TuneSettings
+
+from . import file, race
+from .machine import Machine
+from .race import MARGIN, Arrangement, Race, Trial
+from .settings import TuneSettings
 
 Progress = Callable[[str], None]
 

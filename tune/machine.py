@@ -24,7 +24,8 @@ from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 from shortlist.server.settings import Settings
 from shortlist.texts import shipped
-from shortlist.tune.race import Arrangement, Measured
+
+from .race import Arrangement, Measured
 
 CANDIDATES = 50  # of a search, as many as the field's benchmarks rerank
 _LEAST_CANDIDATES = 8

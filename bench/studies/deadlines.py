@@ -21,10 +21,11 @@ from statistics import fmean
 
 from shortlist.bench import command, local, measures
 from shortlist.bench.settings import check_plot
-from shortlist.bench.studies.reranking import Candidates, list_parser, read
 from shortlist.client import AsyncClient, DeadlineExceeded
 from shortlist.console.extras import needs
 from shortlist.console.options import UsageError
+
+from .reranking import Candidates, list_parser, read
 
 DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
 CLIENTS = 4

@@ -26,14 +26,15 @@ from shortlist.bench.load import Closed, Plan, Send
 from shortlist.bench.outcome import plain
 from shortlist.bench.requests import options
 from shortlist.bench.samples import OK, Reply
-from shortlist.bench.studies import watched
-from shortlist.bench.studies.lengths import Cutter
-from shortlist.bench.studies.watched import Watched
 from shortlist.console.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
 from shortlist.server.errors import check_range
 from shortlist.server.runtime import bundle
+
+from . import watched
+from .lengths import Cutter
+from .watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable

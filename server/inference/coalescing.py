@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from shortlist.server.errors import InferenceFailed, NoTokens
-from shortlist.server.inference.lanes import Job, Outcome, Spent
-from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime.tokens import Encoded
+
+from .lanes import Job, Outcome, Spent
+from .scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from shortlist.server import fusion
 from shortlist.server.errors import DeadlineExceeded, NoTokens
-from shortlist.server.inference.caches import Cache
-from shortlist.server.inference.coalescing import Flights, Landed
-from shortlist.server.inference.lanes import Job, Lane, Spent
 from shortlist.server.runtime.bundle import Bundle, TextKind, prefixed
 from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.tokens import Tokenizer, Tokens
+
+from .caches import Cache
+from .coalescing import Flights, Landed
+from .lanes import Job, Lane, Spent
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ import bisect
 import math
 from collections.abc import Iterable, Sequence
 
-from shortlist.server.inference.lanes import Job, Lane, Part, Shape, take
 from shortlist.server.runtime.tokens import Encoded
+
+from .lanes import Job, Lane, Part, Shape, take
 
 
 class Queue:

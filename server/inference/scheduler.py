@@ -45,11 +45,12 @@ from shortlist.server.errors import (
     Overloaded,
     ShuttingDown,
 )
-from shortlist.server.inference import admission
-from shortlist.server.inference.lanes import Job, Lane, Model, Outcome, Part
-from shortlist.server.inference.queue import Queue
-from shortlist.server.inference.slot import Activity, Slot
 from shortlist.server.runtime.tokens import Encoded
+
+from . import admission
+from .lanes import Job, Lane, Model, Outcome, Part
+from .queue import Queue
+from .slot import Activity, Slot
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shortlist.server.inference.lanes import Part, Shape
+from .lanes import Part, Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from shortlist.server.inference.scheduler import Scheduler
-from shortlist.server.inference.slot import SlotState
+from .scheduler import Scheduler
+from .slot import SlotState
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.inference.models import Scored
-from shortlist.server.rpc import metadata
 from shortlist.server.runtime.bundle import Kind, TextKind
 from shortlist.server.runtime.graph import Running
 from shortlist.server.runtime.tokens import Tokens
@@ -19,6 +18,8 @@ from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Timing
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.documents import Document
+
+from . import metadata
 
 _Number = TypeVar("_Number", bound=int)
 _Plain = TypeVar("_Plain")

@@ -11,9 +11,9 @@ from typing import Any
 
 import grpc
 
-from shortlist.server.rpc import statuses
-from shortlist.server.rpc.metrics import Metrics
-from shortlist.server.rpc.request_parsing import Malformed, parser
+from . import statuses
+from .metrics import Metrics
+from .request_parsing import Malformed, parser
 
 logger = logging.getLogger(__name__)
 

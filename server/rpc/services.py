@@ -14,10 +14,11 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server.errors import InvalidRequest, UnknownDocument, shown
 from shortlist.server.inference.lanes import Lane
-from shortlist.server.rpc import conversion, pages
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import DEFAULT_TOP_K, Query, Timing
 from shortlist.server.storage.listing import Page
+
+from . import conversion, pages
 
 if TYPE_CHECKING:
     import grpc

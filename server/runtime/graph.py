@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
-from shortlist.server.runtime.bundle import OUTPUT, Bundle, Source
-from shortlist.server.runtime.cost import Cost
-from shortlist.server.runtime.providers import Target
-from shortlist.server.runtime.session import Session, reason
-from shortlist.server.runtime.shapes import Shapes
-from shortlist.server.runtime.tokens import Encoded, Tokenizer, pad
+
+from .bundle import OUTPUT, Bundle, Source
+from .cost import Cost
+from .providers import Target
+from .session import Session, reason
+from .shapes import Shapes
+from .tokens import Encoded, Tokenizer, pad
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from shortlist.server import cores
 from shortlist.server.errors import ProviderError
-from shortlist.server.runtime.shapes import Shapes
 from shortlist.server.settings import Provider, Settings
+
+from .shapes import Shapes
 
 Options = dict[str, str]
 

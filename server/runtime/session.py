@@ -17,9 +17,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from shortlist.server.errors import BundleError, ProviderError, StorageError
-from shortlist.server.runtime import providers
-from shortlist.server.runtime.providers import Options, Target
-from shortlist.server.runtime.shapes import Shapes
+
+from . import providers
+from .providers import Options, Target
+from .shapes import Shapes
 
 # onnxruntime's severity: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal. An error is raised as well as logged.
 _FATAL_ONLY = 4

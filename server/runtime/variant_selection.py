@@ -19,10 +19,11 @@ import onnxruntime as ort
 
 from shortlist.server import cores, durable
 from shortlist.server.errors import BundleError
-from shortlist.server.runtime import providers, variant_timings
-from shortlist.server.runtime.bundle import Bundle, Manifest
-from shortlist.server.runtime.variant_timings import Run
 from shortlist.server.settings import Provider
+
+from . import providers, variant_timings
+from .bundle import Bundle, Manifest
+from .variant_timings import Run
 
 logger = logging.getLogger(__name__)
 

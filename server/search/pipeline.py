@@ -19,13 +19,14 @@ from shortlist.server import fusion
 from shortlist.server.errors import NoTokens
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedded, Embedder, Scored, Scorer
-from shortlist.server.search import selection
-from shortlist.server.search.limits import Limits
-from shortlist.server.search.query import Found, Hit, Ingested, Query, Timing
-from shortlist.server.search.selection import Plan, Selection
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Candidate, Collection
 from shortlist.server.storage.documents import Document
+
+from . import selection
+from .limits import Limits
+from .query import Found, Hit, Ingested, Query, Timing
+from .selection import Plan, Selection
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shortlist.server.errors import InvalidRequest
-from shortlist.server.search.limits import Limits
-from shortlist.server.search.query import DEFAULT_CANDIDATES, DEFAULT_TOP_K, LimitedBy, Mode, Query
 from shortlist.server.storage.collection import Collection
+
+from .limits import Limits
+from .query import DEFAULT_CANDIDATES, DEFAULT_TOP_K, LimitedBy, Mode, Query
 
 
 @dataclass(frozen=True, slots=True)

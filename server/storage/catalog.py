@@ -30,9 +30,10 @@ from shortlist.server.errors import (
     UnknownCollection,
     shown,
 )
-from shortlist.server.storage import collection
-from shortlist.server.storage.collection import Collection
-from shortlist.server.storage.documents import Origin
+
+from . import collection
+from .collection import Collection
+from .documents import Origin
 
 logger = logging.getLogger(__name__)
 

@@ -25,12 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
-from shortlist.server.storage import directions, documents
-from shortlist.server.storage.directions import Directions
-from shortlist.server.storage.documents import Document, Documents, Origin
-from shortlist.server.storage.listing import Page
-from shortlist.server.storage.opened import Opened
-from shortlist.server.storage.vectors import Vectors
+
+from . import directions, documents
+from .directions import Directions
+from .documents import Document, Documents, Origin
+from .listing import Page
+from .opened import Opened
+from .vectors import Vectors
 
 logger = logging.getLogger(__name__)
 

@@ -25,10 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import StorageError, StorageFailed, UnknownCollection
-from shortlist.server.storage import listing, schema
-from shortlist.server.storage.directions import Keys
-from shortlist.server.storage.listing import BYTES, WHOLE, Page
-from shortlist.server.storage.opened import Opened
+
+from . import listing, schema
+from .directions import Keys
+from .listing import BYTES, WHOLE, Page
+from .opened import Opened
 
 _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSError)
 

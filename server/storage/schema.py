@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from shortlist.server.errors import StorageError
-from shortlist.server.storage import directions
+
+from . import directions
 
 _DOCUMENTS = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from usearch.index import Index
 
 from shortlist.server import cores, durable
-from shortlist.server.storage.directions import Directions, Keys
-from shortlist.server.storage.sample import Sample
+
+from .directions import Directions, Keys
+from .sample import Sample
 
 _DTYPE = "f16"
 _CONNECTIVITY = 16

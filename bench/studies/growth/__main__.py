@@ -5,10 +5,11 @@ from dataclasses import asdict
 
 from shortlist.bench import command, texts
 from shortlist.bench.outcome import plain
-from shortlist.bench.studies.growth import axes, limits, session
-from shortlist.bench.studies.growth.settings import GrowthSettings
 from shortlist.console.extras import needs
 from shortlist.server import cores
+
+from . import axes, limits, session
+from .settings import GrowthSettings
 
 _DESCRIPTION = """\
 Measure throughput and latency of a server of its own while one thing grows: documents in a collection (searches with
@@ -37,7 +38,7 @@ def run(settings: GrowthSettings) -> int:
     """Measure what is asked for and not there yet, print, draw, and return the exit code."""
     if settings.plot:
         with needs("growth --plot", "bench"):
-            from shortlist.bench.studies.growth import plot  # noqa: PLC0415 (only a plot wants what it imports)
+            from . import plot  # noqa: PLC0415 (only a plot wants what it imports)
     found = session.opened(settings, texts.find(folder=settings.collection_folder))
     found.show(session.HEADS)
     try:

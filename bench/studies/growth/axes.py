@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from shortlist.bench.requests import Shape
 from shortlist.bench.studies import watched
-from shortlist.bench.studies.growth import recall
-from shortlist.bench.studies.growth.filling import COLLECTION, Served, served
-from shortlist.bench.studies.growth.level import Place
-from shortlist.bench.studies.growth.session import Session
 from shortlist.bench.studies.lengths import Cutter
 from shortlist.bench.texts import Texts
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
+
+from . import recall
+from .filling import COLLECTION, Served, served
+from .level import Place
+from .session import Session
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from shortlist.bench.studies.growth.level import Point, shares
+from .level import Point, shares
 
 _FULL = 0.85  # of all slots, or of all cores
 _TOLD = 0.05  # parts of a request's time that are less are left out

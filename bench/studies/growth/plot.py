@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from shortlist.bench.studies.growth.level import Point
+from .level import Point
 
 _BLUE, _RED, _YELLOW, _GREY = "#2a6f97", "#b3412e", "#d99a2b", "#666666"
 _LATENCY, _DONE = "latency, ms", "done a second"

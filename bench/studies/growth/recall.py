@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.bench.studies.growth.filling import COLLECTION
 from shortlist.client import AsyncClient
 from shortlist.server.storage.documents import Documents
+
+from .filling import COLLECTION
 
 _NEAREST = 10
 _BLOCK = 20_000  # documents that are compared at once

@@ -12,12 +12,13 @@ from shortlist.bench.app import event_loop
 from shortlist.bench.benchmark import interrupts
 from shortlist.bench.outcome import plain
 from shortlist.bench.requests import Shape
-from shortlist.bench.studies.growth import level, limits
-from shortlist.bench.studies.growth.level import Place, Point
-from shortlist.bench.studies.growth.settings import GrowthSettings
 from shortlist.bench.studies.watched import Watched
 from shortlist.bench.texts import Texts
 from shortlist.console.options import UsageError
+
+from . import level, limits
+from .level import Place, Point
+from .settings import GrowthSettings
 
 HEADS = (
     f"{'what':40} {'requests/s':>10} {'items/s':>9} {'p50 ms':>9} {'p99 ms':>9} {'slots':>6} {'server':>7}"

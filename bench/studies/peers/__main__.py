@@ -4,8 +4,9 @@ import asyncio
 import sys
 
 from shortlist.bench import command
-from shortlist.bench.studies.peers import comparison, report
-from shortlist.bench.studies.peers.settings import PeersSettings
+
+from . import comparison, report
+from .settings import PeersSettings
 
 _DESCRIPTION = """\
 Put the same load on Shortlist and on its peers, on one machine, in turns: infinity, sentence-transformers with

@@ -6,10 +6,11 @@ from statistics import fmean
 
 import numpy as np
 
-from shortlist.bench.studies.peers.errors import PeersError
-from shortlist.bench.studies.peers.loads import Candidates
-from shortlist.bench.studies.peers.peer import Floats, Peer
 from shortlist.export import figures
+
+from .errors import PeersError
+from .loads import Candidates
+from .peer import Floats, Peer
 
 # Kendall's tau of a list's order, the mean over lists. The same graph differs in the last bits where batches are
 # padded; a graph that varies with its batch, or another precision, changes places among passages that are hardly

@@ -10,19 +10,20 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-from shortlist.bench.studies.peers import agreement, layout, loads, rounds
-from shortlist.bench.studies.peers.agreement import Agreement
-from shortlist.bench.studies.peers.errors import PeersError
-from shortlist.bench.studies.peers.infinity import Infinity
-from shortlist.bench.studies.peers.library import SentenceTransformers
-from shortlist.bench.studies.peers.peer import Models, Peer
-from shortlist.bench.studies.peers.report import Report
-from shortlist.bench.studies.peers.rounds import LOADS, Asked, Participant, Texts
-from shortlist.bench.studies.peers.server import Shortlist
-from shortlist.bench.studies.peers.settings import PeersSettings
 from shortlist.server import cores
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle
+
+from . import agreement, layout, loads, rounds
+from .agreement import Agreement
+from .errors import PeersError
+from .infinity import Infinity
+from .library import SentenceTransformers
+from .peer import Models, Peer
+from .report import Report
+from .rounds import LOADS, Asked, Participant, Texts
+from .server import Shortlist
+from .settings import PeersSettings
 
 Progress = Callable[[str], None]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from shortlist.bench.studies.peers.errors import PeersError
-from shortlist.bench.studies.peers.peer import Floats, Models, Passage
-from shortlist.bench.studies.peers.process import Process
+from .errors import PeersError
+from .peer import Floats, Models, Passage
+from .process import Process
 
 RUNNER = Path(__file__).with_name("run_infinity.py")
 _HOST = "127.0.0.1"

@@ -15,10 +15,11 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from shortlist.bench.studies.peers.errors import PeersError
 from shortlist.export import graphs, source
 from shortlist.export import layout as layouts
 from shortlist.server.runtime.bundle import OUTPUT, Bundle, Kind
+
+from .errors import PeersError
 
 GRAPH = Path("onnx", "model.onnx")
 LOGITS = "logits"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from shortlist.bench import beir, candidates
-from shortlist.bench.studies.peers.errors import PeersError
-from shortlist.bench.studies.peers.peer import Passage
+
+from .errors import PeersError
+from .peer import Passage
 
 _Entry = TypeVar("_Entry")
 

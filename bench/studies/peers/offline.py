@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from shortlist.bench.studies.peers.peer import Floats
-from shortlist.bench.studies.peers.windows import Window
 from shortlist.server.runtime.tokens import Encoded, pad
+
+from .peer import Floats
+from .windows import Window
 
 
 @dataclass(frozen=True, slots=True)

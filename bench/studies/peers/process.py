@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from shortlist.bench.studies.peers.errors import PeersError
+from .errors import PeersError
 
 READY_S = 120.0  # PyTorch and two models, on a slow disk
 END_S = 10.0

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from shortlist.bench.studies.peers.agreement import Agreement
-from shortlist.bench.studies.peers.rounds import Load, Row
-from shortlist.bench.studies.peers.windows import Spread, Window, percentile_ms, ratios
+from .agreement import Agreement
+from .rounds import Load, Row
+from .windows import Spread, Window, percentile_ms, ratios
 
 SHORTLIST, INFINITY, OFFLINE = "Shortlist", "infinity", "offline"
 _ITEMS = {"rerank": "pairs", "embed": "texts", "search": "searches"}

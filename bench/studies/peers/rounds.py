@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Literal, Protocol, TypeVar
 
-from shortlist.bench.studies.peers.loads import Candidates, Collection
-from shortlist.bench.studies.peers.offline import ARRANGEMENTS, Arrangement, Loop
-from shortlist.bench.studies.peers.peer import Peer
-from shortlist.bench.studies.peers.windows import Window, closed_loop
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
+
+from .loads import Candidates, Collection
+from .offline import ARRANGEMENTS, Arrangement, Loop
+from .peer import Peer
+from .windows import Window, closed_loop
 
 _Entry = TypeVar("_Entry")
 

@@ -9,9 +9,10 @@ from importlib.metadata import version
 import numpy as np
 
 from shortlist.bench import local
-from shortlist.bench.studies.peers.errors import PeersError
-from shortlist.bench.studies.peers.peer import Floats, Models, Passage
 from shortlist.client import AsyncClient, Document
+
+from .errors import PeersError
+from .peer import Floats, Models, Passage
 
 _COLLECTION = "peers"
 _BATCH = 100  # documents in one upsert
