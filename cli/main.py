@@ -15,19 +15,7 @@ from shortlist.console import command_line, options, output
 from shortlist.console.command import Command
 from shortlist.server.errors import StartupError
 
-from . import (
-    bench,
-    collections,
-    describe,
-    documents,
-    export,
-    finetune,
-    index,
-    rerank,
-    search,
-    serve,
-    tune,
-)
+from . import bench, collections, describe, documents, export, finetune, index, rerank, search, serve, tune
 
 COMMANDS: dict[str, Command] = {
     "finetune": finetune.COMMAND,

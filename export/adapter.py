@@ -13,7 +13,7 @@ from peft.utils import load_peft_weights
 from torch import Tensor
 
 from .errors import ExportError
-from .quiet import quiet
+from .silence import quiet
 
 _PREFIX = "base_model.model."
 # The last layer of a classification head, by its names in transformers.

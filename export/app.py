@@ -15,7 +15,7 @@ import onnxruntime as ort
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle
 
-from . import place, source, tools
+from . import atomic_dir, source, tools
 from .errors import ExportError
 from .settings import ExportSettings
 from .source import Origin
@@ -33,7 +33,7 @@ def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
             (one that was there stays); the message says why.
     """
     origin = source.resolve(settings.model, settings.revision, settings.base, settings.graph)
-    found = place.existing(settings.out)
+    found = atomic_dir.existing(settings.out)
     asked = _asked(settings, origin)
     if found is not None and not settings.force and _current(found, asked):
         progress(f"{settings.out} is up to date: same model, settings and tools; --force exports it again")
@@ -42,7 +42,7 @@ def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
     from .build import build  # noqa: PLC0415 (seconds of imports, which the check above spares)
 
     start = time.monotonic()
-    with place.replacing(settings.out) as folder:
+    with atomic_dir.replacing(settings.out) as folder:
         build(settings, origin, asked, folder, progress)
     progress(f"Wrote {settings.out} in {time.monotonic() - start:.0f} s")
     return bundle.load(settings.out)
@@ -76,4 +76,4 @@ def _sha256(path: Path) -> str:
 
 
 def _current(found: Bundle, asked: dict[str, str]) -> bool:
-    return found.manifest.settings == asked and found.manifest.tools == tools.versions() and place.intact(found)
+    return found.manifest.settings == asked and found.manifest.tools == tools.versions() and atomic_dir.intact(found)

@@ -19,11 +19,11 @@ from shortlist.server.runtime.bundle import TextKind
 
 from . import adapter
 from .errors import ExportError
+from .inference import Floats
 from .labels import Labels
 from .layout import Layout
-from .quiet import quiet
 from .reference import PYTORCH, Ids, Scale, Text
-from .running import Floats
+from .silence import quiet
 from .source import ADAPTER_CONFIG, Origin
 
 

@@ -15,7 +15,7 @@ from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 from .errors import ExportError
-from .running import Floats
+from .inference import Floats
 from .verify import Probe, Trial, shortfall
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from transformers import PretrainedConfig
 
 from shortlist.server.runtime.bundle import TOKENIZER, Source
 
-from . import authors, first_token, fuse, graphs, intake, labels, layout, model, tokenizer, trace
+from . import authors, first_token, fuse, graphs, labels, layout, model, onnx_import, tokenizer, trace
 from .errors import ExportError
-from .intake import Original
 from .layout import Layout
+from .onnx_import import Original
 from .reference import SAID, Published, Reference
 from .settings import ExportSettings
 from .source import Origin
@@ -92,7 +92,7 @@ def _traced(origin: Origin, found: Layout, scratch: Path, *, typed: bool) -> _Ma
 
 
 def _taken(origin: Origin, found: Layout, scratch: Path, *, typed: bool) -> _Made:
-    taken = intake.take(origin, found, scratch, typed=typed)
+    taken = onnx_import.take(origin, found, scratch, typed=typed)
     source = Source(origin.name, origin.revision, taken.architecture, taken.weights_sha256)
     return _Made(taken.graph, taken.config, source, taken.limits, taken.original)
 

@@ -12,7 +12,7 @@ from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
 
 from . import graphs
-from .quiet import quiet
+from .silence import quiet
 
 
 def fuse(source: Path, target: Path, config: Any) -> bool:

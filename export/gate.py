@@ -16,9 +16,9 @@ from shortlist.server.runtime.tokens import Encoded, Tokenizer
 from shortlist.server.settings import Provider
 
 from . import figures
+from .inference import Floats, Runner
 from .judging import Judging
 from .layout import Layout
-from .running import Floats, Runner
 from .tokenizer import Written
 from .verify import LONGEST_TOKENS
 

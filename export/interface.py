@@ -10,7 +10,7 @@ from transformers import PretrainedConfig
 
 from shortlist.server.runtime.bundle import Kind
 
-from . import tail
+from . import append_head
 from .errors import ExportError
 from .layout import Dense, Layout
 
@@ -28,7 +28,7 @@ def inputs(graph: onnx.ModelProto, named: str) -> tuple[str, ...]:
     Raises:
         ExportError: it takes something else, or no opset that can be gone on with.
     """
-    if not _LEAST_OPSET <= (version := tail.opset(graph)) <= onnx.defs.onnx_opset_version():
+    if not _LEAST_OPSET <= (version := append_head.opset(graph)) <= onnx.defs.onnx_opset_version():
         raise ExportError(
             f"{named} has opset {version}, but {_LEAST_OPSET} to {onnx.defs.onnx_opset_version()} can be taken in;"
             " export it again with one of these"

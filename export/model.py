@@ -19,7 +19,7 @@ from shortlist.server.errors import first_line
 from . import adapter, heads, labels
 from .errors import ExportError
 from .layout import Dense, Layout, Step, Truncate
-from .quiet import quiet
+from .silence import quiet
 from .source import Origin
 from .tokenizer import UNLIMITED
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from shortlist.server.runtime.bundle import TextKind
 
-from .intake import Original
+from .inference import Feeds, Floats
 from .layout import Layout
-from .running import Feeds, Floats
+from .onnx_import import Original
 
 PYTORCH, ONNX = "pytorch", "onnx"
 SAID = {PYTORCH: "sentence-transformers", ONNX: "the graph as it was published"}

@@ -17,7 +17,7 @@ from shortlist.server.runtime.bundle import LEAST_WINDOW
 
 from .errors import ExportError
 from .layout import Layout
-from .quiet import quiet
+from .silence import quiet
 from .source import Origin
 
 UNLIMITED = 1 << 30  # transformers writes 1e30 for a tokenizer without a limit

@@ -12,7 +12,7 @@ from shortlist.server.runtime.bundle import OUTPUT, Kind
 
 from .errors import ExportError
 from .model import Model
-from .quiet import quiet
+from .silence import quiet
 
 _TASKS: dict[Kind, str] = {"embedder": "feature-extraction", "reranker": "text-classification"}
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import onnxruntime as ort
 
+from shortlist.export.quantization.static import StaticQuantizer
+from shortlist.export.quantization.token_scaled import MORE_CHANGE, Fitting, Quantizer
 from shortlist.server.errors import first_line
 from shortlist.server.runtime import providers
 from shortlist.server.runtime.providers import BF16, KINDS
 from shortlist.server.settings import Provider
 
-from . import graphs, half, quantize, search, weight_only
+from . import graphs, mixed_precision
 from .errors import ExportError
 from .gate import Gate, Judged
-from .running import Feeds
+from .inference import Feeds
+from .quantization import dynamic, fp16, weight_only
 from .settings import VARIANTS, ExportSettings
-from .static import StaticQuantizer
-from .token_scaled import MORE_CHANGE, Fitting, Quantizer
 
 Progress = Callable[[str], None]
 
@@ -66,8 +67,8 @@ def _bf16(material: Material, _: Path) -> Made:
 
 
 def _int8(material: Material, target: Path) -> Made:
-    quantize.quantize(material.fp32, target, material.scratch)
-    return Made(target, quantize.PRECISION, material.gate.judge(target))
+    dynamic.quantize(material.fp32, target, material.scratch)
+    return Made(target, dynamic.PRECISION, material.gate.judge(target))
 
 
 def _int8_weight(material: Material, target: Path) -> Made:
@@ -78,20 +79,24 @@ def _int8_weight(material: Material, target: Path) -> Made:
 def _int8_token(material: Material, target: Path) -> Made:
     fitting = Fitting(material.fp32, material.calibration, material.scratch)
     quantizers = [Quantizer(fitting, more_change) for more_change in MORE_CHANGE]
-    kept = search.fewest_in_fp32(quantizers, target, material.gate, "cpu", material.scratch, material.progress)
+    kept = mixed_precision.fewest_in_fp32(
+        quantizers, target, material.gate, "cpu", material.scratch, material.progress
+    )
     return Made(target, kept.precision, kept.judged)
 
 
 def _int8_static(material: Material, target: Path) -> Made:
     quantizer = StaticQuantizer(material.traced, material.calibration, material.scratch)
     where = home("int8-static")
-    kept = search.fewest_in_fp32([quantizer], target, material.gate, where, material.scratch, material.progress)
+    kept = mixed_precision.fewest_in_fp32(
+        [quantizer], target, material.gate, where, material.scratch, material.progress
+    )
     return Made(target, kept.precision, kept.judged, where)
 
 
 def _fp16(material: Material, target: Path) -> Made:
-    half.convert(material.fp32, target)
-    return Made(target, half.PRECISION, material.gate.judge(target))
+    fp16.convert(material.fp32, target)
+    return Made(target, fp16.PRECISION, material.gate.judge(target))
 
 
 MAKERS: Mapping[str, Callable[[Material, Path], Made]] = {

@@ -19,9 +19,9 @@ from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 from . import figures, texts
 from .errors import ExportError
+from .inference import Floats, Runner
 from .layout import Layout
 from .reference import SAID, Reference, Scale, Text
-from .running import Floats, Runner
 from .tokenizer import Written
 
 LONGEST_TOKENS = 512  # of a text that is run; wider windows would make it a matter of minutes

@@ -14,7 +14,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from torch import nn
 
 from shortlist.export import layout, source
-from shortlist.export.quiet import quiet
+from shortlist.export.silence import quiet
 from shortlist.export.source import Origin
 
 from .errors import FinetuneError

@@ -12,7 +12,7 @@ from sentence_transformers import CrossEncoder
 from torch import nn
 
 from shortlist.export import source
-from shortlist.export.quiet import quiet
+from shortlist.export.silence import quiet
 from shortlist.export.source import Origin
 
 from . import models

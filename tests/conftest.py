@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from scripted import Scripted, serving
 
+from fake_server import Scripted, serving
 from shortlist.bench import local
 from shortlist.client import Client
 from shortlist.server import app

@@ -6,8 +6,8 @@ from concurrent import futures
 
 import grpc
 import pytest
-from scripted import SERVICES, Refusal
 
+from fake_server import SERVICES, Refusal
 from shortlist.client import AsyncClient, Client, Document, channel, errors
 from shortlist.proto import retrieval_pb2 as pb
 

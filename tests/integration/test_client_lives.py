@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from scripted import Scripted
 
+from fake_server import Scripted
 from shortlist.client import AsyncClient, Client, InvalidRequest, UnusableClient, channel
 from shortlist.proto import retrieval_pb2 as pb
 

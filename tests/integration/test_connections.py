@@ -8,8 +8,8 @@ import grpc
 import pytest
 from forwarder import forwarding
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from scripted import Scripted
 
+from fake_server import Scripted
 from shortlist.client import AsyncClient, Client
 
 

@@ -21,8 +21,8 @@ import models
 from shortlist.export import layout, prompts, tokenizer
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
-from shortlist.export.quiet import quiet
 from shortlist.export.settings import ExportSettings
+from shortlist.export.silence import quiet
 from shortlist.export.texts import ODD
 from shortlist.server.inference.coalescing import Flights, TokenizingPool
 from shortlist.server.inference.models import Scored, Scorer

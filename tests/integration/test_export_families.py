@@ -12,8 +12,8 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 
 import models
 import reference
-from shortlist.export import quantize
 from shortlist.export.app import run
+from shortlist.export.quantization import dynamic
 from shortlist.export.settings import ExportSettings
 
 
@@ -174,7 +174,7 @@ def test_what_the_manifest_says(tmp_path: Path) -> None:
     assert manifest.source.model == "model"
     assert manifest.source.architecture == "BertModel"
     assert list(manifest.variants) == ["fp32", "int8"]
-    assert manifest.variants["int8"].precision == quantize.PRECISION
+    assert manifest.variants["int8"].precision == dynamic.PRECISION
     fp32, int8 = (manifest.variants[name] for name in ("fp32", "int8"))
     assert fp32.batch_invariant
     assert not int8.batch_invariant

@@ -8,9 +8,10 @@ import onnx
 import pytest
 
 import models
-from shortlist.export import fuse, graphs, quantize
+from shortlist.export import fuse, graphs
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
+from shortlist.export.quantization import dynamic
 from shortlist.export.settings import ExportSettings
 from shortlist.server.runtime.bundle import load
 
@@ -94,7 +95,7 @@ def test_what_makes_a_second_run_export_again(
 
 def test_failed_comparison_leaves_no_bundle(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph that computes something else ends the export with its figures, and nothing is written."""
-    honest = quantize.quantize
+    honest = dynamic.quantize
 
     def damaged(source: Path, target: Path, scratch: Path) -> None:
         honest(source, target, scratch)
@@ -105,7 +106,7 @@ def test_failed_comparison_leaves_no_bundle(model: Path, tmp_path: Path, monkeyp
                 tensor.CopyFrom(onnx.numpy_helper.from_array(zeros, tensor.name))
         onnx.save(model, target)
 
-    monkeypatch.setattr(quantize, "quantize", damaged)
+    monkeypatch.setattr(dynamic, "quantize", damaged)
     out = tmp_path / "bundles" / "out"
     with pytest.raises(ExportError, match="no variant of int8 passed"):
         models.export(model, out, variants=("int8",), least_tau=0.97)

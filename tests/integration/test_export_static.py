@@ -8,7 +8,8 @@ import onnxruntime as ort
 import pytest
 
 import models
-from shortlist.export import steps, texts, variants
+from shortlist.export import texts, variants
+from shortlist.export.quantization import int8_range
 from shortlist.export.settings import VARIANTS, ExportSettings
 from shortlist.server import cores
 from shortlist.server.runtime import variant_selection
@@ -65,7 +66,7 @@ def test_the_manifest_says_where_it_was_measured(reranker: Bundle):
     """The variant is for OpenVINO; without it, its figures are the CPU's, and say so."""
     described = reranker.manifest.variants["int8-static"]
     assert (described.providers, described.measured_on) == (("openvino",), "cpu")
-    assert described.precision == f"{steps.PRECISION}, fixed scales"
+    assert described.precision == f"{int8_range.PRECISION}, fixed scales"
 
 
 def test_it_is_made_by_default_where_openvino_is(monkeypatch: pytest.MonkeyPatch):

@@ -8,8 +8,8 @@ import threading
 
 import grpc
 import pytest
-from scripted import Refusal
 
+from fake_server import Refusal
 from shortlist.cli import main
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.reading import patience

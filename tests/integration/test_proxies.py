@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from scripted import Scripted
 
+from fake_server import Scripted
 from shortlist.cli.main import main
 from shortlist.client import AsyncClient, Client, DeadlineExceeded, ShortlistError, Unavailable, address
 

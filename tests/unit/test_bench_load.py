@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-import virtual
+import fake_clock
 from shortlist.bench import samples
 from shortlist.bench.load import Closed, Open, Plan, arrivals, measure
 from shortlist.bench.samples import Reply
@@ -45,7 +45,7 @@ def measured(load, plan=PLAN, work_s=0.1, stalls=(), **options):
         server = Server(work_s, stalls)
         return server, await measure(load, server.prepare, plan, **options)
 
-    server, run = virtual.run(go())
+    server, run = fake_clock.run(go())
     counted = run.counted(plan.agreeing)
     return server, run, samples.figures(run.log.samples, counted[0].begin_s, counted[-1].end_s)
 
@@ -152,7 +152,7 @@ def test_a_run_can_be_stopped():
         run = await measure(Closed(1), Server(0.1).prepare, PLAN, stop=stop)
         return run, asyncio.get_running_loop().time()
 
-    run, ended_s = virtual.run(go())
+    run, ended_s = fake_clock.run(go())
     assert run.interrupted
     assert ended_s == pytest.approx(8.55)
     assert [one.end_s for one in run.windows] == pytest.approx([7.0, 8.55])
@@ -166,7 +166,7 @@ def test_a_defect_in_a_request_is_not_hidden():
         raise ZeroDivisionError
 
     with pytest.raises(ExceptionGroup) as caught:
-        virtual.run(measure(Closed(2), lambda: broken, PLAN))
+        fake_clock.run(measure(Closed(2), lambda: broken, PLAN))
     assert caught.value.split(ZeroDivisionError)[1] is None
 
 

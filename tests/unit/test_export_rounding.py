@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shortlist.export import rounding, steps
+from shortlist.export.quantization import int8_range, rounding
 
 Floats = NDArray[np.float32]
 ROWS, WIDTH, COLUMNS = 600, 96, 24  # more rows of weights than one block of the algorithm
@@ -13,7 +13,7 @@ ROWS, WIDTH, COLUMNS = 600, 96, 24  # more rows of weights than one block of the
 @pytest.fixture(params=(127, 90), autouse=True)
 def largest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run each test with as many steps as there are, and with fewer, whatever this processor takes."""
-    monkeypatch.setattr(steps, "WEIGHT", request.param)
+    monkeypatch.setattr(int8_range, "WEIGHT", request.param)
     return int(request.param)
 
 
@@ -69,7 +69,7 @@ def test_compensated_changes_the_product_less_where_inputs_go_together():
     found = rounding.compensated(inputs, weight, scale)
     assert found.shape == weight.shape
     assert found.dtype == np.int8
-    assert np.abs(found.astype(np.int16)).max() <= steps.WEIGHT
+    assert np.abs(found.astype(np.int16)).max() <= int8_range.WEIGHT
     assert change(inputs, weight, found) < 0.5 * change(inputs, weight, rounding.nearest(weight, scale))
 
 
@@ -106,7 +106,7 @@ def test_compensated_takes_fewer_rows_than_there_are_weights():
     inputs = correlated(dice, WIDTH // 4)
     scale = rounding.scales(weight)
     found = rounding.compensated(inputs, weight, scale)
-    assert np.abs(found.astype(np.int16)).max() <= steps.WEIGHT
+    assert np.abs(found.astype(np.int16)).max() <= int8_range.WEIGHT
     assert change(inputs, weight, found) < change(inputs, weight, rounding.nearest(weight, scale))
 
 

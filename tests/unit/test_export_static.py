@@ -10,11 +10,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import graphs as made
-from shortlist.export import first_token, graphs, steps
-from shortlist.export.static import StaticQuantizer
+from shortlist.export import first_token, graphs
+from shortlist.export.quantization import int8_range
+from shortlist.export.quantization.static import StaticQuantizer
 
 WORDS, WIDTH = 50, 32
-TOLERANCE = 2.5 / steps.WEIGHT  # of the largest value: so many steps are to either side
+TOLERANCE = 2.5 / int8_range.WEIGHT  # of the largest value: so many steps are to either side
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from shortlist.export import figures, graphs, products, running, scaling
+from shortlist.export import figures, graphs, inference
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import ROUNDING, encoded
-from shortlist.export.running import Floats, Runner
-from shortlist.export.token_scaled import Fitting, Quantizer
+from shortlist.export.inference import Floats, Runner
+from shortlist.export.quantization import products, scaling
+from shortlist.export.quantization.token_scaled import Fitting, Quantizer
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle, Kind
 from shortlist.server.runtime.tokens import Encoded, Tokenizer, pad
@@ -31,7 +32,7 @@ class Fitted:
     fitting: Fitting
     quantizer: Quantizer
     items: list[Encoded]
-    calibration: list[running.Feeds]
+    calibration: list[inference.Feeds]
 
     def runner(self, graph: Path) -> Runner:
         manifest = self.bundle.manifest
@@ -260,7 +261,7 @@ def test_a_row_of_zeros_stays_zeros(tmp_path: Path, opset: int, *, positive: boo
     Quantizer(Fitting(source, given, tmp_path), TOKENS).write(tmp_path / "made.onnx")
     kinds = [node.op_type for node in graphs.load(tmp_path / "made.onnx").graph.node]
     assert ("Abs" in kinds) == (not positive)
-    sessions = [running.session(tmp_path / name) for name in ("source.onnx", "made.onnx")]
+    sessions = [inference.session(tmp_path / name) for name in ("source.onnx", "made.onnx")]
     expected, found = (session.run("embedding", {"input_ids": np.array([[ZERO, 5]])}) for session in sessions)
     np.testing.assert_array_equal(np.zeros(COLUMNS), found[0, 0])
     assert cosines(expected[0, 1], found[0, 1]) > 0.99

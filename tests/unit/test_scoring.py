@@ -8,8 +8,8 @@ import sys
 
 import grpc
 import pytest
-from scripted import Refusal
 
+from fake_server import Refusal
 from shortlist.cli import main, scoring
 from shortlist.client import Client
 from shortlist.client.types import Limits, Ranked, RerankResult, Timing

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from shortlist.export import steps
+from shortlist.export.quantization import int8_range
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
 from shortlist.server.runtime.providers import Target
@@ -81,7 +81,7 @@ def test_int8_sums_that_would_saturate(tmp_path: Path):
 
 def test_exported_steps_do_not_saturate(tmp_path: Path):
     """The largest weights and activations that export gives on this processor leave the sums exact."""
-    assert sums(tmp_path, steps.WEIGHT, steps.ACTIVATION) == 1
+    assert sums(tmp_path, int8_range.WEIGHT, int8_range.ACTIVATION) == 1
 
 
 SOURCE = "/onnxruntime_src/onnxruntime/core"

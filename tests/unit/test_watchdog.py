@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-import virtual
+import fake_clock
 from shortlist.server.inference.slot import Activity, SlotState
 from shortlist.server.inference.watchdog import Watchdog
 
@@ -78,14 +78,14 @@ def running(expected_s: float = 0.01, run_s: float = 100.0, turns: int = 7, name
 )
 def test_what_does_not_work(states: list[SlotState], waiting: bool, expected: str):
     """A slot that ended, is stuck in a run or takes nothing is named; only where all are, the server says so."""
-    told = virtual.run(told_after(Slots(states, waiting), 40))
+    told = fake_clock.run(told_after(Slots(states, waiting), 40))
     assert len(told) == bool(expected)
     assert expected in "".join(told)
 
 
 def test_a_short_while_is_none():
     """Half a minute in one run is no fault yet, however short it was expected to be."""
-    assert virtual.run(told_after(Slots([running()], waiting=True), 29)) == []
+    assert fake_clock.run(told_after(Slots([running()], waiting=True), 29)) == []
 
 
 def test_progress_is_none():
@@ -99,7 +99,7 @@ def test_progress_is_none():
             await asyncio.sleep(10)
         return await looking
 
-    assert virtual.run(busy()) == []
+    assert fake_clock.run(busy()) == []
 
 
 def test_a_machine_that_slept():
@@ -117,7 +117,7 @@ def test_a_machine_that_slept():
             told.append(watchdog.reason)
         return told
 
-    assert virtual.run(slept()) == [""] * 5
+    assert fake_clock.run(slept()) == [""] * 5
 
 
 def test_recovery(caplog: pytest.LogCaptureFixture):
@@ -132,7 +132,7 @@ def test_recovery(caplog: pytest.LogCaptureFixture):
         return await looking
 
     caplog.set_level(logging.WARNING)
-    stuck, works = virtual.run(recovered())
+    stuck, works = fake_clock.run(recovered())
     assert "slot-0 is in one run" in stuck
     assert works == ""
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
@@ -148,14 +148,14 @@ def test_runs_that_all_fail():
         slots.broken = False
         return await looking
 
-    assert virtual.run(broken()) == ["every run of slot-0 fails, and the server's log has the cause", ""]
+    assert fake_clock.run(broken()) == ["every run of slot-0 fails, and the server's log has the cause", ""]
 
 
 @pytest.mark.parametrize(("failures", "probes"), [(2, 0), (1000, 39)])
 def test_bad_inputs(failures: int, probes: int):
     """However many inputs fail, a server that makes a good run serves; a few failures are no reason to try one."""
     slots = Slots([IDLE], failures=failures)
-    assert virtual.run(told_after(slots, 40)) == []
+    assert fake_clock.run(told_after(slots, 40)) == []
     assert slots.probes == probes
 
 
@@ -174,7 +174,7 @@ def test_a_good_run_that_hangs():
         slots.probes += 1
         await never.wait()
 
-    assert virtual.run(hung()) == ["every run of slot-0 fails, and the server's log has the cause"]
+    assert fake_clock.run(hung()) == ["every run of slot-0 fails, and the server's log has the cause"]
 
 
 def test_a_look_that_fails(caplog: pytest.LogCaptureFixture):
@@ -189,5 +189,5 @@ def test_a_look_that_fails(caplog: pytest.LogCaptureFixture):
         slots.states = []
         return await looking
 
-    assert virtual.run(failed()) == []
+    assert fake_clock.run(failed()) == []
     assert "could not be looked at" in caplog.text

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import graphs
-from shortlist.export import heads, tail
+from shortlist.export import append_head, heads
 
 OPSETS = (11, 13, 17, 18, 21)
 IDS = np.array([[1, 5, 7, 9, 2], [1, 8, 2, 0, 0], [3, 0, 0, 0, 0]], np.int64)
@@ -38,7 +38,7 @@ def test_pooling_and_normalization(pooling: str, opset: int) -> None:
     """Each pooling, normalized, is blind to padding as PyTorch's is."""
     model = graphs.encoder(opset=opset)
     steps = nn.Sequential(heads.Normalize())
-    tail.end_in_embedding(model, "last_hidden_state", pooling, steps)
+    append_head.end_in_embedding(model, "last_hidden_state", pooling, steps)
     hidden = torch.from_numpy(graphs.table()[IDS])
     expected = steps(heads.pooled(hidden, torch.from_numpy(MASK), pooling)).numpy()
     np.testing.assert_allclose(run(model), expected, atol=1e-6)
@@ -50,7 +50,7 @@ def test_dense_layers(activation: str) -> None:
     for bias in (True, False):
         model = graphs.encoder()
         steps = nn.Sequential(linear(4, getattr(nn, activation)(), bias=bias)).requires_grad_(requires_grad=False)
-        tail.end_in_embedding(model, "last_hidden_state", "cls", steps)
+        append_head.end_in_embedding(model, "last_hidden_state", "cls", steps)
         expected = steps(torch.from_numpy(graphs.table()[IDS[:, 0]])).numpy()
         np.testing.assert_allclose(run(model), expected, atol=1e-6)
 
@@ -60,7 +60,7 @@ def test_a_vector_of_zeros_stays_zeros() -> None:
     model = graphs.encoder(output="sentence_embedding")
     for tensor in model.graph.initializer:
         tensor.raw_data = bytes(len(tensor.raw_data))
-    tail.end_in_embedding(model, "sentence_embedding", None, nn.Sequential(heads.Normalize()))
+    append_head.end_in_embedding(model, "sentence_embedding", None, nn.Sequential(heads.Normalize()))
     assert not run(model).any()
 
 
@@ -69,7 +69,7 @@ def test_logits() -> None:
     logits = graphs.table()[IDS[:, 0]]
     for positive, negative in ((0, None), (1, 0), (0, 1)):
         model = graphs.encoder(output="logits")
-        tail.end_in_logit(model, "logits", positive, negative)
+        append_head.end_in_logit(model, "logits", positive, negative)
         expected = heads.logit(torch.from_numpy(logits), positive, negative).numpy()
         np.testing.assert_allclose(run(model), expected)
 
@@ -77,6 +77,8 @@ def test_logits() -> None:
 def test_names_stay_apart() -> None:
     """No two nodes of a completed graph have the same name or output."""
     model = graphs.encoder()
-    tail.end_in_embedding(model, "last_hidden_state", "mean", nn.Sequential(heads.Normalize(), heads.Normalize()))
+    append_head.end_in_embedding(
+        model, "last_hidden_state", "mean", nn.Sequential(heads.Normalize(), heads.Normalize())
+    )
     outputs = sorted(name for node in model.graph.node for name in node.output)
     assert all(first != second for first, second in pairwise(outputs))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.export import graphs, products, search, steps
+from shortlist.export import graphs, mixed_precision
 from shortlist.export.gate import Gate, Judged, Limits, encoded
-from shortlist.export.running import Feeds
-from shortlist.export.token_scaled import Fitting, Quantizer
+from shortlist.export.inference import Feeds
+from shortlist.export.quantization import int8_range, products
+from shortlist.export.quantization.token_scaled import Fitting, Quantizer
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.tokens import pad
 from shortlist.server.settings import Provider
@@ -67,17 +68,17 @@ def worst(setup: Setup, tmp_path_factory) -> list[tuple[str, str]]:
     return sorted(changes, key=lambda product: -changes[product])
 
 
-TOKENS = f"{steps.PRECISION}, one scale a token in 6 of 8 products"  # an attention's input has one for all
-NONE = f"{steps.PRECISION}, one scale a token in 0 of 8 products"
+TOKENS = f"{int8_range.PRECISION}, one scale a token in 6 of 8 products"  # an attention's input has one for all
+NONE = f"{int8_range.PRECISION}, one scale a token in 0 of 8 products"
 
 
-def searched(setup: Setup, gate: Gate, folder: Path) -> tuple[search.Kept, Path, list[str]]:
+def searched(setup: Setup, gate: Gate, folder: Path) -> tuple[mixed_precision.Kept, Path, list[str]]:
     """Search, one scale for all tokens before one a token; return what came of it, the graph, and what was said."""
     said: list[str] = []
     target = folder / "int8-token.onnx"
     fitting = Fitting(setup.fp32, setup.calibration, folder)
     quantizers = [Quantizer(fitting, float("inf")), Quantizer(fitting, -1)]
-    kept = search.fewest_in_fp32(quantizers, target, gate, "cpu", folder, said.append)
+    kept = mixed_precision.fewest_in_fp32(quantizers, target, gate, "cpu", folder, said.append)
     return kept, target, said
 
 
@@ -143,4 +144,4 @@ def test_where_no_number_passes_all_is_quantized(setup: Setup, worst: list[tuple
 )
 def test_counts_end_at_a_quarter(count: int, expected: list[int]):
     """One by one at first, then in steps of an eighth, and never more than a quarter of the products."""
-    assert search._counts(count) == expected
+    assert mixed_precision._counts(count) == expected

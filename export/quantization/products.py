@@ -11,7 +11,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from . import steps, tail
+from shortlist.export import append_head
+
+from . import int8_range
 
 Floats = NDArray[np.float32]
 
@@ -58,13 +60,13 @@ def normalized(factors: Floats) -> Floats:
 
 def grid(low: float, high: float) -> tuple[np.float32, int]:
     """Return step and zero point of uint8 over a range that holds 0."""
-    step = np.float32(max(high - low, _SMALLEST) / steps.ACTIVATION)
-    return step, int(np.clip(round(-low / float(step)), 0, steps.ACTIVATION))
+    step = np.float32(max(high - low, _SMALLEST) / int8_range.ACTIVATION)
+    return step, int(np.clip(round(-low / float(step)), 0, int8_range.ACTIVATION))
 
 
 def on_grid(values: Floats, step: np.float32, zero: int) -> Floats:
     """Return what uint8 leaves of values."""
-    return np.asarray((np.clip(np.round(values / step) + zero, 0, steps.ACTIVATION) - zero) * step, np.float32)
+    return np.asarray((np.clip(np.round(values / step) + zero, 0, int8_range.ACTIVATION) - zero) * step, np.float32)
 
 
 class Fitted(Protocol):
@@ -82,7 +84,7 @@ class Surgery:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         """Take the model, which is changed by `finish`."""
-        self.opset = tail.opset(model)
+        self.opset = append_head.opset(model)
         self.weights = {tensor.name: tensor for tensor in model.graph.initializer}
         self._graph = model.graph
         self._nodes = {node.output[0]: [node] for node in model.graph.node}

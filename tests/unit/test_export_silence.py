@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from shortlist.export.quiet import quiet
+from shortlist.export.silence import quiet
 
 
 def test_prints_warnings_and_records_are_kept_back(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-from . import graphs
-from .quiet import quiet
+from shortlist.export import graphs
+from shortlist.export.silence import quiet
 
 PRECISION = "int8 weights in blocks of 32"
 

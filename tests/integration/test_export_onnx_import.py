@@ -20,11 +20,11 @@ from transformers import AutoConfig, AutoModel
 import graphs
 import models
 import reference
-from shortlist.export import intake, model
+from shortlist.export import model, onnx_import
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
-from shortlist.export.quiet import quiet
 from shortlist.export.settings import ExportSettings
+from shortlist.export.silence import quiet
 from shortlist.server.runtime.bundle import Bundle, load
 
 TASKS = {"embedder": "feature-extraction", "reranker": "text-classification"}
@@ -163,7 +163,7 @@ def test_weights_in_nodes_count() -> None:
         table = onnx.numpy_helper.from_array(graphs.table(seed), "table")
         del made.graph.initializer[:]
         made.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["table"], value=table))
-        hashes.append(intake._sha256(made))
+        hashes.append(onnx_import._sha256(made))
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -229,7 +229,7 @@ def test_positions_by_the_configuration_alone(family: str, tmp_path: Path) -> No
     config = AutoConfig.from_pretrained(folder)
     with torch.device("meta"):
         body = AutoModel.from_config(config)
-    assert intake.positions(config) == model.positions(body) == models.WINDOW
+    assert onnx_import.positions(config) == model.positions(body) == models.WINDOW
 
 
 def test_names_that_are_taken(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 from shortlist.server.errors import first_line
 from shortlist.server.runtime.bundle import OUTPUT
 
-from . import graphs, heads, interface, labels, model, published, tail, tokenizer
+from . import append_head, graphs, heads, interface, labels, model, published, tokenizer
 from .errors import ExportError
+from .inference import Feeds, Floats, session
 from .layout import Dense, Layout, config
-from .quiet import quiet
-from .running import Feeds, Floats, session
+from .silence import quiet
 from .source import Origin, has_weights
 from .tokenizer import Limits
 
@@ -97,8 +97,8 @@ def take(origin: Origin, layout: Layout, scratch: Path, *, typed: bool) -> Taken
     interface.check(graph, value, layout, settings, named, typed=typed)
     limits = Limits(positions(settings), interface.rows(graph))
     finish = _completed(graph, value, origin, layout, settings)
-    if tail.TYPES in inputs and not typed:
-        tail.begin_without_types(graph)
+    if append_head.TYPES in inputs and not typed:
+        append_head.begin_without_types(graph)
     target = scratch / "taken.onnx"
     graphs.save(graph, target)
     by_torch = has_weights(origin.folder) and "auto_map" not in raw
@@ -123,13 +123,13 @@ def _completed(
         onnx.compose.add_prefix(graph, "published/", rename_inputs=False, rename_outputs=False, inplace=True)
     if layout.kind == "reranker":
         found = labels.read(origin.name, settings.id2label or {}, layout.relevant_label)
-        tail.end_in_logit(graph, value, found.positive, found.negative)
+        append_head.end_in_logit(graph, value, found.positive, found.negative)
     else:
         pooling = None if value == interface.POOLED else layout.pooling or None
         # What is pooled already went through the dense layers; dividing by the length once more changes nothing.
         steps = [step for step in layout.steps if value != interface.POOLED or not isinstance(step, Dense)]
         loaded = model.steps(origin, steps)
-        tail.end_in_embedding(graph, value, pooling, loaded)
+        append_head.end_in_embedding(graph, value, pooling, loaded)
     OnnxModel(graph).prune_graph()
     if layout.kind == "reranker":
         return lambda logits, _: heads.logit(logits, found.positive, found.negative)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.export import place
+from shortlist.export import atomic_dir
 from shortlist.export.errors import ExportError
 from shortlist.server.runtime.bundle import File, Manifest, Source, Variant
 
@@ -28,17 +28,17 @@ def bundle_at(folder: Path) -> Path:
 
 def test_nothing_or_an_empty_folder_is_free(tmp_path: Path) -> None:
     """A folder that is not there, or holds nothing, may be written to."""
-    assert place.existing(tmp_path / "none") is None
-    assert place.existing(tmp_path) is None
+    assert atomic_dir.existing(tmp_path / "none") is None
+    assert atomic_dir.existing(tmp_path) is None
 
 
 def test_bundle_is_found_and_its_damage_seen(tmp_path: Path) -> None:
     """A bundle is recognized; one whose file has changed is not intact."""
-    found = place.existing(bundle_at(tmp_path / "out"))
+    found = atomic_dir.existing(bundle_at(tmp_path / "out"))
     assert found is not None
-    assert place.intact(found)
+    assert atomic_dir.intact(found)
     (found.path / "fp32.onnx").write_text("other", encoding="utf-8")
-    assert not place.intact(found)
+    assert not atomic_dir.intact(found)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_foreign_folder_is_refused(name: str, text: str, tmp_path: Path) -> None
     """A folder with other files is refused, even if one of them is called manifest.json."""
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(ExportError, match="holds something else than a bundle of this version"):
-        place.existing(tmp_path)
+        atomic_dir.existing(tmp_path)
     assert (tmp_path / name).read_text(encoding="utf-8") == text
 
 
@@ -57,27 +57,30 @@ def test_foreign_file_in_a_bundle_is_refused(tmp_path: Path) -> None:
     out = bundle_at(tmp_path / "out")
     (out / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ExportError, match=r"holds notes\.txt"):
-        place.existing(out)
+        atomic_dir.existing(out)
 
 
 def test_file_in_the_way_is_refused(tmp_path: Path) -> None:
     """A file where the bundle's folder should be is refused."""
     (tmp_path / "out").write_text("mine", encoding="utf-8")
     with pytest.raises(ExportError, match="is a file"):
-        place.existing(tmp_path / "out")
+        atomic_dir.existing(tmp_path / "out")
 
 
 def test_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     """Where no folder can be made, one line says so."""
     (tmp_path / "file").write_text("mine", encoding="utf-8")
-    with pytest.raises(ExportError, match="no bundle can be written"), place.replacing(tmp_path / "file" / "out"):
+    with (
+        pytest.raises(ExportError, match="no bundle can be written"),
+        atomic_dir.replacing(tmp_path / "file" / "out"),
+    ):
         pass
 
 
 def test_new_folder_takes_the_old_ones_place(tmp_path: Path) -> None:
     """What was written replaces what was there, and no draft is left."""
     out = bundle_at(tmp_path / "out")
-    with place.replacing(out) as folder:
+    with atomic_dir.replacing(out) as folder:
         (folder / "new").write_text("new", encoding="utf-8")
         assert (out / "fp32.onnx").is_file()
     assert [path.name for path in out.iterdir()] == ["new"]
@@ -92,7 +95,7 @@ def test_drafts_of_killed_exports_go(tmp_path: Path) -> None:
     for draft in (left, runs):
         draft.mkdir()
         (draft / "fp32.onnx").write_text("half", encoding="utf-8")
-    with place.replacing(tmp_path / "out"):
+    with atomic_dir.replacing(tmp_path / "out"):
         pass
     assert not left.exists()
     assert (runs / "fp32.onnx").is_file()
@@ -103,13 +106,13 @@ def test_failure_leaves_the_old_one(tmp_path: Path) -> None:
     out = bundle_at(tmp_path / "out")
 
     def fail() -> None:
-        with place.replacing(out) as folder:
+        with atomic_dir.replacing(out) as folder:
             (folder / "new").write_text("new", encoding="utf-8")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert place.intact(place.existing(out))
+    assert atomic_dir.intact(atomic_dir.existing(out))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -119,7 +122,7 @@ def test_a_bundle_of_an_older_version_gives_way(tmp_path: Path) -> None:
     out.mkdir()
     (out / "manifest.json").write_text(json.dumps({"format_version": 1}))
     (out / "int8.onnx").write_bytes(b"graph")
-    assert place.existing(out) is None
+    assert atomic_dir.existing(out) is None
     (out / "notes.txt").write_text("mine")
     with pytest.raises(ExportError, match="holds something else than a bundle of this version"):
-        place.existing(out)
+        atomic_dir.existing(out)

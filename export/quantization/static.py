@@ -25,9 +25,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, version_converter
 
-from . import calibration, first_token, graphs, rounding, steps, tail
+from shortlist.export import append_head, first_token, graphs
+from shortlist.export.inference import Feeds
+
+from . import calibration, int8_range, rounding
 from .products import Floats, Product, Surgery, find, grid, normalized, on_grid
-from .running import Feeds
 
 _EXPONENT = 0.75  # of the smoothing; 1 would leave every channel as large as the next, and the weights all the range
 _SMALLEST = 1e-4
@@ -67,7 +69,7 @@ class StaticQuantizer:
         graphs.save(model, self._source)
         ranks = graphs.ranks(model)
         self.products = [one for one in find(model) if ranks.get(one.data, _TOKENS) == _TOKENS and not one.fused]
-        self.precision = f"{steps.PRECISION}, fixed scales" if self.products else "fp32, nothing to quantize"
+        self.precision = f"{int8_range.PRECISION}, fixed scales" if self.products else "fp32, nothing to quantize"
         inputs: dict[str, list[Product]] = {}
         for product in self.products:
             inputs.setdefault(product.data, []).append(product)
@@ -91,7 +93,7 @@ class StaticQuantizer:
 
 def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the graph in an opset that has what is put in, its last layer for the first token where that is all."""
-    if tail.opset(model) < _LEAST_OPSET:
+    if append_head.opset(model) < _LEAST_OPSET:
         model = version_converter.convert_version(model, _LEAST_OPSET)
     first_token.narrow(model)
 

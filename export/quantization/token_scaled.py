@@ -22,10 +22,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from . import calibration, graphs, rounding, scaling, steps
-from .errors import ExportError
+from shortlist.export import graphs
+from shortlist.export.errors import ExportError
+from shortlist.export.inference import Feeds
+
+from . import calibration, int8_range, rounding, scaling
 from .products import Floats, Product, Surgery, find, grid
-from .running import Feeds
 from .scaling import Scaling
 
 MORE_CHANGE = (0.2, 0.05, 0.0)  # see `scaling.chosen`; the fastest first
@@ -74,7 +76,7 @@ class Quantizer:
         self.products = fitting.products
         self._scalings = scaling.chosen(self.products, fitting.rows, more_change)
         own = sum(not self._scalings[product.name].fixed for product in self.products)
-        self.precision = f"{steps.PRECISION}, one scale a token in {own} of {len(self.products)} products"
+        self.precision = f"{int8_range.PRECISION}, one scale a token in {own} of {len(self.products)} products"
 
     def write(self, target: Path, keep: Collection[str] = ()) -> None:
         """Write the graph; the products named in `keep` stay fp32."""

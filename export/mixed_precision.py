@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shortlist.export.quantization.products import Fitted, Product
 from shortlist.server.settings import Provider
 
 from .gate import Gate, Judged
-from .products import Fitted, Product
 
 _MOST_KEPT = 0.25  # of all products; beyond it the variant has little left to win
 _FIRST_STEPS = 4  # products that are left out one by one; then an eighth more each time

@@ -13,10 +13,12 @@ import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-from . import graphs, steps
-from .quiet import quiet
+from shortlist.export import graphs
+from shortlist.export.silence import quiet
 
-PRECISION = f"int8{' with 7-bit weights' if steps.REDUCED else ''}, dynamic, per channel"
+from . import int8_range
+
+PRECISION = f"int8{' with 7-bit weights' if int8_range.REDUCED else ''}, dynamic, per channel"
 
 
 def quantize(source: Path, target: Path, scratch: Path) -> None:
@@ -31,7 +33,7 @@ def quantize(source: Path, target: Path, scratch: Path) -> None:
             op_types_to_quantize=["MatMul", "Attention"],
             per_channel=True,
             weight_type=QuantType.QInt8,
-            reduce_range=steps.REDUCED,
+            reduce_range=int8_range.REDUCED,
             use_external_data_format=len(graphs.files(source)) > 1,
             # A fused graph has tensors whose type the quantizer cannot infer.
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},

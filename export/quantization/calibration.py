@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from . import graphs
-from .running import Feeds, session
+from shortlist.export import graphs
+from shortlist.export.inference import Feeds, session
 
 _ROWS = 2048  # kept of each tensor: enough for scales and second moments, and small for large models
 _ROWS_A_RUN = 64

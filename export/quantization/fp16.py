@@ -4,8 +4,8 @@ from pathlib import Path
 
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from . import graphs
-from .quiet import quiet
+from shortlist.export import graphs
+from shortlist.export.silence import quiet
 
 PRECISION = "fp16"
 

@@ -7,7 +7,7 @@ rounding of one row changes is made up for by those that are still to come, as f
 import numpy as np
 from numpy.typing import NDArray
 
-from . import steps
+from . import int8_range
 
 _BLOCK = 64  # rows after which the rest is made up to date at once
 _DAMPING = 0.01  # of the mean second moment, as in the paper
@@ -15,13 +15,13 @@ _DAMPING = 0.01  # of the mean second moment, as in the paper
 
 def scales(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return one scale a column, float32 [columns], with which its largest weight becomes `steps.WEIGHT`."""
-    result: NDArray[np.float32] = np.maximum(np.abs(weight).max(axis=0), 1e-8) / np.float32(steps.WEIGHT)
+    result: NDArray[np.float32] = np.maximum(np.abs(weight).max(axis=0), 1e-8) / np.float32(int8_range.WEIGHT)
     return result
 
 
 def nearest(weight: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
     """Round each weight to the nearest step."""
-    return np.clip(np.round(weight / scale), -steps.WEIGHT, steps.WEIGHT).astype(np.int8)
+    return np.clip(np.round(weight / scale), -int8_range.WEIGHT, int8_range.WEIGHT).astype(np.int8)
 
 
 def compensated(
@@ -48,7 +48,7 @@ def compensated(
         end = min(start + _BLOCK, len(left))
         errors = np.zeros((end - start, left.shape[1]))
         for row in range(start, end):
-            rounded[row] = np.clip(np.round(left[row] / scale), -steps.WEIGHT, steps.WEIGHT)
+            rounded[row] = np.clip(np.round(left[row] / scale), -int8_range.WEIGHT, int8_range.WEIGHT)
             error = (left[row] - rounded[row] * scale) / factor[row, row]
             errors[row - start] = error
             left[row + 1 : end] -= np.outer(factor[row, row + 1 : end], error)

@@ -1,0 +1,1 @@
+"""fp32 graphs into smaller and faster ones: int8 in its kinds, and half precision. Knows no gate."""
