@@ -22,15 +22,15 @@ from dataclasses import dataclass
 import grpc
 
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
-from shortlist.server.inference.coalescing import Flights, TokenizingPool
+from shortlist.server.inference.coalescing import Coalescer, TokenizingPool
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.inference.watchdog import Watchdog
 from shortlist.server.rpc.health import Health
-from shortlist.server.rpc.interceptor import Boundary
+from shortlist.server.rpc.interceptor import Interceptor
 from shortlist.server.rpc.metrics import Metrics
 from shortlist.server.runtime.bundle import Bundle
-from shortlist.server.runtime.graph import Graph, Running
+from shortlist.server.runtime.graph import Graph, ModelInfo
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.variant_selection import Timings, choose
 from shortlist.server.runtime.variant_timings import Run
@@ -57,8 +57,8 @@ _BLOCKING_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Hold what was built, for the server to use and to close."""
+class Components:
+    """What was built, for the server to use and to close."""
 
     pipeline: Pipeline
     scheduler: Scheduler
@@ -93,16 +93,16 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
         signal.signal(number, _leave)
     _raise_file_limit()
     listening.check(settings)
-    parts = build(settings)
+    components = build(settings)
     try:
-        asyncio.run(_serve(settings, parts, announce))
+        asyncio.run(_serve(settings, components, announce))
     finally:
-        parts.close()
+        components.close()
     logger.info("stopped")
     return 0
 
 
-def build(settings: Settings) -> Parts:
+def build(settings: Settings) -> Components:
     """Load the models and open the collections.
 
     Raises:
@@ -119,12 +119,12 @@ def build(settings: Settings) -> Parts:
     scheduler = Scheduler(target.slots, settings.queue_tokens, admit_share=settings.admit_share)
     pool = TokenizingPool(cores.usable())
     cache_bytes = (settings.cache_mb << 20) // 2  # of each model
-    embedder = Embedder(embedder_bundle, embedder_graph, Flights(scheduler, pool), cache_bytes)
-    scorer = Scorer(reranker_bundle, reranker_graph, Flights(scheduler, pool), cache_bytes)
+    embedder = Embedder(embedder_bundle, embedder_graph, Coalescer(scheduler, pool), cache_bytes)
+    scorer = Scorer(reranker_bundle, reranker_graph, Coalescer(scheduler, pool), cache_bytes)
     embedder_graph.warm_up(embedder.tokenizer)
     reranker_graph.warm_up(scorer.tokenizer)
-    collections = Catalog(settings.data, _origin(embedder_graph.running))
-    for role, running in (("embedder", embedder_graph.running), ("reranker", reranker_graph.running)):
+    collections = Catalog(settings.data, _origin(embedder_graph.info))
+    for role, running in (("embedder", embedder_graph.info), ("reranker", reranker_graph.info)):
         logger.info("%s: %s, %s on %s", role, running.source.model, running.variant, running.provider)
     logger.info(
         "%d collections, %d slots of %d threads, ready after %.1f s",
@@ -133,7 +133,7 @@ def build(settings: Settings) -> Parts:
         target.threads,
         time.monotonic() - began,
     )
-    return Parts(Pipeline(embedder, scorer, collections, Limits.of(settings)), scheduler, pool)
+    return Components(Pipeline(embedder, scorer, collections, Limits.of(settings)), scheduler, pool)
 
 
 def _graph(
@@ -155,11 +155,11 @@ def _graph(
     return load(choose(source, asked, target.provider, made_with, timings, runs))
 
 
-def _origin(running: Running) -> Origin:
+def _origin(running: ModelInfo) -> Origin:
     return Origin(f"{running.source.model} ({running.variant})", running.fingerprint, running.dimensions)
 
 
-async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], None]) -> None:
+async def _serve(settings: Settings, components: Components, announce: Callable[[str], None]) -> None:
     """Listen, serve until a signal, and drain."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -167,9 +167,9 @@ async def _serve(settings: Settings, parts: Parts, announce: Callable[[str], Non
     for number in _SIGNALS:
         loop.add_signal_handler(number, _stop_once, stopping)
 
-    status, watchdog = Health(_SERVICES), Watchdog(parts.scheduler, parts.pipeline.probe)
-    metrics = Metrics(parts.pipeline, parts.scheduler, watchdog)
-    server = _server(settings, parts, status, metrics)
+    status, watchdog = Health(_SERVICES), Watchdog(components.scheduler, components.pipeline.probe)
+    metrics = Metrics(components.pipeline, components.scheduler, watchdog)
+    server = _server(settings, components, status, metrics)
     address = listening.listen(server, settings)
     metrics_host = listening.metrics_host(settings)
     end_metrics = metrics.serve(metrics_host, settings.metrics_port) if settings.metrics_port else None
@@ -212,15 +212,15 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _server(settings: Settings, parts: Parts, status: Health, metrics: Metrics) -> grpc.aio.Server:
+def _server(settings: Settings, components: Components, status: Health, metrics: Metrics) -> grpc.aio.Server:
     server = grpc.aio.server(
-        interceptors=(Boundary(metrics, settings.max_request_bytes),), options=listening.options(settings)
+        interceptors=(Interceptor(metrics, settings.max_request_bytes),), options=listening.options(settings)
     )
     deadlines = services.Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
-    description = services.describe(parts.pipeline, parts.scheduler.slots, settings.threads)
-    retrieval_pb2_grpc.add_RetrievalServicer_to_server(services.Retrieval(parts.pipeline, deadlines), server)
+    description = services.describe(components.pipeline, components.scheduler.slots, settings.threads)
+    retrieval_pb2_grpc.add_RetrievalServicer_to_server(services.Retrieval(components.pipeline, deadlines), server)
     retrieval_pb2_grpc.add_InferenceServicer_to_server(
-        services.Inference(parts.pipeline, deadlines, description), server
+        services.Inference(components.pipeline, deadlines, description), server
     )
     health.add_to(server, _SERVICES, status)
     return server

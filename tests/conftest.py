@@ -120,7 +120,7 @@ def client(server: Server) -> Iterator[Client]:
 
 
 @pytest.fixture
-def parts(tiny: Bundles, tmp_path: Path) -> Iterator[app.Parts]:
+def components(tiny: Bundles, tmp_path: Path) -> Iterator[app.Components]:
     """Build what a server is made of, with the tiny models and one slot, without the server.
 
     Without a budget of time: on a busy machine a search would read less.

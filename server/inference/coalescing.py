@@ -1,6 +1,6 @@
 """Work under way that several callers may await: identical requests share one job.
 
-A `Flight` is a job with the task that tokenizes its texts. Each caller waits up to its own deadline and takes what
+A `InFlight` is a job with the task that tokenizes its texts. Each caller waits up to its own deadline and takes what
 is done by then; the job lives as long as the latest of them, and its place in the queue is free when the last leaves.
 
 Runs on the event loop; tokenizing goes to threads, in slices, and the first slices run while the last are tokenized.
@@ -48,7 +48,7 @@ class TokenizingPool:
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class JobResult:
     """Hold what one caller got of a job."""
 
     outcome: Outcome
@@ -56,7 +56,7 @@ class Landed:
     spent: Spent
 
 
-class Flight:
+class InFlight:
     """Be a job, and those who wait for it."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Flight:
         self.future = asyncio.wrap_future(scheduler.submit(job))
         self._feeding = asyncio.create_task(self._feed(pool, encode, texts))
 
-    async def land(self, deadline: float) -> Landed:
+    async def wait(self, deadline: float) -> JobResult:
         """Wait until the job is done, or a deadline, a time of the scheduler's clock in seconds.
 
         Raises:
@@ -86,7 +86,7 @@ class Flight:
         try:
             await asyncio.wait([self.future], timeout=max(0.0, deadline - since))
             outcome = self.future.result() if self.future.done() else self._scheduler.outcome(self._job)
-            return Landed(outcome, self._job.items, self._job.spent(since, self._scheduler.clock()))
+            return JobResult(outcome, self._job.items, self._job.spent(since, self._scheduler.clock()))
         finally:
             self._waiting -= 1
             if not self._waiting:
@@ -107,7 +107,7 @@ class Flight:
             self._scheduler.fail(self._job, failed)
 
 
-class Flights:
+class Coalescer:
     """Start jobs of one model, or join those that are under way."""
 
     def __init__(self, scheduler: Scheduler, pool: TokenizingPool) -> None:
@@ -115,9 +115,9 @@ class Flights:
         self.scheduler = scheduler
         self.joined = 0  # callers who got the run of another
         self._pool = pool
-        self._by_key: dict[Hashable, Flight] = {}
+        self._by_key: dict[Hashable, InFlight] = {}
 
-    async def land(self, job: Job, encode: Encode, texts: Sequence[str], key: Hashable = None) -> Landed:
+    async def run(self, job: Job, encode: Encode, texts: Sequence[str], key: Hashable = None) -> JobResult:
         """Run a job until its deadline; where one of the same key is under way, wait for that instead.
 
         Args:
@@ -132,20 +132,20 @@ class Flights:
         """
         if key is not None and self.under_way(key):
             self.joined += 1
-            return await self._by_key[key].land(job.deadline)
-        flight = Flight(self.scheduler, self._pool, job, encode, texts)
+            return await self._by_key[key].wait(job.deadline)
+        in_flight = InFlight(self.scheduler, self._pool, job, encode, texts)
         if key is not None:
-            self._by_key[key] = flight
-            flight.future.add_done_callback(partial(self._forget, key, flight))
-        return await flight.land(job.deadline)
+            self._by_key[key] = in_flight
+            in_flight.future.add_done_callback(partial(self._forget, key, in_flight))
+        return await in_flight.wait(job.deadline)
 
     def under_way(self, key: Hashable) -> bool:
         """Return whether a job of this key can be joined."""
-        flight = self._by_key.get(key)
-        return flight is not None and not flight.future.done()
+        in_flight = self._by_key.get(key)
+        return in_flight is not None and not in_flight.future.done()
 
-    def _forget(self, key: Hashable, flight: Flight, _: "asyncio.Future[Outcome]") -> None:
-        if self._by_key.get(key) is flight:
+    def _forget(self, key: Hashable, in_flight: InFlight, _: "asyncio.Future[Outcome]") -> None:
+        if self._by_key.get(key) is in_flight:
             del self._by_key[key]
 
 

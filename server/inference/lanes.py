@@ -151,8 +151,8 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Be some items of a job."""
+class JobSlice:
+    """Some items of a job."""
 
     job: Job
     places: Sequence[int]
@@ -177,7 +177,7 @@ def take(
     now: float,
     last: Shape | None = None,
     ageing_s: float = AGEING_S,
-) -> tuple[Part, ...]:
+) -> tuple[JobSlice, ...]:
     """Decide the next run.
 
     Args:
@@ -188,7 +188,7 @@ def take(
         ageing_s: the wait that makes a lane one step more urgent.
 
     Returns:
-        Parts of jobs of one lane and one model, to be run together; empty if nothing waits. The first waiting item
+        Slices of jobs of one lane and one model, to be run together; empty if nothing waits. The first waiting item
         of the first job, or where shapes are compiled its first of the last run's shape, and with it what its
         model's shapes let share its run. A job in a hurry keeps its order.
     """
@@ -203,32 +203,32 @@ def take(
     if shapes.bucketed and not hurry and last is not None and last.model is first.model:
         place = next((each for each in first.waiting[:_AHEAD] if first.lengths[each] == last.length), place)
     length = first.lengths[place]
-    if shapes.most(length) == 1 or hurry:
-        return (Part(first, [place]),)
+    if shapes.max_batch(length) == 1 or hurry:
+        return (JobSlice(first, [place]),)
     return _alike([job for job in jobs if job.model is first.model], shapes, length)
 
 
-def _mixed(jobs: Sequence[Job], shapes: Shapes) -> tuple[Part, ...]:
+def _mixed(jobs: Sequence[Job], shapes: Shapes) -> tuple[JobSlice, ...]:
     """Fill one run from the front: the first item always fits, the rest as long as the padded batch does."""
-    parts: list[Part] = []
+    parts: list[JobSlice] = []
     count = longest = 0
     for job in jobs:
         stop = 0
         for place in job.waiting:
             longest = max(longest, job.lengths[place])
-            if count and count + 1 > shapes.most(longest):
+            if count and count + 1 > shapes.max_batch(longest):
                 break
             count, stop = count + 1, stop + 1
         if stop:
-            parts.append(Part(job, job.waiting[:stop]))
+            parts.append(JobSlice(job, job.waiting[:stop]))
         if stop < len(job.waiting):
             break
     return tuple(parts)
 
 
-def _alike(jobs: Sequence[Job], shapes: Shapes, length: int) -> tuple[Part, ...]:
+def _alike(jobs: Sequence[Job], shapes: Shapes, length: int) -> tuple[JobSlice, ...]:
     """Take the first items that are run at a length."""
-    most, ahead = shapes.most(length), _AHEAD
+    most, ahead = shapes.max_batch(length), _AHEAD
     found: list[tuple[Job, list[int]]] = []
     count = 0
     for job in jobs:
@@ -238,10 +238,10 @@ def _alike(jobs: Sequence[Job], shapes: Shapes, length: int) -> tuple[Part, ...]
         count, ahead = count + len(places), ahead - len(job.waiting)
         if count == most or ahead <= 0:
             break
-    left = shapes.stack(count)
-    parts: list[Part] = []
+    left = shapes.full_batch(count)
+    parts: list[JobSlice] = []
     for job, places in found:
         if left:
-            parts.append(Part(job, places[:left]))
+            parts.append(JobSlice(job, places[:left]))
             left -= len(parts[-1].places)
     return tuple(parts)

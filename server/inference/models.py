@@ -20,7 +20,7 @@ from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.tokens import Tokenizer, Tokens
 
 from .caches import Cache
-from .coalescing import Flights, Landed
+from .coalescing import Coalescer, JobResult
 from .lanes import Job, Lane, Spent
 
 
@@ -37,10 +37,10 @@ class Embedded:
 class Embedder:
     """Turn texts into vectors with the dual encoder."""
 
-    def __init__(self, bundle: Bundle, graph: Graph, flights: Flights, cache_bytes: int) -> None:
+    def __init__(self, bundle: Bundle, graph: Graph, coalescer: Coalescer, cache_bytes: int) -> None:
         """Join the bundle's tokenizer and prefixes with its loaded graph; remember queries in so many bytes."""
         self.graph = graph
-        self.flights = flights
+        self.coalescer = coalescer
         self.tokenizer = Tokenizer(bundle)
         self.cache: Cache[Embedded] = Cache(cache_bytes)
         self._manifest = bundle.manifest
@@ -64,28 +64,28 @@ class Embedder:
         known = None if key is None else self.cache.get(key)
         if known is not None:
             return known
-        landed = await self._land(self.prefixed(texts, kind), lane, deadline, key)
-        lengths = tuple(len(item) for item in landed.items)
-        embedded = Embedded(landed.outcome.values, lengths, tuple(item.truncated for item in landed.items))
+        result = await self._run(self.prefixed(texts, kind), lane, deadline, key)
+        lengths = tuple(len(item) for item in result.items)
+        embedded = Embedded(result.outcome.values, lengths, tuple(item.truncated for item in result.items))
         if key is not None:
             self.cache.put(key, embedded, embedded.vectors.nbytes + 4 * len(key))
-        return replace(embedded, spent=landed.spent)
+        return replace(embedded, spent=result.spent)
 
     def is_free(self, query: str) -> bool:
         """Return whether a query's vector is known, or on its way for another caller."""
-        return query in self.cache or self.flights.under_way(query)
+        return query in self.cache or self.coalescer.under_way(query)
 
-    async def _land(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable) -> Landed:
+    async def _run(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable) -> JobResult:
         """Run all texts, or raise DeadlineExceeded."""
         lengths = [self.tokenizer.estimate(len(text)) for text in texts]
         job = Job(lane, self.graph, lengths, deadline, whole=True)
-        landed = await self.flights.land(job, self.tokenizer.encode, texts, key)
-        if not landed.outcome.done.all():
+        result = await self.coalescer.run(job, self.tokenizer.encode, texts, key)
+        if not result.outcome.done.all():
             raise DeadlineExceeded(
-                f"{landed.outcome.done.sum()} of {len(texts)} texts were done at the deadline;"
+                f"{result.outcome.done.sum()} of {len(texts)} texts were done at the deadline;"
                 " allow more time, or send less at once"
             )
-        return landed
+        return result
 
     def prefixed(self, texts: Sequence[str], kind: TextKind) -> Sequence[str]:
         """Put the model's prefix for this kind of text before each."""
@@ -126,10 +126,10 @@ class Known:
 class Scorer:
     """Score documents beside a query with the cross-encoder."""
 
-    def __init__(self, bundle: Bundle, graph: Graph, flights: Flights, cache_bytes: int) -> None:
+    def __init__(self, bundle: Bundle, graph: Graph, coalescer: Coalescer, cache_bytes: int) -> None:
         """Join the bundle's tokenizer with its loaded graph; remember scores in so many bytes."""
         self.graph = graph
-        self.flights = flights
+        self.coalescer = coalescer
         self.tokenizer = Tokenizer(bundle)
         self.cache: Cache[Known] = Cache(cache_bytes)
 
@@ -166,26 +166,26 @@ class Scorer:
         if not places:
             return scored
         wanted = tuple(versions[place] for place in places) if versions else ()
-        landed = await self._land(query, [documents[place] for place in places], deadline, wanted, reserved)
-        outcome, items = landed.outcome, landed.items
+        result = await self._run(query, [documents[place] for place in places], deadline, wanted, reserved)
+        outcome, items = result.outcome, result.items
         scored.logits[places], scored.done[places] = outcome.values[:, 0], outcome.done
-        self._remember(query, wanted, landed)
-        return replace(scored, truncated=scored.truncated + sum(item.truncated for item in items), spent=landed.spent)
+        self._remember(query, wanted, result)
+        return replace(scored, truncated=scored.truncated + sum(item.truncated for item in items), spent=result.spent)
 
-    async def _land(
+    async def _run(
         self, query: str, documents: Sequence[str], deadline: float, versions: tuple[Hashable, ...], reserved: bool
-    ) -> Landed:
+    ) -> JobResult:
         lengths = [self.tokenizer.estimate(len(query) + len(document)) for document in documents]
         job = Job(Lane.RERANK, self.graph, lengths, deadline, reserved=reserved)
         key = (query, versions) if versions else None
         try:
-            return await self.flights.land(job, partial(self.tokenizer.encode_pairs, query), documents, key)
+            return await self.coalescer.run(job, partial(self.tokenizer.encode_pairs, query), documents, key)
         except NoTokens as error:
             raise NoTokens(error.place, query, "query") from error
 
-    def _remember(self, query: str, versions: Sequence[Hashable], landed: Landed) -> None:
-        logits = landed.outcome.values[:, 0].tolist()
-        for version, item, logit, done in zip(versions, landed.items, logits, landed.outcome.done, strict=False):
+    def _remember(self, query: str, versions: Sequence[Hashable], result: JobResult) -> None:
+        logits = result.outcome.values[:, 0].tolist()
+        for version, item, logit, done in zip(versions, result.items, logits, result.outcome.done, strict=False):
             if done:
                 # The text of a query is shared by its entries, but no entry knows how long the others live.
                 self.cache.put((query, version), Known(logit, item.truncated), 4 * len(query))
@@ -196,7 +196,7 @@ class Scorer:
         Raises:
             Overloaded: they would not be scored by the deadline.
         """
-        return self.flights.scheduler.reserve(Job(Lane.RERANK, self.graph, [tokens] * pairs, deadline))
+        return self.coalescer.scheduler.reserve(Job(Lane.RERANK, self.graph, [tokens] * pairs, deadline))
 
     def seconds(self, query: str, documents: Sequence[str]) -> list[float]:
         """Estimate what each document takes beside the query, if it has all slots for itself."""
@@ -205,4 +205,4 @@ class Scorer:
 
     def pair_s(self, tokens: int) -> float:
         """Estimate what a pair of so many tokens takes of a job of many, which all slots share, in seconds."""
-        return self.graph.estimate_s([tokens]) / self.flights.scheduler.slots
+        return self.graph.estimate_s([tokens]) / self.coalescer.scheduler.slots

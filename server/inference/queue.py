@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from shortlist.server.runtime.tokens import Encoded
 
-from .lanes import Job, Lane, Part, Shape, take
+from .lanes import Job, JobSlice, Lane, Shape, take
 
 
 class Queue:
@@ -64,7 +64,7 @@ class Queue:
         if waits:
             self._insert(job, now)
 
-    def take(self, now: float, last: Shape | None) -> tuple[Part, ...]:
+    def take(self, now: float, last: Shape | None) -> tuple[JobSlice, ...]:
         """Say what a slot that ran `last` runs next; `begin` takes it off."""
         return take(self.lanes, self._served_at, now, last)
 
@@ -72,7 +72,7 @@ class Queue:
         """Return the waiting jobs that `take` makes no run of alone; all of them, where it can of each."""
         return [job for job in self.jobs if not _runnable(job, now)] or self.jobs
 
-    def begin(self, part: Part, now: float) -> int:
+    def begin(self, part: JobSlice, now: float) -> int:
         """Take a part off its job, and the job off its lane if nothing of it waits any more; return its tokens."""
         job, tokens = part.job, _tokens(part.items)
         for place in part.places:

@@ -48,7 +48,7 @@ from shortlist.server.errors import (
 from shortlist.server.runtime.tokens import Encoded
 
 from . import admission
-from .lanes import Job, Lane, Model, Outcome, Part
+from .lanes import Job, JobSlice, Lane, Model, Outcome
 from .queue import Queue
 from .slot import Activity, Slot
 
@@ -282,7 +282,7 @@ class Scheduler:
                 break
             run_s = model.estimate_s([len(item)])
             if now + run_s < first.job.deadline:
-                slot.parts = (Part(first.job, first.places[:1]),)
+                slot.parts = (JobSlice(first.job, first.places[:1]),)
                 break
             # Its next item would end too late. What still runs of it may yet end in time.
             self._withdraw(first.job)
@@ -299,7 +299,7 @@ class Scheduler:
             slot.begin(now, run_s)
         return bool(slot.parts)
 
-    def _run(self, parts: Sequence[Part]) -> None:
+    def _run(self, parts: Sequence[JobSlice]) -> None:
         """Run parts of jobs of one model and hand out the values."""
         try:
             values = parts[0].job.model.run([item for part in parts for item in part.items])
@@ -313,9 +313,9 @@ class Scheduler:
             offset += len(part.places)
         self._failures = 0
 
-    def _run_apart(self, parts: Sequence[Part], error: Exception) -> None:
+    def _run_apart(self, parts: Sequence[JobSlice], error: Exception) -> None:
         """Run each item of a run that failed alone, if there are several, and go without those that fail again."""
-        alone = [Part(part.job, (place,)) for part in parts for place in part.places]
+        alone = [JobSlice(part.job, (place,)) for part in parts for place in part.places]
         ran = False
         for one in alone:
             if len(alone) > 1 and not one.job.settled:
@@ -350,7 +350,7 @@ class Scheduler:
         for job in jobs:
             self.fail(job, _failed(error))
 
-    def _store(self, part: Part, values: NDArray[np.float32]) -> None:
+    def _store(self, part: JobSlice, values: NDArray[np.float32]) -> None:
         job = part.job
         with self._changed:
             job.values[part.places] = values

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .lanes import Part, Shape
+from .lanes import JobSlice, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Activity:
 class Slot:
     """A slot's present turn, and what it keeps from the last one."""
 
-    parts: tuple[Part, ...] = ()  # that were chosen to run
+    parts: tuple[JobSlice, ...] = ()  # that were chosen to run
     began_s: float | None = None  # when their run began
     expected_s: float = 0.0
     turns: int = 0

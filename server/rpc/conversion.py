@@ -12,7 +12,7 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.inference.models import Scored
 from shortlist.server.runtime.bundle import Kind, TextKind
-from shortlist.server.runtime.graph import Running
+from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Timing
@@ -162,7 +162,7 @@ def tokenization_message(plain: Tokens) -> pb.Tokenization:
     return pb.Tokenization(ids=plain.ids, tokens=plain.tokens, truncated=plain.truncated)
 
 
-def model_message(plain: Running) -> pb.ModelDescription:
+def model_message(plain: ModelInfo) -> pb.ModelDescription:
     """Return a loaded model as a message."""
     return pb.ModelDescription(
         source=plain.source.model,

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _OURS = "/shortlist.v1."
 
 
-class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
+class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
     """Wrap every handler of the shortlist.v1 services."""
 
     def __init__(self, metrics: Metrics, max_request_bytes: int) -> None:

@@ -110,12 +110,12 @@ class _State(Collector):
         misses = CounterMetricFamily("shortlist_cache_misses", "Results that had to be computed", labels=["cache"])
         size = GaugeMetricFamily("shortlist_cache_bytes", "About what a cache takes", labels=["cache"])
         shared = CounterMetricFamily("shortlist_shared_runs", "Callers who got another's run", labels=["cache"])
-        for name, cache, flights in (
-            ("vectors", embedder.cache, embedder.flights),
-            ("scores", scorer.cache, scorer.flights),
+        for name, cache, coalescer in (
+            ("vectors", embedder.cache, embedder.coalescer),
+            ("scores", scorer.cache, scorer.coalescer),
         ):
             hits.add_metric([name], cache.hits)
             misses.add_metric([name], cache.misses)
             size.add_metric([name], cache.bytes)
-            shared.add_metric([name], flights.joined)
+            shared.add_metric([name], coalescer.joined)
         yield from (hits, misses, size, shared)

@@ -210,8 +210,8 @@ def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeRespons
     """Build what Describe answers, which nothing changes while the server runs."""
     return pb.DescribeResponse(
         version=version("shortlist"),
-        embedder=conversion.model_message(pipeline.embedder.graph.running),
-        reranker=conversion.model_message(pipeline.scorer.graph.running),
+        embedder=conversion.model_message(pipeline.embedder.graph.info),
+        reranker=conversion.model_message(pipeline.scorer.graph.info),
         limits=conversion.limits_message(pipeline.limits),
         slots=slots,
         threads=threads,

@@ -31,8 +31,8 @@ _DIGITS = 16  # of a fingerprint: enough for a folder's name
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """Say what a loaded model is."""
+class ModelInfo:
+    """What a loaded model is."""
 
     source: Source
     variant: str
@@ -85,7 +85,7 @@ class Graph:
         self._pad_token_id = manifest.pad_token_id
         self.width = manifest.dimensions if manifest.kind == "embedder" else 1
         self.cost = Cost()
-        self.running = Running(
+        self.info = ModelInfo(
             manifest.source,
             variant,
             tuple(manifest.variants),
@@ -114,11 +114,11 @@ class Graph:
 
     def _infer(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
         length = self.shapes.length(max(len(item) for item in items))
-        parts = self.shapes.parts(len(items), length)
+        parts = self.shapes.split(len(items), length)
         return np.concatenate([self._infer_part(items[part], length) for part in parts])
 
     def _infer_part(self, items: Sequence[Encoded], length: int) -> NDArray[np.float32]:
-        feeds = pad(items, self._pad_token_id, self.shapes.items(len(items)), length)
+        feeds = pad(items, self._pad_token_id, self.shapes.padded_batch(len(items)), length)
         values = self._session.run(self._output, feeds)
         return values[: len(items)].reshape(len(items), self.width)
 
@@ -137,22 +137,22 @@ class Graph:
         except Exception as error:  # onnxruntime's own classes share no public root
             if self._target.kind.gpu:
                 raise ProviderError(
-                    f"provider {self._target.provider} cannot run {self.running.source.model},"
-                    f" {self.running.variant}, in stacks of {self.shapes.batch_tokens} tokens: {reason(error)};"
+                    f"provider {self._target.provider} cannot run {self.info.source.model},"
+                    f" {self.info.variant}, in stacks of {self.shapes.batch_tokens} tokens: {reason(error)};"
                     " lower --batch-tokens if it is memory that it lacks"
                 ) from error
             raise BundleError(
-                f"{self.running.source.model}, {self.running.variant}: the graph does not run as its manifest says"
+                f"{self.info.source.model}, {self.info.variant}: the graph does not run as its manifest says"
                 f" ({reason(error)}); export the model again"
             ) from error
 
     def _warm_up(self, tokenizer: Tokenizer) -> None:
-        longest = tokenizer.encode([" ".join(map(str, range(self.running.max_tokens)))])[0]
+        longest = tokenizer.encode([" ".join(map(str, range(self.info.max_tokens)))])[0]
         if self._target.provider == "cpu" and not self._stacks_exactly(longest):
             logger.warning(
                 "%s, %s: results in a batch are not to the last bit those of single runs on this processor, as they"
                 " were where it was exported; every item runs alone",
-                *(self.running.source.model, self.running.variant),
+                *(self.info.source.model, self.info.variant),
             )
             self.shapes = dataclasses.replace(self.shapes, batch_tokens=0)
         slots = self._target.slots if self.shapes.bucketed else 1
@@ -167,7 +167,7 @@ class Graph:
     def _stacks_exactly(self, longest: Encoded) -> bool:
         """Return whether items of one length give the same bits together as alone."""
         for length in _PROVED_AT:
-            count = min(self.shapes.most(length), _PROVED_TOKENS // length, len(longest) - length + 1)
+            count = min(self.shapes.max_batch(length), _PROVED_TOKENS // length, len(longest) - length + 1)
             if count <= 1:
                 continue
             starts = [slice(start, start + length) for start in range(count)]

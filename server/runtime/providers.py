@@ -206,8 +206,8 @@ def _tensorrt(target: Target, inputs: Sequence[str], shapes: Shapes) -> Options:
     def profile(items: int, tokens: int) -> str:
         return ",".join(f"{name}:{items}x{tokens}" for name in inputs)
 
-    most = shapes.most(shapes.window)
-    middle = shapes.items(-(-most // 2)), shapes.length(-(-shapes.window // 2))
+    most = shapes.max_batch(shapes.window)
+    middle = shapes.padded_batch(-(-most // 2)), shapes.length(-(-shapes.window // 2))
     options = {
         "device_id": "0",
         "trt_engine_cache_enable": "1",

@@ -40,24 +40,24 @@ class Shapes:
         step = max(_STEP, 1 << max(0, (tokens - 1).bit_length() - _LARGE_STEP_BITS))
         return max(tokens, min(self.window, -(-tokens // step) * step))
 
-    def most(self, length: int) -> int:
+    def max_batch(self, length: int) -> int:
         """Return how many items one run at this length may have, at least one."""
         # One profile of TensorRT is a box: its largest batch is allowed at its longest length too.
         boxed = self.bucketed and self.mixed
         most = max(1, self.batch_tokens // (self.window if boxed else length))
         return _power_of_two(most) if self.bucketed else most
 
-    def stack(self, count: int) -> int:
+    def full_batch(self, count: int) -> int:
         """Return how many of so many items to run at once, so that none is added."""
         return _power_of_two(count) if self.bucketed else count
 
-    def items(self, count: int) -> int:
+    def padded_batch(self, count: int) -> int:
         """Return the batch that so many items are run as."""
         return 1 << (count - 1).bit_length() if self.bucketed else count
 
-    def parts(self, count: int, length: int) -> list[slice]:
+    def split(self, count: int, length: int) -> list[slice]:
         """Cut a run of so many items at this length into runs that the bounds allow."""
-        most = self.most(length) if self.bucketed else count
+        most = self.max_batch(length) if self.bucketed else count
         return [slice(start, min(start + most, count)) for start in range(0, count, most)]
 
     def lengths(self) -> Sequence[int]:
@@ -68,8 +68,8 @@ class Shapes:
     def batches(self, length: int) -> Sequence[int]:
         """Return the batches to run at start at this length, smallest first."""
         if not self.bucketed:
-            return sorted({1, self.most(self.window)})
-        return [1 << power for power in range(self.most(length).bit_length())]
+            return sorted({1, self.max_batch(self.window)})
+        return [1 << power for power in range(self.max_batch(length).bit_length())]
 
 
 def _power_of_two(count: int) -> int:

@@ -196,7 +196,7 @@ class Pipeline:
 
     def _share(self, query: Query) -> float:
         """Return the similarity's share in the final order."""
-        return self.scorer.graph.running.blend if query.blend is None else query.blend
+        return self.scorer.graph.info.blend if query.blend is None else query.blend
 
 
 def _ranked(candidates: Sequence[Candidate], scored: Scored | None, blend: float) -> list[Hit]:

@@ -24,7 +24,7 @@ from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
 from shortlist.export.silence import quiet
 from shortlist.export.texts import ODD
-from shortlist.server.inference.coalescing import Flights, TokenizingPool
+from shortlist.server.inference.coalescing import Coalescer, TokenizingPool
 from shortlist.server.inference.models import Scored, Scorer
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime.bundle import Bundle, File, TextKind, load, prefixed
@@ -178,7 +178,7 @@ async def test_token_beyond_the_table_at_the_server(tiny, tmp_path: Path) -> Non
     models.edit(folder / "manifest.json", tokenizer=asdict(File.of(folder / "tokenizer.json")))
     bundle, scheduler, pool = load(folder), Scheduler(1, 10_000), TokenizingPool(1)
     try:
-        scorer = Scorer(bundle, Graph(bundle, "fp32", Target(), 0), Flights(scheduler, pool), 0)
+        scorer = Scorer(bundle, Graph(bundle, "fp32", Target(), 0), Coalescer(scheduler, pool), 0)
         documents = ["printed paper", "a tokenbeyond here", "the old press"]
         scored = await scorer.score("who printed", documents, scheduler.clock() + 60)
         assert scored.done.tolist() == [True, False, True]

@@ -13,7 +13,7 @@ from shortlist.server.inference.lanes import Spent
 from shortlist.server.inference.models import Scored
 from shortlist.server.rpc import conversion
 from shortlist.server.runtime.bundle import Source
-from shortlist.server.runtime.graph import Running
+from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, Timing
@@ -209,7 +209,7 @@ def test_tokens():
 def test_a_model():
     """A loaded model is told by where it came from, what runs it, and what it makes."""
     source = Source(model="some/model", revision="abc", architecture="BertModel", weights_sha256="00")
-    running = Running(source, "int8", ("fp32", "int8"), "CPUExecutionProvider", 256, 384, "f00d", 0.25)
+    running = ModelInfo(source, "int8", ("fp32", "int8"), "CPUExecutionProvider", 256, 384, "f00d", 0.25)
     assert conversion.model_message(running) == pb.ModelDescription(
         source="some/model",
         revision="abc",

@@ -27,7 +27,7 @@ from shortlist.server.errors import (
     UnknownCollection,
     UnknownDocument,
 )
-from shortlist.server.rpc.interceptor import Boundary
+from shortlist.server.rpc.interceptor import Interceptor
 
 WAIT_S = 20.0  # a bound for a broken test, never reached by a sound one
 REQUEST = pb.EmbedRequest(texts=["one", "two"])
@@ -88,7 +88,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     """Run a server with the interceptor, a service of ours and the health service."""
     calls, inference = Calls(), Inference()
-    server = grpc.aio.server(interceptors=(Boundary(calls, 1 << 20),))
+    server = grpc.aio.server(interceptors=(Interceptor(calls, 1 << 20),))
     pb_grpc.add_InferenceServicer_to_server(inference, server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")

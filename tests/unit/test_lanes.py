@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.server.inference.lanes import AGEING_S, Job, Lane, Part, Shape, take
+from shortlist.server.inference.lanes import AGEING_S, Job, JobSlice, Lane, Shape, take
 from shortlist.server.runtime.shapes import Shapes
 from shortlist.server.runtime.tokens import Encoded
 
@@ -42,7 +42,7 @@ FRESH = [0.0, 0.0, 0.0]
 NOW = 0.0
 
 
-def padded_tokens(parts: Sequence[Part]) -> int:
+def padded_tokens(parts: Sequence[JobSlice]) -> int:
     """Return what a run of these parts takes, padding included."""
     items = [entry for part in parts for entry in part.items]
     return len(items) * max(len(entry) for entry in items)
@@ -55,18 +55,18 @@ def test_a_slot_goes_on_with_its_last_shape():
     """Where shapes are compiled, a slot takes the first job's items of the shape that it ran last."""
     model, other = Model(96, bucketed=True), Model(96, bucketed=True)
     waiting = job(Lane.RERANK, model, [8, 30, 12, 31])
-    assert take([[], [waiting], []], FRESH, NOW, Shape(model, 32)) == (Part(waiting, [1, 3]),)
+    assert take([[], [waiting], []], FRESH, NOW, Shape(model, 32)) == (JobSlice(waiting, [1, 3]),)
     for last in (None, Shape(model, 48), Shape(other, 32)):
-        assert take([[], [waiting], []], FRESH, NOW, last) == (Part(waiting, [0, 2]),)
+        assert take([[], [waiting], []], FRESH, NOW, last) == (JobSlice(waiting, [0, 2]),)
 
 
 def test_the_last_shape_is_no_reason_to_leave_an_order():
     """A job in a hurry, and one whose shapes cost nothing, begin with their first item."""
     compiled, plain = Model(96, bucketed=True), Model(96)
     hurried = job(Lane.RERANK, compiled, [8, 30], deadline=0.02)
-    assert take([[], [hurried], []], FRESH, NOW, Shape(compiled, 32)) == (Part(hurried, [0]),)
+    assert take([[], [hurried], []], FRESH, NOW, Shape(compiled, 32)) == (JobSlice(hurried, [0]),)
     free = job(Lane.RERANK, plain, [8, 30])
-    assert take([[], [free], []], FRESH, NOW, Shape(plain, 30)) == (Part(free, [0]),)
+    assert take([[], [free], []], FRESH, NOW, Shape(plain, 30)) == (JobSlice(free, [0]),)
 
 
 def test_nothing_waits():
@@ -96,7 +96,7 @@ def test_one_item_a_run_without_a_budget(lengths: list[list[int]]):
     """A model without a token budget gets the first waiting item of the first job, alone."""
     model = Model()
     jobs = [job(Lane.RERANK, model, each) for each in lengths]
-    assert take([[], jobs, []], FRESH, NOW) == (Part(jobs[0], [0]),)
+    assert take([[], jobs, []], FRESH, NOW) == (JobSlice(jobs[0], [0]),)
 
 
 budgets = st.integers(1, 400)
@@ -138,19 +138,19 @@ def test_what_shares_a_run_on_a_cpu_is_alike(lengths: list[list[int]], budget: i
         if model.shapes.length(len(tokens)) == length
     ]
     taken = [(part.job, place) for part in parts for place in part.places]
-    assert taken == alike[: model.shapes.stack(min(model.shapes.most(length), len(alike)))]
+    assert taken == alike[: model.shapes.full_batch(min(model.shapes.max_batch(length), len(alike)))]
 
 
 def test_a_job_in_a_hurry_keeps_its_order():
     """Where the deadline comes before all is done, no item runs before one that stands ahead of it."""
     model = Model(200)
     relaxed, hurried = job(Lane.RERANK, model, [8, 9, 8]), job(Lane.RERANK, model, [8, 9, 8], deadline=0.02)
-    assert take([[], [relaxed], []], FRESH, NOW) == (Part(relaxed, [0, 2]),)
-    assert take([[], [hurried], []], FRESH, NOW) == (Part(hurried, [0]),)
+    assert take([[], [relaxed], []], FRESH, NOW) == (JobSlice(relaxed, [0, 2]),)
+    assert take([[], [hurried], []], FRESH, NOW) == (JobSlice(hurried, [0]),)
     # What is still to be tokenized counts too.
     growing = Job(Lane.RERANK, model, [8, 8, 8], deadline=0.02)
     growing.add([item(8), item(8)])
-    assert take([[], [growing], []], FRESH, NOW) == (Part(growing, [0]),)
+    assert take([[], [growing], []], FRESH, NOW) == (JobSlice(growing, [0]),)
 
 
 @given(jobs_of_one_lane, budgets, kinds)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import DeadlineExceeded, InferenceFailed, NoTokens
-from shortlist.server.inference.coalescing import Flights, TokenizingPool
+from shortlist.server.inference.coalescing import Coalescer, TokenizingPool
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scored, Scorer
 from shortlist.server.inference.scheduler import Scheduler
@@ -91,9 +91,9 @@ def pool() -> Iterator[TokenizingPool]:
 
 
 @pytest.fixture
-def flights(scheduler: Scheduler, pool: TokenizingPool) -> Flights:
+def coalescer(scheduler: Scheduler, pool: TokenizingPool) -> Coalescer:
     """Return an empty sky."""
-    return Flights(scheduler, pool)
+    return Coalescer(scheduler, pool)
 
 
 def let_go(graph: Graph, runs: int) -> None:
@@ -102,9 +102,9 @@ def let_go(graph: Graph, runs: int) -> None:
         graph.go.release()
 
 
-async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A query gets the model's query prefix, and a document its own."""
-    embedder = Embedder(BUNDLE, graph, flights, CACHE_BYTES)
+    embedder = Embedder(BUNDLE, graph, coalescer, CACHE_BYTES)
     let_go(graph, 2)
     deadline = scheduler.clock() + WAIT_S
     query = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
@@ -112,9 +112,9 @@ async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, flig
     assert (query.lengths, document.lengths) == ((3,), (2,))
 
 
-async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """When its caller is gone, what waits of a call is dropped at once and never run."""
-    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
+    scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
     call = asyncio.create_task(scorer.score("q", ["a b c"] * 50, scheduler.clock() + WAIT_S))
     assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
     call.cancel()
@@ -124,44 +124,44 @@ async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Gr
     let_go(graph, 1)
 
 
-async def test_a_score_is_cut_at_its_deadline(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_a_score_is_cut_at_its_deadline(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """At the deadline the call returns with what is done, and says which; the order puts that first."""
-    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
+    scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
     let_go(graph, 2)
     scored = await scorer.score("q", ["one", "one two three", "one two", "one"], scheduler.clock() + 0.2)
     assert scored.done.tolist() == [True, True, False, False]
     assert scored.order() == [1, 0, 2, 3]
 
 
-async def test_a_deadline_in_the_past_scores_nothing(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_a_deadline_in_the_past_scores_nothing(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """Without any time left nothing is tokenized or run, and the order is the one that came in."""
-    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
+    scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
     scored = await scorer.score("q", ["one", "two"], scheduler.clock() - 1)
     assert (scored.done.any(), scored.order(), graph.runs) == (False, [0, 1], 0)
 
 
-async def test_an_embed_is_whole_or_refused(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_an_embed_is_whole_or_refused(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """An embedding that is not finished at its deadline fails, telling how far it came."""
-    embedder = Embedder(BUNDLE, graph, flights, CACHE_BYTES)
+    embedder = Embedder(BUNDLE, graph, coalescer, CACHE_BYTES)
     let_go(graph, 1)
     with pytest.raises(DeadlineExceeded, match="1 of 2 texts were done"):
         await embedder.embed(["one", "two"], "document", Lane.INGEST, scheduler.clock() + 0.2)
 
 
 async def test_an_embed_that_cannot_be_done_is_refused_at_once(
-    scheduler: Scheduler, graph: Graph, flights: Flights, monkeypatch: pytest.MonkeyPatch
+    scheduler: Scheduler, graph: Graph, coalescer: Coalescer, monkeypatch: pytest.MonkeyPatch
 ):
     """Where the cost model says that the deadline cannot be met, nothing is queued."""
     monkeypatch.setattr(graph, "estimate_s", lambda lengths: 10.0 * sum(lengths))
-    embedder = Embedder(BUNDLE, graph, flights, CACHE_BYTES)
+    embedder = Embedder(BUNDLE, graph, coalescer, CACHE_BYTES)
     with pytest.raises(DeadlineExceeded, match="this takes about 10000 ms"):
         await embedder.embed(["one two"], "document", Lane.INGEST, scheduler.clock() + 5)
     assert scheduler.statistics().waiting_jobs == (0, 0, 0)
 
 
-async def test_what_a_query_brought_is_not_computed_again(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_what_a_query_brought_is_not_computed_again(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A query's second embedding comes from the cache, equal and without a run; a document's does not."""
-    embedder = Embedder(BUNDLE, graph, flights, CACHE_BYTES)
+    embedder = Embedder(BUNDLE, graph, coalescer, CACHE_BYTES)
     let_go(graph, 3)
     deadline = scheduler.clock() + WAIT_S
     first = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
@@ -172,9 +172,9 @@ async def test_what_a_query_brought_is_not_computed_again(scheduler: Scheduler, 
     assert (graph.runs, embedder.cache.hits, embedder.cache.misses) == (3, 1, 1)
 
 
-async def test_only_unknown_pairs_are_scored(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_only_unknown_pairs_are_scored(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A second score of the same query runs the versions that are new, and puts all in their places."""
-    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
+    scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
     let_go(graph, 4)
     deadline = scheduler.clock() + WAIT_S
     await scorer.score("q", ["one", "one two"], deadline, [(0, 1), (0, 2)])
@@ -182,39 +182,41 @@ async def test_only_unknown_pairs_are_scored(scheduler: Scheduler, graph: Graph,
     assert (scored.logits.tolist(), scored.done.all(), graph.runs) == ([3, 2, 4], True, 4)
 
 
-async def test_another_version_is_scored_again(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_another_version_is_scored_again(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A document that was replaced gets a new score, though its text came before under another number."""
-    scorer = Scorer(BUNDLE, graph, flights, CACHE_BYTES)
+    scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
     let_go(graph, 2)
     deadline = scheduler.clock() + WAIT_S
     assert (await scorer.score("q", ["one"], deadline, [(0, 1)])).logits.tolist() == [1]
     assert (await scorer.score("q", ["one two"], deadline, [(0, 2)])).logits.tolist() == [2]
 
 
-async def test_without_a_cache_all_is_computed(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_without_a_cache_all_is_computed(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """With no bytes for it nothing is remembered."""
-    scorer = Scorer(BUNDLE, graph, flights, 0)
+    scorer = Scorer(BUNDLE, graph, coalescer, 0)
     let_go(graph, 2)
     for _ in range(2):
         await scorer.score("q", ["one"], scheduler.clock() + WAIT_S, [(0, 1)])
     assert graph.runs == 2
 
 
-async def test_identical_queries_share_a_run(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_identical_queries_share_a_run(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """Queries that come while the same one is under way get its vector; all of them one run."""
-    embedder = Embedder(BUNDLE, graph, flights, 0)
+    embedder = Embedder(BUNDLE, graph, coalescer, 0)
     deadline = scheduler.clock() + WAIT_S
     calls = [asyncio.create_task(embedder.embed(["one two"], "query", Lane.QUERY, deadline)) for _ in range(5)]
     assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
     let_go(graph, 1)
     vectors = [(await call).vectors.tolist() for call in calls]
     assert vectors == [[[3.0]]] * 5
-    assert (graph.runs, flights.joined) == (1, 4)
+    assert (graph.runs, coalescer.joined) == (1, 4)
 
 
-async def test_a_shared_run_outlives_the_caller_who_began_it(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_a_shared_run_outlives_the_caller_who_began_it(
+    scheduler: Scheduler, graph: Graph, coalescer: Coalescer
+):
     """When the first caller leaves, or its deadline comes, the others still get the whole of the job."""
-    scorer = Scorer(BUNDLE, graph, flights, 0)
+    scorer = Scorer(BUNDLE, graph, coalescer, 0)
     texts, versions = ["one", "one two", "a b c"], [(0, 1), (0, 2), (0, 3)]
     now = scheduler.clock()
     gone = asyncio.create_task(scorer.score("q", texts, now + WAIT_S, versions))
@@ -228,9 +230,11 @@ async def test_a_shared_run_outlives_the_caller_who_began_it(scheduler: Schedule
     assert graph.runs == 3
 
 
-async def test_texts_that_cannot_be_tokenized_fail_their_call(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_texts_that_cannot_be_tokenized_fail_their_call(
+    scheduler: Scheduler, graph: Graph, coalescer: Coalescer
+):
     """An error while tokenizing reaches its caller and frees the job's place."""
-    scorer = Scorer(BUNDLE, graph, flights, 0)
+    scorer = Scorer(BUNDLE, graph, coalescer, 0)
 
     def encode_pairs(query: str, documents: Sequence[str]) -> list[Encoded]:
         raise RuntimeError("no tokens today")
@@ -241,9 +245,9 @@ async def test_texts_that_cannot_be_tokenized_fail_their_call(scheduler: Schedul
     assert scheduler.statistics().waiting_tokens == 0
 
 
-async def test_a_text_without_tokens_fails_its_call(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_a_text_without_tokens_fails_its_call(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A text far back in a call that has no tokens is told by its place, and the rest leaves the queue."""
-    embedder = Embedder(BUNDLE, graph, flights, 0)
+    embedder = Embedder(BUNDLE, graph, coalescer, 0)
 
     def encode(texts: Sequence[str]) -> list[Encoded]:
         return [Encoded(np.ones(len(text), np.int64), np.zeros(len(text), np.int64), False) for text in texts]
@@ -255,9 +259,9 @@ async def test_a_text_without_tokens_fails_its_call(scheduler: Scheduler, graph:
     assert scheduler.statistics().waiting_tokens == 0
 
 
-async def test_a_caller_who_leaves_ends_tokenizing(scheduler: Scheduler, graph: Graph, flights: Flights):
+async def test_a_caller_who_leaves_ends_tokenizing(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """After a caller left, no further slice of its texts is begun."""
-    scorer = Scorer(BUNDLE, graph, flights, 0)
+    scorer = Scorer(BUNDLE, graph, coalescer, 0)
     seen: list[int] = []
     entered, over = threading.Event(), threading.Event()
 

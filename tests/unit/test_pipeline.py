@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from shortlist.server.app import Parts
+from shortlist.server.app import Components
 from shortlist.server.errors import DeadlineExceeded, InvalidRequest, Overloaded, UnknownCollection
 from shortlist.server.inference.lanes import Job, Lane
 from shortlist.server.runtime.cost import Cost
@@ -27,9 +27,9 @@ EVERYTHING = 2.0  # a margin that keeps nothing out
 
 
 @pytest.fixture
-def pipeline(parts: Parts) -> Pipeline:
+def pipeline(components: Components) -> Pipeline:
     """Return a pipeline without collections."""
-    return parts.pipeline
+    return components.pipeline
 
 
 @pytest.fixture
@@ -38,30 +38,32 @@ def filled(pipeline: Pipeline) -> Callable:
 
     async def fill(count: int) -> None:
         pipeline.catalog.create("c", exist_ok=False)
-        done = await pipeline.upsert("c", DOCUMENTS[:count], pipeline.scorer.flights.scheduler.clock() + LONG_S)
+        done = await pipeline.upsert("c", DOCUMENTS[:count], pipeline.scorer.coalescer.scheduler.clock() + LONG_S)
         assert done.inserted == count
 
     return fill
 
 
 @pytest.fixture
-def search(parts: Parts) -> Callable:
+def search(components: Components) -> Callable:
     """Return what searches `c` for the first topic, with so many seconds to go."""
 
     async def ask(left_s: float = LONG_S, text: str = ENTRIES[0].query, **asked: object) -> Found:
-        return await parts.pipeline.search(Query(collection="c", text=text, deadline=now(parts) + left_s, **asked))
+        return await components.pipeline.search(
+            Query(collection="c", text=text, deadline=now(components) + left_s, **asked)
+        )
 
     return ask
 
 
-def now(parts: Parts) -> float:
+def now(components: Components) -> float:
     """Return the time of the scheduler's clock."""
-    return parts.scheduler.clock()
+    return components.scheduler.clock()
 
 
-def runs(parts: Parts) -> tuple[int, ...]:
+def runs(components: Components) -> tuple[int, ...]:
     """Return how many runs there were, by lane."""
-    return parts.scheduler.statistics().runs
+    return components.scheduler.statistics().runs
 
 
 def costs(monkeypatch: pytest.MonkeyPatch, graph: Graph, seconds_a_token: float) -> None:
@@ -71,11 +73,11 @@ def costs(monkeypatch: pytest.MonkeyPatch, graph: Graph, seconds_a_token: float)
     monkeypatch.setattr(graph, "cost", told)
 
 
-def pairs_in(parts: Parts, found: Found, seconds: float) -> int:
+def pairs_in(components: Components, found: Found, seconds: float) -> int:
     """Return how many of the candidates are expected to be read in so many seconds, first to last."""
     by_rank = sorted(found.hits, key=lambda hit: hit.rank)
     total = count = 0
-    for each in parts.pipeline.scorer.seconds(ENTRIES[0].query, [hit.document.content for hit in by_rank]):
+    for each in components.pipeline.scorer.seconds(ENTRIES[0].query, [hit.document.content for hit in by_rank]):
         total += each
         count += total <= seconds
     return count
@@ -100,13 +102,15 @@ async def test_auto_reads_a_small_collection_whole(filled: Callable, search: Cal
 
 
 async def test_auto_falls_back_under_a_short_deadline(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """Where the time that is left allows no more, auto reads the nearest ones alone, whole, and tells the budget."""
     await filled(60)
     assert (await search(margin=EVERYTHING)).mode == "rerank-all"
-    costs(monkeypatch, parts.pipeline.scorer.graph, 0.1)
-    expected = pairs_in(parts, await search(mode="dense", top_k=60), parts.pipeline.limits.admit_share * 150.0)
+    costs(monkeypatch, components.pipeline.scorer.graph, 0.1)
+    expected = pairs_in(
+        components, await search(mode="dense", top_k=60), components.pipeline.limits.admit_share * 150.0
+    )
     found = await search(left_s=150.0, top_k=60, margin=EVERYTHING)
     assert (found.mode, found.candidates, found.limited_by) == ("two-stage", 60, "budget")
     assert found.selected == pytest.approx(expected, abs=1)  # the time that is left is not what it was
@@ -116,11 +120,11 @@ async def test_auto_falls_back_under_a_short_deadline(
 
 
 async def test_auto_reads_ten_however_short_the_time(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """Where not even top_k pairs would fit, as many are begun, ten at most, and the deadline cuts them."""
     await filled(60)
-    costs(monkeypatch, parts.pipeline.scorer.graph, 10.0)
+    costs(monkeypatch, components.pipeline.scorer.graph, 10.0)
     for top_k, least in ((3, 3), (30, 10)):
         found = await search(left_s=100.0, top_k=top_k, margin=EVERYTHING)
         assert (found.mode, found.selected, found.limited_by) == ("two-stage", least, "budget")
@@ -129,26 +133,28 @@ async def test_auto_reads_ten_however_short_the_time(
 
 
 async def test_a_budget_bounds_what_nobody_asked_for(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """However long the deadline, a search that names no candidates reads what is expected to fit the budget."""
     await filled(60)
-    monkeypatch.setattr(parts.pipeline, "limits", dataclasses.replace(parts.pipeline.limits, auto_budget_ms=800.0))
+    monkeypatch.setattr(
+        components.pipeline, "limits", dataclasses.replace(components.pipeline.limits, auto_budget_ms=800.0)
+    )
     nearest = await search(mode="dense", top_k=60)
     for mode in ("auto", "two-stage"):
-        costs(monkeypatch, parts.pipeline.scorer.graph, 0.001)
-        expected = pairs_in(parts, nearest, 0.8)
+        costs(monkeypatch, components.pipeline.scorer.graph, 0.001)
+        expected = pairs_in(components, nearest, 0.8)
         found = await search(mode=mode, margin=EVERYTHING)
         assert (found.mode, found.limited_by) == ("two-stage", "budget")
         assert 10 < found.selected == expected < found.candidates
 
 
 async def test_named_candidates_are_all_read(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """A caller who names a number has so many read, whatever budget and margin are by default."""
     await filled(60)
-    costs(monkeypatch, parts.pipeline.scorer.graph, 0.01)
+    costs(monkeypatch, components.pipeline.scorer.graph, 0.01)
     for mode in ("auto", "two-stage"):
         found = await search(mode=mode, candidates=40)
         assert (found.candidates, found.selected, found.reranked, found.limited_by) == (40, 40, 40, "none")
@@ -167,24 +173,24 @@ async def test_the_margin_keeps_out_what_is_far_behind(filled: Callable, search:
 
 
 async def test_a_deadline_cuts_what_was_named(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """Named candidates that no idle server could read in time come unread, in stage one's order, and that is told."""
     await filled(20)
-    costs(monkeypatch, parts.pipeline.scorer.graph, 10.0)
+    costs(monkeypatch, components.pipeline.scorer.graph, 10.0)
     found = await search(left_s=60.0, mode="two-stage", candidates=20, top_k=20)
     assert (found.selected, found.reranked, found.cut_short, found.limited_by) == (20, 0, True, "none")
     assert_read_first(found.hits, 0, 20)
 
 
-async def test_dense_leaves_the_second_stage_alone(parts: Parts, filled: Callable, search: Callable):
+async def test_dense_leaves_the_second_stage_alone(components: Components, filled: Callable, search: Callable):
     """Mode dense runs no pair and gives no score; hits are stage one's."""
     await filled(20)
-    before = runs(parts)[Lane.RERANK]
+    before = runs(components)[Lane.RERANK]
     found = await search(mode="dense", top_k=7)
     assert (found.mode, found.selected, found.reranked, found.candidates) == ("dense", 0, 0, 7)
     assert_read_first(found.hits, 0, 7)
-    assert runs(parts)[Lane.RERANK] == before
+    assert runs(components)[Lane.RERANK] == before
 
 
 async def test_two_stages_by_default_take_fifty(filled: Callable, search: Callable):
@@ -195,17 +201,19 @@ async def test_two_stages_by_default_take_fifty(filled: Callable, search: Callab
 
 
 async def test_auto_of_a_large_collection(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """Above auto_rerank_all, mode auto is two stages with the candidates of these."""
     await filled(60)
-    monkeypatch.setattr(parts.pipeline, "limits", dataclasses.replace(parts.pipeline.limits, auto_rerank_all=59))
+    monkeypatch.setattr(
+        components.pipeline, "limits", dataclasses.replace(components.pipeline.limits, auto_rerank_all=59)
+    )
     found = await search(margin=EVERYTHING)
     assert (found.mode, found.candidates) == ("two-stage", DEFAULT_CANDIDATES)
 
 
 async def test_a_share_of_the_similarity(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """The order is the scores', or stage one's, by the share that is asked for, else by what the bundle says."""
     await filled(20)
@@ -215,8 +223,8 @@ async def test_a_share_of_the_similarity(
     by_rank = sorted(plain.hits, key=lambda hit: hit.rank)
     assert by_rank != by_score
     assert (await search(top_k=20, margin=EVERYTHING, blend=1.0)).hits == by_rank
-    graph = parts.pipeline.scorer.graph
-    monkeypatch.setattr(graph, "running", dataclasses.replace(graph.running, blend=1.0))
+    graph = components.pipeline.scorer.graph
+    monkeypatch.setattr(graph, "info", dataclasses.replace(graph.info, blend=1.0))
     assert (await search(top_k=20, margin=EVERYTHING)).hits == by_rank
     assert (await search(top_k=20, margin=EVERYTHING, blend=0.0)).hits == by_score
 
@@ -228,23 +236,23 @@ async def test_the_best_are_returned(filled: Callable, search: Callable):
     assert (await search(top_k=3, margin=EVERYTHING)).hits == every[:3]
 
 
-async def test_an_empty_collection(pipeline: Pipeline, parts: Parts, search: Callable):
+async def test_an_empty_collection(pipeline: Pipeline, components: Components, search: Callable):
     """Nothing is found in nothing, in every mode, and no pair is run."""
     pipeline.catalog.create("c", exist_ok=False)
-    before = runs(parts)[Lane.RERANK]
+    before = runs(components)[Lane.RERANK]
     for mode in ("auto", "two-stage", "dense", "rerank-all"):
         found = await search(mode=mode)
         assert (found.hits, found.candidates, found.selected, found.cut_short) == ([], 0, 0, False)
-    assert runs(parts)[Lane.RERANK] == before
+    assert runs(components)[Lane.RERANK] == before
 
 
-async def test_a_search_again_runs_nothing(parts: Parts, filled: Callable, search: Callable):
+async def test_a_search_again_runs_nothing(components: Components, filled: Callable, search: Callable):
     """What one search computed the next one has: same hits, no run."""
     await filled(20)
     first = await search(top_k=20, margin=EVERYTHING)
-    before = runs(parts)
+    before = runs(components)
     again = await search(top_k=20, margin=EVERYTHING)
-    assert (again.hits, runs(parts)) == (first.hits, before)
+    assert (again.hits, runs(components)) == (first.hits, before)
 
 
 @pytest.mark.parametrize(
@@ -262,58 +270,60 @@ async def test_a_search_again_runs_nothing(parts: Parts, filled: Callable, searc
     ],
 )
 async def test_what_is_outside_its_limits(
-    parts: Parts, filled: Callable, search: Callable, asked: dict[str, object], field: str
+    components: Components, filled: Callable, search: Callable, asked: dict[str, object], field: str
 ):
     """A value outside its limits is refused by its field, before a model runs."""
     await filled(1)
-    before = runs(parts)
+    before = runs(components)
     with pytest.raises(InvalidRequest) as refused:
         await search(**asked)
-    assert (refused.value.field, runs(parts)) == (field, before)
+    assert (refused.value.field, runs(components)) == (field, before)
 
 
 async def test_a_collection_too_large_to_be_read_whole(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """Mode rerank-all of more than max_candidates documents is refused, with both numbers."""
     await filled(20)
-    monkeypatch.setattr(parts.pipeline, "limits", dataclasses.replace(parts.pipeline.limits, max_candidates=19))
+    monkeypatch.setattr(
+        components.pipeline, "limits", dataclasses.replace(components.pipeline.limits, max_candidates=19)
+    )
     with pytest.raises(InvalidRequest, match="holds 20 documents and the limit is 19; use MODE_TWO_STAGE"):
         await search(mode="rerank-all")
 
 
-async def test_a_collection_that_is_not_there(parts: Parts, search: Callable):
+async def test_a_collection_that_is_not_there(components: Components, search: Callable):
     """A search and an upsert of an unknown collection are refused before a model runs."""
-    before = runs(parts)
+    before = runs(components)
     with pytest.raises(UnknownCollection, match="named 'c'"):
         await search()
     with pytest.raises(UnknownCollection):
-        await parts.pipeline.upsert("c", DOCUMENTS[:1], now(parts) + LONG_S)
-    assert runs(parts) == before
+        await components.pipeline.upsert("c", DOCUMENTS[:1], now(components) + LONG_S)
+    assert runs(components) == before
 
 
 async def test_a_search_that_a_queue_would_cut_is_refused_at_the_door(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """Where what waits leaves too little time, a search is refused before a model runs, with when to come back."""
     await filled(20)
-    graph = parts.pipeline.scorer.graph
+    graph = components.pipeline.scorer.graph
     costs(monkeypatch, graph, 0.01)
-    before = runs(parts)
-    with parts.scheduler.reserve(Job(Lane.RERANK, graph, [100] * 100, now(parts) + LONG_S)):
+    before = runs(components)
+    with components.scheduler.reserve(Job(Lane.RERANK, graph, [100] * 100, now(components) + LONG_S)):
         with pytest.raises(Overloaded) as refused:
             await search(left_s=50.0, candidates=20)
-        assert (refused.value.retry_after_ms > 0, runs(parts)) == (True, before)
+        assert (refused.value.retry_after_ms > 0, runs(components)) == (True, before)
         found = await search(left_s=LONG_S, candidates=20)  # who has time may wait
         assert found.reranked == 20
 
 
 async def test_a_search_leaves_no_place_behind(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """After a search that was answered, and one that failed on its way, nothing is expected to come any more."""
     await filled(20)
-    graph = parts.pipeline.scorer.graph
+    graph = components.pipeline.scorer.graph
     costs(monkeypatch, graph, 1.0)
     await search(left_s=1e5, candidates=20)
 
@@ -322,101 +332,105 @@ async def test_a_search_leaves_no_place_behind(
 
     costs(monkeypatch, graph, 1.0)
     with monkeypatch.context() as patch:
-        patch.setattr(parts.pipeline.catalog.get("c"), "search", broken)
+        patch.setattr(components.pipeline.catalog.get("c"), "search", broken)
         with pytest.raises(OSError, match="the index is gone"):
             await search(left_s=1e5, text=ENTRIES[5].query, candidates=20)
     # Either search reserved more than this one is allowed to wait.
-    with parts.scheduler.reserve(Job(Lane.RERANK, graph, [1], now(parts) + 100.0)):
-        assert parts.scheduler.statistics().waiting_tokens == 0
+    with components.scheduler.reserve(Job(Lane.RERANK, graph, [1], now(components) + 100.0)):
+        assert components.scheduler.statistics().waiting_tokens == 0
 
 
 async def test_without_time_for_stage_one(
-    parts: Parts, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """A search whose query cannot be embedded in time fails with what it needs and has."""
     await filled(20)
-    costs(monkeypatch, parts.pipeline.embedder.graph, 100.0)
+    costs(monkeypatch, components.pipeline.embedder.graph, 100.0)
     with pytest.raises(DeadlineExceeded, match=r"this takes about \d+ ms, but \d+ ms are left"):
         await search(left_s=10.0)
     with pytest.raises(DeadlineExceeded):
         await search(left_s=-1.0, mode="dense")
 
 
-async def test_an_upsert_embeds_what_changed(parts: Parts, filled: Callable):
+async def test_an_upsert_embeds_what_changed(components: Components, filled: Callable):
     """Documents that are there as they are come to no model; the rest is told as new or updated."""
     await filled(3)
-    before = runs(parts)[Lane.INGEST]
+    before = runs(components)[Lane.INGEST]
     changed = [DOCUMENTS[0], Document("1", "another text"), Document("new", "a new one")]
-    done = await parts.pipeline.upsert("c", changed, now(parts) + LONG_S)
+    done = await components.pipeline.upsert("c", changed, now(components) + LONG_S)
     assert (done.inserted, done.updated, done.unchanged) == (1, 1, 1)
-    assert before < runs(parts)[Lane.INGEST] <= before + 2
-    before = runs(parts)
-    done = await parts.pipeline.upsert(
-        "c", changed, now(parts) - 1
+    assert before < runs(components)[Lane.INGEST] <= before + 2
+    before = runs(components)
+    done = await components.pipeline.upsert(
+        "c", changed, now(components) - 1
     )  # nothing is left to do: no deadline is in its way
-    assert (done.inserted, done.updated, done.unchanged, runs(parts)) == (0, 0, 3, before)
+    assert (done.inserted, done.updated, done.unchanged, runs(components)) == (0, 0, 3, before)
 
 
-async def test_an_upsert_is_whole_or_nothing(parts: Parts, filled: Callable, monkeypatch: pytest.MonkeyPatch):
+async def test_an_upsert_is_whole_or_nothing(
+    components: Components, filled: Callable, monkeypatch: pytest.MonkeyPatch
+):
     """Where the vectors cannot be made in time, nothing is written."""
     await filled(3)
-    costs(monkeypatch, parts.pipeline.embedder.graph, 100.0)
+    costs(monkeypatch, components.pipeline.embedder.graph, 100.0)
     with pytest.raises(DeadlineExceeded):
-        await parts.pipeline.upsert("c", [Document("0", "other"), Document("new", "text")], now(parts) + 10)
-    collection = parts.pipeline.catalog.get("c")
+        await components.pipeline.upsert("c", [Document("0", "other"), Document("new", "text")], now(components) + 10)
+    collection = components.pipeline.catalog.get("c")
     assert collection.get(["0", "new"]) == {"0": DOCUMENTS[0]}
 
 
-async def test_an_upsert_s_vectors_are_the_embedder_s(parts: Parts, filled: Callable):
+async def test_an_upsert_s_vectors_are_the_embedder_s(components: Components, filled: Callable):
     """A document is found by its own text, title before it, with a cosine of 1 where the model knows no prefix."""
     await filled(20)
     titled = Document("titled", DOCUMENTS[30].text, title="a title")
-    await parts.pipeline.upsert("c", [titled], now(parts) + LONG_S)
-    query = Query(collection="c", text=f"a title {titled.text}", deadline=now(parts) + LONG_S, mode="dense", top_k=1)
-    (hit,) = (await parts.pipeline.search(query)).hits
+    await components.pipeline.upsert("c", [titled], now(components) + LONG_S)
+    query = Query(
+        collection="c", text=f"a title {titled.text}", deadline=now(components) + LONG_S, mode="dense", top_k=1
+    )
+    (hit,) = (await components.pipeline.search(query)).hits
     assert hit.document == titled
     assert hit.similarity == pytest.approx(1.0, abs=1e-3)
 
 
-async def test_an_upsert_of_what_may_not_be_stored(parts: Parts, filled: Callable):
+async def test_an_upsert_of_what_may_not_be_stored(components: Components, filled: Callable):
     """One bad document refuses all, by its place, before a model runs."""
     await filled(1)
-    before = runs(parts)
+    before = runs(components)
     with pytest.raises(InvalidRequest, match=r"^documents\[1\]\.id: got 'a', but documents\[0\] has the same id"):
-        await parts.pipeline.upsert("c", [Document("a", "x"), Document("a", "y")], now(parts) + LONG_S)
-    assert runs(parts) == before
+        await components.pipeline.upsert("c", [Document("a", "x"), Document("a", "y")], now(components) + LONG_S)
+    assert runs(components) == before
 
 
-async def test_a_rerank_of_texts_that_are_brought(parts: Parts):
+async def test_a_rerank_of_texts_that_are_brought(components: Components):
     """Texts of no collection are scored beside the query as a search scores them, and are not kept."""
     texts = [document.text for document in DOCUMENTS[:5]]
-    first = await parts.pipeline.rerank(ENTRIES[0].query, texts, now(parts) + LONG_S)
+    first = await components.pipeline.rerank(ENTRIES[0].query, texts, now(components) + LONG_S)
     assert first.done.all()
-    before = runs(parts)[Lane.RERANK]
-    again = await parts.pipeline.rerank(ENTRIES[0].query, texts, now(parts) + LONG_S)
+    before = runs(components)[Lane.RERANK]
+    again = await components.pipeline.rerank(ENTRIES[0].query, texts, now(components) + LONG_S)
     assert again.logits.tolist() == first.logits.tolist()
-    assert runs(parts)[Lane.RERANK] > before
+    assert runs(components)[Lane.RERANK] > before
     with pytest.raises(InvalidRequest, match=r"^documents\[1\]: got ''"):
-        await parts.pipeline.rerank("q", ["text", ""], now(parts) + LONG_S)
+        await components.pipeline.rerank("q", ["text", ""], now(components) + LONG_S)
     with pytest.raises(InvalidRequest, match=r"^query: got ''"):
-        await parts.pipeline.rerank("", ["text"], now(parts) + LONG_S)
+        await components.pipeline.rerank("", ["text"], now(components) + LONG_S)
 
 
-async def test_a_search_s_score_is_the_rerank_s(parts: Parts, filled: Callable, search: Callable):
+async def test_a_search_s_score_is_the_rerank_s(components: Components, filled: Callable, search: Callable):
     """A hit has the score that its text gets by itself, to the last bit."""
     await filled(20)
     hits = (await search(top_k=20, margin=EVERYTHING)).hits
     texts = [hit.document.content for hit in hits]
-    scored = await parts.pipeline.rerank(ENTRIES[0].query, texts, now(parts) + LONG_S)
+    scored = await components.pipeline.rerank(ENTRIES[0].query, texts, now(components) + LONG_S)
     assert [hit.score for hit in hits] == scored.scores.tolist()
 
 
-async def test_no_search_waits_for_a_thread(parts: Parts, filled: Callable, search: Callable):
+async def test_no_search_waits_for_a_thread(components: Components, filled: Callable, search: Callable):
     """While more changes wait for each other than there are threads, a search is answered."""
     await filled(5)
-    collection = parts.pipeline.catalog.get("c")
+    collection = components.pipeline.catalog.get("c")
     with collection._changing:
-        waiting = [asyncio.create_task(parts.pipeline.delete("c", [str(number)])) for number in range(50)]
+        waiting = [asyncio.create_task(components.pipeline.delete("c", [str(number)])) for number in range(50)]
         found = await search(mode="dense")
         assert len(found.hits) == 5
         assert not any(one.done() for one in waiting)

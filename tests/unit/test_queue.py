@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.server.inference.lanes import Job, Lane, Part
+from shortlist.server.inference.lanes import Job, JobSlice, Lane
 from shortlist.server.inference.queue import Queue
 from shortlist.server.runtime.shapes import Shapes
 from shortlist.server.runtime.tokens import Encoded
@@ -92,9 +92,9 @@ def test_what_a_slot_begins_waits_no_longer(queue: Queue):
     """A slot's part is taken off with its tokens, and a job of which nothing waits leaves the line."""
     made = waiting(queue, 3, 5, 7)
     (part,) = queue.take(0.0, None)
-    assert (part, queue.begin(part, 0.0)) == (Part(made, [0]), 3)
+    assert (part, queue.begin(part, 0.0)) == (JobSlice(made, [0]), 3)
     assert (queue.tokens, queue.jobs, made.waiting) == (12, [made], [1, 2])
-    assert queue.begin(Part(made, [1, 2]), 0.0) == 12
+    assert queue.begin(JobSlice(made, [1, 2]), 0.0) == 12
     assert (queue.tokens, queue.jobs) == (0, [])
 
 
@@ -102,7 +102,7 @@ def test_a_job_that_ran_dry_stands_in_line_again(queue: Queue):
     """Where slots outrun tokenizing, a job leaves its lane and comes back to its place with its next items."""
     queue.admit(dry := job(2, 2, deadline=5.0))
     queue.feed(dry, items(2), now=0.0)
-    queue.begin(Part(dry, [0]), 0.0)
+    queue.begin(JobSlice(dry, [0]), 0.0)
     later = waiting(queue, 1, deadline=7.0)
     queue.feed(dry, items(2), now=0.0)
     assert queue.jobs == [dry, later]
@@ -123,7 +123,7 @@ def test_what_is_withdrawn_leaves_nothing_behind(queue: Queue):
     other = waiting(queue, 6)
     queue.admit(made := job(4, 4, 4))
     queue.feed(made, items(4, 5), now=0.0)
-    queue.begin(Part(made, [0]), 0.0)
+    queue.begin(JobSlice(made, [0]), 0.0)
     queue.withdraw(made)
     assert (queue.tokens, queue.jobs, made.waiting) == (6, [other], [])
 

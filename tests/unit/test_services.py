@@ -1,4 +1,4 @@
-"""The RPCs as methods: requests to the pipeline and back, over real parts with the tiny models.
+"""The RPCs as methods: requests to the pipeline and back, over real components with the tiny models.
 
 Of gRPC there is the time that a call has left, and no more: what stands around the calls, `test_boundary.py` has.
 """
@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pytest
 
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.server.app import Parts
+from shortlist.server.app import Components
 from shortlist.server.errors import CollectionExists, InvalidRequest, UnknownCollection, UnknownDocument
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.rpc import services
@@ -38,15 +38,15 @@ CALL = Call()
 
 
 @pytest.fixture
-def retrieval(parts: Parts) -> Retrieval:
+def retrieval(components: Components) -> Retrieval:
     """Return the service of collections."""
-    return Retrieval(parts.pipeline, Deadlines(30.0, 0.015))
+    return Retrieval(components.pipeline, Deadlines(30.0, 0.015))
 
 
 @pytest.fixture
-def inference(parts: Parts) -> Inference:
+def inference(components: Components) -> Inference:
     """Return the service of the models alone."""
-    return Inference(parts.pipeline, Deadlines(30.0, 0.015), services.describe(parts.pipeline, 1, 2))
+    return Inference(components.pipeline, Deadlines(30.0, 0.015), services.describe(components.pipeline, 1, 2))
 
 
 @pytest.fixture
@@ -208,15 +208,15 @@ async def test_a_search_s_zero_is_no_default(filled: Retrieval, field: str, valu
     assert refused.value.field == field
 
 
-async def test_embed_puts_each_kind_in_its_lane(inference: Inference, parts: Parts):
+async def test_embed_puts_each_kind_in_its_lane(inference: Inference, components: Components):
     """A query overtakes, documents wait with the ingest, and each text gets a vector of the model's width."""
-    runs = parts.scheduler.statistics().runs
+    runs = components.scheduler.statistics().runs
     found = await inference.Embed(pb.EmbedRequest(texts=["one", "two"], kind=pb.TEXT_KIND_QUERY), CALL)
-    asked = parts.scheduler.statistics().runs
+    asked = components.scheduler.statistics().runs
     assert (asked[Lane.QUERY] > runs[Lane.QUERY], asked[Lane.INGEST]) == (True, runs[Lane.INGEST])
     await inference.Embed(pb.EmbedRequest(texts=["one"]), CALL)
-    assert parts.scheduler.statistics().runs[Lane.INGEST] > asked[Lane.INGEST]
-    assert [len(one.values) for one in found.embeddings] == [parts.pipeline.embedder.graph.width] * 2
+    assert components.scheduler.statistics().runs[Lane.INGEST] > asked[Lane.INGEST]
+    assert [len(one.values) for one in found.embeddings] == [components.pipeline.embedder.graph.width] * 2
 
 
 async def test_rerank_returns_as_many_as_are_asked_for(inference: Inference):
@@ -230,15 +230,15 @@ async def test_rerank_returns_as_many_as_are_asked_for(inference: Inference):
         await inference.Rerank(pb.RerankRequest(query="water", documents=texts, top_k=0), CALL)
 
 
-async def test_tokenize_shows_what_a_model_reads(inference: Inference, parts: Parts):
+async def test_tokenize_shows_what_a_model_reads(inference: Inference, components: Components):
     """Texts are shown alone, or for the reranker beside a query, as the model's own tokenizer encodes them."""
     alone = await inference.Tokenize(pb.TokenizeRequest(texts=["the tide", "word " * 900]), CALL)
-    encoded = parts.pipeline.embedder.tokenizer.encode(["the tide"])[0]
+    encoded = components.pipeline.embedder.tokenizer.encode(["the tide"])[0]
     assert list(alone.tokenizations[0].ids) == encoded.input_ids.tolist()
     assert [one.truncated for one in alone.tokenizations] == [False, True]
     request = pb.TokenizeRequest(texts=["the tide"], query="moon", model=pb.MODEL_RERANKER)
     pair = (await inference.Tokenize(request, CALL)).tokenizations[0]
-    (both,) = parts.pipeline.scorer.tokenizer.encode_pairs("moon", ["the tide"])
+    (both,) = components.pipeline.scorer.tokenizer.encode_pairs("moon", ["the tide"])
     assert list(pair.ids) == both.input_ids.tolist()
     assert len(pair.tokens) == len(pair.ids)
 
@@ -268,13 +268,13 @@ async def test_what_no_model_can_read(inference: Inference, method: str, request
     assert refused.value.field == field
 
 
-async def test_describe(inference: Inference, parts: Parts):
+async def test_describe(inference: Inference, components: Components):
     """The server tells its version, both models, its limits, and how much runs at once."""
     told = await inference.Describe(pb.DescribeRequest(), CALL)
     assert (told.version, told.slots, told.threads) == (version("shortlist"), 1, 2)
     for message, graph in (
-        (told.embedder, parts.pipeline.embedder.graph),
-        (told.reranker, parts.pipeline.scorer.graph),
+        (told.embedder, components.pipeline.embedder.graph),
+        (told.reranker, components.pipeline.scorer.graph),
     ):
-        assert (message.fingerprint, message.variant) == (graph.running.fingerprint, "fp32")
-    assert told.limits.max_top_k == parts.pipeline.limits.max_top_k
+        assert (message.fingerprint, message.variant) == (graph.info.fingerprint, "fp32")
+    assert told.limits.max_top_k == components.pipeline.limits.max_top_k

@@ -48,10 +48,10 @@ def test_parts_cover_a_run(window: int, budget: int, count: int, bucketed: bool,
     """A run is cut into parts that hold every item once, in order, none larger than the bounds allow."""
     shapes = Shapes(window, budget, bucketed=bucketed, mixed=mixed)
     length = shapes.length(data.draw(st.integers(1, window)))
-    parts = shapes.parts(count, length)
+    parts = shapes.split(count, length)
     assert [place for part in parts for place in range(count)[part]] == list(range(count))
     if bucketed:
-        assert all(shapes.items(part.stop - part.start) <= shapes.most(length) for part in parts)
+        assert all(shapes.padded_batch(part.stop - part.start) <= shapes.max_batch(length) for part in parts)
 
 
 @given(WINDOWS, BUDGETS, st.booleans(), st.data())
@@ -59,9 +59,9 @@ def test_a_batch_is_one_that_was_run_at_start(window: int, budget: int, mixed: b
     """A batch is rounded up to one of those that the start has run at its length, and never to fewer items."""
     shapes = Shapes(window, budget, bucketed=True, mixed=mixed)
     length = shapes.length(data.draw(st.integers(1, window)))
-    count = data.draw(st.integers(1, shapes.most(length)))
-    assert count <= shapes.items(count)
-    assert shapes.items(count) in shapes.batches(length)
+    count = data.draw(st.integers(1, shapes.max_batch(length)))
+    assert count <= shapes.padded_batch(count)
+    assert shapes.padded_batch(count) in shapes.batches(length)
 
 
 @given(WINDOWS, BUDGETS, st.booleans(), st.booleans(), st.data())
@@ -69,21 +69,21 @@ def test_a_stack_keeps_the_budget(window: int, budget: int, bucketed: bool, mixe
     """As many items as a run may have are no more tokens than the budget, unless it is a single one."""
     shapes = Shapes(window, budget, bucketed=bucketed, mixed=mixed)
     length = shapes.length(data.draw(st.integers(1, window)))
-    assert shapes.most(length) == 1 or shapes.most(length) * length <= budget
+    assert shapes.max_batch(length) == 1 or shapes.max_batch(length) * length <= budget
 
 
 @given(st.integers(1, 2000), st.booleans())
 def test_a_stack_needs_no_empty_places(count: int, bucketed: bool):
     """Of so many items at least half run at once, as a batch that is run without an item added."""
     shapes = Shapes(512, 512, bucketed=bucketed)
-    stacked = shapes.stack(count)
+    stacked = shapes.full_batch(count)
     assert count / 2 < stacked <= count
-    assert shapes.items(stacked) == stacked
+    assert shapes.padded_batch(stacked) == stacked
 
 
 @given(WINDOWS, st.integers(1, 8192), st.integers(1, 2000))
 def test_plain_shapes_are_left_alone(window: int, tokens: int, count: int):
     """Where shapes cost nothing, nothing is added and nothing is cut."""
     shapes = Shapes(window, 1 << 14)
-    assert (shapes.length(tokens), shapes.items(count), shapes.stack(count)) == (tokens, count, count)
-    assert shapes.parts(count, tokens) == [slice(0, count)]
+    assert (shapes.length(tokens), shapes.padded_batch(count), shapes.full_batch(count)) == (tokens, count, count)
+    assert shapes.split(count, tokens) == [slice(0, count)]
