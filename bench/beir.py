@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Hold a collection with queries and judgements."""
+    """A collection with queries and judgements."""
 
     name: str
     corpus: Path  # corpus.jsonl, as `shortlist index` reads it

@@ -37,7 +37,7 @@ _CLEAR_LINE = "\r\x1b[K"
 
 @dataclass(slots=True)
 class Benchmark:
-    """Be one benchmark: what it is to do, and what it has measured so far."""
+    """One benchmark: its settings, and what it has measured so far."""
 
     settings: BenchSettings
     draw: Draw
@@ -118,7 +118,7 @@ class Benchmark:
 
     @contextlib.asynccontextmanager
     async def _collections(self, client: AsyncClient) -> AsyncIterator[Shape]:
-        """Say where requests go; a collection that is wanted and not given is made, and dropped again."""
+        """Yield the requests' shape and collections; one that is not given is made, and dropped again."""
         chosen = self.settings
         searches, ingests = any(KINDS[kind].searches for kind in self.kinds), "ingest" in self.kinds
         shape = self._shape()

@@ -14,7 +14,7 @@ from shortlist.console.options import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Be one query's list."""
+    """One query and its list of passages."""
 
     query: str
     name: str  # the query's id; empty where the file has none

@@ -11,7 +11,7 @@ SERVER_PARTS = ("queue", "tokenize", "infer", "retrieve", "write")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Describe a kind of request."""
+    """A kind of request."""
 
     items: str  # what is counted beside requests
     parts: tuple[str, ...]  # the phases that it has

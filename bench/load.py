@@ -29,7 +29,7 @@ Prepare = Callable[[], Send]
 
 
 class Log:
-    """Hold the samples of a run, and which requests are still to end."""
+    """The samples of a run, and the requests that have not ended yet."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -69,7 +69,7 @@ class Log:
 
 
 class Load(Protocol):
-    """Be a way to put load on something."""
+    """A way to put load on something."""
 
     @property
     def paced(self) -> bool:
@@ -81,7 +81,7 @@ class Load(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Be clients that each have one request under way."""
+    """Clients that each have one request under way."""
 
     clients: int
 
@@ -108,7 +108,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Be arrivals at random times, independent of the answers."""
+    """Arrivals at random times, independent of the answers."""
 
     rate: float  # a second, the mean
     seed: int = 0
@@ -152,7 +152,7 @@ def arrivals(rate: float, seed: int) -> Iterator[float]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Say how long to measure."""
+    """How long to measure."""
 
     warm_up_s: float = 3.0
     window_s: float = 5.0
@@ -164,7 +164,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Be how far a run is."""
+    """How far a run is."""
 
     phase: str
     requests: int  # that have ended
@@ -173,7 +173,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Run:
-    """Be what was measured; an interrupted run holds what there was until then."""
+    """A run of requests and what came of it; if it was interrupted, what there was until then."""
 
     log: Log = field(default_factory=Log)
     windows: list[Window] = field(default_factory=list)
@@ -230,7 +230,7 @@ async def measure(
 
 @dataclass(frozen=True, slots=True)
 class _Observer:
-    """Watch a run, window by window."""
+    """The watcher of one run, window by window."""
 
     run: Run
     paced: bool

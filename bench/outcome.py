@@ -24,7 +24,7 @@ _DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Be one load and what came of it."""
+    """One load and what came of it."""
 
     clients: int | None  # of a closed loop
     rate: float | None  # of an open loop, a second

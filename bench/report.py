@@ -15,7 +15,7 @@ _BUSY_GENERATOR = 0.1  # of the cores
 
 
 class Table:
-    """Lay levels out as lines of one table, without knowing those to come."""
+    """A table of levels, printed line by line before the later levels are known."""
 
     def __init__(self, kinds: Sequence[Name], *, is_open: bool, has_deadline: bool) -> None:
         """Choose the columns that loads of these kinds have."""

@@ -24,7 +24,7 @@ from .texts import Draw
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Say how large requests are, and where they go."""
+    """How large requests are, and which collections they go to."""
 
     passages: int  # of a rerank, and candidates of a search
     texts: int  # of an embed
@@ -43,7 +43,7 @@ def options(address: str) -> list[tuple[str, str | int]]:
 
 
 class Requests:
-    """Make requests of every kind, ready to be sent over one channel."""
+    """The source of requests of every kind, ready to be sent over one channel."""
 
     def __init__(self, opened: grpc.aio.Channel, draw: Draw, shape: Shape) -> None:
         """Draw texts from `draw`; ids of documents count up from 0."""

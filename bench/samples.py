@@ -20,7 +20,7 @@ PERCENTILES = (50, 90, 95, 99)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Be what one request came to, as the one who sent it tells."""
+    """What came back for one request, as its sender reports it."""
 
     kind: str  # which of several kinds of requests it was
     items: int = 0  # texts, pairs or documents that it had done
@@ -31,7 +31,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Be one request: when it was due, was sent and ended, and what it came to."""
+    """One request: when it was due, was sent and ended, and its reply."""
 
     due_s: float
     sent_s: float
@@ -46,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Be the distribution of a time, in milliseconds."""
+    """The distribution of a time, in milliseconds."""
 
     mean: float
     p50: float
@@ -58,7 +58,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Be a stretch of time in a run, and what was answered in it."""
+    """A stretch of time in a run, and what was answered in it."""
 
     begin_s: float
     end_s: float
@@ -74,7 +74,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Be what the requests of a stretch of time came to."""
+    """The figures of all requests in a stretch of time."""
 
     requests: int  # due in it
     ok: int
@@ -119,7 +119,7 @@ def window(samples: Iterable[Sample], begin_s: float, end_s: float, due: int) ->
 
 
 def stable(windows: Sequence[Window], count: int, tolerance: float, *, paced: bool = False) -> bool:
-    """Tell whether the last `count` windows agree in throughput and in median latency.
+    """Return whether the last `count` windows agree in throughput and in median latency.
 
     They do where the largest is above the smallest by no more than `tolerance`, a share of the smallest.
 

@@ -30,7 +30,7 @@ _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Be queries and passages; `lists` has a query's own passages, where there are such."""
+    """Queries and passages; `lists` has a query's own passages, where there are such."""
 
     name: str
     queries: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ def _queries(path: Path) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Drawn:
-    """Count what was drawn from the texts of a load."""
+    """A count of what was drawn from the texts of a load."""
 
     queries: int = 0
     passages: int = 0
@@ -116,7 +116,7 @@ class Drawn:
 
 
 class Draw:
-    """Draw queries and passages; the same seed and mark draw the same."""
+    """A seeded source of queries and passages; the same seed and mark draw the same."""
 
     def __init__(self, texts: Texts, seed: int, mark: int) -> None:
         """Begin with nothing drawn.

@@ -22,7 +22,7 @@ _LAST_LAYERS = ("classifier.weight", "classifier.out_proj.weight", "score.weight
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Be an adapter's weights."""
+    """An adapter's weights."""
 
     folder: Path
     tensors: dict[str, Tensor]

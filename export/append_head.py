@@ -74,7 +74,7 @@ def begin_without_types(model: onnx.ModelProto) -> None:
 
 
 class _Nodes:
-    """Add nodes and constants to a graph under names of their own."""
+    """The nodes and constants that are added to a graph, under names of their own."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = model.graph

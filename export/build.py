@@ -108,7 +108,7 @@ def _made(name: str, material: Material, folder: Path, *, asked: bool) -> Made |
 def _kept(
     settings: ExportSettings, described: dict[str, Variant], folder: Path, progress: Progress
 ) -> dict[str, Variant]:
-    """Tell the figures of all variants, and delete those that failed or were not asked for.
+    """Report the figures of all variants, and delete those that failed or were not asked for.
 
     Raises:
         ExportError: none is left.

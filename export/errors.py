@@ -4,4 +4,4 @@ from shortlist.server.errors import StartupError
 
 
 class ExportError(StartupError):
-    """Report a model that cannot be exported, or an export that does not compute what the model computes."""
+    """A model that cannot be exported, or an export that does not compute what the model computes."""

@@ -74,6 +74,8 @@ def read(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
+    """The fp32 graph, and what of its model the next steps need."""
+
     graph: Path
     config: PretrainedConfig
     source: Source

@@ -31,7 +31,7 @@ _TRIED_FOR_CHANGE = 40  # texts
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hold what a variant must keep of fp32."""
+    """What a variant must keep of fp32."""
 
     top10_overlap: float
     kendall_tau: float
@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Hold what the gate found."""
+    """What the gate found."""
 
     parity: dict[str, float]
     batch_invariant: bool
@@ -48,7 +48,7 @@ class Judged:
 
 
 class Gate:
-    """Be the texts as one model reads them, and what its fp32 graph makes of each."""
+    """The texts as one model reads them, and the fp32 graph's results for each."""
 
     def __init__(self, layout: Layout, written: Written, judging: Judging, limits: Limits, fp32: Path) -> None:
         """Run the fp32 graph on every text.
@@ -69,7 +69,7 @@ class Gate:
         self._expected = self.runner(fp32).alone(self._items)
 
     def judge(self, graph: Path, provider: Provider = "cpu", precision: str = "fp32") -> Judged:
-        """Hold a graph, run on a provider in a precision, against fp32 on the plain CPU."""
+        """Compare a graph, run on a provider in a precision, with fp32 on the plain CPU."""
         runner = self.runner(graph, provider, precision)
         found = runner.alone(self._items)
         # The shortest and the longest side by side: that is where padding and shared scales tell.

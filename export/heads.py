@@ -14,7 +14,7 @@ _SMALLEST_COUNT = 1e-9  # as in sentence-transformers: no division by zero where
 
 
 class Embedder(nn.Module):
-    """Turn token ids into one vector a text."""
+    """A body with pooling and steps: token ids into one vector a text."""
 
     config: PretrainedConfig  # the exporter reads it
     body: nn.Module
@@ -37,7 +37,7 @@ class Embedder(nn.Module):
 
 
 class Reranker(nn.Module):
-    """Turn the token ids of a pair into one logit."""
+    """A body with its classifier: the token ids of a pair into one logit."""
 
     config: PretrainedConfig  # the exporter reads it
     body: nn.Module
@@ -60,7 +60,7 @@ class Reranker(nn.Module):
 
 
 class Normalize(nn.Module):
-    """Divide each vector by its length."""
+    """The division of each vector by its length."""
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return vectors of length 1."""
@@ -68,7 +68,7 @@ class Normalize(nn.Module):
 
 
 class Truncate(nn.Module):
-    """Cut each vector to its first elements."""
+    """The cut of each vector to its first elements."""
 
     def __init__(self, dimensions: int) -> None:
         """Keep so many elements."""

@@ -30,7 +30,7 @@ _PLAIN, _ANY = Target(), Shapes(0)
 
 
 class Runner:
-    """Be one loaded graph."""
+    """One loaded graph."""
 
     def __init__(
         self,

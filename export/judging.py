@@ -29,7 +29,7 @@ _MOST_ENTRIES = 2000  # of a user's file; the rest would make it a matter of hou
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Be a query beside passages; `grades` is empty where nobody judged them."""
+    """A query beside passages; `grades` is empty where nobody judged them."""
 
     query: str
     passages: tuple[str, ...]
@@ -38,7 +38,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """Be the texts of one export."""
+    """The texts that one export is judged on."""
 
     name: str
     lists: tuple[Asked, ...]

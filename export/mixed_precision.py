@@ -20,7 +20,7 @@ _PROGRESS_EVERY = 8  # products: some ten seconds
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Say what came of it."""
+    """The outcome: the precision of the graph that was written, and its judgement."""
 
     precision: str
     judged: Judged

@@ -26,7 +26,7 @@ _PROOF = "variants and their proof"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
-    """Hold the settings of one export."""
+    """The settings of one export."""
 
     model: str = field(
         metadata={

@@ -33,7 +33,7 @@ _LEFT_OUT = ("onnx", "openvino")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Be a model's files on this machine."""
+    """A model's files on this machine."""
 
     name: str  # model id, package:NAME/FOLDER, or the folder's name
     revision: str  # commit of the hub's repository; empty for a folder

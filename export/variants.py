@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Hold what a variant is made from."""
+    """What a variant is made from."""
 
     fp32: Path  # fused where onnxruntime can
     traced: Path  # as it was before
@@ -37,7 +37,7 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Say what was made."""
+    """The graph that was made, and its judgement."""
 
     graph: Path
     precision: str
@@ -56,7 +56,7 @@ def home(name: str) -> Provider:
 
 
 def unjudged(name: str) -> str:
-    """Say why a variant cannot be judged on this machine; empty: it can."""
+    """Return why a variant cannot be judged on this machine; empty: it can."""
     return providers.lacks(home(name), BF16) if name == "bf16" else ""
 
 

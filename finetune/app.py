@@ -33,7 +33,7 @@ HELD_OUT = "held-out"
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """Hold what training needs."""
+    """What training needs."""
 
     examples: Examples  # without the queries that are held out
     finder: Dual

@@ -35,7 +35,7 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Be an adapter and its share of the average."""
+    """An adapter and its share of the average."""
 
     folder: Path
     share: float

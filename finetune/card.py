@@ -13,7 +13,7 @@ _TOOLS = ("sentence-transformers", "transformers", "peft", "torch")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Be what a card tells."""
+    """What a card says of a training run."""
 
     base: str
     teacher: str

@@ -4,4 +4,4 @@ from shortlist.server.errors import StartupError
 
 
 class FinetuneError(StartupError):
-    """Report data or a model that nothing can be trained with; raised before any training starts."""
+    """Data or a model that nothing can be trained with; raised before any training starts."""

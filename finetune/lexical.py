@@ -15,7 +15,7 @@ _K1, _B = 0.9, 0.4
 
 
 class Lexical:
-    """Score texts by the words that they share with a query; words as `wording.terms` has them."""
+    """An index that scores texts by the words that they share with a query; words as `wording.terms` has them."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         """Index the texts."""

@@ -32,7 +32,7 @@ _LEAST_SHARE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class TrainingList:
-    """Be one list."""
+    """A query with passages, and the teacher's target for each."""
 
     query: str
     passages: tuple[str, ...]
@@ -41,7 +41,7 @@ class TrainingList:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """Be a list before the teacher has seen it; its positive, if it is labelled, comes first."""
+    """A list before the teacher has seen it; its positive, if it is labelled, comes first."""
 
     query: str
     passages: tuple[str, ...]
@@ -49,7 +49,7 @@ class _Draft:
 
 
 class Index:
-    """Rank a corpus with the embedder: exact search, as a training corpus fits into memory."""
+    """A ranking of a corpus by the embedder: exact search, as a training corpus fits into memory."""
 
     def __init__(self, finder: Dual, documents: dict[str, str]) -> None:
         """Embed all documents."""
@@ -111,7 +111,7 @@ def targets(opinions: Floats, distill: float) -> NDArray[np.float64]:
 
 
 class _Drafter:
-    """Draw queries and candidates; everything random is here, from one seed."""
+    """The draw of queries and candidates; everything random is here, from one seed."""
 
     def __init__(self, settings: FinetuneSettings, examples: Examples, index: Index) -> None:
         self._settings = settings

@@ -81,7 +81,7 @@ def _adapted(settings: FinetuneSettings, origin: Origin, model: Any) -> Any:
 
 
 class Dual:
-    """Be a dual encoder: texts to vectors of length 1."""
+    """A dual encoder: texts to vectors of length 1."""
 
     def __init__(self, origin: Origin) -> None:
         """Load it.

@@ -32,7 +32,7 @@ _STILL = 1e-9  # a spread below it is none: all candidates score the same
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Be nDCG@10 of one set of queries."""
+    """The nDCG@10 of one set of queries."""
 
     stage_one: float
     reranked: float
@@ -41,6 +41,8 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    """A judged query with its candidates."""
+
     query: str
     ids: list[str]
     passages: list[str]
@@ -49,7 +51,7 @@ class _Asked:
 
 
 class Panel:
-    """Be a set of judged queries with their candidates."""
+    """A set of judged queries with their candidates."""
 
     def __init__(self, name: str, examples: Examples, index: Index, queries: Sequence[str]) -> None:
         """Find the candidates of these queries, once for all measurements."""
@@ -95,7 +97,7 @@ def outside(folder: Path, finder: Dual, most: int) -> Panel:
 
 
 class Evaluator(BaseEvaluator):
-    """Measure panels during training; the mean of them decides which checkpoint is the best."""
+    """The measurement of panels during training; the mean of them decides which checkpoint is the best."""
 
     def __init__(self, panels: Sequence[Panel]) -> None:
         """Keep the panels."""

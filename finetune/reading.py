@@ -17,7 +17,7 @@ from .settings import FinetuneSettings
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Hold queries, documents, and which of them belong together."""
+    """Queries, documents, and which of them belong together."""
 
     queries: dict[str, str]  # id -> text
     documents: dict[str, str]  # id -> title and text, as the server joins them

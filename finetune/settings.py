@@ -14,7 +14,7 @@ _MODEL = "model id, folder, PEFT adapter folder, or package:NAME/FOLDER"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneSettings:
-    """Hold the settings of one fine-tuning."""
+    """The settings of one fine-tuning."""
 
     base: str = field(
         metadata={

@@ -31,7 +31,7 @@ _STILL = 1e-9  # a spread below it is none
 
 
 class Teacher(Protocol):
-    """Be asked about pairs."""
+    """A model that judges pairs."""
 
     name: str
     sharpness: ClassVar[float]
@@ -42,7 +42,7 @@ class Teacher(Protocol):
 
 
 class Pooled:
-    """Be a dual encoder that judges by the cosine of its texts' vectors."""
+    """A dual encoder that judges by the cosine of its texts' vectors."""
 
     sharpness: ClassVar[float] = _COSINES
 
@@ -60,7 +60,7 @@ class Pooled:
 
 
 class LateInteraction:
-    """Be a dual encoder that judges token by token: the mean of each query token's best cosine in the passage.
+    """A dual encoder that judges token by token: the mean of each query token's best cosine in the passage.
 
     This is the MaxSim of ColBERT (Khattab and Zaharia, 2020, arXiv:2004.12832), divided by the query's tokens. Of a
     dual encoder that pools by mean it orders better than the cosine of the pooled vectors: docs/finetuning.md.
@@ -80,7 +80,7 @@ class LateInteraction:
 
 
 class Ensemble:
-    """Be three opinions that err in different places: token by token, by windows of tokens, and BM25.
+    """Three opinions that err in different places: token by token, by windows of tokens, and BM25.
 
     Each is divided by its mean spread within a query, so that their weights mean the same on any data, and so is
     their sum: its unit is a deviation.
@@ -107,7 +107,7 @@ class Ensemble:
 
 
 class Cross:
-    """Be a cross-encoder that teaches."""
+    """A cross-encoder that teaches."""
 
     sharpness: ClassVar[float] = 1.0  # logits are sharp already
 

@@ -127,7 +127,7 @@ def _arguments(settings: FinetuneSettings, folder: Path, evaluator: Evaluator) -
 
 
 class _Trainer(CrossEncoderTrainer):
-    """Load an adapter's checkpoint into the model that is there.
+    """A trainer that loads an adapter's checkpoint into the model that is there.
 
     The trainer would build a second model from the checkpoint, whose adapter names a base that only we resolve.
     """
@@ -141,19 +141,19 @@ class _Trainer(CrossEncoderTrainer):
 
 
 class _Progress(TrainerCallback):
-    """Tell loss and figures, a line each."""
+    """A callback that reports loss and figures, a line each."""
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._progress = progress
 
     def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Tell the loss."""
+        """Report the loss."""
         del args, control
         if "loss" in more["logs"]:
             self._progress(f"step {state.global_step} of {state.max_steps}: loss {more['logs']['loss']:.4f}")
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Tell the figures of every panel."""
+        """Report the figures of every panel."""
         del args, control
         figures = {name.removeprefix("eval_"): value for name, value in more["metrics"].items() if "ndcg" in name}
         told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
@@ -161,7 +161,7 @@ class _Progress(TrainerCallback):
 
 
 class _LikeLengths(DefaultBatchSampler):
-    """Shuffle, sort stretches by length, cut them into batches, shuffle the batches."""
+    """Batches of rows of like length, in random order: only stretches of shuffled rows are sorted by length."""
 
     def __init__(self, dataset: Dataset, batch_size: int, drop_last: bool, *, seed: int = 0, **_: Any) -> None:
         super().__init__(range(len(dataset)), batch_size=batch_size, drop_last=drop_last)

@@ -45,7 +45,7 @@ def terms(text: str) -> list[str]:
 
 
 class Cutter:
-    """Cut documents to passages; rare words count more, by the frequencies in one corpus."""
+    """A cutter of documents into passages; rare words count more, by the frequencies in one corpus."""
 
     def __init__(self, documents: Iterable[str]) -> None:
         """Count in how many documents each word is."""

@@ -38,7 +38,7 @@ _numbers = count()
 
 @dataclass(frozen=True, slots=True)
 class Bundles:
-    """Be an embedder's and a reranker's bundle."""
+    """An embedder's and a reranker's bundle."""
 
     embedder: Path
     reranker: Path
@@ -46,7 +46,7 @@ class Bundles:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Be a server that runs."""
+    """A running server."""
 
     address: str
 

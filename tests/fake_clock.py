@@ -4,7 +4,7 @@ import asyncio
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """Run coroutines in a time of its own, which begins at 0."""
+    """An event loop with a clock of its own, which begins at 0 and never waits."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ FUSED = {"bert", "electra", "roberta", "xlm-roberta"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Be a kind of model."""
+    """A kind of model."""
 
     name: str  # as in docs/models.md
     folder: str  # name of one such model, without its owner: what prefixes go by

@@ -50,7 +50,7 @@ _ROBERTA_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Be an architecture as transformers has it, with the kind of tokenizer that its models come with."""
+    """An architecture as transformers has it, with the kind of tokenizer that its models come with."""
 
     prefix: str  # of transformers' classes
     tokens: tuple[str, ...]  # the special ones, in the order of their ids

@@ -34,7 +34,7 @@ PASSES = 3
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Be what one request came to."""
+    """What came of one request."""
 
     took_ms: float
     reranked: int
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Be the outcome under one deadline."""
+    """The outcome under one deadline."""
 
     deadline_ms: int
     requests: int
@@ -110,7 +110,7 @@ async def _measure(
 
 
 async def _ask(client: AsyncClient, todo: Iterator[Candidates], deadline_ms: int, answers: list[Answer]) -> None:
-    """Be one client: send the next list when the last is answered."""
+    """Send lists as one client does, each when the last is answered."""
     for one in todo:
         began = time.perf_counter()
         try:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 
 class Cutter:
-    """Cut texts of a number of tokens out of passages."""
+    """A source of texts of a given number of tokens, cut out of passages."""
 
     def __init__(self, tokenizer: Path, passages: Sequence[str], seed: int) -> None:
         """Tokenize the passages.

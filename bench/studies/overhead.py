@@ -70,7 +70,7 @@ class OverheadSettings:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Be what requests of one client took, medians in milliseconds."""
+    """What the requests of one client took, medians in milliseconds."""
 
     requests: int
     latency_ms: float
@@ -80,7 +80,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Be one round: documents a second of the bare loop, and through the server."""
+    """One round: documents a second of the bare loop, and through the server."""
 
     bare_per_s: float
     ingest_per_s: float
@@ -93,7 +93,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Be the outcome."""
+    """The outcome."""
 
     documents: int  # in the collection that was searched
     embed: Beside
@@ -160,6 +160,8 @@ async def _measured(address: str, real: Texts, chosen: OverheadSettings) -> Over
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
+    """One window under load."""
+
     rate: float  # items a second
     latencies_ms: list[float]
     overheads_ms: list[float]

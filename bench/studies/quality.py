@@ -34,7 +34,7 @@ PROGRESS_EVERY = 500
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Be the outcome of one measurement, over queries."""
+    """The outcome of one measurement, over queries."""
 
     collection: str
     documents: int

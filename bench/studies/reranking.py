@@ -33,7 +33,7 @@ CONCURRENCY = 4
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Be one query's list."""
+    """One query's list."""
 
     query: str
     ids: list[str]
@@ -43,7 +43,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Reranking:
-    """Be the outcome: nDCG@10 of each way to order the same lists."""
+    """The outcome: nDCG@10 of each way to order the same lists."""
 
     candidates: str
     queries: int

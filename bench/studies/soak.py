@@ -89,7 +89,7 @@ class SoakSettings:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Be what the server's process held after so many requests."""
+    """The memory of the server's process after a number of requests."""
 
     requests: int
     rss_mb: float
@@ -98,7 +98,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """Be the outcome."""
+    """The outcome."""
 
     requests: int  # that were answered or refused
     seconds: float
@@ -112,7 +112,7 @@ class Soak:
 
 
 class Sender:
-    """Make requests of random kinds and lengths."""
+    """A source of requests of random kinds and lengths."""
 
     def __init__(
         self, opened: grpc.aio.Channel, cutters: tuple[Cutter, Cutter], windows: tuple[int, int], chosen: SoakSettings
@@ -176,7 +176,7 @@ class Sender:
 
 
 class Watch:
-    """Count requests, look at the memory now and then, and end the run when there were enough."""
+    """A count of requests that looks at the memory now and then, and ends the run when there were enough."""
 
     def __init__(self, server: Watched, chosen: SoakSettings, stop: asyncio.Event) -> None:
         """Begin at none."""

@@ -43,7 +43,7 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Urgency:
-    """Be the outcome, in milliseconds; waits are those of the query lane."""
+    """The outcome, in milliseconds; waits are those of the query lane."""
 
     queries: int
     wait_p50_ms: float

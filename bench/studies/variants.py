@@ -54,7 +54,7 @@ _REQUEST = 50  # passages of one
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Be the outcome for one variant."""
+    """The outcome for one variant."""
 
     model: str  # "reranker" or "embedder"
     variant: str

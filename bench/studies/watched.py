@@ -22,7 +22,7 @@ _USER_TICKS, _SYSTEM_TICKS = 11, 12  # fields of /proc/PID/stat behind the comma
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Be what a server used since its start, and holds now."""
+    """What a server used since its start, and holds now."""
 
     at_s: float  # when; of a monotonic clock
     cpu_s: float  # of the whole process
@@ -34,14 +34,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Be what a server used between two moments, a second."""
+    """What a server used between two moments, a second."""
 
     cores: float
     slots: float  # that ran something
 
 
 class Watched:
-    """Be a server that runs."""
+    """A running server whose resources are watched."""
 
     def __init__(self, pid: int, address: str, metrics_port: int, start_s: float) -> None:
         """Watch a server that listens; `start_s` is how long its start took."""

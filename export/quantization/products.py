@@ -24,7 +24,7 @@ _SMALLEST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Be one matrix product of the graph with constant weights."""
+    """One matrix product of the graph with constant weights."""
 
     name: str  # its output's
     fused: bool  # an attention's, else a plain one
@@ -70,7 +70,7 @@ def on_grid(values: Floats, step: np.float32, zero: int) -> Floats:
 
 
 class Fitted(Protocol):
-    """Be a graph's products, fitted on calibration texts."""
+    """A graph's products, fitted on calibration texts."""
 
     precision: str
     products: list[Product]
@@ -80,7 +80,7 @@ class Fitted(Protocol):
 
 
 class Surgery:
-    """Replace nodes in a model, one at a time."""
+    """The replacement of nodes in a model, one at a time."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         """Take the model, which is changed by `finish`."""

@@ -24,7 +24,7 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Say how rows are brought to uint8."""
+    """How rows are brought to uint8."""
 
     change: float  # mean squared change of a row of the product, relative to its length
     smoothing: Floats | None  # float32 [width]

@@ -39,7 +39,7 @@ _LEAST_OPSET = 13  # whose DequantizeLinear has scales by column
 
 @dataclass(frozen=True, slots=True)
 class _Scaled:
-    """Hold what happens to an input on its way into products."""
+    """What happens to an input on its way into products."""
 
     smoothing: Floats  # float32 [width]
     step: np.float32
@@ -48,13 +48,15 @@ class _Scaled:
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
+    """A product's int8 weights."""
+
     weight: NDArray[np.int8]
     scale: Floats  # float32 [columns]
     correction: Floats | None  # float32 [columns], what rounding moved the mean by; None: fp32 activations
 
 
 class StaticQuantizer:
-    """Fit every product of one graph, then write the graph with any of them left in fp32."""
+    """One graph's products, all fitted; it writes the graph with any of them left in fp32."""
 
     def __init__(self, source: Path, given: Iterable[Feeds], scratch: Path) -> None:
         """Run the calibration texts and fit the products.

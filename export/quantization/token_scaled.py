@@ -37,6 +37,8 @@ _QATTENTION = {"num_heads", "mask_filter_value", "unidirectional", "scale"}
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
+    """A product's int8 weights, and how its rows are quantized."""
+
     scaling: Scaling
     weight: NDArray[np.int8]
     scale: Floats  # float32 [columns]
@@ -44,7 +46,7 @@ class _Fitted:
 
 
 class Fitting:
-    """Hold what is fitted to one graph's products; each is fitted when it is first asked for."""
+    """What is fitted to one graph's products; each is fitted when it is first asked for."""
 
     def __init__(self, source: Path, given: Iterable[Feeds], scratch: Path) -> None:
         """Run the calibration texts; `scratch` is a folder for files in between.
@@ -68,7 +70,7 @@ class Fitting:
 
 
 class Quantizer:
-    """Write a graph with its products in int8, or with any of them left in fp32."""
+    """A writer of the graph with its products in int8, or with any of them left in fp32."""
 
     def __init__(self, fitting: Fitting, more_change: float) -> None:
         """Choose the scales; `more_change` is what one scale for all tokens may cost, see `scaling.chosen`."""
@@ -113,7 +115,7 @@ def _fit(product: Product, rows: Floats, scaled: Scaling) -> _Fitted:
 
 
 class _Surgery(Surgery):
-    """Replace products, one at a time."""
+    """The replacement of products, one at a time."""
 
     def quantize(self, product: Product, fitted: _Fitted, folded: Mapping[str, Floats]) -> None:
         """Put int8 in the place of a product.

@@ -20,7 +20,7 @@ WAIT_S = 120
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Be a run of the command, and the file that it wrote."""
+    """A run of the command, and the file that it wrote."""
 
     ended: "subprocess.CompletedProcess[str]"
     out: Path

@@ -31,7 +31,7 @@ State = dict[str, str | None]  # id -> text, None for deleted
 
 @dataclass
 class Writer:
-    """Write documents of its own ids, and remember what was acknowledged."""
+    """A client that writes documents of its own ids, and remembers what was acknowledged."""
 
     number: int
     random: random.Random

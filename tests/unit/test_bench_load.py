@@ -15,7 +15,7 @@ PLAN = Plan(warm_up_s=2.0, window_s=5.0, window_requests=10)
 
 
 class Server:
-    """Serve one request at a time, `work_s` each; nothing is done while it stalls."""
+    """A server of one request at a time, `work_s` each, which does nothing while it stalls."""
 
     def __init__(self, work_s, stalls=()):
         self.work_s = work_s

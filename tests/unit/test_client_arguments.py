@@ -74,7 +74,7 @@ _CASES = [
 
 
 def call(client: type, method: str, fields: dict) -> None:
-    """Call a method of either client; whoever would answer is not there."""
+    """Call a method of either client; no server answers."""
 
     async def with_async_client() -> None:
         async with AsyncClient("127.0.0.1:1") as opened:

@@ -18,7 +18,7 @@ from shortlist.server.settings import Provider
 
 @dataclass
 class Strict(Gate):
-    """Be a gate that passes graphs with so many products in int8 at most; changes are measured as ever."""
+    """A gate that passes graphs with at most so many products in int8; changes are measured as ever."""
 
     inner: Gate
     most: int
@@ -36,7 +36,7 @@ class Strict(Gate):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Be what a search takes, of the tiny embedder."""
+    """What a search needs, made from the tiny embedder."""
 
     fp32: Path
     calibration: Sequence[Feeds]

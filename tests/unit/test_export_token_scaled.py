@@ -26,7 +26,7 @@ PRODUCTS = 4  # of a layer: the attention's, and those behind it, into the wide 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Be a quantizer of a tiny model's graph, and the texts that it was not fitted to."""
+    """A quantizer of a tiny model's graph, and the texts that it was not fitted to."""
 
     bundle: Bundle
     fitting: Fitting

@@ -18,7 +18,7 @@ NUMBER = re.compile(r"[\d.]+")
 
 
 class Angles(Dual):
-    """Put a text at the angle that is the first number in it, in degrees."""
+    """An encoder that puts a text at the angle that is the first number in it, in degrees."""
 
     name = "angles"
 

@@ -12,7 +12,7 @@ VECTORS = {"red": (1.0, 0.0), "green": (0.0, 1.0), "brown": (0.6, 0.8)}
 
 
 class Words(Dual):
-    """Give each word the vector that is known of it, and each text their normalized mean."""
+    """An encoder with a given vector for each word; a text's is their normalized mean."""
 
     name = "words"
 

@@ -12,7 +12,7 @@ from shortlist.server.runtime.tokens import Encoded
 
 
 class Model:
-    """Be a model that is never run."""
+    """A model that is never run."""
 
     def __init__(self, batch_tokens: int = 0, *, bucketed: bool = False, mixed: bool = False) -> None:
         self.shapes = Shapes(64, batch_tokens, bucketed=bucketed, mixed=mixed)

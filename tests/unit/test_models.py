@@ -21,7 +21,7 @@ CACHE_BYTES = 1 << 20
 
 
 class Graph:
-    """Give each item its length; wait at every run until it is let go."""
+    """A graph whose value for each item is its length, and whose runs wait until the test lets them go."""
 
     shapes = Shapes(512)
     width = 1
@@ -42,7 +42,7 @@ class Graph:
 
 
 class Words:
-    """Tokenize by words."""
+    """A tokenizer that splits at words."""
 
     max_tokens = 512
 

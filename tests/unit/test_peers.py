@@ -126,7 +126,7 @@ async def test_a_closed_loop_ends_with_the_first_error():
 
 
 class Counting:
-    """Note the turns that it gets."""
+    """A participant that notes its turns."""
 
     graph = "none"
 

@@ -67,7 +67,7 @@ def runs(components: Components) -> tuple[int, ...]:
 
 
 def costs(monkeypatch: pytest.MonkeyPatch, graph: Graph, seconds_a_token: float) -> None:
-    """Tell a graph what its runs cost, whatever their length."""
+    """Set what a graph's runs cost, whatever their length."""
     told = Cost()
     told.observe(1, 1, seconds_a_token)
     monkeypatch.setattr(graph, "cost", told)

@@ -19,7 +19,7 @@ WAIT_S = 20.0  # a bound for a broken test, never reached by a sound one
 
 
 class Clock:
-    """Tell the time that the test sets."""
+    """A clock that shows the time the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -29,7 +29,7 @@ class Clock:
 
 
 class Gate:
-    """Be a model whose runs wait until the test lets them go; an item's value is its length."""
+    """A model whose runs wait until the test lets them go; an item's value is its length."""
 
     shapes = Shapes(512)
     width = 1
@@ -305,7 +305,7 @@ class Broken(Gate):
 
 
 class BrokenShapes(Shapes):
-    """Shapes that bring bad luck at 13 tokens."""
+    """Shapes that raise for items of 13 tokens."""
 
     def max_batch(self, length: int) -> int:
         if length == 13:

@@ -53,7 +53,7 @@ THREE = {"fp32": variant("fp32", 3), "int8": variant("int8", 1), "int8-token": v
 
 
 class Machine:
-    """Load variants that take as long as they are told to, by a clock of their own, and count the loads."""
+    """A machine whose variants take as long as the test says, by a clock of its own; it counts the loads."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, takes: Mapping[str, int]) -> None:
         self.loaded: list[str] = []

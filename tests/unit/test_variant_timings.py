@@ -9,7 +9,7 @@ from shortlist.server.runtime import variant_timings
 
 
 class Clock:
-    """Be the time that runs move on."""
+    """A clock that only runs move on."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = 0

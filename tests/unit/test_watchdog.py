@@ -15,7 +15,7 @@ IDLE = SlotState("slot-0", alive=True, turns=7, run_s=None, expected_s=0.0)
 
 @dataclass
 class Slots:
-    """Slots that are at what the test says, in the event loop's time."""
+    """Slots in the state that the test sets, in the event loop's time."""
 
     states: list[SlotState]
     waiting: bool = False

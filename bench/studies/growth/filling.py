@@ -42,7 +42,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Say what filling took; nothing where the documents were there already."""
+    """What filling took; zeros where the documents were there already."""
 
     documents: int  # that were added
     rows_s: float  # writing them
@@ -50,7 +50,7 @@ class Filled:
 
 
 class Served(NamedTuple):
-    """Be a server of a filled collection."""
+    """A server of a filled collection."""
 
     server: Watched
     data: Path  # its folder
@@ -59,7 +59,7 @@ class Served(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """Hold real passages as the embedder has them."""
+    """Real passages as the embedder has them."""
 
     passages: Sequence[str]
     vectors: Floats  # float32 [passages, dimensions]

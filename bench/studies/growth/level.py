@@ -20,7 +20,7 @@ from shortlist.bench.texts import Draw, Texts
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Be one level of an axis, with what is needed to say what limits it."""
+    """One level of an axis, with what is needed to compute what limits it."""
 
     axis: str
     at: int  # documents, clients or tokens
@@ -45,7 +45,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Say which level of which axis is measured."""
+    """A level of an axis that is to be measured."""
 
     axis: str
     at: int

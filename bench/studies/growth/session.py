@@ -28,7 +28,7 @@ HEADS = (
 
 @dataclass(slots=True)
 class Session:
-    """Hold the points, and measure those that are missing."""
+    """The measurement of all axes: the points so far, and the measuring of those that are missing."""
 
     settings: GrowthSettings
     texts: Texts  # the real ones

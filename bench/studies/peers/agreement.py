@@ -21,7 +21,7 @@ LEAST_COSINE = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Be what a peer says to the questions that are compared."""
+    """A peer's answers to the questions that are compared."""
 
     scores: tuple[Floats, ...]  # a list's float32 [passages] each
     vectors: Floats  # float32 [texts, dimensions]
@@ -29,7 +29,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Be how near a peer's answers are to Shortlist's."""
+    """How near a peer's answers are to Shortlist's."""
 
     tau: float  # of a list's order, the mean
     score_change: float  # the largest
@@ -43,7 +43,7 @@ async def asked(peer: Peer, lists: Sequence[Candidates], texts: Sequence[str]) -
 
 
 def compare(name: str, found: Answers, wanted: Answers, *, same_graph: bool) -> Agreement:
-    """Hold a peer's answers against Shortlist's.
+    """Compare a peer's answers with Shortlist's.
 
     Args:
         name: the peer's, for the error.

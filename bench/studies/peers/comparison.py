@@ -131,7 +131,7 @@ async def _started(peers: Sequence[Peer], models: Models, progress: Progress) ->
 async def _compared(
     peers: Sequence[Peer], texts: Texts, embedder: Bundle, reranker: Bundle, settings: PeersSettings
 ) -> dict[str, Agreement]:
-    """Hold every peer's answers against Shortlist's, which is the first; this also warms all of them up."""
+    """Compare every peer's answers with Shortlist's, which is the first; this also warms all of them up."""
     invariant = all(one.manifest.variants[settings.variant].batch_invariant for one in (embedder, reranker))
     few = texts.collection.texts[:_COMPARED_TEXTS]
     answers = {peer.name: await agreement.asked(peer, texts.lists[:_COMPARED_LISTS], few) for peer in peers}

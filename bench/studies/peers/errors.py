@@ -4,4 +4,4 @@ from shortlist.server.errors import StartupError
 
 
 class PeersError(StartupError):
-    """Report what cannot be compared, or a peer that does not start or answers with something else."""
+    """A comparison that cannot be made: wrong input, or a peer that does not start or answers with something else."""

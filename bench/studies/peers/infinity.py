@@ -27,7 +27,7 @@ _OK = 200
 
 
 class Infinity:
-    """Be infinity's server."""
+    """infinity's server."""
 
     name = "infinity"
     searches = False

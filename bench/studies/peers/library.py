@@ -22,7 +22,7 @@ RUNNER = Path(__file__).with_name("run_sentence_transformers.py")
 
 
 class SentenceTransformers:
-    """Be sentence-transformers with one of its backends."""
+    """sentence-transformers with one of its backends."""
 
     searches = True
 

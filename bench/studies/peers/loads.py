@@ -18,7 +18,7 @@ _GOLDEN = 0.6180339887498949  # multiples of it, modulo 1, are spread evenly how
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Be a query and the passages to rerank for it."""
+    """A query and the passages to rerank for it."""
 
     query: str
     passages: tuple[str, ...]
@@ -26,7 +26,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Be passages, queries that some of them answer, and other queries."""
+    """Passages, queries that some of them answer, and other queries."""
 
     passages: list[Passage]
     queries: list[str]

@@ -23,7 +23,7 @@ from .windows import Window
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Say how texts share runs, and runs share cores."""
+    """How texts share runs, and runs share cores."""
 
     name: str
     batch: int  # texts in a run
@@ -42,14 +42,14 @@ ARRANGEMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Be one run's inputs, and which texts they are."""
+    """One run's inputs, and which texts they are."""
 
     places: list[int]
     feeds: dict[str, Any]
 
 
 class Loop:
-    """Run texts in one arrangement on one session."""
+    """A loop over texts in one arrangement on one session."""
 
     def __init__(self, graph: Path, arrangement: Arrangement, cores: int, pad_token_id: int) -> None:
         """Load the graph."""

@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Say where both models lie, for Shortlist and for its peers."""
+    """Where both models lie, for Shortlist and for its peers."""
 
     embedder_bundle: Path
     reranker_bundle: Path
@@ -28,14 +28,14 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Be a passage of the collection that is searched."""
+    """A passage of the collection that is searched."""
 
     id: str
     text: str
 
 
 class Peer(Protocol):
-    """Answer the three loads. `start` comes first, `stop` last, and any number of calls may be under way between."""
+    """A system that is compared. `start` comes first, `stop` last; any number of calls may be under way between."""
 
     name: str  # in the table
     graph: str  # what it runs, in the table; known once it has started

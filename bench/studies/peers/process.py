@@ -19,7 +19,7 @@ _TOLD, _TOLD_CHARACTERS = 5, 200  # last lines that an error quotes, and how muc
 
 
 class Process:
-    """Run one command."""
+    """A peer's process, spoken to line by line."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         """Own a process that was started with three pipes."""

@@ -17,7 +17,7 @@ _LEAST_SHARE, _MOST_P50, _LEAST_TIMES, _MOST_MS = 0.95, 1.08, 2.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Be the outcome of a comparison."""
+    """The outcome of a comparison."""
 
     machine: str
     passages: int
@@ -31,7 +31,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Be an aim, and what was found."""
+    """An aim, and what was found."""
 
     name: str
     aim: str
@@ -40,7 +40,7 @@ class Target:
 
 
 def targets(rows: Sequence[Row]) -> list[Target]:
-    """Hold Shortlist against its aims, as far as there are rows for them."""
+    """Compare Shortlist with its aims, as far as there are rows for them."""
     found = []
     if best := _ideal(rows, _TOGETHER):
         share = ratios(_shortlist(rows, _TOGETHER), best.windows, _rate)

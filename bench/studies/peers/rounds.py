@@ -1,4 +1,4 @@
-"""The measurement: whoever takes part is loaded in turn, round after round, so that drift of the machine meets all.
+"""The measurement: participants are loaded in turns, round after round, so that drift of the machine meets all.
 
     for each round: for each load: for each participant, beginning with another one each time
 
@@ -28,7 +28,7 @@ _STRIDE = 997  # entries between the beginnings of two turns, modulo how many th
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Be one way to load everybody."""
+    """One way to load every participant."""
 
     kind: Literal["rerank", "embed", "search"]
     clients: int
@@ -39,7 +39,7 @@ LOADS = (Load("rerank", 1), Load("rerank", 8), Load("embed", 1), Load("embed", 8
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Be what is asked."""
+    """The texts that are asked about."""
 
     lists: list[Candidates]
     collection: Collection
@@ -69,7 +69,7 @@ def _from(entries: Sequence[_Entry], turn: int) -> Iterator[_Entry]:
 
 
 class Participant(Protocol):
-    """Take part in the rounds."""
+    """Something that is loaded in every round."""
 
     @property
     def name(self) -> str:
@@ -80,14 +80,14 @@ class Participant(Protocol):
         """What it runs."""
 
     def takes(self, load: Load) -> bool:
-        """Tell whether a load can be put on it."""
+        """Return whether a load can be put on it."""
 
     async def turn(self, load: Load, turn: int, seconds: float) -> Window:
-        """Be loaded for so long."""
+        """Run under a load for so many seconds."""
 
 
 class Asked:
-    """Be a peer under a closed loop."""
+    """A peer under a closed loop."""
 
     def __init__(self, peer: Peer, texts: Texts) -> None:
         """Take a peer that has started."""
@@ -95,7 +95,7 @@ class Asked:
         self._peer, self._texts = peer, texts
 
     def takes(self, load: Load) -> bool:
-        """Tell whether the peer can."""
+        """Return whether the peer can."""
         return load.kind != "search" or self._peer.searches
 
     async def turn(self, load: Load, turn: int, seconds: float) -> Window:
@@ -121,7 +121,7 @@ class Asked:
 
 
 class Offline:
-    """Be a bare loop over what the clients of a load would have under way: their lists, or their texts."""
+    """A bare loop over what the clients of a load would have under way: their lists, or their texts."""
 
     def __init__(self, bundle: Bundle, variant: str, arrangement: Arrangement, texts: Texts, cores: int) -> None:
         """Load the bundle's own graph."""
@@ -131,7 +131,7 @@ class Offline:
         self._loop = Loop(bundle.graph(variant), arrangement, cores, bundle.manifest.pad_token_id)
 
     def takes(self, load: Load) -> bool:
-        """Tell whether the load is of the graph's kind."""
+        """Return whether the load is of the graph's kind."""
         return load.kind == self._kind
 
     async def turn(self, load: Load, turn: int, seconds: float) -> Window:
@@ -162,7 +162,7 @@ def offline(embedder: Bundle, reranker: Bundle, variant: str, texts: Texts, core
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Be one participant under one load: a window a round."""
+    """One participant under one load: a window a round."""
 
     load: Load
     name: str

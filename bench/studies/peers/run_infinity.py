@@ -38,12 +38,12 @@ def encode_pre(self: Any, pairs: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Tell versions on standard output, patch, and run infinity's own command there."""
+    """Print versions, patch infinity, and run its own command."""
     names = ("infinity-emb", "optimum-onnx", "onnxruntime")
     print(", ".join(f"{name} {version(name)}" for name in names), flush=True)
     embedder.get_onnx_files = crossencoder.get_onnx_files = file_name
     crossencoder.OptimumCrossEncoder.encode_pre = encode_pre
-    sys.stderr = sys.stdout  # whoever started this waits for what uvicorn logs there
+    sys.stderr = sys.stdout  # the process that started this one waits for uvicorn's log there
     sys.argv = [sys.argv[0], "v2", *sys.argv[1:]]
     cli()
 

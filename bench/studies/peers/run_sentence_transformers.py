@@ -9,7 +9,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer, util
 
 
 class Models:
-    """Hold both models and the passages that are searched."""
+    """Both models and the passages that are searched."""
 
     def __init__(self, backend: str, embedder: str, reranker: str) -> None:
         """Load the models, on the CPU."""

@@ -20,7 +20,7 @@ _PATIENCE_S = 120.0
 
 
 class Shortlist:
-    """Be Shortlist's server, with its defaults but for the cache."""
+    """Shortlist's server, with its defaults but for the cache."""
 
     name = "Shortlist"
     searches = True

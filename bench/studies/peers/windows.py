@@ -14,7 +14,7 @@ _Request = TypeVar("_Request")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Be what was done in a stretch of time, from the first request to the last answer."""
+    """What was done in a stretch of time, from the first request to the last answer."""
 
     latencies_s: tuple[float, ...]
     items: int  # pairs, texts or searches
@@ -33,7 +33,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Be a figure of several rounds."""
+    """A figure over several rounds."""
 
     median: float
     least: float
