@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from shortlist.server.runtime.bundle import OUTPUT
+from shortlist.server.runtime.manifest import OUTPUT
 
 from . import heads
 from .layout import Pooling

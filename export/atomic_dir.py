@@ -9,7 +9,8 @@ from pathlib import Path
 
 from shortlist.server.errors import BundleError
 from shortlist.server.runtime import bundle
-from shortlist.server.runtime.bundle import FORMAT_VERSION, MANIFEST, Bundle
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.manifest import FORMAT_VERSION, MANIFEST
 
 from .errors import ExportError
 

@@ -15,7 +15,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from torch import nn
 
 from shortlist.server.errors import first_line
-from shortlist.server.runtime.bundle import TextKind
+from shortlist.server.runtime.manifest import TextKind
 
 from . import adapter
 from .errors import ExportError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shortlist.server import cores
 from shortlist.server.runtime import variant_timings
-from shortlist.server.runtime.bundle import MANIFEST, OUTPUT, File, Manifest, Variant
+from shortlist.server.runtime.manifest import MANIFEST, OUTPUT, File, Manifest, Variant
 from shortlist.server.runtime.tokens import pad
 
 from . import draft, fp32, graphs, judging, layout, prefixes, report, tools, unserved, variants

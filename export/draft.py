@@ -11,6 +11,7 @@ from shortlist.server.errors import StartupError
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.manifest import prefixed
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
@@ -54,7 +55,7 @@ def _read(found: Bundle, probes: Sequence[Probe]) -> list[Encoded]:
     items = []
     for probe in probes:
         if isinstance(probe.text, str):
-            items += tokenizer.encode(bundle.prefixed(found.manifest, [probe.text], probe.kind))
+            items += tokenizer.encode(prefixed(found.manifest, [probe.text], probe.kind))
         else:
             items += tokenizer.encode_pairs(probe.text[0], [probe.text[1]])
     return items

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server.runtime.bundle import Kind
+from shortlist.server.runtime.manifest import Kind
 
 Floats = NDArray[np.float32]
 

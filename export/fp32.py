@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
-from shortlist.server.runtime.bundle import TOKENIZER, Source
+from shortlist.server.runtime.manifest import TOKENIZER, Source
 
 from . import authors, first_token, fuse, graphs, labels, layout, model, onnx_import, tokenizer, trace
 from .errors import ExportError

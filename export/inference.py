@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
-from shortlist.server.runtime.bundle import OUTPUT, Kind
+from shortlist.server.runtime.manifest import OUTPUT, Kind
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.session import Session
 from shortlist.server.runtime.shapes import Shapes

@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto
 from transformers import PretrainedConfig
 
-from shortlist.server.runtime.bundle import Kind
+from shortlist.server.runtime.manifest import Kind
 
 from . import append_head
 from .errors import ExportError

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shortlist.server.runtime.bundle import Kind
+from shortlist.server.runtime.manifest import Kind
 from shortlist.texts import shipped
 from shortlist.texts.shipped import TOPIC
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from shortlist.server.runtime.bundle import Kind, TextKind
+from shortlist.server.runtime.manifest import Kind, TextKind
 
 from . import prompts, unserved
 from .errors import ExportError

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
 from shortlist.server.errors import first_line
-from shortlist.server.runtime.bundle import OUTPUT
+from shortlist.server.runtime.manifest import OUTPUT
 
 from . import append_head, graphs, heads, interface, labels, model, published, tokenizer
 from .errors import ExportError

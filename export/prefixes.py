@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from shortlist.server.runtime.bundle import TextKind
+from shortlist.server.runtime.manifest import TextKind
 
 from .errors import ExportError
 from .layout import Layout

@@ -9,7 +9,7 @@ is taken all the same where the model's files name no "document", since it has i
 from dataclasses import dataclass
 from typing import Any
 
-from shortlist.server.runtime.bundle import TextKind
+from shortlist.server.runtime.manifest import TextKind
 
 _DOCUMENT = ("document", "passage", "corpus")
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from shortlist.server.runtime.bundle import TextKind
+from shortlist.server.runtime.manifest import TextKind
 
 from .inference import Feeds, Floats
 from .layout import Layout

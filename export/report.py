@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from shortlist.server.runtime import variant_timings
-from shortlist.server.runtime.bundle import Variant
+from shortlist.server.runtime.manifest import Variant
 
 _MEGABYTE = 1_000_000
 # What each column shows, first the embedder's and then the reranker's; a variant has the one or the other.

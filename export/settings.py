@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from shortlist.server.errors import SettingsError, check_range, check_share
-from shortlist.server.runtime.bundle import LEAST_WINDOW
+from shortlist.server.runtime.manifest import LEAST_WINDOW
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     # name -> the execution providers that it is for

@@ -13,7 +13,7 @@ from tokenizers.normalizers import Lowercase, Sequence
 from transformers import AutoTokenizer, PretrainedConfig
 
 from shortlist.server.errors import first_line
-from shortlist.server.runtime.bundle import LEAST_WINDOW
+from shortlist.server.runtime.manifest import LEAST_WINDOW
 
 from .errors import ExportError
 from .layout import Layout

@@ -8,7 +8,7 @@ from optimum.exporters.onnx.convert import export
 from optimum.exporters.tasks import TasksManager
 from transformers import PretrainedConfig
 
-from shortlist.server.runtime.bundle import OUTPUT, Kind
+from shortlist.server.runtime.manifest import OUTPUT, Kind
 
 from .errors import ExportError
 from .model import Model

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from shortlist.server.errors import shown
-from shortlist.server.runtime.bundle import TextKind
+from shortlist.server.runtime.manifest import TextKind
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 from . import figures, texts

@@ -35,7 +35,7 @@ from shortlist.server.errors import StartupError
 from shortlist.server.inference.lanes import Lane, Outcome
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime import bundle, providers, variant_selection
-from shortlist.server.runtime.bundle import Bundle, Kind
+from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
@@ -43,6 +43,8 @@ from shortlist.server.settings import Provider
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from shortlist.server.runtime.manifest import Kind
 
 Key = tuple[str, Provider]  # a variant, and the provider that it runs on
 

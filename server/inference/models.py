@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from shortlist.server import fusion
 from shortlist.server.errors import DeadlineExceeded, NoTokens
-from shortlist.server.runtime.bundle import Bundle, TextKind, prefixed
+from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.manifest import TextKind, prefixed
 from shortlist.server.runtime.tokens import Tokenizer, Tokens
 
 from .caches import Cache

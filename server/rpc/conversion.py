@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.inference.models import Scored
-from shortlist.server.runtime.bundle import Kind, TextKind
 from shortlist.server.runtime.graph import ModelInfo
+from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Timing

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
 
-from .bundle import OUTPUT, Bundle, Source
+from .bundle import Bundle
 from .cost import Cost
+from .manifest import OUTPUT, Source
 from .providers import Target
 from .session import Session, reason
 from .shapes import Shapes

@@ -22,7 +22,8 @@ from shortlist.server.errors import BundleError
 from shortlist.server.settings import Provider
 
 from . import providers, variant_timings
-from .bundle import Bundle, Manifest
+from .bundle import Bundle
+from .manifest import Manifest
 from .variant_timings import Run
 
 logger = logging.getLogger(__name__)

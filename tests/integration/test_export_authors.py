@@ -27,8 +27,9 @@ from shortlist.export.texts import ODD
 from shortlist.server.inference.coalescing import Coalescer, TokenizingPool
 from shortlist.server.inference.models import Scored, Scorer
 from shortlist.server.inference.scheduler import Scheduler
-from shortlist.server.runtime.bundle import Bundle, File, TextKind, load, prefixed
+from shortlist.server.runtime.bundle import Bundle, load
 from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.manifest import File, TextKind, prefixed
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Tokenizer
 

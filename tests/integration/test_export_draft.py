@@ -13,7 +13,8 @@ from shortlist.export import app, build, variants
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import Judged
 from shortlist.export.settings import ExportSettings
-from shortlist.server.runtime.bundle import Manifest, load
+from shortlist.server.runtime.bundle import load
+from shortlist.server.runtime.manifest import Manifest
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from shortlist.bench import local
 from shortlist.client import Client, Document, InvalidRequest
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
-from shortlist.server.runtime.bundle import File
+from shortlist.server.runtime.manifest import File
 
 NOTHING = "\u200b"  # a space of no width: no white space to Python, and nothing to BERT's normalizer
 WAIT_S = 60

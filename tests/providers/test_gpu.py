@@ -14,6 +14,7 @@ from shortlist.client import Client
 from shortlist.server.errors import ProviderError
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.manifest import MANIFEST
 from shortlist.server.runtime.providers import KINDS, Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
@@ -93,7 +94,7 @@ def test_tensorrt_s_precisions(make, tiny_models, target: Target, tmp_path: Path
     exported = make.export(tiny_models.reranker, tmp_path / "bundle", variants=("fp32", "fp16"))
     variants = exported.manifest.variants
     variants["bf16"] = dataclasses.replace(variants["fp32"], precision="bf16")  # no GPU judges one
-    (exported.path / bundle.MANIFEST).write_text(exported.manifest.to_json(), encoding="utf-8")
+    (exported.path / MANIFEST).write_text(exported.manifest.to_json(), encoding="utf-8")
     on_gpu = dataclasses.replace(target, provider="tensorrt")
     expected = scores(exported.path, Target())
     found = scores(exported.path, on_gpu, precision, stacked=True)

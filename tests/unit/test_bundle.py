@@ -8,7 +8,7 @@ import pytest
 
 from shortlist.server.errors import BundleError
 from shortlist.server.runtime import bundle
-from shortlist.server.runtime.bundle import File, Manifest, Source, Variant
+from shortlist.server.runtime.manifest import File, Manifest, Source, Variant
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from shortlist.server.errors import InvalidRequest
 from shortlist.server.inference.lanes import Spent
 from shortlist.server.inference.models import Scored
 from shortlist.server.rpc import conversion
-from shortlist.server.runtime.bundle import Source
 from shortlist.server.runtime.graph import ModelInfo
+from shortlist.server.runtime.manifest import Source
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, Timing

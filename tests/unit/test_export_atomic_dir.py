@@ -10,7 +10,7 @@ import pytest
 
 from shortlist.export import atomic_dir
 from shortlist.export.errors import ExportError
-from shortlist.server.runtime.bundle import File, Manifest, Source, Variant
+from shortlist.server.runtime.manifest import File, Manifest, Source, Variant
 
 
 def bundle_at(folder: Path) -> Path:

@@ -14,7 +14,8 @@ from shortlist.export.errors import ExportError
 from shortlist.export.gate import Gate, Limits
 from shortlist.export.judging import Asked, Judging
 from shortlist.server.runtime import bundle
-from shortlist.server.runtime.bundle import Bundle, Kind
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.manifest import Kind
 
 KINDS: tuple[Kind, ...] = ("embedder", "reranker")
 LIMITS = Limits(top10_overlap=0.98, kendall_tau=0.97, ndcg_loss=0.005)

@@ -10,7 +10,7 @@ import pytest
 from shortlist.export import judging
 from shortlist.export.errors import ExportError
 from shortlist.export.judging import Asked
-from shortlist.server.runtime.bundle import Kind
+from shortlist.server.runtime.manifest import Kind
 from shortlist.texts import shipped
 
 

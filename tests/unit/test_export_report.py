@@ -1,7 +1,7 @@
 """The table that an export ends with, of either kind of model."""
 
 from shortlist.export import report
-from shortlist.server.runtime.bundle import OUTPUT, File, Kind, Variant
+from shortlist.server.runtime.manifest import OUTPUT, File, Kind, Variant
 
 
 def variant(

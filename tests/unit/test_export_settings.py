@@ -8,7 +8,7 @@ import pytest
 
 from shortlist.export.settings import ExportSettings
 from shortlist.server.errors import SettingsError
-from shortlist.server.runtime.bundle import LEAST_WINDOW
+from shortlist.server.runtime.manifest import LEAST_WINDOW
 
 
 @pytest.mark.parametrize(

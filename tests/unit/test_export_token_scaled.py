@@ -15,7 +15,8 @@ from shortlist.export.inference import Floats, Runner
 from shortlist.export.quantization import products, scaling
 from shortlist.export.quantization.token_scaled import Fitting, Quantizer
 from shortlist.server.runtime import bundle
-from shortlist.server.runtime.bundle import Bundle, Kind
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.manifest import Kind
 from shortlist.server.runtime.tokens import Encoded, Tokenizer, pad
 
 KINDS: tuple[Kind, ...] = ("embedder", "reranker")

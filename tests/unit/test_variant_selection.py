@@ -11,7 +11,8 @@ import pytest
 from shortlist.server import cores
 from shortlist.server.errors import BundleError
 from shortlist.server.runtime import variant_selection, variant_timings
-from shortlist.server.runtime.bundle import Bundle, File, Manifest, Source, Variant
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.manifest import File, Manifest, Source, Variant
 from shortlist.server.runtime.variant_selection import AUTO, Timings, choose
 from shortlist.server.runtime.variant_timings import Run
 from shortlist.server.settings import Provider

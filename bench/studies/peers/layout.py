@@ -17,7 +17,8 @@ from onnx import TensorProto, helper
 
 from shortlist.export import graphs, source
 from shortlist.export import layout as layouts
-from shortlist.server.runtime.bundle import OUTPUT, Bundle, Kind
+from shortlist.server.runtime.bundle import Bundle
+from shortlist.server.runtime.manifest import OUTPUT, Kind
 
 from .errors import PeersError
 

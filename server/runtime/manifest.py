@@ -1,0 +1,198 @@
+"""The manifest of a bundle: the one contract between export and server.
+
+It holds everything that the server must know of a model without opening its graphs. `manifest.json` is this module's
+dataclasses as JSON. Knows neither onnxruntime nor how a bundle is made.
+"""
+
+import dataclasses
+import hashlib
+import json
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from shortlist.server.errors import BundleError
+
+FORMAT_VERSION = 2
+MANIFEST = "manifest.json"
+TOKENIZER = "tokenizer.json"
+
+Kind = Literal["embedder", "reranker"]
+TextKind = Literal["query", "document"]
+LEAST_WINDOW = 8  # special tokens, and at least something between them
+OUTPUT: dict[Kind, str] = {"embedder": "embedding", "reranker": "logit"}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the bundle: its name and what it must hold."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> "File":
+        """Describe the file at `path` as it is now."""
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return cls(path.name, digest, path.stat().st_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The origin of a model's weights."""
+
+    model: str  # model id, or the folder's name
+    revision: str  # commit of the hub's repository; empty for a folder
+    architecture: str  # such as "BertForSequenceClassification"
+    weights_sha256: str  # over names, shapes and bytes of all tensors: the same model wherever it lay
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One graph of the bundle, or a way of running one."""
+
+    files: tuple[File, ...]  # the graph first, then its external data
+    precision: str  # "fp32", "bf16", "int8, dynamic, per channel", ...
+    inputs: tuple[str, ...]  # graph inputs, int64 [batch, sequence] each
+    output: str  # "embedding" or "logit"
+    batch_invariant: bool  # False: a result depends on its batch-mates by more than rounding; run one item at a time
+    providers: tuple[str, ...]  # execution providers that it is made for: "cpu", "cuda", ...
+    parity: dict[str, float]  # what export measured: fp32 against its reference, the others against fp32
+    missed: str  # which limits of the gate it is beyond; empty: it passed
+    ns_per_token: dict[str, float]  # by tokens of one item, on one thread of the manifest's processor
+    measured_on: str = "cpu"  # execution provider that `parity` of all but fp32 and `ns_per_token` were measured on
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passed the gate."""
+        return not self.missed
+
+    @property
+    def batch_exact(self) -> bool:
+        """Whether export found results in a batch to be those of single runs to the last bit."""
+        return self.parity.get("batch_change_max") == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that the server must know of a model without opening its graphs."""
+
+    kind: Kind
+    source: Source
+    max_tokens: int  # the window: special tokens included
+    dimensions: int  # elements of a vector; 0 for a reranker
+    pooling: str  # "mean", "cls", "max"; empty for a reranker. In the graph; here for people
+    normalized: bool  # whether the graph ends in a division by the length
+    query_prefix: str  # put before a query, empty for most models
+    document_prefix: str  # put before a document
+    pad_token_id: int
+    tokenizer: File
+    variants: dict[str, Variant]
+    tools: dict[str, str]  # package -> version that made the bundle
+    processor: str  # where the variants were timed
+    texts: str  # what they were judged on
+    reference: str = "pytorch"  # what export compared with; "onnx": the graph that was taken in, as it was published
+    relevant_label: str = ""  # of a reranker's two labels the one that its logit stands for; in the graph, for people
+    blend: float = 0.0  # share of the similarity in the final order that this reranker does best with
+    settings: dict[str, str] = field(default_factory=dict)  # what export was asked for: a second run compares
+    created_at: str = ""  # ISO 8601, UTC
+    format_version: int = FORMAT_VERSION
+
+    def fingerprint(self, variant: str) -> str:
+        """Identify the vector space, or the scores, that a variant makes.
+
+        Built from what decides the numbers (weights, tokenizer, window, pooling, prefixes, precision) and from no
+        file's bytes, so that exporting the same model again with newer tools keeps a collection valid.
+        """
+        parts = (
+            self.kind,
+            self.source.weights_sha256,
+            self.tokenizer.sha256,
+            self.max_tokens,
+            self.pooling,
+            self.normalized,
+            self.query_prefix,
+            self.document_prefix,
+            variant,
+            self.variants[variant].precision,
+            *([self.relevant_label] if self.relevant_label else []),
+        )
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def check(self) -> None:
+        """Refuse values that no export writes.
+
+        Raises:
+            ValueError: naming the field.
+        """
+        if self.max_tokens < LEAST_WINDOW:
+            raise ValueError(f"max_tokens is {self.max_tokens}, below {LEAST_WINDOW}")
+        if (self.dimensions > 0) != (self.kind == "embedder"):
+            raise ValueError(f"dimensions is {self.dimensions} for kind {self.kind}")
+        if self.pad_token_id < 0:
+            raise ValueError(f"pad_token_id is {self.pad_token_id}")
+        for name, variant in self.variants.items():
+            if not variant.files or variant.output != OUTPUT[self.kind]:
+                raise ValueError(f"variant {name} has {len(variant.files)} files and the output {variant.output!r}")
+
+    def to_json(self) -> str:
+        """Return the manifest as it is written to `manifest.json`."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """Parse what `to_json` wrote.
+
+        Raises:
+            BundleError: it is not JSON, misses a field, or a newer version wrote it.
+        """
+        try:
+            raw = json.loads(text)
+            version = raw["format_version"]
+            if version == FORMAT_VERSION:
+                manifest = typing.cast("Manifest", _built(cls, raw))
+                manifest.check()
+                return manifest
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise BundleError(f"{MANIFEST} is damaged ({error}); export the model again") from error
+        raise BundleError(
+            f"{MANIFEST} has format {version}, this version reads {FORMAT_VERSION};"
+            " use the shortlist that exported it, or export the model again"
+        )
+
+
+def prefixed(manifest: Manifest, texts: Sequence[str], kind: TextKind) -> Sequence[str]:
+    """Put a model's prefix for this kind of text before each."""
+    prefix = manifest.query_prefix if kind == "query" else manifest.document_prefix
+    return [prefix + text for text in texts] if prefix else texts
+
+
+def _built(target: Any, raw: Any) -> Any:
+    """Build `target`, a (possibly generic) type of this module, from parsed JSON."""
+    origin, arguments = typing.get_origin(target), typing.get_args(target)
+    if dataclasses.is_dataclass(target):
+        hints = typing.get_type_hints(target)
+        names = {entry.name for entry in dataclasses.fields(target)}
+        if unknown := raw.keys() - names:
+            raise BundleError(
+                f"{MANIFEST} has a field that this version does not know, {min(unknown)}; use the shortlist that"
+                " exported it, or export the model again"
+            )
+        return typing.cast("Any", target)(**{name: _built(hints[name], value) for name, value in raw.items()})
+    if origin is tuple:
+        return tuple(_built(arguments[0], value) for value in raw)
+    if origin is dict:
+        return {key: _built(arguments[1], value) for key, value in raw.items()}
+    if origin is Literal:
+        if raw not in arguments:
+            raise ValueError(f"{raw!r} is none of {', '.join(arguments)}")
+        return raw
+    if target is float and type(raw) is int:
+        return float(raw)
+    if type(raw) is not target:
+        raise ValueError(f"{raw!r} is not of type {target.__name__}")
+    return raw
