@@ -43,7 +43,7 @@ def shown(overview: Overview, address: str) -> str:
             f"  slots, each of which runs a model: {server.slots}; threads of a run: {server.threads}",
             *_model("embedder", server.embedder),
             *_model("reranker", server.reranker),
-            f"  order of a search: {_order(server.reranker.blend)}, unless it says otherwise (--blend)",
+            f"  order of a search: {_order(server.reranker.similarity_weight)}, unless it sets --similarity-weight",
             "limits",
             *limits,
             "",
@@ -63,8 +63,8 @@ def _model(role: str, model: ModelDescription) -> list[str]:
     ]
 
 
-def _order(blend: float) -> str:
-    return f"{1 - blend:.0%} score and {blend:.0%} similarity" if blend else "by score"
+def _order(weight: float) -> str:
+    return f"{1 - weight:.0%} score and {weight:.0%} similarity" if weight else "by score"
 
 
 COMMAND = Command(

@@ -37,9 +37,9 @@ class SearchSettings(Connection):
             " auto: two-stage, with every document of a small collection for a candidate"
         },
     )
-    blend: float | None = field(
+    similarity_weight: float | None = field(
         default=None,
-        metadata={"help": "share of the similarity in the final order, 0 to 1; the default is the reranker's own"},
+        metadata={"help": "weight of the similarity in the final order, 0 to 1; the default is the reranker's own"},
     )
     margin: float | None = field(
         default=None,
@@ -60,7 +60,7 @@ def run(settings: SearchSettings) -> int:
             top_k=settings.top_k,
             candidates=settings.candidates,
             mode=settings.mode,
-            blend=settings.blend,
+            similarity_weight=settings.similarity_weight,
             margin=settings.margin,
         )
     if settings.json:
@@ -68,7 +68,7 @@ def run(settings: SearchSettings) -> int:
         return 0
     terms = excerpt.terms(settings.query, [hit.text for hit in result.hits])
     page = Page(terms, settings.full, colored=colors.wanted(sys.stdout))
-    below = output.filled(notes(result, asked=settings.blend is not None))
+    below = output.filled(notes(result, asked=settings.similarity_weight is not None))
     output.write("\n".join([*page.hits(result), *below]))
     return 0
 
@@ -163,12 +163,13 @@ def _order(result: SearchResult, *, asked: bool) -> str:
     """Return why hits are not in the order of their scores, where they need not be."""
     if result.mode == "dense":
         return "in the order of similarity: mode dense has no scores"
-    if not result.reranked or not result.blend:
+    weight = result.similarity_weight
+    if not result.reranked or not weight:
         return ""
     whose = "as asked for" if asked else "as the reranker's bundle says"
     return (
-        f"in the order of both: {1 - result.blend:.0%} score and {result.blend:.0%} similarity, {whose};"
-        " --blend 0 orders by score alone"
+        f"in the order of both: {1 - weight:.0%} score and {weight:.0%} similarity, {whose};"
+        " --similarity-weight 0 orders by score alone"
     )
 
 
@@ -181,7 +182,7 @@ Stage one shortlists documents by the similarity of their vectors (cosine, -1 to
 not far behind the best beside the query and scores them (0 to 1); what it did not read has no score and comes last.
 The table shows both, and under "stage one" the document's place in that stage's order, with how far stage two moved
 it: "7 (+6)" came up six places. Some rerankers, the demo's among them, order best with a share of the similarity
-(--blend), so their hits are not in the order of the scores; the lines below the table say so.
+(--similarity-weight), so their hits are not in the order of the scores; the lines below the table say so.
 
 Below each hit is the part of its text that has most of the query's words, or its beginning if it has none; --full
 shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1 sends them into

@@ -179,7 +179,7 @@ class AsyncClient:
         mode: Mode = "auto",
         include_text: bool = True,
         include_metadata: bool = True,
-        blend: float | None = None,
+        similarity_weight: float | None = None,
         margin: float | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
@@ -192,7 +192,7 @@ class AsyncClient:
             mode=mode,
             include_text=include_text,
             include_metadata=include_metadata,
-            blend=blend,
+            similarity_weight=similarity_weight,
             margin=margin,
         )
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))

@@ -209,7 +209,7 @@ class Client:
         mode: Mode = "auto",
         include_text: bool = True,
         include_metadata: bool = True,
-        blend: float | None = None,
+        similarity_weight: float | None = None,
         margin: float | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
@@ -229,8 +229,8 @@ class Client:
                 collection scored; `auto` is `two-stage` with every document of a small collection for a candidate.
             include_text: whether hits carry title and text.
             include_metadata: whether hits carry metadata.
-            blend: share of the similarity in the final order, 0 to 1; the default is what the reranker's bundle
-                says, which is 0, the score alone, for most.
+            similarity_weight: weight of the similarity in the final order, 0 (score alone) to 1 (similarity alone);
+                the default is what the reranker's bundle says, for most 0.
             margin: how far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2;
                 `top_k` of them are read in any case. The default is the server's (`describe().limits.margin`) where
                 no `candidates` are named, else 2, which is all.
@@ -244,7 +244,7 @@ class Client:
             mode=mode,
             include_text=include_text,
             include_metadata=include_metadata,
-            blend=blend,
+            similarity_weight=similarity_weight,
             margin=margin,
         )
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))

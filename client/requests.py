@@ -92,7 +92,7 @@ def search(
     mode: types.Mode,
     include_text: bool,
     include_metadata: bool,
-    blend: float | None,
+    similarity_weight: float | None,
     margin: float | None,
 ) -> pb.SearchRequest:
     """Make the request for a search."""
@@ -104,8 +104,8 @@ def search(
         mode=arguments.choice("mode", mode, MODES),
         include_text=arguments.flag("include_text", include_text),
         include_metadata=arguments.flag("include_metadata", include_metadata),
-        blend=None if blend is None else arguments.number("blend", blend),
-        margin=None if margin is None else arguments.number("margin", margin),
+        similarity_weight=_optional("similarity_weight", similarity_weight),
+        margin=_optional("margin", margin),
     )
 
 
@@ -156,3 +156,7 @@ def document(plain: object, field: str = "document") -> pb.Document:
         metadata=metadata if metadata.fields else None,
         source=arguments.text(f"{where}: source", plain.source),
     )
+
+
+def _optional(name: str, value: float | None) -> float | None:
+    return None if value is None else arguments.number(name, value)

@@ -63,7 +63,7 @@ def search(response: pb.SearchResponse) -> types.SearchResult:
         reranked=response.reranked,
         selected=response.selected,
         limited_by=_name("limited_by", response.limited_by, _LIMITED_BY),
-        blend=response.blend,
+        similarity_weight=response.similarity_weight,
         candidates=response.candidates,
         mode=_name("mode", response.mode, MODES),
         degraded=_name("degraded", response.degraded, _DEGRADED),
@@ -153,7 +153,7 @@ def _model(model: pb.ModelDescription) -> types.ModelDescription:
         dimensions=model.dimensions,
         fingerprint=model.fingerprint,
         variants=tuple(model.variants),
-        blend=model.blend,
+        similarity_weight=model.similarity_weight,
     )
 
 

@@ -104,7 +104,7 @@ class SearchResult:
     reranked: int  # candidates that stage two scored
     selected: int  # candidates that stage two was to score: the first ones in stage one's order
     limited_by: LimitedBy | None  # why those are not all; None: they are
-    blend: float  # the similarity's share in the order of hits that have a score: above 0 scores need not fall
+    similarity_weight: float  # in the order of hits that have a score: above 0 scores need not fall
     candidates: int  # candidates that stage one found
     mode: Mode  # what ran: what `auto` chose
     degraded: Degraded | None  # None: everything that was selected was scored
@@ -163,7 +163,7 @@ class ModelDescription:
     dimensions: int  # elements of a vector; 0 for a reranker
     fingerprint: str
     variants: tuple[str, ...]  # all that the bundle holds
-    blend: float  # of a reranker: share of the similarity in the final order of a search that names none
+    similarity_weight: float  # of a reranker: the default of searches that name none
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _search(address: str, queries: list[str]) -> None:
         for query in queries:
             result = client.search(COLLECTION, query, top_k=CANDIDATES, candidates=CANDIDATES, mode="two-stage")
             print("\n".join(report.lines(query, result, colored=colors.wanted(sys.stdout))))
-    print("\n".join(["", *output.filled([report.legend(result.blend)])]))
+    print("\n".join(["", *output.filled([report.legend(result.similarity_weight)])]))
 
 
 if __name__ == "__main__":

@@ -29,17 +29,17 @@ def lines(query: str, result: SearchResult, *, colored: bool = False) -> Iterato
     yield from _answer(query, result, colored=colored)
 
 
-def legend(blend: float) -> str:
+def legend(weight: float) -> str:
     """Return what the columns are, and why scores need not fall from line to line.
 
     Args:
-        blend: the similarity's share in the final order.
+        weight: the similarity's, in the final order.
     """
     order = "Its order is that of the scores."
-    if blend:
+    if weight:
         order = (
-            f"Its order is {1 - blend:.0%} score and {blend:.0%} similarity, as this reranker's bundle asks, so the"
-            " scores need not fall from line to line; `shortlist search --blend 0` orders by score alone."
+            f"Its order is {1 - weight:.0%} score and {weight:.0%} similarity, as this reranker's bundle asks, so the"
+            " scores need not fall from line to line; `shortlist search --similarity-weight 0` orders by score alone."
         )
     return (
         "Left: stage one, in the order of similarity (cosine, -1 to 1). Right: what stage two made of it, with its"

@@ -62,7 +62,7 @@ def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
         "max_tokens": str(settings.max_tokens),
         "similarity": settings.similarity,
         "relevant_label": settings.relevant_label,
-        "blend": "" if settings.blend is None else str(settings.blend),
+        "similarity_weight": "" if settings.similarity_weight is None else str(settings.similarity_weight),
         **({"graph": origin.graph} if origin.graph else {}),
         **{name: prefix for name, prefix in prefixes.items() if prefix is not None},
     }

@@ -75,9 +75,9 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     shutil.rmtree(scratch)
     described = _described(made, found, traced, gate)
     kept = _kept(settings, described, folder, progress)
-    blend = _blend(settings, origin) if found.kind == "reranker" else 0.0
+    similarity_weight = _similarity_weight(settings, origin) if found.kind == "reranker" else 0.0
     manifest = _manifest(traced, found, asked, kept)
-    manifest = dataclasses.replace(manifest, blend=blend, texts=judges.name)
+    manifest = dataclasses.replace(manifest, similarity_weight=similarity_weight, texts=judges.name)
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     draft.prove(folder, traced.trial)
 
@@ -135,19 +135,23 @@ def _kept(
     return kept
 
 
-def _blend(settings: ExportSettings, origin: Origin) -> float:
-    """Return the similarity's share in the final order: what was asked for, else what the model says of itself.
+def _similarity_weight(settings: ExportSettings, origin: Origin) -> float:
+    """Return the similarity's weight in the final order: what was asked for, else what the model says of itself.
 
     Raises:
-        ExportError: the model's own word is no share.
+        ExportError: the model's own file says something else.
     """
     path = origin.find(RECOMMENDED)
-    if settings.blend is not None or path is None:
-        return settings.blend or 0.0
-    share = read_json(path).get("blend", 0.0)
-    if not isinstance(share, int | float) or not 0 <= share <= 1:
-        raise ExportError(f"blend in {path} is {share!r}, but a share is from 0 to 1; mend it, or give --blend")
-    return float(share)
+    if settings.similarity_weight is not None or path is None:
+        return settings.similarity_weight or 0.0
+    match read_json(path):
+        case {"similarity_weight": int() | float() as weight, **others} if not others and 0 <= weight <= 1:
+            return float(weight)
+        case found:
+            raise ExportError(
+                f'{path} says {found!r}, but it holds {{"similarity_weight": W}} and nothing else, W from 0 to 1;'
+                " mend it, or give --similarity-weight"
+            )
 
 
 def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate) -> dict[str, Variant]:

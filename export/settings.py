@@ -111,10 +111,10 @@ class ExportSettings:
     max_tokens: int = field(
         default=0, metadata={"help": "window in tokens, special tokens included; 0: the model's own"}
     )
-    blend: float | None = field(
+    similarity_weight: float | None = field(
         default=None,
         metadata={
-            "help": "share of the similarity in the final order that searches with this reranker default to, 0 to 1;"
+            "help": "weight of the similarity in the final order that searches with this reranker default to, 0 to 1;"
             " the default is what the model's own shortlist.json says, else 0"
         },
     )
@@ -132,7 +132,7 @@ class ExportSettings:
             raise SettingsError(f"variants names {min(unknown)!r}, but there are {', '.join(VARIANTS)}")
         for name in ("least_overlap", "least_tau", "most_ndcg_loss"):
             check_share(name, getattr(self, name))
-        if self.blend is not None:
-            check_share("blend", self.blend)
+        if self.similarity_weight is not None:
+            check_share("similarity_weight", self.similarity_weight)
         if self.max_tokens:
             check_range("max_tokens", self.max_tokens, LEAST_WINDOW)

@@ -20,9 +20,8 @@ from .errors import ExportError
 
 PACKAGE = "package:"
 ADAPTER_CONFIG = "adapter_config.json"
-RECOMMENDED = (
-    "shortlist.json"  # beside a model's weights: how its makers would have it served, such as {"blend": 0.5}
-)
+# Beside a model's weights: how its makers would have it served, such as {"similarity_weight": 0.5}.
+RECOMMENDED = "shortlist.json"
 
 # What an export reads. Model repositories also hold the same weights for other runtimes, often gigabytes.
 _READ = ("*.json", "*.txt", "*.model", "*.safetensors")

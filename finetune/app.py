@@ -125,7 +125,7 @@ def _measured(
     for panel in ready.panels:
         found = panel.measure(judge)
         progress(
-            f"{when}: {panel.name} nDCG@10 {found.reranked:.4f}, blended {found.blended:.4f}"
+            f"{when}: {panel.name} nDCG@10 {found.reranked:.4f}, fused {found.fused:.4f}"
             f" (stage one {found.stage_one:.4f})"
         )
         result[panel.name] = found

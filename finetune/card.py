@@ -58,11 +58,11 @@ order that was distilled is that of {run.teacher}.
 
 ## Figures
 
-nDCG@10, linear gain, the embedder's best {CANDIDATES} candidates reranked; blended: z-scores of logit and
+nDCG@10, linear gain, the embedder's best {CANDIDATES} candidates reranked; fused: z-scores of logit and
 similarity, added. Queries of `held-out` were kept from training. A set of another domain shows what the model knows
 beyond its own data.
 
-| queries | stage one | teacher | before | after | after, blended |
+| queries | stage one | teacher | before | after | after, fused |
 |---|---|---|---|---|---|
 {_rows(run)}
 
@@ -89,6 +89,6 @@ def figures(run: Run) -> dict[str, object]:
 def _rows(run: Run) -> str:
     return "\n".join(
         f"| {name} | {after.stage_one:.3f} | {run.taught[name].reranked:.3f} | {run.before[name].reranked:.3f}"
-        f" | {after.reranked:.3f} | {after.blended:.3f} |"
+        f" | {after.reranked:.3f} | {after.fused:.3f} |"
         for name, after in run.after.items()
     )

@@ -1,6 +1,6 @@
 """What a cross-encoder, or its teacher, is worth: nDCG@10 on queries kept from training, beside what stage one had.
 
-The candidates are the embedder's, as in the server. Beside the reranked order stands the blended one: z-scores of
+The candidates are the embedder's, as in the server. Beside the reranked order stands the fused one: z-scores of
 logits and of similarities within a query, added.
 """
 
@@ -36,7 +36,7 @@ class Figures:
 
     stage_one: float
     reranked: float
-    blended: float
+    fused: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -758,7 +758,7 @@ class SearchRequest(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     INCLUDE_TEXT_FIELD_NUMBER: _builtins.int
     INCLUDE_METADATA_FIELD_NUMBER: _builtins.int
-    BLEND_FIELD_NUMBER: _builtins.int
+    SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     MARGIN_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
@@ -777,10 +777,11 @@ class SearchRequest(_message.Message):
     """True: hits carry title and text. Hits of more than 60 MiB together are INVALID_ARGUMENT."""
     include_metadata: _builtins.bool
     """True: hits carry metadata."""
-    blend: _builtins.float
-    """Share of the similarity in the final order of what stage two scored, 0 to 1: similarities and logits are
-    standardized over the candidates and added. 0 orders by score alone. Default: ModelDescription.blend of the
-    reranker. Scores stay as they are, so with a share above 0 hits need not come in the order of their scores.
+    similarity_weight: _builtins.float
+    """Weight of the similarity in the final order of what stage two scored, 0 to 1: similarities and logits are
+    standardized over the candidates and added, (1 - weight) * logit + weight * similarity. 0 orders by score alone.
+    Default: ModelDescription.similarity_weight of the reranker. Scores stay as they are, so with a weight above 0 hits
+    need not come in the order of their scores.
     """
     margin: _builtins.float
     """How far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2; top_k of them are
@@ -796,27 +797,27 @@ class SearchRequest(_message.Message):
         mode: Global___Mode.ValueType = ...,
         include_text: _builtins.bool = ...,
         include_metadata: _builtins.bool = ...,
-        blend: _builtins.float | None = ...,
+        similarity_weight: _builtins.float | None = ...,
         margin: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_blend", b"_blend", "_candidates", b"_candidates", "_margin", b"_margin", "_top_k", b"_top_k", "blend", b"blend", "candidates", b"candidates", "margin", b"margin", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "margin", b"margin", "similarity_weight", b"similarity_weight", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blend", b"_blend", "_candidates", b"_candidates", "_margin", b"_margin", "_top_k", b"_top_k", "blend", b"blend", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "margin", b"margin", "mode", b"mode", "query", b"query", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "margin", b"margin", "mode", b"mode", "query", b"query", "similarity_weight", b"similarity_weight", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__blend: _TypeAlias = _typing.Literal["blend"]  # noqa: Y015
-    _WhichOneofArgType__blend: _TypeAlias = _typing.Literal["_blend", b"_blend"]  # noqa: Y015
     _WhichOneofReturnType__candidates: _TypeAlias = _typing.Literal["candidates"]  # noqa: Y015
     _WhichOneofArgType__candidates: _TypeAlias = _typing.Literal["_candidates", b"_candidates"]  # noqa: Y015
     _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
     _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
+    _WhichOneofReturnType__similarity_weight: _TypeAlias = _typing.Literal["similarity_weight"]  # noqa: Y015
+    _WhichOneofArgType__similarity_weight: _TypeAlias = _typing.Literal["_similarity_weight", b"_similarity_weight"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__blend) -> _WhichOneofReturnType__blend | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__candidates) -> _WhichOneofReturnType__candidates | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__margin) -> _WhichOneofReturnType__margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__similarity_weight) -> _WhichOneofReturnType__similarity_weight | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
 
@@ -887,7 +888,7 @@ class SearchResponse(_message.Message):
     TIMING_FIELD_NUMBER: _builtins.int
     SELECTED_FIELD_NUMBER: _builtins.int
     LIMITED_BY_FIELD_NUMBER: _builtins.int
-    BLEND_FIELD_NUMBER: _builtins.int
+    SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     reranked: _builtins.int
     """How many candidates stage two scored."""
     candidates: _builtins.int
@@ -904,8 +905,8 @@ class SearchResponse(_message.Message):
     """How many of the candidates stage two was to score: the first ones in stage-one order."""
     limited_by: Global___LimitedBy.ValueType
     """Why those are not all."""
-    blend: _builtins.float
-    """The similarity's share in the order of the hits that have a score, as the request or the reranker's bundle has it:
+    similarity_weight: _builtins.float
+    """The similarity's weight in the order of the hits that have a score, as the request or the reranker's bundle has it:
     above 0 they need not come in the order of their scores. 0 where nothing was scored.
     """
     @_builtins.property
@@ -928,11 +929,11 @@ class SearchResponse(_message.Message):
         timing: Global___Timing | None = ...,
         selected: _builtins.int = ...,
         limited_by: Global___LimitedBy.ValueType = ...,
-        blend: _builtins.float = ...,
+        similarity_weight: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blend", b"blend", "candidates", b"candidates", "degraded", b"degraded", "hits", b"hits", "limited_by", b"limited_by", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "degraded", b"degraded", "hits", b"hits", "limited_by", b"limited_by", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "similarity_weight", b"similarity_weight", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1249,7 +1250,7 @@ class ModelDescription(_message.Message):
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
-    BLEND_FIELD_NUMBER: _builtins.int
+    SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The model id or folder that the bundle was exported from."""
     revision: _builtins.str
@@ -1264,8 +1265,8 @@ class ModelDescription(_message.Message):
     """Elements of a vector; 0 for a reranker."""
     fingerprint: _builtins.str
     """Identifies weights, tokenizer, pooling, prefixes and variant together."""
-    blend: _builtins.float
-    """Of a reranker: SearchRequest.blend of searches that bring none, as its bundle says; 0 for most rerankers."""
+    similarity_weight: _builtins.float
+    """Of a reranker: the default of SearchRequest.similarity_weight, as its bundle says; 0 for most rerankers."""
     @_builtins.property
     def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Every variant in the bundle."""
@@ -1281,11 +1282,11 @@ class ModelDescription(_message.Message):
         dimensions: _builtins.int = ...,
         fingerprint: _builtins.str = ...,
         variants: _abc.Iterable[_builtins.str] | None = ...,
-        blend: _builtins.float = ...,
+        similarity_weight: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blend", b"blend", "dimensions", b"dimensions", "fingerprint", b"fingerprint", "max_tokens", b"max_tokens", "provider", b"provider", "revision", b"revision", "source", b"source", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "fingerprint", b"fingerprint", "max_tokens", b"max_tokens", "provider", b"provider", "revision", b"revision", "similarity_weight", b"similarity_weight", "source", b"source", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,7 +1,7 @@
 """The final order of a search: by the cross-encoder's logits, or by them with a share of stage one's similarity.
 
 A small reranker that was trained on little knows less than the dual encoder of texts unlike its training data, and
-the two err in different places. Pure functions of arrays; what to blend by default is the reranker's bundle to say.
+the two err in different places. Pure functions of arrays; the default weight comes from the reranker's bundle.
 """
 
 from collections.abc import Sequence

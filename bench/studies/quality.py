@@ -47,7 +47,7 @@ class Quality:
     ndcg_at_10_stage_two: float  # stage two on those
     reranked_candidates: float  # of those queries' 50, the mean number that stage two read
     margin: float  # of cosine, behind the best candidate, that it read; 2: all
-    blend: float | None  # similarity's share in the final order; None: the bundle's own
+    similarity_weight: float | None  # in the final order; None: the bundle's own
     embedder: str
     reranker: str
     seconds: float
@@ -65,7 +65,9 @@ def main() -> int:
     parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
     parser.add_argument("--embedder-variant", default="auto", help="default: %(default)s")
     parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
-    parser.add_argument("--blend", type=float, help="similarity's share in the final order; default: the bundle's")
+    parser.add_argument(
+        "--similarity-weight", type=float, help="similarity's weight in the final order; default: the bundle's"
+    )
     parser.add_argument(
         "--margin", type=float, default=2.0, help="stage two reads candidates so near to the best; default: 2, all"
     )
@@ -91,14 +93,14 @@ def main() -> int:
             index = ("index", "--address", address, "--collection", COLLECTION, str(corpus))
             subprocess.run([local.SHORTLIST, *index], check=True)
             quality = asyncio.run(
-                _measure(address, judged, arguments.rerank_queries, arguments.blend, arguments.margin)
+                _measure(address, judged, arguments.rerank_queries, arguments.similarity_weight, arguments.margin)
             )
     print(json.dumps(asdict(quality)))
     return 0
 
 
 async def _measure(
-    address: str, judged: beir.Judged, rerank_queries: int, blend: float | None, margin: float
+    address: str, judged: beir.Judged, rerank_queries: int, similarity_weight: float | None, margin: float
 ) -> Quality:
     began = time.monotonic()
     names = sorted(judged.queries)
@@ -108,7 +110,7 @@ async def _measure(
         description = await client.describe()
         (collection,) = await client.list_collections()
         dense = await _ask(client, judged, names, "dense", CANDIDATES, None, margin)
-        both = await _ask(client, judged, sample, "two-stage", RANKED, blend, margin)
+        both = await _ask(client, judged, sample, "two-stage", RANKED, similarity_weight, margin)
     by_name = dict(zip(names, map(_ids, dense), strict=True))
     return Quality(
         collection=judged.name,
@@ -122,7 +124,7 @@ async def _measure(
         ndcg_at_10_stage_two=_mean_ndcg(judged, sample, [_ids(result) for result in both]),
         reranked_candidates=fmean(result.reranked for result in both),
         margin=margin,
-        blend=blend,
+        similarity_weight=similarity_weight,
         embedder=f"{description.embedder.source} {description.embedder.variant}",
         reranker=f"{description.reranker.source} {description.reranker.variant}",
         seconds=time.monotonic() - began,
@@ -135,7 +137,7 @@ async def _ask(
     names: list[str],
     mode: Mode,
     top_k: int,
-    blend: float | None,
+    similarity_weight: float | None,
     margin: float,
 ) -> list[SearchResult]:
     """Ask queries, some at a time, and return their results in order; show progress on standard error."""
@@ -153,7 +155,7 @@ async def _ask(
                 mode=mode,
                 include_text=False,
                 include_metadata=False,
-                blend=blend,
+                similarity_weight=similarity_weight,
                 margin=margin,
             )
         done += 1

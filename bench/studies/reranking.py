@@ -50,7 +50,7 @@ class Reranking:
     as_given: float
     by_similarity: float
     by_score: float
-    blended: dict[str, float]  # share of the similarity -> nDCG@10
+    fused: dict[str, float]  # share of the similarity -> nDCG@10
     embedder: str
     reranker: str
 
@@ -153,7 +153,7 @@ async def _measure(address: str, name: str, lists: list[Candidates]) -> Rerankin
         as_given=_mean(lists, [list(range(len(one.ids))) for one in lists]),
         by_similarity=mean(1.0),
         by_score=mean(0.0),
-        blended={str(share): mean(share) for share in SHARES},
+        fused={str(share): mean(share) for share in SHARES},
         embedder=f"{description.embedder.source} {description.embedder.variant}",
         reranker=f"{description.reranker.source} {description.reranker.variant}",
     )

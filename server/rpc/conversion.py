@@ -121,7 +121,7 @@ def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> 
         mode=_MODES_BACK[found.mode],
         selected=found.selected,
         limited_by=_LIMITS[found.limited_by],
-        blend=found.blend,
+        similarity_weight=found.similarity_weight,
         degraded=pb.DEGRADED_DEADLINE if found.cut_short else pb.DEGRADED_NONE,
         truncated=found.truncated,
         timing=timing_message(found.timing, total_s),
@@ -173,7 +173,7 @@ def model_message(plain: ModelInfo) -> pb.ModelDescription:
         dimensions=plain.dimensions,
         fingerprint=plain.fingerprint,
         variants=plain.variants,
-        blend=plain.blend,
+        similarity_weight=plain.similarity_weight,
     )
 
 

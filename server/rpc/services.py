@@ -139,7 +139,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._limits.max_top_k),
             candidates=request.candidates if request.HasField("candidates") else None,
             mode=conversion.mode(request.mode),
-            blend=request.blend if request.HasField("blend") else None,
+            similarity_weight=request.similarity_weight if request.HasField("similarity_weight") else None,
             margin=request.margin if request.HasField("margin") else None,
         )
         found = await self._pipeline.search(query)

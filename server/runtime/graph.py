@@ -42,7 +42,7 @@ class ModelInfo:
     max_tokens: int
     dimensions: int  # 0 for a reranker
     fingerprint: str
-    blend: float  # share of the similarity in the final order, unless a search says otherwise; 0 for an embedder
+    similarity_weight: float  # in the final order of searches that name none; 0 for an embedder
 
 
 class Graph:
@@ -94,7 +94,7 @@ class Graph:
             manifest.max_tokens,
             manifest.dimensions,
             manifest.fingerprint(variant),
-            manifest.blend,
+            manifest.similarity_weight,
         )
 
     def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:

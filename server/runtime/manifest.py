@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from shortlist.server.errors import BundleError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
@@ -97,7 +97,7 @@ class Manifest:
     texts: str  # what they were judged on
     reference: str = "pytorch"  # what export compared with; "onnx": the graph that was taken in, as it was published
     relevant_label: str = ""  # of a reranker's two labels the one that its logit stands for; in the graph, for people
-    blend: float = 0.0  # share of the similarity in the final order that this reranker does best with
+    similarity_weight: float = 0.0  # weight of the similarity in the final order that this reranker does best with
     settings: dict[str, str] = field(default_factory=dict)  # what export was asked for: a second run compares
     created_at: str = ""  # ISO 8601, UTC
     format_version: int = FORMAT_VERSION

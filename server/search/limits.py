@@ -106,15 +106,18 @@ class Limits:
         remedy = "ask for fewer, or raise max_candidates on the server"
         _range("candidates", value, 1, self.max_candidates, "documents", remedy)
 
-    def blend(self, value: float) -> None:
-        """Check the similarity's share in the final order.
+    def similarity_weight(self, value: float) -> None:
+        """Check the similarity's weight in the final order.
 
         Raises:
-            InvalidRequest: it is no share.
+            InvalidRequest: it is not from 0 to 1.
         """
         if not 0 <= value <= 1:
             raise InvalidRequest(
-                "blend", value, "a share is from 0 to 1", "send 0 to order by score alone, or leave it out"
+                "similarity_weight",
+                value,
+                "a weight is from 0 to 1",
+                "send 0 to order by score alone, or leave it out",
             )
 
     def margin_of(self, value: float) -> None:

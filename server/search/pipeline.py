@@ -66,8 +66,8 @@ class Pipeline:
         if query.candidates is not None:
             self.limits.candidates(query.candidates, query.top_k)
         collection = self.catalog.get(query.collection)
-        if query.blend is not None:
-            self.limits.blend(query.blend)
+        if query.similarity_weight is not None:
+            self.limits.similarity_weight(query.similarity_weight)
         if query.margin is not None:
             self.limits.margin_of(query.margin)
         plan = selection.plan(query, collection, self.limits)
@@ -85,13 +85,13 @@ class Pipeline:
             scored = await self._scored(query, candidates[: chosen.count], reserved=reservation is not None)
         rerank_done = time.perf_counter()
         whole = query.mode == "auto" and 0 < chosen.count == len(collection)
-        blend = self._share(query) if scored else 0.0
+        similarity_weight = self._similarity_weight(query) if scored else 0.0
         return Found(
-            hits=_ranked(candidates, scored, blend)[: query.top_k],
+            hits=_ranked(candidates, scored, similarity_weight)[: query.top_k],
             reranked=int(scored.done.sum()) if scored else 0,
             selected=chosen.count,
             limited_by=chosen.limited_by,
-            blend=blend,
+            similarity_weight=similarity_weight,
             candidates=len(candidates),
             mode="rerank-all" if whole else plan.mode,
             truncated=sum(embedded.truncated) + (scored.truncated if scored else 0),
@@ -194,18 +194,19 @@ class Pipeline:
         for graph in (self.embedder.graph, self.scorer.graph):
             await asyncio.to_thread(graph.run_length, _PROBE_TOKENS)
 
-    def _share(self, query: Query) -> float:
-        """Return the similarity's share in the final order."""
-        return self.scorer.graph.info.blend if query.blend is None else query.blend
+    def _similarity_weight(self, query: Query) -> float:
+        """Return the similarity's weight in the final order."""
+        asked = query.similarity_weight
+        return self.scorer.graph.info.similarity_weight if asked is None else asked
 
 
-def _ranked(candidates: Sequence[Candidate], scored: Scored | None, blend: float) -> list[Hit]:
+def _ranked(candidates: Sequence[Candidate], scored: Scored | None, similarity_weight: float) -> list[Hit]:
     """Order the candidates: what was scored by score and similarity, then the rest as stage one had it."""
     if scored is None:
         return [_hit(candidate, None) for candidate in candidates]
     read = len(scored.done)
     similarities = [candidate.similarity for candidate in candidates[:read]]
-    places = fusion.order(scored.logits, scored.done, similarities, blend)
+    places = fusion.order(scored.logits, scored.done, similarities, similarity_weight)
     scores = [float(score) if done else None for score, done in zip(scored.scores, scored.done, strict=True)]
     return [
         *(_hit(candidates[place], scores[place]) for place in places),

@@ -27,7 +27,7 @@ class Query:
     candidates: int | None = None  # all of which stage two reads; None: as many as margin and budget allow
     mode: Mode = "auto"
     margin: float | None = None  # of cosine, behind the best, that stage two reads; None: the server's own
-    blend: float | None = None  # share of the similarity in the final order; None: what the reranker's bundle says
+    similarity_weight: float | None = None  # in the final order; None: what the reranker's bundle says
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Found:
     reranked: int
     selected: int  # candidates that stage two was to score
     limited_by: LimitedBy  # why those were not all
-    blend: float  # the similarity's share in the order of what was scored; 0 where nothing was
+    similarity_weight: float  # in the order of what was scored; 0 where nothing was
     candidates: int
     mode: Mode  # the one that ran
     truncated: int

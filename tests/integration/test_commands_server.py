@@ -81,8 +81,11 @@ def test_search_says_what_decided_the_order(run, collection, cities):
     """With a share of the similarity the output says so, and by whom it was set; without, nothing needs saying."""
     run("index", "--collection", collection, cities)
     asked = ("search", "--collection", collection, "the capital of Italy")
-    assert "in the order of both: 75% score and 25% similarity, as asked for" in run(*asked, "--blend=0.25").stdout
-    assert "in the order of" not in run(*asked, "--blend=0").stdout
+    assert (
+        "in the order of both: 75% score and 25% similarity, as asked for"
+        in run(*asked, "--similarity-weight=0.25").stdout
+    )
+    assert "in the order of" not in run(*asked, "--similarity-weight=0").stdout
     assert "in the order of similarity: mode dense" in run(*asked, "--mode=dense").stdout
 
 
@@ -193,7 +196,7 @@ def test_describe(run, collection, cities):
     assert (collection, 3) in {(one["name"], one["documents"]) for one in overview["collections"]}
     shown = run("describe").stdout
     assert f"embedder: {overview['server']['embedder']['source']}" in shown
-    assert "  order of a search: by score, unless it says otherwise (--blend)\n" in shown
+    assert "  order of a search: by score, unless it sets --similarity-weight\n" in shown
     assert f"\n{collection} " in shown
 
 

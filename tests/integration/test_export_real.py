@@ -29,7 +29,7 @@ def test_the_manifests_tell_the_models(dynamic_bundles) -> None:
     assert (embedder.pooling, embedder.normalized) == ("mean", True)
     reranker = bundle.load(dynamic_bundles.reranker, "reranker").manifest
     assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (512, 0, "")  # the tokenizer's window
-    assert reranker.blend == 0.5  # as the shortlist.json beside the weights recommends
+    assert reranker.similarity_weight == 0.5  # as the shortlist.json beside the weights recommends
     for manifest in (embedder, reranker):
         assert manifest.variants["fp32"].batch_invariant
         assert not manifest.variants["int8"].batch_invariant

@@ -72,7 +72,7 @@ def test_the_figures_are_told(adapter, collection):
     _, figures, told = adapter
     sets = {"held-out", collection.name}
     assert [set(figures[when]) for when in ("teacher", "before", "after")] == [sets] * 3
-    assert set(figures["after"]["held-out"]) == {"stage_one", "reranked", "blended"}
+    assert set(figures["after"]["held-out"]) == {"stage_one", "reranked", "fused"}
     assert any("loss" in line for line in told)
 
 

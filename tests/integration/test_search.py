@@ -51,19 +51,22 @@ def test_the_similarity_is_the_embedder_s_own(client: Client, collection: str):
     assert hit.similarity == pytest.approx(sum(map(float.__mul__, query, vector)) / lengths, abs=2e-3)
 
 
-def test_blending(client: Client, collection: str):
+def test_similarity_weight(client: Client, collection: str):
     """The similarity's share goes from the reranker's order to stage one's; scores stay the reranker's."""
     asked = {"mode": "two-stage", "top_k": 5}
     plain = client.search(collection, "a quick animal", **asked).hits
-    assert client.search(collection, "a quick animal", blend=0.0, **asked).hits == plain
-    similar = client.search(collection, "a quick animal", blend=1.0, **asked).hits
+    assert client.search(collection, "a quick animal", similarity_weight=0.0, **asked).hits == plain
+    similar = client.search(collection, "a quick animal", similarity_weight=1.0, **asked).hits
     assert [hit.rank for hit in similar] == [1, 2, 3, 4, 5]
     assert {hit.id: hit.score for hit in similar} == {hit.id: hit.score for hit in plain}
-    told = [client.search(collection, "a quick animal", blend=share, **asked).blend for share in (None, 0.0, 1.0)]
-    assert told == [0.0, 0.0, 1.0]
-    assert client.search(collection, "a quick animal", blend=1.0, mode="dense").blend == 0.0
-    with pytest.raises(InvalidRequest, match=r"blend: got 1.5, but a share is from 0 to 1"):
-        client.search(collection, "a quick animal", blend=1.5)
+    answered = [
+        client.search(collection, "a quick animal", similarity_weight=share, **asked).similarity_weight
+        for share in (None, 0.0, 1.0)
+    ]
+    assert answered == [0.0, 0.0, 1.0]
+    assert client.search(collection, "a quick animal", similarity_weight=1.0, mode="dense").similarity_weight == 0.0
+    with pytest.raises(InvalidRequest, match=r"similarity_weight: got 1.5, but a weight is from 0 to 1"):
+        client.search(collection, "a quick animal", similarity_weight=1.5)
 
 
 def test_dense_only(client: Client, collection: str):

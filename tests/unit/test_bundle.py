@@ -66,8 +66,8 @@ def test_every_file_of_a_variant_is_checked(manifest: Manifest, tmp_path: Path, 
         ({"dimensions": True}, "True is not of type int"),
         ({"kind": "generator"}, "'generator' is none of embedder, reranker"),
         ({"colour": "red"}, "a field that this version does not know, colour; use the shortlist that exported it"),
-        ({"format_version": 1}, "has format 1, this version reads 2"),
-        ({"format_version": 3}, "has format 3, this version reads 2"),
+        ({"format_version": 2}, "has format 2, this version reads 3"),
+        ({"format_version": 4}, "has format 4, this version reads 3"),
         ({"variants": []}, "is damaged"),
         ({"max_tokens": 2}, "max_tokens is 2"),
         ({"max_tokens": -5}, "max_tokens is -5"),
@@ -82,7 +82,7 @@ def test_damage_is_named(manifest: Manifest, change: dict, message: str):
         Manifest.from_json(json.dumps({**raw, **change}))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format_version": 2}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format_version": 3}'])
 def test_what_is_no_manifest(text: str):
     """Anything that is not a manifest is refused, not a traceback."""
     with pytest.raises(BundleError, match=r"manifest\.json is damaged"):

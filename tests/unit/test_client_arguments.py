@@ -36,7 +36,7 @@ _WRONG = {
     "page_size": _NO_COUNT,
     "top_k": _NO_COUNT,
     "candidates": _NO_COUNT,
-    "blend": _NO_NUMBER,
+    "similarity_weight": _NO_NUMBER,
     "margin": _NO_NUMBER,
     "ends_only": _NO_FLAG,
     "mode": _NO_NAME,
@@ -139,7 +139,7 @@ def test_numpy_s_values_are_values():
         mode=np.str_("dense"),
         include_text=np.True_,
         include_metadata=np.False_,
-        blend=np.float32(0.5),
+        similarity_weight=np.float32(0.5),
         margin=np.float64(0.25),
     )
     assert search == requests.search(
@@ -149,7 +149,7 @@ def test_numpy_s_values_are_values():
         mode="dense",
         include_text=True,
         include_metadata=False,
-        blend=0.5,
+        similarity_weight=0.5,
         margin=0.25,
     )
     assert list(requests.embed(np.array(["a", "b"]), "query").texts) == ["a", "b"]

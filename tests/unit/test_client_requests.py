@@ -17,7 +17,7 @@ def search_request(**changes):
         "mode": "auto",
         "include_text": True,
         "include_metadata": True,
-        "blend": None,
+        "similarity_weight": None,
         "margin": None,
     }
     return requests.search("notes", "query", **(fields | changes))
@@ -37,8 +37,8 @@ def test_empty_metadata_is_not_sent():
 def test_search_fields():
     """Candidates are left to the server unless they are given; every mode has its number."""
     assert not search_request().HasField("candidates")
-    assert not search_request().HasField("blend")
-    assert search_request(blend=0.0).HasField("blend")
+    assert not search_request().HasField("similarity_weight")
+    assert search_request(similarity_weight=0.0).HasField("similarity_weight")
     assert search_request(candidates=50).candidates == 50
     modes = [search_request(mode=mode).mode for mode in ("auto", "two-stage", "dense", "rerank-all")]
     assert modes == [pb.MODE_AUTO, pb.MODE_TWO_STAGE, pb.MODE_DENSE, pb.MODE_RERANK_ALL]
@@ -93,7 +93,7 @@ def test_search_result():
         reranked=1,
         selected=2,
         limited_by=pb.LIMITED_BY_MARGIN,
-        blend=0.25,
+        similarity_weight=0.25,
         candidates=2,
         mode=pb.MODE_TWO_STAGE,
         degraded=pb.DEGRADED_DEADLINE,
@@ -107,7 +107,7 @@ def test_search_result():
         reranked=1,
         selected=2,
         limited_by="margin",
-        blend=0.25,
+        similarity_weight=0.25,
         candidates=2,
         mode="two-stage",
         degraded="deadline",

@@ -27,7 +27,13 @@ TIMING = Timing(spent=Spent(0.001, 0.002, 0.004), retrieve_s=0.008, write_s=0.01
 
 def found(*hits: Hit, **changes: Any) -> Found:
     """Return what a search found, whole unless something else is said."""
-    plain: dict[str, Any] = {"reranked": 2, "selected": 2, "limited_by": "none", "blend": 0.0, "candidates": 2}
+    plain: dict[str, Any] = {
+        "reranked": 2,
+        "selected": 2,
+        "limited_by": "none",
+        "similarity_weight": 0.0,
+        "candidates": 2,
+    }
     plain |= {"mode": "two-stage", "truncated": 1, "timing": TIMING, **changes}
     return Found(hits=list(hits), **plain)
 
@@ -159,7 +165,9 @@ def test_what_kept_the_rest_out(plain: Any, told: int):
 
 def test_what_decided_the_order():
     """The similarity's share travels as it was used."""
-    assert conversion.search_response(found(blend=0.25), pb.SearchRequest(), 0.0).blend == 0.25
+    assert (
+        conversion.search_response(found(similarity_weight=0.25), pb.SearchRequest(), 0.0).similarity_weight == 0.25
+    )
 
 
 def test_times_are_milliseconds():
@@ -219,7 +227,7 @@ def test_a_model():
         dimensions=384,
         fingerprint="f00d",
         variants=["fp32", "int8"],
-        blend=0.25,
+        similarity_weight=0.25,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from shortlist.export import atomic_dir
 from shortlist.export.errors import ExportError
-from shortlist.server.runtime.manifest import File, Manifest, Source, Variant
+from shortlist.server.runtime.manifest import FORMAT_VERSION, File, Manifest, Source, Variant
 
 
 def bundle_at(folder: Path) -> Path:
@@ -120,7 +120,7 @@ def test_a_bundle_of_an_older_version_gives_way(tmp_path: Path) -> None:
     """What an older version exported is replaced; the same folder with a stranger's file in it is not."""
     out = tmp_path / "bundle"
     out.mkdir()
-    (out / "manifest.json").write_text(json.dumps({"format_version": 1}))
+    (out / "manifest.json").write_text(json.dumps({"format_version": FORMAT_VERSION - 1}))
     (out / "int8.onnx").write_bytes(b"graph")
     assert atomic_dir.existing(out) is None
     (out / "notes.txt").write_text("mine")

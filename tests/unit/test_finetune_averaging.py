@@ -56,12 +56,12 @@ def test_the_cut_is_the_nearest_of_its_rank():
 
 
 def test_the_rank_defaults_to_the_highest(tmp_path):
-    """Without a rank the average has that of the largest adapter, and its blend share is the first one's."""
+    """Without a rank the average has that of the largest adapter, and its similarity weight is the first one's."""
     one, two = adapter(tmp_path / "one", 1, rank=1), adapter(tmp_path / "two", 2, rank=3)
-    (one / "shortlist.json").write_text('{"blend": 0.3}')
+    (one / "shortlist.json").write_text('{"similarity_weight": 0.3}')
     averaging.average([Part(one, 0.5), Part(two, 0.5)], tmp_path / "out")
     assert json.loads((tmp_path / "out" / CONFIG).read_text())["r"] == 3
-    assert json.loads((tmp_path / "out" / "shortlist.json").read_text()) == {"blend": 0.3}
+    assert json.loads((tmp_path / "out" / "shortlist.json").read_text()) == {"similarity_weight": 0.3}
 
 
 def test_a_rank_above_the_layers_own_is_filled_up():

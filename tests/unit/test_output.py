@@ -28,7 +28,7 @@ def result(**changes):
         "reranked": 1,
         "selected": 2,
         "limited_by": None,
-        "blend": 0.0,
+        "similarity_weight": 0.0,
         "candidates": 2,
         "mode": "two-stage",
         "degraded": None,
@@ -88,9 +88,9 @@ def test_an_id_is_never_cut(monkeypatch):
     ]
 
 
-def notes(blend=0.0, *, asked=False, **changes):
+def notes(similarity_weight=0.0, *, asked=False, **changes):
     """Return what stands below the table."""
-    return list(search.notes(result(blend=blend, **changes), asked=asked))
+    return list(search.notes(result(similarity_weight=similarity_weight, **changes), asked=asked))
 
 
 def test_what_ran_is_said():
@@ -102,7 +102,7 @@ def test_why_the_order_is_not_that_of_the_scores():
     """A share of the similarity is told with who decided on it, and a search without scores says so."""
     assert notes(0.5)[1] == (
         "in the order of both: 50% score and 50% similarity, as the reranker's bundle says;"
-        " --blend 0 orders by score alone"
+        " --similarity-weight 0 orders by score alone"
     )
     assert notes(0.25, asked=True)[1].startswith("in the order of both: 75% score and 25% similarity, as asked for;")
     assert notes(0.5, mode="dense", reranked=0)[1] == "in the order of similarity: mode dense has no scores"

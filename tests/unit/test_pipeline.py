@@ -222,11 +222,11 @@ async def test_a_share_of_the_similarity(
     assert plain.hits == by_score
     by_rank = sorted(plain.hits, key=lambda hit: hit.rank)
     assert by_rank != by_score
-    assert (await search(top_k=20, margin=EVERYTHING, blend=1.0)).hits == by_rank
+    assert (await search(top_k=20, margin=EVERYTHING, similarity_weight=1.0)).hits == by_rank
     graph = components.pipeline.scorer.graph
-    monkeypatch.setattr(graph, "info", dataclasses.replace(graph.info, blend=1.0))
+    monkeypatch.setattr(graph, "info", dataclasses.replace(graph.info, similarity_weight=1.0))
     assert (await search(top_k=20, margin=EVERYTHING)).hits == by_rank
-    assert (await search(top_k=20, margin=EVERYTHING, blend=0.0)).hits == by_score
+    assert (await search(top_k=20, margin=EVERYTHING, similarity_weight=0.0)).hits == by_score
 
 
 async def test_the_best_are_returned(filled: Callable, search: Callable):
@@ -263,8 +263,8 @@ async def test_a_search_again_runs_nothing(components: Components, filled: Calla
         ({"top_k": 1001}, "top_k"),
         ({"candidates": 9}, "candidates"),
         ({"candidates": 1001}, "candidates"),
-        ({"blend": 1.5}, "blend"),
-        ({"blend": math.nan}, "blend"),
+        ({"similarity_weight": 1.5}, "similarity_weight"),
+        ({"similarity_weight": math.nan}, "similarity_weight"),
         ({"margin": -0.1}, "margin"),
         ({"margin": math.nan}, "margin"),
     ],

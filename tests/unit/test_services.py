@@ -177,10 +177,10 @@ async def test_answers_that_no_client_takes_are_not_made(filled: Retrieval, monk
 async def test_a_search_passes_on_what_was_asked(filled: Retrieval):
     """Number of hits, candidates, mode, margin, share and what hits carry arrive; each is what the answer shows."""
     asked = {"collection": "c", "query": "water", "top_k": 2, "mode": pb.MODE_TWO_STAGE}
-    plain = await filled.Search(pb.SearchRequest(**asked, candidates=3, blend=0.0), CALL)
+    plain = await filled.Search(pb.SearchRequest(**asked, candidates=3, similarity_weight=0.0), CALL)
     assert (len(plain.hits), plain.candidates, plain.reranked, plain.mode) == (2, 3, 3, pb.MODE_TWO_STAGE)
     assert plain.hits[0].score >= plain.hits[1].score
-    similar = await filled.Search(pb.SearchRequest(**asked, candidates=3, blend=1.0), CALL)
+    similar = await filled.Search(pb.SearchRequest(**asked, candidates=3, similarity_weight=1.0), CALL)
     assert [hit.rank for hit in similar.hits] == [1, 2]
     near = await filled.Search(pb.SearchRequest(**asked, margin=0.0), CALL)
     assert (near.candidates, near.selected, near.limited_by) == (3, 2, pb.LIMITED_BY_MARGIN)
@@ -198,7 +198,7 @@ async def test_a_search_that_says_nothing_has_the_defaults(filled: Retrieval):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("top_k", 0), ("candidates", 0), ("mode", 77), ("margin", 3.0), ("blend", -0.5), ("query", " ")],
+    [("top_k", 0), ("candidates", 0), ("mode", 77), ("margin", 3.0), ("similarity_weight", -0.5), ("query", " ")],
 )
 async def test_a_search_s_zero_is_no_default(filled: Retrieval, field: str, value: object):
     """A value outside its limits is refused by its field, a zero that was sent among them."""

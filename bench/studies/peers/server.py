@@ -81,7 +81,7 @@ class Shortlist:
     async def search(self, query: str, candidates: int, top_k: int) -> list[str]:
         """Search with both stages, in the order of the scores alone, as the peers do."""
         result = await self._ready.search(
-            *(_COLLECTION, query), top_k=top_k, candidates=candidates, mode="two-stage", blend=0.0
+            *(_COLLECTION, query), top_k=top_k, candidates=candidates, mode="two-stage", similarity_weight=0.0
         )
         if result.degraded:
             raise PeersError(f"Shortlist scored {result.reranked} of {candidates} candidates: its deadline came")
