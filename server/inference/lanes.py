@@ -2,7 +2,7 @@
 
 A *job* is some items for one model that are answered together. It waits in its *lane*: queries before reranks before
 ingest, and within a lane the earliest deadline first. `take` looks at the lanes and says what a free slot runs; it
-changes nothing, so that its properties can be tested without a thread. `scheduler.py` does the rest.
+changes nothing, so that its properties can be tested without a thread. `turns.py` does the rest.
 """
 
 import enum

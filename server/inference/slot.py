@@ -1,4 +1,7 @@
-"""One slot of the scheduler, a thread that makes runs: what it is at. The scheduler's lock guards what changes."""
+"""One slot of the scheduler, a thread that makes runs: what it is at, and what all of them are at with their queue.
+
+The scheduler's lock guards what changes.
+"""
 
 from dataclasses import dataclass
 
@@ -23,6 +26,18 @@ class Activity:
     waiting: bool  # whether there is work that no slot has taken
     failures: int  # runs that failed since the last one that did not
     slots: tuple[SlotState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The scheduler's state at one moment, and what it did so far."""
+
+    waiting_jobs: tuple[int, ...]  # by lane; with an item that could run
+    waiting_tokens: int
+    running: int  # slots that run something
+    runs: tuple[int, ...]  # by lane, since the start
+    tokens: tuple[int, ...]  # that were run, by lane
+    busy_s: float  # of all slots together
 
 
 @dataclass(slots=True)

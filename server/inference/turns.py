@@ -1,0 +1,115 @@
+"""What a slot does in one turn: choose a run, make it, and hand out its values.
+
+A run that fails is made again item by item, so that one bad input costs no other its value. Nothing is chosen that
+would end after its job's deadline. The scheduler's lock is held to choose and to count, never during a run.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from .lanes import JobSlice, Lane
+from .queue import Queue
+from .settlement import Settlement, failed
+from .slot import Slot
+
+logger = logging.getLogger(__name__)
+
+
+class Turns:
+    """The turns of all slots, and what was counted of them."""
+
+    def __init__(
+        self, queue: Queue, settlement: Settlement, lock: threading.Condition, clock: Callable[[], float]
+    ) -> None:
+        """Begin with no turn.
+
+        Args:
+            queue: where runs are taken from.
+            settlement: where values and failures go.
+            lock: the scheduler's.
+            clock: seconds, monotonic.
+        """
+        self._queue = queue
+        self._settlement = settlement
+        self._lock = lock
+        self._clock = clock
+        self.runs = [0 for _ in Lane]  # by lane
+        self.tokens = [0 for _ in Lane]  # that were run, by lane
+        self.busy_s = 0.0  # of all slots together
+        self.failures = 0  # turns that raised since the last run that did not
+
+    def choose(self, slot: Slot) -> bool:
+        """Take the most urgent run off its lane and give it to a slot, if there is one; the lock is held."""
+        now, run_s = self._clock(), 0.0
+        while parts := self._queue.take(now, slot.last):
+            slot.parts = parts
+            first = parts[0]
+            model, item = first.job.model, first.items[0]
+            run_s = model.estimate_s([len(each) for part in parts for each in part.items])
+            if now + run_s < first.job.deadline:
+                break
+            run_s = model.estimate_s([len(item)])
+            if now + run_s < first.job.deadline:
+                slot.parts = (JobSlice(first.job, first.places[:1]),)
+                break
+            # Its next item would end too late. What still runs of it may yet end in time.
+            self._settlement.withdraw(first.job)
+            if not first.job.running:
+                self._settlement.close(first.job)
+            slot.parts = ()
+        for part in slot.parts:
+            job = part.job
+            job.began_s = now if job.began_s is None else job.began_s
+            job.running += len(part.places)
+            self.tokens[job.lane] += self._queue.begin(part, now)
+        if slot.parts:
+            self.runs[slot.parts[0].job.lane] += 1
+            slot.begin(now, run_s)
+        return bool(slot.parts)
+
+    def run(self, parts: Sequence[JobSlice]) -> None:
+        """Run parts of jobs of one model and hand out the values."""
+        try:
+            values = parts[0].job.model.run([item for part in parts for item in part.items])
+        except Exception as error:
+            logger.exception("a run failed")
+            self._run_apart(parts, error)
+            return
+        offset = 0
+        for part in parts:
+            self._settlement.store(part, values[offset : offset + len(part.places)])
+            offset += len(part.places)
+        self.failures = 0
+
+    def _run_apart(self, parts: Sequence[JobSlice], error: Exception) -> None:
+        """Run each item of a run that failed alone, if there are several, and go without those that fail again."""
+        alone = [JobSlice(part.job, (index,)) for part in parts for index in part.places]
+        ran = False
+        for one in alone:
+            if len(alone) > 1 and not one.job.settled:
+                try:
+                    values = one.job.model.run(one.items)
+                except Exception as again:  # noqa: BLE001 (as the first one, it is told to the job)
+                    error = again
+                else:
+                    self._settlement.store(one, values)
+                    ran = True
+                    continue
+            self._settlement.lose(one.job, error)
+        with self._lock:
+            self.failures = 0 if ran else self.failures + 1
+
+    def give_up(self, slot: Slot, error: Exception) -> None:
+        """Fail the jobs of a turn that raised; if it raised before it had any, those that no run can be made of."""
+        with self._lock:
+            self.failures += 1
+            jobs = [part.job for part in slot.parts] or self._queue.unrunnable(self._clock())
+        logger.error("a run failed, and %d jobs with it", len(jobs), exc_info=error)
+        for job in jobs:
+            self._settlement.fail(job, failed(error))
+
+    def end(self, slot: Slot) -> None:
+        """End a slot's turn, and count its time."""
+        with self._lock:
+            self.busy_s += slot.end(self._clock())
