@@ -37,7 +37,7 @@ from shortlist.server.runtime.variant_timings import Run
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.storage.catalog import Catalog
-from shortlist.server.storage.documents import Origin
+from shortlist.server.storage.document import Origin
 
 from . import cores, listening
 from .rpc import health, services

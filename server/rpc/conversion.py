@@ -17,7 +17,7 @@ from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Timing
 from shortlist.server.storage.collection import Collection
-from shortlist.server.storage.documents import Document
+from shortlist.server.storage.document import Document
 
 from . import metadata
 

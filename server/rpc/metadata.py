@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
 from shortlist.server.errors import InvalidRequest, shown
-from shortlist.server.storage.documents import canonical
+from shortlist.server.storage.document import canonical
 
 MAX_LEVELS = 32  # what protobuf's own limit of 100 messages leaves for objects in objects
 

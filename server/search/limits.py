@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.settings import MAX_MARGIN, Settings
-from shortlist.server.storage.documents import Document
+from shortlist.server.storage.document import Document
 
 MAX_ID_BYTES = 512
 MAX_TITLE_BYTES = 4 << 10

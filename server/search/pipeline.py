@@ -20,8 +20,8 @@ from shortlist.server.errors import NoTokens
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedded, Embedder, Scored, Scorer
 from shortlist.server.storage.catalog import Catalog
-from shortlist.server.storage.collection import Candidate, Collection
-from shortlist.server.storage.documents import Document
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.document import Candidate, Document
 
 from . import selection
 from .limits import Limits

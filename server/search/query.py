@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shortlist.server.inference.lanes import Spent
-from shortlist.server.storage.documents import Document
+from shortlist.server.storage.document import Document
 
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
 LimitedBy = Literal["none", "budget", "margin"]

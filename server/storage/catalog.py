@@ -33,7 +33,7 @@ from shortlist.server.errors import (
 
 from . import collection
 from .collection import Collection
-from .documents import Origin
+from .document import Origin
 
 logger = logging.getLogger(__name__)
 

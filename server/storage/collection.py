@@ -14,7 +14,6 @@ apart from a save of the index; searches and reads do not take it.
 """
 
 import itertools
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,20 +27,15 @@ from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
 from . import directions, documents
 from .directions import Directions
-from .documents import Document, Documents, Origin
+from .document import Candidate, Document, Origin
+from .documents import Documents
 from .listing import Page
 from .opened import Opened
+from .upkeep import Upkeep
 from .vectors import Vectors
-
-logger = logging.getLogger(__name__)
 
 _DOCUMENTS = "documents.sqlite"
 _VECTORS = "vectors.usearch"
-
-# The index is saved once this much of it has changed, so that a crash costs a bounded time at the next start.
-_SAVE_AFTER_CHANGES = 10_000
-_SAVE_AFTER_SHARE = 0.1
-_REBUILD_BATCH = 1000
 
 # Documents that are read at once, to be compared; searches wait meanwhile.
 _COMPARED = 50
@@ -54,16 +48,6 @@ _SEARCHES = 3
 # Of the collections that this process opened. A name may be dropped and made again, and another collection may have
 # given the same number to another document.
 _numbers = itertools.count()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A document that stage one found."""
-
-    document: Document
-    similarity: float  # cosine
-    rank: int  # from 1
-    version: tuple[int, int]  # the collection's number in this process, and the document's: no other text has both
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +74,9 @@ class Collection:
         self._number = next(_numbers)
         self._changing = threading.Lock()
         self._pending = _NO_KEYS  # in the index, or on their way into it, and not committed yet
-        self._unsaved = 0
+        self._upkeep = Upkeep(self.name, self._documents, self._vectors)
         try:
-            self._catch_up()
+            self._upkeep.catch_up()
         except (StorageFailed, ValueError, InferenceFailed) as error:
             self._documents.close()
             raise StorageError(f"{folder} is damaged: {error}; restore a backup of {_DOCUMENTS}") from error
@@ -175,7 +159,7 @@ class Collection:
             finally:
                 self._pending = _NO_KEYS
             self._vectors.remove(old)
-            self._changed(len(new) + len(old))
+            self._upkeep.changed(len(new) + len(old))
         return Upserted(inserted=len(documents) - updated, updated=updated)
 
     def move(self, documents: Sequence[Document]) -> None:
@@ -189,7 +173,7 @@ class Collection:
             with self._documents.writing() as change:
                 count, old = change.delete(ids)
             self._vectors.remove(old)
-            self._changed(len(old))
+            self._upkeep.changed(len(old))
         return count
 
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
@@ -245,45 +229,13 @@ class Collection:
     def close(self) -> None:
         """Save the index if it changed, and close the files."""
         with self._changing:
-            if self._unsaved:
-                self._save()
+            self._upkeep.save_changes()
             self._documents.close()
 
     def discard(self) -> None:
         """Close the files of a collection that was dropped; requests still at work on it find it gone."""
         with self._changing:
             self._documents.close()
-
-    def _catch_up(self) -> None:
-        """Make the index hold exactly the documents' vectors."""
-        before = len(self._vectors)
-        wanted = self._documents.keys()
-        missing = self._vectors.keep(wanted)
-        self._unsaved = before + 2 * len(missing) - len(wanted)  # removed and added
-        if not len(missing):
-            return
-        logger.info("collection %s: adding %d vectors to its index", self.name, len(missing))
-        for start in range(0, len(missing), _REBUILD_BATCH):
-            keys, vectors = self._documents.vectors(missing[start : start + _REBUILD_BATCH])
-            # Another machine's division may have ended in another bit, so the keys are those of the table.
-            self._vectors.add(directions.of(vectors)._replace(keys=keys))
-        self._vectors.mend(missing)
-        self._save()
-
-    def _changed(self, count: int) -> None:
-        self._unsaved += count
-        if self._unsaved >= max(_SAVE_AFTER_CHANGES, _SAVE_AFTER_SHARE * len(self)):
-            self._save()
-
-    def _save(self) -> None:
-        """Save the index, or say why not: documents are safe without it, and the next save is as far away as ever."""
-        try:
-            self._vectors.save()
-        except (OSError, RuntimeError) as error:
-            logger.warning(
-                "collection %s: its index could not be saved (%s); a start will take longer", self.name, error
-            )
-        self._unsaved = 0
 
 
 def fingerprint(folder: Path) -> str:

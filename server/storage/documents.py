@@ -1,13 +1,12 @@
 """A collection's documents in SQLite: the source of truth, and what an acknowledgement rests on.
 
 Every version of a document has a number of its own (`seq`), which grows and is never used twice, and its vector's
-key in the index (`directions.py`), which it shares with its copies. So an index that is behind, by whatever has
-happened, is put right by comparing its keys with those of this table: nothing needs to be remembered about what the
-index has seen.
+key in the index (`directions.py`), which it shares with its copies. So an index that is behind, for any reason, is
+put right by comparing its keys with those of this table: nothing is remembered about what the index has seen.
 
 WAL mode with `synchronous=FULL`: a commit is on disk before it is acknowledged. One connection writes, and its
-owner (`collection.py`) calls it from one thread at a time; one reads, behind a lock. Its tables are in `schema.py`.
-Knows neither the vector index nor models.
+owner (`collection.py`) calls it from one thread at a time; one reads, behind a lock. Its tables are in `schema.py`,
+its changes in `writing.py`. Knows neither the vector index nor models.
 """
 
 import contextlib
@@ -16,7 +15,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,8 +26,10 @@ from shortlist.server.errors import StorageError, StorageFailed, UnknownCollecti
 
 from . import listing, schema
 from .directions import Keys
+from .document import Document, Origin
 from .listing import BYTES, WHOLE, Page
 from .opened import Opened
+from .writing import Writing
 
 _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSError)
 
@@ -46,37 +46,6 @@ _SIZES = f"SELECT id, {BYTES} FROM documents WHERE id IN (SELECT value FROM json
 _KEYS = "SELECT DISTINCT key FROM documents ORDER BY key"
 _VECTORS = "SELECT key, vector FROM documents WHERE key IN (SELECT value FROM json_each(?)) GROUP BY key"
 _TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
-_INSERT = f"INSERT INTO documents ({WHOLE}, tokens, vector, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (ours alone)
-_MOVE = "UPDATE documents SET source = ? WHERE id = ?"
-_DELETE = "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?)) RETURNING key, tokens"
-_UNUSED = """
-SELECT value FROM json_each(?) AS gone WHERE NOT EXISTS (SELECT 1 FROM documents WHERE documents.key = gone.value)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document as the caller gave it."""
-
-    id: str
-    text: str
-    title: str = ""
-    metadata: str = ""  # a JSON object with sorted keys, or empty
-    source: str = ""  # where it came from, such as a file's path
-
-    @property
-    def content(self) -> str:
-        """Return what both models read: the title, if there is one, before the text."""
-        return f"{self.title} {self.text}" if self.title else self.text
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The embedder that made a collection's vectors."""
-
-    embedder: str  # for people: source and variant
-    fingerprint: str  # what is compared
-    dimensions: int
 
 
 class Row(NamedTuple):
@@ -134,7 +103,7 @@ class Documents:
         connection.close()
 
     @contextmanager
-    def writing(self) -> Iterator["Writing"]:
+    def writing(self) -> Iterator[Writing]:
         """Open a transaction: committed at the end of the block, undone if it raises.
 
         Raises:
@@ -165,10 +134,10 @@ class Documents:
 
     def nearest(self, keys: Keys, count: int) -> list[Row]:
         """Return the first `count` documents of these keys: key by key, the copies of one as they were written."""
-        place = {key: place for place, key in enumerate(keys.tolist())}
-        rows = self._read(_NEAREST, json.dumps(list(place)), count)
+        rank = {key: rank for rank, key in enumerate(keys.tolist())}
+        rows = self._read(_NEAREST, json.dumps(list(rank)), count)
         found = [Row(key, seq, Document(*fields)) for key, seq, *fields in rows]
-        return sorted(found, key=lambda row: (place[row.key], row.seq))
+        return sorted(found, key=lambda row: (rank[row.key], row.seq))
 
     def page(self, wanted: Page) -> tuple[list[tuple[int, Document]], bool]:
         """Return documents, each with its number beside it, and whether more may follow."""
@@ -218,59 +187,6 @@ class Documents:
             raise UnknownCollection("collection: it was dropped while this request ran")
 
 
-class Writing:
-    """A transaction that changes documents."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Begin with nothing changed."""
-        self._connection = connection
-        self.documents = 0  # by how many the collection grows
-        self.tokens = 0
-
-    def replace(
-        self, documents: Sequence[Document], vectors: NDArray[np.float32], keys: Keys, tokens: Sequence[int]
-    ) -> tuple[int, Keys]:
-        """Write documents, and return how many were there before, and the keys that no document has any more.
-
-        Args:
-            documents: each id once.
-            vectors: float32 [documents, dimensions].
-            keys: those of the vectors' directions: uint64 [documents].
-            tokens: the length of each document.
-        """
-        old = self._delete([document.id for document in documents])
-        self._connection.executemany(
-            _INSERT,
-            [
-                (one.id, one.text, one.title, one.metadata, one.source, length, vector.tobytes(), key)
-                for one, vector, key, length in zip(documents, vectors, keys.tolist(), tokens, strict=True)
-            ],
-        )
-        self.documents += len(documents)
-        self.tokens += sum(tokens)
-        return len(old), self._unused(old)
-
-    def move(self, documents: Sequence[Document]) -> None:
-        """Set where documents came from, and change nothing else of them."""
-        self._connection.executemany(_MOVE, [(document.source, document.id) for document in documents])
-
-    def delete(self, ids: Sequence[str]) -> tuple[int, Keys]:
-        """Delete documents, and return how many were there, and the keys that no document has any more."""
-        old = self._delete(ids)
-        return len(old), self._unused(old)
-
-    def _delete(self, ids: Sequence[str]) -> list[int]:
-        """Delete documents, and return the key of each."""
-        rows = self._connection.execute(_DELETE, [json.dumps(ids)]).fetchall()
-        self.documents -= len(rows)
-        self.tokens -= sum(row[1] for row in rows)
-        return [row[0] for row in rows]
-
-    def _unused(self, keys: Sequence[int]) -> Keys:
-        rows = self._connection.execute(_UNUSED, [json.dumps(sorted(set(keys)))]).fetchall()
-        return np.array([row[0] for row in rows], dtype=np.uint64)
-
-
 def fingerprint(path: Path) -> str:
     """Return which embedder made the vectors in a file; empty where that cannot be read: opening it will say why."""
     if not path.is_file():  # SQLite would make it
@@ -289,12 +205,3 @@ def _connected(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     return connection
-
-
-def canonical(metadata: dict[str, Any]) -> str:
-    """Return metadata as JSON with sorted keys, so that equal objects are equal texts.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
-    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))

@@ -7,7 +7,7 @@ import pytest
 
 from shortlist.server.errors import CollectionExists, InvalidRequest, StorageError, UnknownCollection
 from shortlist.server.storage.catalog import Catalog
-from shortlist.server.storage.documents import Document, Origin
+from shortlist.server.storage.document import Document, Origin
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 

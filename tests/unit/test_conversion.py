@@ -19,7 +19,7 @@ from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, Timing
 from shortlist.server.settings import Settings
 from shortlist.server.storage.catalog import Catalog
-from shortlist.server.storage.documents import Document, Origin
+from shortlist.server.storage.document import Document, Origin
 
 FOX = Document("fox", "the quick brown fox", "animals", '{"legs":4.0,"tags":["a",null]}')
 TIMING = Timing(spent=Spent(0.001, 0.002, 0.004), retrieve_s=0.008, write_s=0.016, embed_s=0.032, rerank_s=0.064)

@@ -10,7 +10,7 @@ import pytest
 from shortlist.server.errors import InferenceFailed
 from shortlist.server.storage import sample, vectors
 from shortlist.server.storage.collection import Collection
-from shortlist.server.storage.documents import Document, Origin
+from shortlist.server.storage.document import Document, Origin
 
 DIMENSIONS = 32
 SAME = "All rights reserved."

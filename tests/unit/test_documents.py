@@ -9,7 +9,8 @@ import pytest
 
 from shortlist.server.errors import StorageError, UnknownCollection
 from shortlist.server.storage import directions, listing, schema
-from shortlist.server.storage.documents import Document, Documents, Origin, canonical
+from shortlist.server.storage.document import Document, Origin, canonical
+from shortlist.server.storage.documents import Documents
 from shortlist.server.storage.listing import Page
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)

@@ -19,7 +19,8 @@ from shortlist.console.options import UsageError
 from shortlist.server.errors import SettingsError
 from shortlist.server.runtime import bundle
 from shortlist.server.storage import directions
-from shortlist.server.storage.documents import Documents, Origin
+from shortlist.server.storage.document import Origin
+from shortlist.server.storage.documents import Documents
 
 GIVEN = {name: Path(name) for name in ("embedder", "reranker", "collection_folder")}
 POINT = Point(

@@ -7,7 +7,7 @@ import pytest
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.search.limits import MAX_ID_BYTES, MAX_METADATA_BYTES, MAX_TITLE_BYTES, Limits
 from shortlist.server.settings import Settings
-from shortlist.server.storage.documents import Document
+from shortlist.server.storage.document import Document
 
 LIMITS = Limits.of(Settings(max_top_k=20, max_candidates=100, max_batch=3, max_text_bytes=50))
 

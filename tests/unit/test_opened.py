@@ -12,7 +12,7 @@ import pytest
 from shortlist.server.errors import StorageFailed, UnknownCollection
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
-from shortlist.server.storage.documents import Document, Origin
+from shortlist.server.storage.document import Document, Origin
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 NOBODY = 65534

@@ -8,7 +8,7 @@ import pytest
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.rpc import pages
 from shortlist.server.storage.catalog import Catalog
-from shortlist.server.storage.documents import Document, Origin
+from shortlist.server.storage.document import Document, Origin
 from shortlist.server.storage.listing import Page
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)

@@ -17,7 +17,7 @@ from shortlist.server.runtime.cost import Cost
 from shortlist.server.runtime.graph import Graph
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import DEFAULT_CANDIDATES, Found, Hit, Query
-from shortlist.server.storage.documents import Document
+from shortlist.server.storage.document import Document
 from shortlist.texts import shipped
 
 ENTRIES = shipped.entries()

@@ -28,7 +28,8 @@ from shortlist.server import app, cores
 from shortlist.server.settings import Settings
 from shortlist.server.storage import directions
 from shortlist.server.storage.catalog import Catalog
-from shortlist.server.storage.documents import Document, Documents, Origin
+from shortlist.server.storage.document import Document, Origin
+from shortlist.server.storage.documents import Documents
 
 COLLECTION = "growth"
 _BLOCK = 50_000  # documents between two times that the index is brought up to them

@@ -1,0 +1,49 @@
+"""Plain types that the rooms above share with a collection: a document, a candidate, and a collection's embedder."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as the caller gave it."""
+
+    id: str
+    text: str
+    title: str = ""
+    metadata: str = ""  # a JSON object with sorted keys, or empty
+    source: str = ""  # where it came from, such as a file's path
+
+    @property
+    def content(self) -> str:
+        """Return what both models read: the title, if there is one, before the text."""
+        return f"{self.title} {self.text}" if self.title else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The embedder that made a collection's vectors."""
+
+    embedder: str  # for people: source and variant
+    fingerprint: str  # what is compared
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A document that stage one found."""
+
+    document: Document
+    similarity: float  # cosine
+    rank: int  # from 1
+    version: tuple[int, int]  # the collection's number in this process, and the document's: no other text has both
+
+
+def canonical(metadata: dict[str, Any]) -> str:
+    """Return metadata as JSON with sorted keys, so that equal objects are equal texts.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
