@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import secrets
 import selectors
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from shortlist.console.options import UsageError
@@ -81,14 +81,8 @@ def event_loop() -> asyncio.AbstractEventLoop:
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
-@contextlib.contextmanager
-def _own_server(settings: BenchSettings) -> Iterator[str]:
+def _own_server(settings: BenchSettings) -> AbstractContextManager[str]:
     chosen = {"log_level": "warning", **dict(settings.serve_options)}
     given = [part for name, value in chosen.items() for part in (f"--{name.replace('_', '-')}", value)]
     bundles = ("--embedder", str(settings.embedder), "--reranker", str(settings.reranker))
-    with tempfile.TemporaryDirectory(prefix="shortlist-bench-") as data, contextlib.ExitStack() as stack:
-        try:
-            address = stack.enter_context(local.serving(*bundles, "--data", data, *given))
-        except RuntimeError as error:
-            raise UsageError(f"{error}; it says above why") from None
-        yield address
+    return local.fresh(*bundles, *given)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shortlist.client.errors import ShortlistError
@@ -23,12 +23,23 @@ OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(
-    name: str, settings: type[_Settings], description: str, examples: str, run: Callable[[_Settings], int]
+    module: str, settings: type[_Settings], description: str | None, examples: str, run: Callable[[_Settings], int]
 ) -> int:
-    """Read the settings of `python -m shortlist.bench.NAME`, run it, and return the exit code."""
-    program = f"python -m shortlist.bench.{name}"
+    """Read the settings of a command that is a module, run it, and return the exit code.
+
+    Args:
+        module: its name below `shortlist`; the last part names its table in a TOML file.
+        settings: what can be set.
+        description: what it does.
+        examples: of how to call it.
+        run: takes the settings and returns the exit code.
+    """
+    name = module.rpartition(".")[2]
+    program = f"python -m shortlist.{module}"
     try:
-        parser = command_line.parser(name, settings, description=description, examples=examples, program=program)
+        parser = command_line.parser(
+            name, settings, description=description or "", examples=examples, program=program
+        )
         given = parser.given(sys.argv[1:])
         return run(options.read(settings, name, given, environment=os.environ, tables=(name,)))
     except (options.UsageError, StartupError) as error:
@@ -50,6 +61,6 @@ def show(text: str, *, beside_json: bool) -> None:
         output.write(text)
 
 
-def result(value: Mapping[str, Any]) -> None:
-    """Print the JSON object."""
+def result(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print the result as JSON."""
     output.write(json.dumps(value))

@@ -4,8 +4,11 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from shortlist.console.options import UsageError
 
 SHORTLIST = str(Path(sys.executable).with_name("shortlist"))
 
@@ -22,6 +25,21 @@ def serving(*options: str) -> Iterator[str]:
             yield address(process)
         finally:
             process.terminate()
+
+
+@contextlib.contextmanager
+def fresh(*options: str) -> Iterator[str]:
+    """Run a server as `serving` does, with a data folder that is removed at the end.
+
+    Raises:
+        UsageError: it ended before it listened; its own message is on standard error.
+    """
+    with tempfile.TemporaryDirectory(prefix="shortlist-bench-") as data, contextlib.ExitStack() as stack:
+        try:
+            address = stack.enter_context(serving(*options, "--data", data))
+        except RuntimeError as error:
+            raise UsageError(f"{error}; it says above why") from None
+        yield address
 
 
 def start(options: Sequence[str]) -> "subprocess.Popen[str]":

@@ -25,6 +25,7 @@ from shortlist.bench.requests import Requests, Shape, options
 from shortlist.bench.samples import OK
 from shortlist.bench.studies.growth.filling import COLLECTION, served
 from shortlist.bench.studies.peers.offline import ARRANGEMENTS, Loop
+from shortlist.bench.studies.settings import Bundles
 from shortlist.bench.texts import Draw, Texts
 from shortlist.client import AsyncClient, errors
 from shortlist.server import cores
@@ -40,11 +41,9 @@ _GROUP = 256  # documents that the bare loop runs between two looks at the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OverheadSettings:
+class OverheadSettings(Bundles):
     """The settings of one measurement."""
 
-    embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
-    reranker: Path = field(metadata={"help": "bundle of the cross-encoder, which the server needs to start"})
     collection_folder: Path = field(metadata={"help": "folder with corpus.jsonl and queries.jsonl (BEIR)"})
     documents: int = field(default=100_000, metadata={"help": "documents in the collection that is searched"})
     data: Path | None = field(
@@ -110,9 +109,9 @@ AIMS = {"embed": 1.0, "dense": 1.5, "ingest": 0.9}
 def main() -> int:
     """Measure and print; return the exit code."""
     return command.main(
-        "overhead",
+        "bench.studies.overhead",
         OverheadSettings,
-        __doc__ or "",
+        __doc__,
         "  python -m shortlist.bench.studies.overhead --embedder .demo/embedder --reranker .demo/reranker \\\n"
         "    --collection-folder squad-dev --data growth",
         run,

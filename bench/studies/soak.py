@@ -34,6 +34,7 @@ from shortlist.server.runtime import bundle
 
 from . import watched
 from .lengths import Cutter
+from .settings import Bundles
 from .watched import Watched
 
 if TYPE_CHECKING:
@@ -49,11 +50,9 @@ _DAYS_S = 1e6  # longer than any run: it ends by its number of requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoakSettings:
+class SoakSettings(Bundles):
     """The settings of one soak."""
 
-    embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
-    reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
     collection_folder: Path | None = field(
         default=None,
         metadata={
@@ -223,7 +222,7 @@ class Watch:
 def main() -> int:
     """Measure and print; return the exit code."""
     return command.main(
-        "soak",
+        "bench.studies.soak",
         SoakSettings,
         f"{__doc__}\nExits with 1 if memory grew by more than is allowed. Ctrl-C tells what there is by then.",
         "  python -m shortlist.bench.studies.soak --embedder .demo/embedder --reranker .demo/reranker",
@@ -237,10 +236,9 @@ def run(chosen: SoakSettings) -> int:
     found = (bundle.load(chosen.embedder, "embedder"), bundle.load(chosen.reranker, "reranker"))
     cutters = (Cutter(found[0].tokenizer, passages, chosen.seed), Cutter(found[1].tokenizer, passages, chosen.seed))
     windows = (found[0].manifest.max_tokens, found[1].manifest.max_tokens)
-    models = ("--embedder", str(chosen.embedder), "--reranker", str(chosen.reranker))
     with (
         tempfile.TemporaryDirectory(prefix="shortlist-soak-") as data,
-        watched.serving(*models, "--data", data, "--cache-mb", str(chosen.cache_mb)) as server,
+        watched.serving(*chosen.models, "--data", data, "--cache-mb", str(chosen.cache_mb)) as server,
     ):
         outcome = asyncio.run(_soak(server, cutters, windows, chosen))
     command.show(_told(outcome, chosen), beside_json=chosen.json)

@@ -31,7 +31,7 @@ _MEASURED = {"documents": axes.documents, "clients": axes.clients, "tokens": axe
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    return command.main("growth", GrowthSettings, _DESCRIPTION, _EXAMPLES, run)
+    return command.main("bench.studies.growth", GrowthSettings, _DESCRIPTION, _EXAMPLES, run)
 
 
 def run(settings: GrowthSettings) -> int:

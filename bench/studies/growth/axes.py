@@ -74,10 +74,9 @@ def tokens(session: Session) -> None:
             "embed": _lengths(Tokenizer(embedder).encode(cut[:_SAMPLE])),
         }
         texts = Texts(session.texts.name, session.texts.queries, cut)
-        models = ("--embedder", str(chosen.embedder), "--reranker", str(chosen.reranker))
         with (
             tempfile.TemporaryDirectory(prefix="shortlist-growth-") as data,
-            watched.serving(*models, "--data", data) as server,
+            watched.serving(*chosen.models, "--data", data) as server,
         ):
             for place in missing:
                 session.measure(place, server, _shape(session), facts[place.load], texts)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shortlist.bench import command
 from shortlist.bench.load import Plan
+from shortlist.bench.studies.settings import Bundles
 from shortlist.console.options import UsageError
 from shortlist.server.errors import check_range
 
@@ -25,11 +26,9 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrowthSettings:
+class GrowthSettings(Bundles):
     """The settings of one measurement."""
 
-    embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
-    reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
     collection_folder: Path = field(
         metadata={"help": "folder with corpus.jsonl and queries.jsonl (BEIR): what is real of texts and vectors"}
     )

@@ -17,7 +17,7 @@ _EXAMPLES = "  make peers"
 
 def main() -> int:
     """Compare and print; return the exit code."""
-    return command.main("peers", PeersSettings, _DESCRIPTION, _EXAMPLES, run)
+    return command.main("bench.studies.peers", PeersSettings, _DESCRIPTION, _EXAMPLES, run)
 
 
 def run(settings: PeersSettings) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shortlist.bench import command
+from shortlist.bench.studies.settings import Bundles
 from shortlist.server.errors import SettingsError
 
 PEERS = ("infinity", "torch", "onnx", "offline")
@@ -12,11 +13,9 @@ _LEAST = {"rounds": 1, "seconds": 0.01, "passages": 1, "documents": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeersSettings:
+class PeersSettings(Bundles):
     """The settings of one comparison."""
 
-    embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
-    reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
     embedder_model: str = field(
         metadata={"help": "what the embedder was exported from, for the peers", "metavar": "MODEL"}
     )
