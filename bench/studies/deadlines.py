@@ -1,7 +1,5 @@
 """Measure what deadlines cost: whether answers come inside them, and how good they are.
 
-    python -m shortlist.bench.studies.deadlines --candidates FILE --qrels FILE --embedder BUNDLE --reranker BUNDLE
-
 Starts a server, and has several clients at once rerank the lists of a TREC DL candidates file (100 passages each)
 under one deadline after another. What the deadline does not allow keeps the file's order, so nDCG@10 (linear gain)
 goes from that order's to the reranker's. An answer counts as in time if the client has it before its deadline.
@@ -11,10 +9,9 @@ goes from that order's to the reranker's. An answer counts as in time if the cli
 import asyncio
 import importlib
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -23,13 +20,32 @@ from shortlist.bench import command, local, measures
 from shortlist.bench.settings import check_plot
 from shortlist.client import AsyncClient, DeadlineExceeded
 from shortlist.console.extras import needs
-from shortlist.console.options import UsageError
+from shortlist.server.errors import check_range
 
-from .reranking import Candidates, list_parser, read
+from .reranking import Candidates, JudgedLists, read
 
 DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
-CLIENTS = 4
-PASSES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlinesSettings(JudgedLists):
+    """The settings of one measurement."""
+
+    clients: int = field(default=4, metadata={"help": "requests under way"})
+    passes: int = field(default=3, metadata={"help": "times each list is sent"})
+    plot: Path | None = field(default=None, metadata={"help": "draw the result into this PNG", "metavar": "FILE.png"})
+    json: bool = field(default=False, metadata=command.JSON)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            UsageError, SettingsError: naming the setting, its value and the limit.
+        """
+        for name in ("clients", "passes"):
+            check_range(name, getattr(self, name), 1)
+        if self.plot:
+            check_plot(self.plot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +74,30 @@ class Level:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = list_parser("deadlines", __doc__)
-    parser.add_argument("--clients", type=int, default=CLIENTS, help="requests under way; default: %(default)s")
-    parser.add_argument("--passes", type=int, default=PASSES, help="times each list is sent; default: %(default)s")
-    parser.add_argument("--plot", type=Path, help="PNG to draw; wants the extra bench")
-    parser.add_argument("--json", action="store_true", help=command.JSON["help"])
-    arguments = parser.parse_args()
-    try:
-        if arguments.plot:
-            check_plot(arguments.plot)
-            with needs("bench.deadlines --plot", "bench"):
-                importlib.import_module("matplotlib")
-        lists = read(arguments.candidates, arguments.qrels)
-    except UsageError as error:
-        parser.error(str(error))
-    models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
-    with (
-        tempfile.TemporaryDirectory() as data,
-        local.serving(*models, "--data", data, "--log-level", "warning") as address,
-    ):
-        show = partial(command.show, beside_json=arguments.json)
-        levels = asyncio.run(_measure(address, lists, arguments.clients, arguments.passes, show))
-    if arguments.plot:
-        _draw(levels, arguments.clients, arguments.plot)
-    if arguments.json:
-        command.result({"clients": arguments.clients, "levels": [asdict(level) for level in levels]})
-    return 0
+    return command.main(
+        "bench.studies.deadlines",
+        DeadlinesSettings,
+        __doc__,
+        "  python -m shortlist.bench.studies.deadlines --candidates lists.json --qrels qrels.txt \\\n"
+        "    --embedder .demo/embedder --reranker .demo/reranker --plot deadlines.png",
+        run,
+    )
+
+
+def run(chosen: DeadlinesSettings) -> int:
+    """Measure, print, draw, and return the exit code."""
+    if chosen.plot:
+        with needs("bench.deadlines --plot", "bench"):
+            importlib.import_module("matplotlib")
+    lists = read(chosen.candidates, chosen.qrels)
+    with local.fresh(*chosen.models, "--log-level", "warning") as address:
+        show = partial(command.show, beside_json=chosen.json)
+        levels = asyncio.run(_measure(address, lists, chosen.clients, chosen.passes, show))
+    if chosen.plot:
+        _draw(levels, chosen.clients, chosen.plot)
+    if chosen.json:
+        command.result({"clients": chosen.clients, "levels": [asdict(level) for level in levels]})
+    return command.OK
 
 
 async def _measure(

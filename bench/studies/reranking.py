@@ -1,34 +1,46 @@
 """Measure a reranker on given candidate lists: alone, and with a share of the dual encoder's similarity.
 
-    python -m shortlist.bench.studies.reranking --candidates FILE --qrels FILE --embedder BUNDLE --reranker BUNDLE
-
 The candidates are a JSON array of objects with `query` and `hits`, each hit with `qid`, `docid` and `content`, best
 first, as TREC DL baselines publish them; qrels are those of trec_eval. Every list is scored through the server, and
 ordered by its own order, by similarity, by score, and by both in several shares. nDCG@10 with linear gain; queries
 without a relevant document are left out. The result is JSON.
 """
 
-import argparse
 import asyncio
-import json
 import math
 import sys
-import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.bench import candidates, local, measures
+from shortlist.bench import candidates, command, local, measures
 from shortlist.client import AsyncClient
 from shortlist.console.options import UsageError
 from shortlist.server import fusion
 from shortlist.server.errors import shown
 
+from .settings import Bundles
+
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 CONCURRENCY = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedLists(Bundles):
+    """The settings of every study of judged lists."""
+
+    candidates: Path = field(metadata={"help": "JSON file with the lists", "metavar": "FILE"})
+    qrels: Path = field(metadata={"help": "judgements: query, unused, document, grade", "metavar": "FILE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankingSettings(JudgedLists):
+    """The settings of one measurement."""
+
+    reranker_variant: str = field(default="auto", metadata={"help": "graph of the reranker"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +69,24 @@ class Reranking:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = list_parser("reranking", __doc__)
-    parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
-    arguments = parser.parse_args()
-    try:
-        lists = read(arguments.candidates, arguments.qrels)
-    except UsageError as error:
-        parser.error(str(error))
-    models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
-    options = (*models, "--reranker-variant", arguments.reranker_variant, "--log-level", "warning")
-    with tempfile.TemporaryDirectory() as data, local.serving(*options, "--data", data) as address:
-        print(json.dumps(asdict(asyncio.run(_measure(address, arguments.candidates.name, lists)))))
-    return 0
-
-
-def list_parser(name: str, description: str | None) -> argparse.ArgumentParser:
-    """Return the parser of a benchmark of judged lists, with the options that all of these have."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m shortlist.bench.{name}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return command.main(
+        "bench.studies.reranking",
+        RerankingSettings,
+        __doc__,
+        "  python -m shortlist.bench.studies.reranking --candidates lists.json --qrels qrels.txt \\\n"
+        "    --embedder .demo/embedder --reranker .demo/reranker",
+        run,
     )
-    parser.add_argument("--candidates", type=Path, required=True, help="JSON file with the lists")
-    parser.add_argument("--qrels", type=Path, required=True, help="judgements: query, unused, document, grade")
-    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
-    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
-    return parser
+
+
+def run(chosen: RerankingSettings) -> int:
+    """Measure, print, and return the exit code."""
+    lists = read(chosen.candidates, chosen.qrels)
+    with local.fresh(
+        *chosen.models, "--reranker-variant", chosen.reranker_variant, "--log-level", "warning"
+    ) as address:
+        command.result(asdict(asyncio.run(_measure(address, chosen.candidates.name, lists))))
+    return command.OK
 
 
 def read(path: Path, qrels: Path) -> list[Candidates]:

@@ -1,33 +1,30 @@
 """Measure how long a search's query waits while the server is busy with everything else.
 
-    python -m shortlist.bench.studies.urgency --candidates FILE --embedder BUNDLE --reranker BUNDLE
-
 Starts a server and keeps all three lanes busy: one client upserts documents without end, others rerank 200 passages
 each, and one asks for queries' vectors, one after the other. Tells how long the queries waited for a slot (by the
 server's own timing), beside the longest single run of each model on the idle server: a query should never wait for
 longer than one run. The result is JSON.
 """
 
-import argparse
 import asyncio
 import itertools
-import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
 
-from shortlist.bench import candidates, local, samples
+from shortlist.bench import candidates, command, local, samples
 from shortlist.bench.candidates import Listed
 from shortlist.bench.requests import options
-from shortlist.console.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+from shortlist.server.errors import check_range
+
+from .settings import Bundles
 
 if TYPE_CHECKING:
     from shortlist.proto.retrieval_pb2_grpc import InferenceAsyncStub, RetrievalAsyncStub  # in the stubs' types alone
@@ -36,9 +33,26 @@ RERANKERS = 2  # clients
 PASSAGES = 200
 DOCUMENTS = 100  # an upsert
 TIMEOUT_S = 120.0
+_LEAST_S = 0.1  # of the measurement
 RUNS = 20  # of the longest text, on the idle server
 
 Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrgencySettings(Bundles):
+    """The settings of one measurement."""
+
+    candidates: Path = field(metadata={"help": "JSON file with queries and passages", "metavar": "FILE"})
+    seconds: float = field(default=30.0, metadata={"help": "length of the measurement"})
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            SettingsError: naming the setting, its value and the limit.
+        """
+        check_range("seconds", self.seconds, _LEAST_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +72,22 @@ class Urgency:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shortlist.bench.studies.urgency",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return command.main(
+        "bench.studies.urgency",
+        UrgencySettings,
+        __doc__,
+        "  python -m shortlist.bench.studies.urgency --candidates lists.json \\\n"
+        "    --embedder .demo/embedder --reranker .demo/reranker",
+        run,
     )
-    parser.add_argument("--candidates", type=Path, required=True, help="JSON file with queries and passages")
-    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
-    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long; default: %(default)s")
-    arguments = parser.parse_args()
-    try:
-        lists = candidates.read(arguments.candidates)
-    except UsageError as error:
-        parser.error(str(error))
-    models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
-    with (
-        tempfile.TemporaryDirectory() as data,
-        local.serving(*models, "--data", data, "--log-level", "warning") as address,
-    ):
-        outcome = asyncio.run(_measure(address, lists, arguments.seconds))
-    print(json.dumps(asdict(outcome)))
-    return 0
+
+
+def run(chosen: UrgencySettings) -> int:
+    """Measure, print, and return the exit code."""
+    lists = candidates.read(chosen.candidates)
+    with local.fresh(*chosen.models, "--log-level", "warning") as address:
+        command.result(asdict(asyncio.run(_measure(address, lists, chosen.seconds))))
+    return command.OK
 
 
 async def _measure(address: str, lists: list[Listed], seconds: float) -> Urgency:
