@@ -1,28 +1,28 @@
 """Measure what each stage finds on a judged collection, through the server.
 
-    python -m shortlist.bench.studies.quality --collection FOLDER --embedder BUNDLE --reranker BUNDLE
-
 Starts a server, indexes the folder's corpus, asks its queries over gRPC, and prints recall@50 of stage one and
 nDCG@10 of both stages (linear gain). Every query is asked of stage one; `--rerank-queries` of them, drawn with a
 seed, of both stages. Documents without a text are left out of the index, and told; judgements of them stay, so they
 count as not found. The result is JSON.
 """
 
-import argparse
 import asyncio
-import json
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from shortlist.bench import beir, local, measures
+from shortlist.bench import beir, command, local, measures
 from shortlist.client import AsyncClient, SearchResult
 from shortlist.client.types import Mode
+from shortlist.console.options import UsageError
+from shortlist.server.errors import check_range
+
+from .settings import Bundles
 
 COLLECTION = "quality"
 CANDIDATES = 50
@@ -30,6 +30,32 @@ RANKED = 10  # hits that are judged
 SEED = 0
 CONCURRENCY = 8
 PROGRESS_EVERY = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualitySettings(Bundles):
+    """The settings of one measurement."""
+
+    collection: Path = field(metadata={"help": "folder with corpus, queries and qrels (BEIR)", "metavar": "FOLDER"})
+    embedder_variant: str = field(default="auto", metadata={"help": "graph of the dual encoder", "metavar": "NAME"})
+    reranker_variant: str = field(default="auto", metadata={"help": "graph of the cross-encoder", "metavar": "NAME"})
+    similarity_weight: float | None = field(
+        default=None, metadata={"help": "similarity's share in the final order; the bundle's own if not given"}
+    )
+    margin: float = field(
+        default=2.0, metadata={"help": "stage two reads candidates so near to the best, by cosine; 2: all"}
+    )
+    rerank_queries: int = field(
+        default=1000, metadata={"help": "queries that go through both stages, drawn with a seed; 0: all"}
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            SettingsError: naming the setting, its value and the limit.
+        """
+        check_range("rerank_queries", self.rerank_queries, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +73,7 @@ class Quality:
     ndcg_at_10_stage_two: float  # stage two on those
     reranked_candidates: float  # of those queries' 50, the mean number that stage two read
     margin: float  # of cosine, behind the best candidate, that it read; 2: all
-    similarity_weight: float | None  # in the final order; None: the bundle's own
+    similarity_weight: float | None  # similarity's share in the final order; None: the bundle's own
     embedder: str
     reranker: str
     seconds: float
@@ -55,62 +81,50 @@ class Quality:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shortlist.bench.studies.quality",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return command.main(
+        "bench.studies.quality",
+        QualitySettings,
+        __doc__,
+        "  python -m shortlist.bench.studies.quality --collection squad-dev \\\n"
+        "    --embedder .demo/embedder --reranker .demo/reranker",
+        run,
     )
-    parser.add_argument("--collection", type=Path, required=True, help="folder with corpus, queries and qrels")
-    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
-    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
-    parser.add_argument("--embedder-variant", default="auto", help="default: %(default)s")
-    parser.add_argument("--reranker-variant", default="auto", help="default: %(default)s")
-    parser.add_argument(
-        "--similarity-weight", type=float, help="similarity's weight in the final order; default: the bundle's"
-    )
-    parser.add_argument(
-        "--margin", type=float, default=2.0, help="stage two reads candidates so near to the best; default: 2, all"
-    )
-    parser.add_argument(
-        "--rerank-queries", type=int, default=1000, help="queries that go through both stages, 0 for all"
-    )
-    arguments = parser.parse_args()
+
+
+def run(chosen: QualitySettings) -> int:
+    """Measure, print, and return the exit code."""
     try:
-        judged = beir.load(arguments.collection)
+        judged = beir.load(chosen.collection)
     except FileNotFoundError as error:
-        parser.error(f"--collection: {error.filename} is not there")
-    with tempfile.TemporaryDirectory() as data:
-        models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
-        variants = (
-            *("--embedder-variant", arguments.embedder_variant),
-            *("--reranker-variant", arguments.reranker_variant),
-        )
-        with local.serving(*models, *variants, "--data", data, "--log-level", "warning") as address:
-            corpus = Path(data) / "corpus.jsonl"
-            beir.write_indexable(judged, corpus)
-            if judged.without_text:
-                print(f"left out, as they have no text: {', '.join(judged.without_text)}", file=sys.stderr)
-            index = ("index", "--address", address, "--collection", COLLECTION, str(corpus))
-            subprocess.run([local.SHORTLIST, *index], check=True)
-            quality = asyncio.run(
-                _measure(address, judged, arguments.rerank_queries, arguments.similarity_weight, arguments.margin)
-            )
-    print(json.dumps(asdict(quality)))
-    return 0
+        raise UsageError(f"collection: {error.filename} is not there") from None
+    variants = (
+        *("--embedder-variant", chosen.embedder_variant),
+        *("--reranker-variant", chosen.reranker_variant),
+    )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        local.fresh(*chosen.models, *variants, "--log-level", "warning") as address,
+    ):
+        corpus = Path(folder) / "corpus.jsonl"
+        beir.write_indexable(judged, corpus)
+        if judged.without_text:
+            print(f"left out, as they have no text: {', '.join(judged.without_text)}", file=sys.stderr)
+        index = ("index", "--address", address, "--collection", COLLECTION, str(corpus))
+        subprocess.run([local.SHORTLIST, *index], check=True)
+        command.result(asdict(asyncio.run(_measure(address, judged, chosen))))
+    return command.OK
 
 
-async def _measure(
-    address: str, judged: beir.Judged, rerank_queries: int, similarity_weight: float | None, margin: float
-) -> Quality:
+async def _measure(address: str, judged: beir.Judged, chosen: QualitySettings) -> Quality:
     began = time.monotonic()
     names = sorted(judged.queries)
-    count = min(rerank_queries or len(names), len(names))
+    count = min(chosen.rerank_queries or len(names), len(names))
     sample = sorted(random.Random(SEED).sample(names, count))  # noqa: S311 (a sample, no secret)
     async with AsyncClient(address, timeout_s=120.0) as client:
         description = await client.describe()
         (collection,) = await client.list_collections()
-        dense = await _ask(client, judged, names, "dense", CANDIDATES, None, margin)
-        both = await _ask(client, judged, sample, "two-stage", RANKED, similarity_weight, margin)
+        dense = await _ask(client, judged, names, "dense", CANDIDATES, chosen)
+        both = await _ask(client, judged, sample, "two-stage", RANKED, chosen)
     by_name = dict(zip(names, map(_ids, dense), strict=True))
     return Quality(
         collection=judged.name,
@@ -123,8 +137,8 @@ async def _measure(
         ndcg_at_10_stage_one_same=_mean_ndcg(judged, sample, [by_name[name] for name in sample]),
         ndcg_at_10_stage_two=_mean_ndcg(judged, sample, [_ids(result) for result in both]),
         reranked_candidates=fmean(result.reranked for result in both),
-        margin=margin,
-        similarity_weight=similarity_weight,
+        margin=chosen.margin,
+        similarity_weight=chosen.similarity_weight,
         embedder=f"{description.embedder.source} {description.embedder.variant}",
         reranker=f"{description.reranker.source} {description.reranker.variant}",
         seconds=time.monotonic() - began,
@@ -132,13 +146,7 @@ async def _measure(
 
 
 async def _ask(
-    client: AsyncClient,
-    judged: beir.Judged,
-    names: list[str],
-    mode: Mode,
-    top_k: int,
-    similarity_weight: float | None,
-    margin: float,
+    client: AsyncClient, judged: beir.Judged, names: list[str], mode: Mode, top_k: int, chosen: QualitySettings
 ) -> list[SearchResult]:
     """Ask queries, some at a time, and return their results in order; show progress on standard error."""
     gate = asyncio.Semaphore(CONCURRENCY)
@@ -155,8 +163,8 @@ async def _ask(
                 mode=mode,
                 include_text=False,
                 include_metadata=False,
-                similarity_weight=similarity_weight,
-                margin=margin,
+                similarity_weight=chosen.similarity_weight if mode == "two-stage" else None,
+                margin=chosen.margin,
             )
         done += 1
         if done % PROGRESS_EVERY == 0 or done == len(names):
