@@ -1,7 +1,5 @@
 """Measure what stage one finds among copies and near copies, and how fast its index is built.
 
-    python -m shortlist.bench.studies.copies --corpus FILE --queries FILE --embedder BUNDLE --reranker BUNDLE
-
 Embeds real documents and queries, and boilerplate: lines that differ in a number or a word, and copies of one.
 The boilerplate stands first, mixed in or last. For each order an index is built as a server's start builds it, and
 one as usearch does it with every core adding, a key for each document and a beam of 100. Recall@10 is that of the
@@ -9,14 +7,13 @@ queries, against an exact comparison in float64; of the documents, 3,000 are loo
 row.
 """
 
-import argparse
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +22,14 @@ from numpy.typing import NDArray
 from usearch.index import Index
 
 from shortlist.bench import command, texts
-from shortlist.console.options import UsageError
 from shortlist.server import app, cores
+from shortlist.server.errors import check_range
 from shortlist.server.settings import Settings
 from shortlist.server.storage import directions
 from shortlist.server.storage.directions import Directions
 from shortlist.server.storage.vectors import Vectors
+
+from .settings import Corpus
 
 _NEAREST = 10
 _BATCH = 1000
@@ -41,6 +40,27 @@ _LOOKED_FOR = 3000
 _NAMES = ("Acme", "Globex", "Initech", "Umbrella", "Hooli", "Vandelay", "Stark", "Wayne", "Soylent", "Tyrell", "Duff")
 
 Find = Callable[[Directions, int], NDArray[np.float32]]  # the cosines of the nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiesSettings(Corpus):
+    """The settings of one measurement."""
+
+    documents: int = field(default=20_000, metadata={"help": "documents of the corpus, at most"})
+    words: int = field(default=200, metadata={"help": "words of a document, at most"})
+    near: int = field(default=5000, metadata={"help": "near copies"})
+    copies: int = field(default=3000, metadata={"help": "copies of one line"})
+    asked: int = field(default=300, metadata={"help": "queries, at most"})
+    json: bool = field(default=False, metadata=command.JSON)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            SettingsError: naming the setting, its value and the limit.
+        """
+        for name in ("documents", "words", "near", "copies", "asked"):
+            check_range(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +80,25 @@ class Row:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shortlist.bench.studies.copies",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return command.main(
+        "bench.studies.copies",
+        CopiesSettings,
+        __doc__,
+        "  python -m shortlist.bench.studies.copies --corpus corpus.jsonl --queries queries.jsonl \\\n"
+        "    --embedder .demo/embedder --reranker .demo/reranker",
+        run,
     )
-    parser.add_argument("--corpus", type=Path, required=True, help="documents, in any form that `index` reads")
-    parser.add_argument("--queries", type=Path, required=True, help="queries, as JSON lines")
-    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
-    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
-    parser.add_argument("--documents", type=int, default=20_000, help="of the corpus, at most; default: %(default)s")
-    parser.add_argument("--words", type=int, default=200, help="of a document, at most; default: %(default)s")
-    parser.add_argument("--near", type=int, default=5000, help="near copies; default: %(default)s")
-    parser.add_argument("--copies", type=int, default=3000, help="copies of one line; default: %(default)s")
-    parser.add_argument("--asked", type=int, default=300, help="queries, at most; default: %(default)s")
-    parser.add_argument("--json", action="store_true", help=command.JSON["help"])
-    arguments = parser.parse_args()
-    try:
-        found = texts.find(corpus=arguments.corpus, queries=arguments.queries)
-    except UsageError as error:
-        parser.error(str(error))
-    passages = [" ".join(one.split()[: arguments.words]) for one in found.passages[: arguments.documents]]
-    lines = [*_lines(arguments.near), *["All rights reserved."] * arguments.copies]
+
+
+def run(chosen: CopiesSettings) -> int:
+    """Measure, print, and return the exit code."""
+    found = texts.find(corpus=chosen.corpus, queries=chosen.queries)
+    passages = [" ".join(one.split()[: chosen.words]) for one in found.passages[: chosen.documents]]
+    lines = [*_lines(chosen.near), *["All rights reserved."] * chosen.copies]
     queries = list(found.queries)
     random.Random(0).shuffle(queries)  # noqa: S311 (no secret)
-    wanted = [(passages, False), (lines, False), (queries[: arguments.asked], True)]
-    real, boilerplate, asked = _embedded(arguments.embedder, arguments.reranker, wanted)
+    wanted = [(passages, False), (lines, False), (queries[: chosen.asked], True)]
+    real, boilerplate, asked = _embedded(chosen.embedder, chosen.reranker, wanted)
     rows = []
     for order in _ORDERS:
         made = directions.of(_ordered(real, boilerplate, order))
@@ -96,12 +109,12 @@ def main() -> int:
                 f"{one.index:10} {one.boilerplate:6} {one.documents:7,} documents {one.vectors_per_s:7,.0f}/s"
                 f"  recall@10 {one.recall:.4f}, worst {one.worst:.1f}, nothing {one.nothing:.3f}"
                 f"  lost {one.lost:.4f}  {one.search_ms:.2f} ms",
-                beside_json=arguments.json,
+                beside_json=chosen.json,
             )
-    if arguments.json:
+    if chosen.json:
         told = {"processor": cores.processor(), "cores": cores.usable(), "rows": [asdict(row) for row in rows]}
         command.result(told)
-    return 0
+    return command.OK
 
 
 def _lines(count: int) -> Iterator[str]:

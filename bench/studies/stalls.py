@@ -1,32 +1,29 @@
 """Measure what a search waits for while documents are written: its time at rest beside its time under ingest.
 
-    python -m shortlist.bench.studies.stalls --corpus FILE --queries FILE --embedder BUNDLE --reranker BUNDLE
-
 Fills a collection of a server of its own, then sends dense searches at a steady rate, in turns at rest and while
 clients write documents: half of them new, half new texts under old ids. Tells percentiles of the whole search, from
 when it was due, and of its parts by the server's own timing: queue and inference share the cores with the ingest's
 embeddings, retrieving is the index and the rows. Short documents put more writes beside a search. A line a part.
 """
 
-import argparse
 import asyncio
 import itertools
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
 
 from shortlist.bench import command, local, samples, texts
 from shortlist.bench.texts import Texts
-from shortlist.console.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import RetrievalStub
+from shortlist.server.errors import check_range
+
+from .settings import Corpus
 
 if TYPE_CHECKING:
     from shortlist.proto.retrieval_pb2_grpc import RetrievalAsyncStub  # in the stubs' types alone
@@ -34,7 +31,33 @@ if TYPE_CHECKING:
 _COLLECTION = "stalls"
 _FILLING = 100  # documents a call
 _TIMEOUT_S = 300.0
+_LEAST = 0.1  # searches a second, and seconds of a turn
 _PARTS = ("search", "queue", "infer", "retrieve")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StallsSettings(Corpus):
+    """The settings of one measurement."""
+
+    documents: int = field(default=2000, metadata={"help": "documents that are filled in"})
+    batch: int = field(default=1000, metadata={"help": "documents of a write"})
+    writers: int = field(default=1, metadata={"help": "clients that write"})
+    words: int = field(default=16, metadata={"help": "words of a document, at most"})
+    rate: float = field(default=20.0, metadata={"help": "searches a second"})
+    seconds: float = field(default=10.0, metadata={"help": "length of a turn"})
+    turns: int = field(default=3, metadata={"help": "turns at rest, and as many under ingest"})
+    json: bool = field(default=False, metadata=command.JSON)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            SettingsError: naming the setting, its value and the limit.
+        """
+        for name in ("documents", "batch", "writers", "words", "turns"):
+            check_range(name, getattr(self, name), 1)
+        for name in ("rate", "seconds"):
+            check_range(name, getattr(self, name), _LEAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,68 +91,55 @@ class Stalls:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shortlist.bench.studies.stalls",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return command.main(
+        "bench.studies.stalls",
+        StallsSettings,
+        __doc__,
+        "  python -m shortlist.bench.studies.stalls --corpus corpus.jsonl --queries queries.jsonl \\\n"
+        "    --embedder .demo/embedder --reranker .demo/reranker",
+        run,
     )
-    parser.add_argument("--corpus", type=Path, required=True, help="documents, in any form that `index` reads")
-    parser.add_argument("--queries", type=Path, required=True, help="queries, as JSON lines")
-    parser.add_argument("--embedder", type=Path, required=True, help="bundle of the dual encoder")
-    parser.add_argument("--reranker", type=Path, required=True, help="bundle of the cross-encoder")
-    parser.add_argument("--documents", type=int, default=2000, help="that are filled in; default: %(default)s")
-    parser.add_argument("--batch", type=int, default=1000, help="documents of a write; default: %(default)s")
-    parser.add_argument("--writers", type=int, default=1, help="clients that write; default: %(default)s")
-    parser.add_argument("--words", type=int, default=16, help="of a document, at most; default: %(default)s")
-    parser.add_argument("--rate", type=float, default=20.0, help="searches a second; default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of a turn; default: %(default)s")
-    parser.add_argument("--turns", type=int, default=3, help="at rest and under ingest each; default: %(default)s")
-    parser.add_argument("--json", action="store_true", help=command.JSON["help"])
-    arguments = parser.parse_args()
-    try:
-        found = texts.find(corpus=arguments.corpus, queries=arguments.queries)
-    except UsageError as error:
-        parser.error(str(error))
-    models = ("--embedder", str(arguments.embedder), "--reranker", str(arguments.reranker))
-    with (
-        tempfile.TemporaryDirectory() as data,
-        local.serving(*models, "--data", data, "--cache-mb", "0", "--log-level", "warning") as address,
-    ):
-        outcome = asyncio.run(_measure(address, found, arguments))
+
+
+def run(chosen: StallsSettings) -> int:
+    """Measure, print, and return the exit code."""
+    found = texts.find(corpus=chosen.corpus, queries=chosen.queries)
+    with local.fresh(*chosen.models, "--cache-mb", "0", "--log-level", "warning") as address:
+        outcome = asyncio.run(_measure(address, found, chosen))
     for one in outcome.waits:
         command.show(
             f"{one.part:10} at rest p50 {one.rest_p50:7.2f} p99 {one.rest_p99:7.2f} ms"
             f"   under ingest p50 {one.ingest_p50:7.2f} p99 {one.ingest_p99:7.2f} ms   p99 x {one.ratio:.2f}",
-            beside_json=arguments.json,
+            beside_json=chosen.json,
         )
-    if arguments.json:
+    if chosen.json:
         command.result(asdict(outcome))
-    return 0
+    return command.OK
 
 
-async def _measure(address: str, found: Texts, arguments: argparse.Namespace) -> Stalls:
+async def _measure(address: str, found: Texts, chosen: StallsSettings) -> Stalls:
     async with grpc.aio.insecure_channel(address) as channel:
         stub = RetrievalStub(channel)
         await stub.CreateCollection(pb.CreateCollectionRequest(name=_COLLECTION))
-        written, queries = _documents(found, arguments.words), itertools.cycle(found.queries)
-        for _ in range(0, arguments.documents, _FILLING):
+        written, queries = _documents(found, chosen.words), itertools.cycle(found.queries)
+        for _ in range(0, chosen.documents, _FILLING):
             await _write(stub, list(itertools.islice(written, _FILLING)))
         times: dict[bool, dict[str, list[float]]] = {busy: {part: [] for part in _PARTS} for busy in (False, True)}
         ingested = 0
-        for _ in range(arguments.turns):
+        for _ in range(chosen.turns):
             for busy in (False, True):
-                end_s = time.perf_counter() + arguments.seconds
-                writers = [_ingest(stub, written, arguments.batch, end_s) for _ in range(arguments.writers * busy)]
+                end_s = time.perf_counter() + chosen.seconds
+                writers = [_ingest(stub, written, chosen.batch, end_s) for _ in range(chosen.writers * busy)]
                 under_way = [asyncio.create_task(one) for one in writers]
-                await _searches(stub, queries, times[busy], arguments.rate, end_s)
+                await _searches(stub, queries, times[busy], chosen.rate, end_s)
                 ingested += sum(await asyncio.gather(*under_way))
     return Stalls(
-        documents=arguments.documents,
-        batch=arguments.batch,
-        writers=arguments.writers,
+        documents=chosen.documents,
+        batch=chosen.batch,
+        writers=chosen.writers,
         searches_at_rest=len(times[False]["search"]),
         searches_under_ingest=len(times[True]["search"]),
-        ingested_per_s=ingested / (arguments.turns * arguments.seconds),
+        ingested_per_s=ingested / (chosen.turns * chosen.seconds),
         waits=[_waits(part, times[False][part], times[True][part]) for part in _PARTS],
     )
 
@@ -140,9 +150,9 @@ def _waits(part: str, rest: list[float], ingest: list[float]) -> Waits:
 
 def _documents(found: Texts, words: int) -> Iterator[pb.Document]:
     """Yield documents without end: every second one replaces an older one, all texts are of their own."""
-    chosen = random.Random(0)  # noqa: S311 (no secret)
+    rng = random.Random(0)  # noqa: S311 (no secret)
     for number, text in enumerate(itertools.cycle(found.passages)):
-        name = number if number % 2 else chosen.randrange(number + 1)
+        name = number if number % 2 else rng.randrange(number + 1)
         yield pb.Document(id=str(name), text=" ".join([str(number), *text.split()[:words]]))
 
 
