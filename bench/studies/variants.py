@@ -1,9 +1,4 @@
-r"""Time the variants of bundles side by side on real texts, and hold their results against fp32's.
-
-    python -m shortlist.bench.studies.variants --reranker BUNDLE --candidates FILE
-    python -m shortlist.bench.studies.variants --embedder BUNDLE --corpus FILE
-    python -m shortlist.bench.studies.variants --reranker BUNDLE --candidates FILE --embedder BUNDLE --corpus FILE \
-        --providers cpu,openvino
+"""Time the variants of bundles side by side on real texts, and hold their results against fp32's.
 
 A reranker scores the lists of a TREC DL candidates file, an embedder embeds documents of a BEIR corpus, eight
 requests at once. The server's scheduler runs them as its defaults have it: on one thread each, as many runs at once
@@ -13,25 +8,25 @@ command, whatever provider the others run on. At the end every text is run alone
 what it was among the others is told, in a vector's element or a score. The result is JSON.
 """
 
-import argparse
 import json
 import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shortlist.bench import candidates
+from shortlist.bench import candidates, command
+from shortlist.console import output
 from shortlist.console.options import UsageError
 from shortlist.export import figures
 from shortlist.export.figures import Floats
 from shortlist.server import cores
-from shortlist.server.errors import StartupError
+from shortlist.server.errors import check_range
 from shortlist.server.inference.lanes import Lane, Outcome
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime import bundle, providers, variant_selection
@@ -54,6 +49,44 @@ _AT_ONCE = 8  # requests
 _REQUEST = 50  # passages of one
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantsSettings:
+    """The settings of one measurement."""
+
+    reranker: Path | None = field(default=None, metadata={"help": "bundle of a cross-encoder"})
+    candidates: Path | None = field(
+        default=None, metadata={"help": "JSON file with lists, for the reranker", "metavar": "FILE"}
+    )
+    embedder: Path | None = field(default=None, metadata={"help": "bundle of a dual encoder"})
+    corpus: Path | None = field(default=None, metadata={"help": "corpus.jsonl, for the embedder", "metavar": "FILE"})
+    texts: int = field(default=400, metadata={"help": "texts or pairs to run, about"})
+    providers: tuple[str, ...] = field(
+        default=("cpu",),
+        metadata={
+            "help": f"where to run the variants that are for it, of {', '.join(providers.KINDS)}",
+            "metavar": "NAME,NAME",
+        },
+    )
+    rounds: int = field(default=5, metadata={"help": "rounds to time"})
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            UsageError, SettingsError: naming the setting, its value and the limit.
+        """
+        if unknown := [name for name in self.providers if name not in providers.KINDS]:
+            raise UsageError(f"providers: {unknown[0]!r} is none of {', '.join(providers.KINDS)}")
+        if not (self.reranker or self.embedder):
+            raise UsageError("give --reranker, --embedder or both")
+        for name in ("texts", "rounds"):
+            check_range(name, getattr(self, name), 1)
+
+    def on(self) -> list[Provider]:
+        """Return the providers, checked."""
+        return [name for name in providers.KINDS if name in self.providers]
+
+
 @dataclass(frozen=True, slots=True)
 class Timed:
     """The outcome for one variant."""
@@ -70,52 +103,33 @@ class Timed:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    parser = _parser()
-    arguments = parser.parse_args()
-    names = arguments.providers.split(",")
-    if unknown := [name for name in names if name not in providers.KINDS]:
-        parser.error(f"--providers: {unknown[0]!r} is none of {', '.join(providers.KINDS)}")
+    return command.main(
+        "bench.studies.variants",
+        VariantsSettings,
+        __doc__,
+        "  python -m shortlist.bench.studies.variants --reranker .demo/reranker --candidates lists.json\n"
+        "  ... --embedder .demo/embedder --corpus corpus.jsonl --providers cpu,openvino",
+        run,
+    )
+
+
+def run(chosen: VariantsSettings) -> int:
+    """Measure, print, and return the exit code."""
     models: tuple[tuple[Kind, Path | None, str, Path | None], ...] = (
-        ("reranker", arguments.reranker, "--candidates", arguments.candidates),
-        ("embedder", arguments.embedder, "--corpus", arguments.corpus),
+        ("reranker", chosen.reranker, "candidates", chosen.candidates),
+        ("embedder", chosen.embedder, "corpus", chosen.corpus),
     )
-    if not (arguments.reranker or arguments.embedder):
-        parser.error("give --reranker, --embedder or both")
+    given = [(kind, path, _file(option, texts)) for kind, path, option, texts in models if path]
     outcome: list[Timed] = []
-    try:
-        given = [(kind, path, _file(option, texts)) for kind, path, option, texts in models if path]
-        for kind, path, texts in given:
-            outcome += _compared(bundle.load(path, kind), texts, arguments.texts, arguments.rounds, names)
-    except (StartupError, UsageError) as error:
-        parser.error(str(error))
+    for kind, path, texts in given:
+        outcome += _compared(bundle.load(path, kind), texts, chosen.texts, chosen.rounds, chosen.on())
     for one in outcome:
-        sys.stdout.write(
+        output.write(
             f"{one.model:9} {one.variant:12} {one.provider:9} {one.texts_per_s:8.1f} texts/s  {one.speed:.2f} x"
-            f"  keeps {one.kept:.4f}  changes by {one.change:.0e}\n"
+            f"  keeps {one.kept:.4f}  changes by {one.change:.0e}"
         )
-    sys.stdout.write(json.dumps([asdict(one) for one in outcome]) + "\n")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m shortlist.bench.studies.variants",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--reranker", type=Path, help="bundle of a cross-encoder")
-    parser.add_argument("--candidates", type=Path, help="JSON file with lists, for the reranker")
-    parser.add_argument("--embedder", type=Path, help="bundle of a dual encoder")
-    parser.add_argument("--corpus", type=Path, help="corpus.jsonl, for the embedder")
-    parser.add_argument("--texts", type=int, default=400, help="texts or pairs to run, about; default: %(default)s")
-    parser.add_argument(
-        "--providers",
-        default="cpu",
-        metavar="NAME,NAME",
-        help=f"where to run the variants that are for it, of {', '.join(providers.KINDS)}; default: %(default)s",
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="rounds to time; default: %(default)s")
-    return parser
+    command.result([asdict(one) for one in outcome])
+    return command.OK
 
 
 def _file(option: str, path: Path | None) -> Path:
