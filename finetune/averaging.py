@@ -1,7 +1,5 @@
 """Average LoRA adapters over the same base: what one lost of other domains, another may have kept.
 
-    python -m shortlist.finetune.averaging --adapter FOLDER=SHARE --adapter FOLDER=SHARE --out FOLDER
-
 Averages weights as model soups do (Wortsman et al., 2022, arXiv:2203.05482; WiSE-FT for two of one line,
 arXiv:2109.01903). The change that an adapter makes to a layer is the product of its two matrices; the products are
 averaged, and the average is cut to `--rank` by its singular values, which is the nearest matrix of that rank. What
@@ -9,18 +7,22 @@ adapters hold whole (pooler, head) is averaged as it is. PEFT's own `add_weighte
 that hold modules whole. Knows no data: measure the outcome with `shortlist.bench`.
 """
 
-import argparse
+import contextlib
 import json
 import math
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+
+from shortlist.bench import command
+from shortlist.console import output
+from shortlist.console.options import UsageError
 
 from .errors import FinetuneError
 
@@ -41,25 +43,41 @@ class Part:
     share: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AveragingSettings:
+    """The settings of one average."""
+
+    adapter: tuple[str, ...] = field(
+        metadata={"help": "an adapter and its share; give two or more", "metavar": "FOLDER=SHARE"}
+    )
+    out: Path = field(metadata={"help": "folder for the average; it must be new", "metavar": "FOLDER"})
+    rank: int | None = field(default=None, metadata={"help": "of the average; if not given, the adapters' highest"})
+
+    def parts(self) -> list[Part]:
+        """Return the adapters with their shares.
+
+        Raises:
+            UsageError: one is something else.
+        """
+        return [_part(text) for text in self.adapter]
+
+
 def main() -> int:
     """Average and write; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shortlist.finetune.averaging",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return command.main(
+        "finetune.averaging",
+        AveragingSettings,
+        __doc__,
+        "  python -m shortlist.finetune.averaging --adapter before=0.65 --adapter after=0.35 --out average",
+        run,
     )
-    parser.add_argument(
-        "--adapter", action="append", required=True, type=_part, metavar="FOLDER=SHARE", help="give two or more"
-    )
-    parser.add_argument("--rank", type=int, help="of the average; default: the highest of the adapters'")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the average; it must be new")
-    arguments = parser.parse_args()
-    try:
-        average(arguments.adapter, arguments.out, arguments.rank)
-    except FinetuneError as error:
-        parser.error(str(error))
-    sys.stdout.write(f"{arguments.out}\n")
-    return 0
+
+
+def run(chosen: AveragingSettings) -> int:
+    """Average, write, and return the exit code."""
+    average(chosen.parts(), chosen.out, chosen.rank)
+    output.write(str(chosen.out))
+    return command.OK
 
 
 def average(parts: Sequence[Part], out: Path, rank: int | None = None) -> None:
@@ -139,9 +157,10 @@ def _averaged(parts: Sequence[Part], scales: Sequence[float], rank: int) -> Weig
 
 def _part(text: str) -> Part:
     folder, _, share = text.rpartition("=")
-    if not folder:
-        raise argparse.ArgumentTypeError(f"{text!r} has no share; write FOLDER=SHARE")
-    return Part(Path(folder), float(share))
+    with contextlib.suppress(ValueError):
+        if folder:
+            return Part(Path(folder), float(share))
+    raise UsageError(f"adapter: {text!r} is not FOLDER=SHARE, such as before=0.65")
 
 
 def _check_shares(parts: Sequence[Part]) -> None:

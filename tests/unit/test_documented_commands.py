@@ -1,0 +1,55 @@
+"""The commands of studies that the docs and the Makefile name can be parsed as they stand there."""
+
+import importlib
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from shortlist.bench.command import UNUSABLE
+
+ROOT = Path(__file__).parents[2]
+MODULE = "-m shortlist."
+
+
+def documented() -> list[list[str]]:
+    """Return the modules that are run, each with its arguments."""
+    found = []
+    for path in (ROOT / "Makefile", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+            if MODULE in line and not line.lstrip().startswith(("`", "|")):
+                command = line[line.index(MODULE) + len("-m ") :].split(">")[0]
+                found.append(shlex.split(command, comments=True))
+    return [one for one in found if one[0].startswith(("shortlist.bench.studies.", "shortlist.finetune."))]
+
+
+def opened(name: str):
+    """Import what `python -m NAME` runs."""
+    module = importlib.import_module(name)
+    return importlib.import_module(f"{name}.__main__") if hasattr(module, "__path__") else module
+
+
+@pytest.mark.parametrize("arguments", documented(), ids=" ".join)
+def test_documented_commands_parse(arguments, monkeypatch, tmp_path):
+    """Every flag of a documented command is known, and its values can be used."""
+    module, seen = opened(arguments[0]), []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.setattr(module, "run", lambda chosen: seen.append(chosen) or 0)
+    if "--help" in arguments:
+        with pytest.raises(SystemExit, match="0"):
+            module.main()
+        return
+    assert module.main() == 0
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("name", sorted({arguments[0] for arguments in documented()}))
+def test_an_unknown_flag_names_the_command(name, monkeypatch, capsys):
+    """A flag that there is not ends with one line that names the command as it is run."""
+    monkeypatch.setattr(sys, "argv", [name, "--no-such-flag", "1"])
+    assert opened(name).main() == UNUSABLE
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith(f"python -m {name}: ")
