@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortlist.client.types import Description
+from shortlist.console.output import counted
 from shortlist.server import cores
 
 from .kinds import Name
@@ -98,7 +99,7 @@ def title(settings: BenchSettings) -> str:
         "embed": f"embed of {texts}",
         "dense": "search, stage one",
         "search": f"search, {settings.passages} candidates reranked",
-        "ingest": f"ingest of {settings.batch} documents",
+        "ingest": f"ingest of {settings.batch} passages",
     }
     shares = settings.shares()
     parts = [told[kind] if len(shares) == 1 else f"{share} x {told[kind]}" for kind, share in shares.items()]
@@ -110,9 +111,10 @@ def subtitle(described: Description, documents: int | None) -> str:
     """Return what it is measured on, in a line."""
     models = (described.embedder, described.reranker)
     named = " and ".join(f"{Path(one.source).name or one.source} {one.variant}" for one in models)
-    held = "" if documents is None else f"; {documents:,} documents"
+    slots = f"{counted(described.slots, 'slot')} of {counted(described.threads, 'thread')}"
+    held = "" if documents is None else f"; {documents:,} passages"
     return (
-        f"Shortlist {described.version}, {named}, {described.slots} x {described.threads} threads{held};"
+        f"Shortlist {described.version}, {named}, {slots}{held};"
         f" sent from {cores.model_name()}, {cores.usable()} cores"
     )
 

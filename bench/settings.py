@@ -44,7 +44,7 @@ class BenchSettings(Connection):
         default="rerank",
         metadata={
             "help": "what requests are: rerank passages; embed texts; dense, a search without stage two; search, both"
-            " stages; ingest documents; mixed, all of them at once"
+            " stages; ingest passages; mixed, all of them at once"
         },
     )
     clients: tuple[str, ...] = field(
@@ -78,11 +78,11 @@ class BenchSettings(Connection):
     text_kind: Literal["query", "document"] = field(
         default="query", metadata={"help": "what the texts of an embed are", "group": _REQUESTS}
     )
-    batch: int = field(default=32, metadata={"help": "documents of an ingest", "group": _REQUESTS})
+    batch: int = field(default=32, metadata={"help": "passages of an ingest", "group": _REQUESTS})
     deadline_ms: float | None = field(
         default=None,
         metadata={
-            "help": "deadline of a request; the share of answers in time is told. Without it a request has timeout-s",
+            "help": "deadline of a request; shows the share of requests answered within it. Without it, timeout-s",
             "group": _REQUESTS,
         },
     )
@@ -128,7 +128,7 @@ class BenchSettings(Connection):
         },
     )
     documents: int = field(
-        default=1000, metadata={"help": "documents in the collection that is made", "group": _COLLECTION}
+        default=1000, metadata={"help": "passages in the collection that is made", "group": _COLLECTION}
     )
 
     warm_up_s: float = field(
@@ -159,7 +159,7 @@ class BenchSettings(Connection):
     outstanding: int = field(
         default=1000,
         metadata={
-            "help": "open loop: requests under way at most; it is told when that held some back",
+            "help": "open loop: requests under way at most; a note counts those held back by it",
             "group": _MEASURING,
         },
     )

@@ -39,8 +39,8 @@ counts latency from the time that a request was due: it shows what users would s
 and 8 clients.
 
 Each level warms up, then goes on window by window until three in a row agree in throughput and median latency; one
-that never settles says so. No two requests are alike, so that no cache flatters. Times are in milliseconds; "server"
-is the server's time that no phase accounts for, "client" that of the network and of the load generator.
+that never settles says so. Every request is different, so that caches do not make the server look faster. Times are
+in milliseconds; "server" is the server's time outside its phases, "client" that of network and load generator.
 
 Texts are those that ship, or yours: --candidates, --collection-folder, or --corpus and --queries. Searches want a
 collection: --collection, or one is made, filled with --documents passages, and dropped at the end. With --embedder

@@ -40,7 +40,7 @@ def shown(overview: Overview, address: str) -> str:
     return "\n".join(
         [
             f"Shortlist {server.version} at {address}",
-            f"  slots, each of which runs a model: {server.slots}; threads of a run: {server.threads}",
+            f"  {output.counted(server.slots, 'slot')} of {output.counted(server.threads, 'thread')}",
             *_model("embedder", server.embedder),
             *_model("reranker", server.reranker),
             f"  order of a search: {_order(server.reranker.similarity_weight)}, unless it sets --similarity-weight",

@@ -180,7 +180,7 @@ def _report(settings: IndexSettings, outcome: Outcome) -> None:
 
 
 def _note(settings: IndexSettings, found: Found, outcome: Outcome) -> None:
-    """Tell on standard error what of the files is not, or not all, to be found."""
+    """Print on standard error what of the files cannot be found by searches, or only in part."""
     reader = outcome.reader
     notes = {
         "documents are longer than the embedder's window: it saw only their beginning; cut them, or export it with a"
@@ -233,7 +233,7 @@ line. (Standard input is checked as it comes.) In a folder, a file that does not
 and named; so is a text that is not UTF-8.
 
 What a file was indexed with before and does not hold any more is removed, once all that it holds is acknowledged. Of
-files that are not there any more the documents stay and are told; with --sync they are removed. A file is known by
+files that are not there any more the documents stay, and a note counts them; --sync removes them. A file is known by
 PATH, so name folders the same way each time. What comes from standard input replaces documents of the same ids only.
 
 Interrupted? Run the same command again. What the server has acknowledged is on its disk, and a document that is

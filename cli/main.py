@@ -47,7 +47,7 @@ commands, in the order in which they are first used:
   shortlist search --collection notes "how do I renew the certificate?"
 
 `shortlist COMMAND --help` describes a command and its settings. Each setting is a flag, a variable SHORTLIST_...,
-and a key in the command's table of the TOML file that --config names. `shortlist --version` tells the version."""
+and a key in the command's table of the TOML file that --config names. `shortlist --version` prints the version."""
 
 _OK, _FAILED, _UNUSABLE, _INTERRUPTED, _PIPE_CLOSED = 0, 1, 2, 130, 141
 

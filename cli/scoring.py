@@ -27,7 +27,7 @@ def score(
         query: what to score them against.
         texts: one at least, each within the server's limits.
         limits: of the server.
-        done: is told how many texts are done.
+        done: called with the number of texts that are done.
     """
     results = []
     count = 0

@@ -55,7 +55,7 @@ def check(address: object) -> str:
 
 
 def is_local(address: str) -> bool:
-    """Tell whether an address leads to this machine by what it says; no name is looked up."""
+    """Return whether an address names this machine; no name is looked up."""
     scheme, rest = _parts(address)
     if scheme in {"", *_WITH_ENDPOINTS}:
         return all(_is_loopback(host) for host in _hosts(scheme, rest))
@@ -159,7 +159,7 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _is_exempt(host: str, entry: str) -> bool:
-    """Tell whether an entry of no_proxy covers a host: by its end, or as a network."""
+    """Return whether an entry of no_proxy covers a host: by its end, or as a network."""
     if host.lower().endswith(entry.lower()):
         return True
     ip = _ip(host)

@@ -52,7 +52,7 @@ class _Opened:
 
 @signatures.checked
 class AsyncClient:
-    """Search, index and rerank on a Shortlist server, with asyncio.
+    """A connection to a Shortlist server, for asyncio: search, index, rerank.
 
         async with AsyncClient("127.0.0.1:50051") as client:
             result = await client.search("notes", "what is France's capital?")
@@ -95,7 +95,7 @@ class AsyncClient:
                     ) from error
 
     async def describe(self, *, timeout_s: float | None = None) -> Description:
-        """Tell what the server runs: version, models, limits."""
+        """Return what the server runs: version, models, limits."""
         return await self._describe(timeout_s, wait_for_ready=False)
 
     async def create_collection(

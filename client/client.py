@@ -38,7 +38,7 @@ _Response = TypeVar("_Response")
 
 @signatures.checked
 class Client:
-    """Search, index and rerank on a Shortlist server.
+    """A connection to a Shortlist server: search, index, rerank.
 
         with Client("127.0.0.1:50051") as client:
             client.create_collection("notes", exist_ok=True)
@@ -102,7 +102,7 @@ class Client:
                     ) from error
 
     def describe(self, *, timeout_s: float | None = None) -> Description:
-        """Tell what the server runs: version, models, limits."""
+        """Return what the server runs: version, models, limits."""
         return self._describe(timeout_s, wait_for_ready=False)
 
     def create_collection(self, name: str, *, exist_ok: bool = False, timeout_s: float | None = None) -> Collection:
@@ -287,8 +287,7 @@ class Client:
             model: which of the two.
             query: reranker only: what each text is paired with; empty tokenizes the texts alone.
             kind: embedder only: which prefix goes before each text.
-            ends_only: whether to tell nothing but where each token of the whole text by itself ends: what texts are
-                counted and cut by.
+            ends_only: True returns only where each token ends in the whole text, which `shortlist index` cuts by.
             timeout_s: deadline of this call.
         """
         request = requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)

@@ -21,42 +21,42 @@ import grpc
 
 
 class ShortlistError(Exception):
-    """Be the root of every error that a client raises."""
+    """The root of every error that a client raises."""
 
 
 class InvalidRequest(ShortlistError, ValueError):
-    """Report a field outside its limits, found by the client or by the server."""
+    """A field outside its limits, found by the client or by the server."""
 
 
 class NotFound(ShortlistError, LookupError):
-    """Report a collection or a document that is not there."""
+    """A collection or a document that is not there."""
 
 
 class AlreadyExists(ShortlistError):
-    """Report a collection that is there already."""
+    """A collection that is there already."""
 
 
 class Overloaded(ShortlistError):
-    """Report a server whose queue is full, still at the last of the five attempts that gRPC makes.
+    """A full queue of the server, still at the last of the five attempts that gRPC makes.
 
     That may be seconds after the first and long before the deadline: wait, and call again.
     """
 
 
 class DeadlineExceeded(ShortlistError, TimeoutError):
-    """Report a deadline that passed, or that the server cannot meet."""
+    """A deadline that passed, or that the server cannot meet."""
 
 
 class Unavailable(ShortlistError, ConnectionError):
-    """Report that no server answers, that it starts or stops, or that its models do not run."""
+    """A server that does not answer, that starts or stops, or whose models do not run."""
 
 
 class Unauthenticated(ShortlistError, PermissionError):
-    """Report a caller that the server does not know."""
+    """A caller that the server does not know."""
 
 
 class PermissionDenied(ShortlistError, PermissionError):
-    """Report a caller that the server knows and does not let do this."""
+    """A caller that the server knows and does not allow to do this."""
 
 
 class UnusableClient(ShortlistError, RuntimeError):
@@ -64,7 +64,7 @@ class UnusableClient(ShortlistError, RuntimeError):
 
 
 class ServerError(ShortlistError):
-    """Report that the server failed; its log says why."""
+    """A failure of the server; its log says why."""
 
 
 _ERRORS: dict[grpc.StatusCode, type[ShortlistError]] = {

@@ -155,7 +155,7 @@ class Tokenization:
 class ModelDescription:
     """A model that the server runs."""
 
-    source: str  # model id or folder that it was exported from
+    source: str  # what it was exported from: a model id, or the name of a folder or Python package
     revision: str  # empty if the source has none
     variant: str  # the graph that runs: "fp32", "int8", ...
     provider: str  # onnxruntime's name of what runs it

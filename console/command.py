@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Describe one command of `shortlist`."""
+    """One command of `shortlist`."""
 
     summary: str  # one line, for `shortlist --help`
     description: str  # for its own --help, before the options
@@ -26,7 +26,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Hold where the server is."""
+    """The server to talk to, and how long a call to it may take."""
 
     address: str = field(
         default="127.0.0.1:50051",

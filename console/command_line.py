@@ -32,7 +32,7 @@ A flag comes before the environment, the environment before the file, the file b
 
 
 class _Once(Action):
-    """A flag with one value. argparse's own keeps the last of several, and says nothing of the others."""
+    """A flag with one value, which may be given once; argparse would drop all but the last without a word."""
 
     def __call__(
         self, parser: ArgumentParser, namespace: Namespace, values: object, option_string: str | None = None

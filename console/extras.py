@@ -1,4 +1,4 @@
-"""Commands that need more than the base install: say which extra, instead of a traceback."""
+"""Commands that need more than the base install: the extra's name in place of a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

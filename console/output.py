@@ -46,6 +46,11 @@ def discard() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 slot, 2 slots."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def as_json(result: "DataclassInstance") -> str:
     """Return a result as one line of JSON, with its fields' names."""
     return json.dumps(dataclasses.asdict(result), default=_plain)

@@ -16,7 +16,7 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class Progress:
-    """Show how far a job is, how fast it goes and how long it still takes."""
+    """How far a job is, how fast it goes and how long it still takes."""
 
     def __init__(
         self, stream: TextIO, verb: str, total: int | None = None, clock: Callable[[], float] = time.monotonic

@@ -34,7 +34,7 @@ _LEFT_OUT = ("onnx", "openvino")
 class Origin:
     """A model's files on this machine."""
 
-    name: str  # model id, package:NAME/FOLDER, or the folder's name
+    name: str  # model id, the Python package's name, or the folder's: what people know the model by
     revision: str  # commit of the hub's repository; empty for a folder
     folder: Path  # configuration and weights; of the base model if there is an adapter
     adapter: Path | None = None
@@ -116,7 +116,7 @@ def has_weights(folder: Path) -> bool:
 
 def _located(model: str, revision: str, graph: str = "") -> Origin:
     if model.startswith(PACKAGE):
-        return Origin(model, "", _in_package(model))
+        return _in_package(model)
     folder = Path(model).expanduser()
     if folder.is_dir():
         return Origin(folder.resolve().name, "", folder.resolve())
@@ -125,12 +125,12 @@ def _located(model: str, revision: str, graph: str = "") -> Origin:
     return _downloaded(model, revision, graph)
 
 
-def _in_package(model: str) -> Path:
+def _in_package(model: str) -> Origin:
     name, _, inside = model.removeprefix(PACKAGE).partition("/")
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     for place in (spec.submodule_search_locations or ()) if spec else ():
         if (Path(place) / inside).is_dir():
-            return Path(place) / inside
+            return Origin(name, "", Path(place) / inside)
     missing = f"has no folder {inside}" if spec else "is not installed"
     raise ExportError(f"{model}: the Python package {name} {missing}; install it, or name another model")
 

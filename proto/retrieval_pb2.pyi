@@ -1252,7 +1252,7 @@ class ModelDescription(_message.Message):
     VARIANTS_FIELD_NUMBER: _builtins.int
     SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     source: _builtins.str
-    """The model id or folder that the bundle was exported from."""
+    """What the bundle was exported from: a model id, or the name of a folder or Python package."""
     revision: _builtins.str
     """Its revision, if the source has one."""
     variant: _builtins.str

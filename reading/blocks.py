@@ -129,7 +129,7 @@ def _heading(inline: "Token") -> str:
 
 
 def _close(sections: list[Section], next_level: int) -> None:
-    """Keep a heading that has nothing below it as a text; one that leads to others is in their titles."""
+    """Return a heading that has nothing below it as a text; any other is in the titles of what it leads to."""
     last = sections[-1]
     if last.headings and not last.blocks and next_level <= last.level:
         last.blocks.append(last.headings[-1])

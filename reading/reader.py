@@ -29,7 +29,7 @@ Cut = Callable[[Sequence[tuple[Source, str]]], Iterable[tuple[Source, Sequence[D
 
 
 class Reader:
-    """Go through the documents of sources once, each id once.
+    """One way through the documents of sources, each id once.
 
     Attributes:
         repeated: documents left out because the same document came before.

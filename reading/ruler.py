@@ -49,7 +49,7 @@ class Measured:
 
 @dataclass(slots=True)
 class TokenRuler:
-    """Measure texts with a server's tokenizers."""
+    """A measure of texts: tokens, as the server's models count them."""
 
     client: Client
     patience: Patience

@@ -28,7 +28,7 @@ _MAX_ID_BYTES = 480  # of the 512 that an id holds: the rest is for `#` and the 
 
 
 class InputError(UsageError):
-    """Report input that cannot be indexed, with file and line."""
+    """Input that cannot be indexed, with file and line."""
 
 
 @dataclass(frozen=True, slots=True)

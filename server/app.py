@@ -127,7 +127,7 @@ def build(settings: Settings) -> Components:
     for role, running in (("embedder", embedder_graph.info), ("reranker", reranker_graph.info)):
         logger.info("%s: %s, %s on %s", role, running.source.model, running.variant, running.provider)
     logger.info(
-        "%d collections, %d slots of %d threads, ready after %.1f s",
+        "collections: %d; slots: %d; threads of each slot: %d; ready after %.1f s",
         len(collections.collections()),
         target.slots,
         target.threads,

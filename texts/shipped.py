@@ -9,7 +9,7 @@ TOPIC = 4  # entries that stand together
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Be a query and the passage that answers it; the others of its topic do not."""
+    """A query and the passage that answers it; the other passages of its topic do not."""
 
     topic: str
     query: str

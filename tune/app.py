@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import onnxruntime as ort
 
+from shortlist.console.output import counted
 from shortlist.server import cores
 from shortlist.server.errors import StorageError
 from shortlist.server.runtime import bundle, providers, variant_selection
@@ -163,7 +164,7 @@ def disturbed(trials: Sequence[Trial]) -> str:
     short = [share for share in shares if share < _LEAST_SHARE]
     if not short:
         return ""
-    where = f"in {len(short)} of {race.counted(len(shares), 'arrangement')}"
+    where = f"in {len(short)} of {counted(len(shares), 'arrangement')}"
     return (
         f"{where} a slot of one thread had {min(short):.0%} of a core: other work was in the way, and without it"
         " another may be the best; tune again when the machine is quiet"
@@ -180,7 +181,7 @@ def content(tuned: Tuned, serve: Settings) -> str:
     versions = f"shortlist {version('shortlist')}, onnxruntime {ort.__version__}"
     comments = (
         f"Written by `shortlist tune` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {versions}.",
-        f"Measured on {tuned.processor}, {race.counted(tuned.cores, 'core')}.",
+        f"Measured on {tuned.processor}, {counted(tuned.cores, 'core')}.",
         f"Reranker: {tuned.verdict()}.",
         f"Embedder: {tuned.embedder_variant}, {tuned.reason}.",
         *([f"Warning: {tuned.warning}."] if tuned.warning else []),

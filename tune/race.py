@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from shortlist.console.output import counted
 from shortlist.server.errors import ProviderError
 
 MARGIN = 0.03  # by so much something must be better than the defaults to replace them
@@ -155,11 +156,6 @@ def budgets(*, gpu: bool, compiles: bool) -> tuple[int, ...]:
     if gpu:
         return _GPU_BUDGETS
     return _COMPILED_BUDGETS if compiles else _CPU_BUDGETS
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it must be."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _with(before: Trial | None, one: Arrangement, stage: str, found: Measured) -> Trial:

@@ -45,7 +45,7 @@ class File:
 class Source:
     """The origin of a model's weights."""
 
-    model: str  # model id, or the folder's name
+    model: str  # model id, or the name of the folder or Python package
     revision: str  # commit of the hub's repository; empty for a folder
     architecture: str  # such as "BertForSequenceClassification"
     weights_sha256: str  # over names, shapes and bytes of all tensors: the same model wherever it lay

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from shortlist.client import Client
+from shortlist.console.output import counted
 
 _SHORTLIST = [sys.executable, "-m", "shortlist.cli.main"]
 _CITIES = {"paris": "France", "berlin": "Germany", "rome": "Italy"}
@@ -196,6 +197,8 @@ def test_describe(run, collection, cities):
     assert (collection, 3) in {(one["name"], one["documents"]) for one in overview["collections"]}
     shown = run("describe").stdout
     assert f"embedder: {overview['server']['embedder']['source']}" in shown
+    slots, threads = overview["server"]["slots"], overview["server"]["threads"]
+    assert f"\n  {counted(slots, 'slot')} of {counted(threads, 'thread')}\n" in shown
     assert "  order of a search: by score, unless it sets --similarity-weight\n" in shown
     assert f"\n{collection} " in shown
 

@@ -43,6 +43,12 @@ def page(query="two lines", **changes):
     return search.Page(excerpt.terms(query, [hit.text for hit in HITS]), **changes)
 
 
+@pytest.mark.parametrize(("number", "shown"), [(0, "0 slots"), (1, "1 slot"), (2, "2 slots"), (1500, "1,500 slots")])
+def test_a_number_with_its_noun(number, shown):
+    """One has no plural, and thousands are set apart."""
+    assert output.counted(number, "slot") == shown
+
+
 def test_hits_as_a_table():
     """A hit is a line with both stages' opinions and its text below; text cannot move the cursor."""
     assert list(page().hits(result())) == [
