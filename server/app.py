@@ -3,9 +3,9 @@
     start   address -> bundles -> sessions -> warm-up -> collections -> listen -> SERVING
     stop    NOT_SERVING -> refuse new calls -> drain -> scheduler -> save the indexes
 
-Whatever fails at start is a StartupError: one line and exit code 2, before anything listens. SIGTERM and SIGINT stop
-it in order, or at once while it loads; a second signal ends the process, which loses nothing, since documents are on
-disk.
+What fails at start is a StartupError: one line and exit code 2, before anything listens. SIGTERM and SIGINT stop the
+server in order, or at once while it loads. A second signal ends the process; that loses nothing, since documents are
+on disk.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ _BLOCKING_THREADS = 16
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What was built, for the server to use and to close."""
+    """The parts of a running server, to use and to close."""
 
     pipeline: Pipeline
     scheduler: Scheduler

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def put(new: Path, target: Path) -> None:
-    """Move `new`, a file or folder in the same file system, to `target`, and wait until the disk knows.
+    """Move `new`, a file or folder in the same file system, to `target`, and wait until it is on disk.
 
     An existing file at `target` is replaced.
     """

@@ -1,9 +1,9 @@
-"""Every way in which the server says no.
+"""Every error that the server raises on purpose.
 
     ShortlistError
     ├── RequestError             what the caller can mend
     │   ├── InvalidRequest         field, value, limit and remedy are in the message
-    │   ├── NoTokens               a text that a model's tokenizer leaves nothing of
+    │   ├── NoTokens               a text of which the model's tokenizer drops everything
     │   ├── UnknownCollection
     │   ├── UnknownDocument
     │   └── CollectionExists
@@ -28,15 +28,15 @@ import math
 
 
 class ShortlistError(Exception):
-    """Be the root of every error that the server raises on purpose."""
+    """The root of every error that the server raises on purpose."""
 
 
 class RequestError(ShortlistError):
-    """Report a request that its caller can mend."""
+    """A request that its caller can mend."""
 
 
 class InvalidRequest(RequestError):
-    """Report a field that is outside its limits."""
+    """A field that is outside its limits."""
 
     def __init__(self, field: str, value: object, limit: str, remedy: str) -> None:
         """Put the four parts that a caller needs into one message.
@@ -52,35 +52,35 @@ class InvalidRequest(RequestError):
 
 
 class NoTokens(RequestError):
-    """A text that a model's tokenizer leaves nothing of, as of U+200B where there are no special tokens."""
+    """A text without tokens: the model's tokenizer drops all of it, such as a lone U+200B."""
 
-    def __init__(self, place: int, text: str, field: str = "") -> None:
-        """Name the text by its place in a list of texts, or by the field that it came in."""
+    def __init__(self, index: int, text: str, field: str = "") -> None:
+        """Name the text by its index in a list of texts, or by the field that it came in."""
         super().__init__(
-            f"{field or f'texts[{place}]'}: got {shown(text)}, but the model's tokenizer leaves no token of it;"
+            f"{field or f'texts[{index}]'}: got {shown(text)}, but the model's tokenizer leaves no token of it;"
             " send a text that the model can read"
         )
-        self.place = place
+        self.index = index
 
 
 class UnknownCollection(RequestError):
-    """Report a collection that is not there."""
+    """A collection that is not there."""
 
 
 class UnknownDocument(RequestError):
-    """Report a document id that is not there."""
+    """A document id that is not there."""
 
 
 class CollectionExists(RequestError):
-    """Report a collection that is there already."""
+    """A collection that is there already."""
 
 
 class CapacityError(ShortlistError):
-    """Report a request that may succeed if it is tried again."""
+    """A request that may succeed if it is tried again."""
 
 
 class Overloaded(CapacityError):
-    """Report a full queue."""
+    """A queue that is full, or too long for the request's deadline."""
 
     def __init__(self, message: str, retry_after_ms: int) -> None:
         """Keep the hint beside the message: `retry_after_ms` is the server's estimate."""
@@ -89,7 +89,7 @@ class Overloaded(CapacityError):
 
 
 class DeadlineExceeded(CapacityError):
-    """Report a deadline that passed, or that cannot be met."""
+    """A deadline that passed, or that cannot be met."""
 
 
 class NotServing(CapacityError):
@@ -97,39 +97,39 @@ class NotServing(CapacityError):
 
 
 class ShuttingDown(CapacityError):
-    """Report a server that takes no more work."""
+    """A server that takes no more work."""
 
 
 class StorageFailed(ShortlistError):
-    """Report a change that could not be written; nothing of it was."""
+    """A change that could not be written; nothing of it was."""
 
 
 class InferenceFailed(ShortlistError):
-    """Report a run of a model that raised; the cause is chained and logged, not told to callers."""
+    """A run of a model that raised; the cause is chained and logged, and callers do not see it."""
 
 
 class StartupError(ShortlistError):
-    """End the process with one line on standard error and exit code 2."""
+    """The end of the process, with one line on standard error and exit code 2."""
 
 
 class SettingsError(StartupError):
-    """Report a setting that cannot be honoured."""
+    """A setting that cannot be honoured."""
 
 
 class BundleError(StartupError):
-    """Report a bundle that is missing, damaged or of the wrong kind."""
+    """A bundle that is missing, damaged or of the wrong kind."""
 
 
 class ProviderError(StartupError):
-    """Report an execution provider that is not there."""
+    """An execution provider that is not there, or does not do what is asked."""
 
 
 class StorageError(StartupError):
-    """Report a data folder that cannot be used."""
+    """A data folder that cannot be used."""
 
 
 class ListenError(StartupError):
-    """Report an address that cannot be listened on."""
+    """An address on which the server cannot listen."""
 
 
 _SHOWN_CHARACTERS = 60
@@ -153,7 +153,7 @@ def check_range(setting: str, value: float, least: float, most: float = math.inf
 
 
 def check_share(setting: str, value: float) -> None:
-    """Refuse a setting that is a share and not from 0 to 1.
+    """Refuse a share that is not from 0 to 1.
 
     Raises:
         SettingsError: naming the setting, its value and the limit.

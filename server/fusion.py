@@ -15,7 +15,7 @@ _STILL = 1e-9  # a spread below it is none: all candidates are worth the same
 def order(
     logits: NDArray[np.float32], done: NDArray[np.bool_], similarities: Sequence[float] = (), share: float = 0.0
 ) -> list[int]:
-    """Return the candidates' places, best first; what was not scored follows in the order it came in.
+    """Return the candidates' indices, best first; what was not scored follows in the order it came in.
 
     Logits and similarities have no common scale, so each is standardized over the candidates that were scored (mean
     0, deviation 1) before they are added: (1 - share) * logit + share * similarity.
@@ -23,15 +23,15 @@ def order(
     Args:
         logits: float32 [candidates].
         done: bool [candidates]; False where there is no logit.
-        similarities: stage one's, one a candidate; not looked at where their share is 0.
+        similarities: stage one's, one a candidate; unused if their share is 0.
         share: the similarity's, 0 to 1; 0 orders by logit alone.
     """
     worth = np.where(done, logits, 0.0).astype(np.float64)
-    if share > 0:  # else as they are: standardizing rounds, and may make ties of logits that differ
+    if share > 0:  # with 0 the logits stay as they are: standardizing rounds, and may tie logits that differ
         near = np.asarray(similarities, np.float64)
         worth[done] = (1 - share) * _standard(worth[done]) + share * _standard(near[done])
     # A stable sort keeps ties in stage one's order.
-    return sorted(range(len(done)), key=lambda place: (not done[place], -worth[place]))
+    return sorted(range(len(done)), key=lambda index: (not done[index], -worth[index]))
 
 
 def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:

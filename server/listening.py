@@ -1,7 +1,7 @@
 """Where a server listens: a host and a port, or a Unix socket; and what gRPC is told about connections.
 
-gRPC tells no reason when it cannot listen, and takes a socket's path over from a server that still listens there. So
-both are looked at first: before anything is loaded, and a path once more when it is taken.
+gRPC gives no reason when it cannot listen, and takes over a socket's path even from a server that still listens
+there. So port and path are tried before anything is loaded, and a path once more just before it is taken.
 """
 
 import socket

@@ -46,7 +46,7 @@ Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Hold the settings of one server."""
+    """The settings of one server."""
 
     embedder: Path = field(
         default=Path("bundles/embedder"), metadata={"help": "bundle of the dual encoder (stage one)"}
@@ -199,7 +199,7 @@ def socket_path(host: str) -> Path | None:
 
 
 def _check_host(host: str) -> None:
-    """Refuse what is no host, in the words of what was meant.
+    """Refuse what is no host, with a message that fits what was probably meant.
 
     Raises:
         SettingsError: it is an address with a port, a URL, or a path that no socket can have.

@@ -26,14 +26,14 @@ from .settings import TuneSettings
 
 Progress = Callable[[str], None]
 
-# Of a core, that a slot has on a quiet machine: 0.98, measured on two cores.
+# The least share of a core that a slot has on a quiet machine; 0.98 was measured on two cores.
 _LEAST_SHARE = 0.85
 _SMALL_STACK = 512  # tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """Be what tuning came to."""
+    """The result of tuning."""
 
     out: str  # the file that was written
     processor: str
@@ -49,7 +49,7 @@ class Tuned:
     trials: tuple[Trial, ...]  # best first: the final's, then those of the heats
 
     def verdict(self) -> str:
-        """Say in a line what was chosen, and why."""
+        """Return in a line what was chosen, and why."""
         if self.chosen != self.default:
             return f"{self.chosen}: {self.gain:.2f} times the defaults ({self.default})"
         if self.gain == 1:
@@ -101,7 +101,7 @@ def run(settings: TuneSettings, progress: Progress) -> Tuned:
 
 
 def _embedder_variant(serve: Settings, embedder: Bundle, progress: Progress) -> tuple[Settings, str]:
-    """Name the embedder's variant as the server would choose it, and say why it is that one."""
+    """Return settings with the embedder's variant as the server would choose it, and why it is that one."""
     made_with = catalog.fingerprints(serve.data)
     name = _chosen(serve, embedder, serve.embedder_variant, made_with)
     embedder.verify(name)
@@ -154,7 +154,7 @@ def settle(trials: Sequence[Trial], default: Arrangement, *, gpu: bool) -> tuple
 
 
 def disturbed(trials: Sequence[Trial]) -> str:
-    """Warn where the machine did other work, or a container's host granted less than its cgroup says.
+    """Return a warning if the machine did other work, or a container's host granted less than its cgroup says.
 
     Slots of one thread with work waiting keep a core busy each. More threads wait for each other, and large stacks
     leave slots idle at the end.

@@ -26,7 +26,7 @@ def text(comments: Sequence[str], settings: Mapping[str, Value]) -> str:
 
 
 def check(path: Path, *, force: bool) -> None:
-    """Refuse a place that the file cannot be put in.
+    """Refuse a path where the file cannot be written.
 
     Raises:
         SettingsError: a file is there, or no folder for it.

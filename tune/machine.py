@@ -1,4 +1,4 @@
-"""Measure an arrangement with what serves: the server's graphs on the server's scheduler, in this process.
+"""One measurement of an arrangement: the server's graphs on the server's scheduler, in this process.
 
 The work is a search's: the query is embedded, then each of its candidates is scored. Tokenizing, the index and gRPC
 are left out, since no arrangement changes them.
@@ -38,7 +38,7 @@ _STEP = 3  # of the texts that ship every third: passages of all topics and leng
 
 
 class _Noted(Graph):
-    """Be a graph that notes when each slot ended its last run."""
+    """A graph that notes when each slot ended its last run."""
 
     def __init__(self, bundle: Bundle, variant: str, target: Target, batch_tokens: int) -> None:
         """Load it."""
@@ -46,14 +46,14 @@ class _Noted(Graph):
         self.ended: dict[int, float] = {}  # by thread, a time of the performance counter
 
     def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
-        """Run as ever, and note."""
+        """Run, and note when it ended."""
         values = super().run(items)
         self.ended[threading.get_ident()] = time.perf_counter()
         return values
 
 
 class Machine:
-    """Run searches in any arrangement."""
+    """Searches of one kind, to be run in any arrangement."""
 
     def __init__(self, settings: Settings, embedder: Bundle, reranker: Bundle, measure_s: float) -> None:
         """Tokenize the search.

@@ -4,9 +4,9 @@
     second heat    the two best, with every batch budget
     final          the two best and the defaults, several rounds, measured anew
 
-In a heat everyone is measured once, and the better half once more; the better of both counts, since whatever else the
-machine does only adds to a time. Only the final's figures decide: who came into it by a lucky measurement has to do
-it again, and as often as the defaults. Those stay unless something is better by a margin, since machines are noisy.
+In a heat every arrangement is measured once, and the better half once more; the better figure counts, since other
+work on the machine only adds to a time. Only the final's figures decide: an arrangement that came there by luck has
+to repeat it, as often as the defaults. Those stay unless another is better by a margin, since machines are noisy.
 
 Knows nothing of how an arrangement is measured.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from shortlist.console.output import counted
 from shortlist.server.errors import ProviderError
 
-MARGIN = 0.03  # by so much something must be better than the defaults to replace them
+MARGIN = 0.03  # by which an arrangement must be better than the defaults to replace them
 FINAL = "final"
 _LEADERS = 2  # of a heat, that go on
 _FINAL_ROUNDS = 4
@@ -31,7 +31,7 @@ _GPU_SLOTS = (1, 2, 4)
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Be one way to run the models."""
+    """One way to run the models."""
 
     variant: str  # of the reranker
     slots: int
@@ -46,7 +46,7 @@ class Arrangement:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Be what an arrangement came to."""
+    """The speed of an arrangement."""
 
     pairs_per_s: float  # of many searches at once
     alone_ms: float  # of one search on an idle server
@@ -60,7 +60,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Be all that is known of one arrangement."""
+    """All that is known of one arrangement."""
 
     arrangement: Arrangement
     stage: str  # the last that it was in
@@ -71,7 +71,7 @@ class Trial:
 
 @dataclass(slots=True)
 class Race:
-    """Hold what was tried, for as long as the race goes on."""
+    """A race between arrangements, and what was tried in it so far."""
 
     default: Arrangement
     measure: Callable[[Arrangement], Measured]
@@ -106,8 +106,8 @@ class Race:
 
     def _round(self, stage: str, number: int, entrants: Sequence[Arrangement]) -> None:
         """Measure each once."""
-        for place, one in enumerate(entrants, 1):
-            where = f"{stage}, round {number}, {place} of {len(entrants)}: {one}"
+        for position, one in enumerate(entrants, 1):
+            where = f"{stage}, round {number}, {position} of {len(entrants)}: {one}"
             try:
                 found = self.measure(one)
             except ProviderError as error:  # such as a GPU's memory that a stack does not fit into

@@ -16,7 +16,7 @@ _LEAST_S, _MOST_S = 0.01, 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneSettings:
-    """Hold the settings of `shortlist tune`."""
+    """The settings of `shortlist tune`."""
 
     embedder: Path = field(default=_SERVE.embedder, metadata=_METADATA["embedder"])
     reranker: Path = field(default=_SERVE.reranker, metadata=_METADATA["reranker"])
@@ -46,7 +46,7 @@ class TuneSettings:
     json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
 
     def __post_init__(self) -> None:
-        """Refuse what serve would.
+        """Refuse what serve would refuse.
 
         Raises:
             SettingsError: naming the setting, its value and the limit.

@@ -1,6 +1,6 @@
-"""Whether a job can be done before its deadline: the one place that says so at the door.
+"""Whether a job can be done before its deadline: the one place that decides so on arrival.
 
-A queue that admits whatever fits its memory grows, under overload, until every answer comes at its deadline with a
+A queue that admits all that fits its memory grows, under overload, until every answer comes at its deadline with a
 part of what was asked. So a job is admitted if
 
     waits + takes <= share * left     it is expected to be done, with time to spare, or
@@ -53,5 +53,5 @@ def check(waits_s: float, takes_s: float, left_s: float, share: float, *, whole:
 
 
 def retry_after_ms(busy_s: float) -> int:
-    """Return when to come back to a server that is busy for so long; not all callers are told the same moment."""
+    """Return when to come back to a server that is busy for so long: a random time, so that callers spread out."""
     return round(1000 * max(_LEAST_RETRY_S, busy_s) * random.uniform(1, 2))  # noqa: S311 (spreads callers, hides nothing)

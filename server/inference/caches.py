@@ -1,7 +1,7 @@
-"""What was computed already: results by what they were computed from, least recently used ones leave first.
+"""Results that were computed already, by what they were computed from.
 
-Exact by construction: a key names everything that a value depends on (a document by the number of its version, which
-is never used again), so nothing is ever stale and nothing need be dropped when documents change.
+A key names everything that a value depends on (a document by the number of its version, which is never used again).
+So no value is ever stale, and none has to be dropped when documents change.
 
 Owned by the event loop; counts may be read from any thread.
 """
@@ -12,12 +12,12 @@ from typing import Generic, TypeVar
 
 _Value = TypeVar("_Value")
 
-# Of an entry, beside what its owner counts: the key's tuple, the value's object, and their place in the dictionary.
+# Of an entry, beside what its owner counts: the key's tuple, the value's object, and their slot in the dictionary.
 ENTRY_BYTES = 300
 
 
 class Cache(Generic[_Value]):
-    """Keep values in a bounded number of bytes."""
+    """Values by key, in a bounded number of bytes; the least recently used ones leave first."""
 
     def __init__(self, most_bytes: int) -> None:
         """Begin empty; with 0 bytes it stays so."""

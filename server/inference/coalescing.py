@@ -1,7 +1,7 @@
 """Work under way that several callers may await: identical requests share one job.
 
-A `InFlight` is a job with the task that tokenizes its texts. Each caller waits up to its own deadline and takes what
-is done by then; the job lives as long as the latest of them, and its place in the queue is free when the last leaves.
+An `InFlight` is a job with the task that tokenizes its texts. Each caller waits up to its own deadline and takes what
+is done by then. The job lives until the latest of these deadlines; when the last caller leaves, it leaves the queue.
 
 Runs on the event loop; tokenizing goes to threads, in slices, and the first slices run while the last are tokenized.
 """
@@ -30,7 +30,7 @@ _INLINE_CHARACTERS = 2_000
 
 
 class TokenizingPool:
-    """Tokenize on threads of its own, in slices: between two of them a deadline counts, and a caller may leave."""
+    """Threads that tokenize in slices: between two slices a deadline may pass, and a caller may leave."""
 
     def __init__(self, threads: int) -> None:
         """Start with no thread; they come with the work."""
@@ -49,7 +49,7 @@ class TokenizingPool:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """Hold what one caller got of a job."""
+    """What one caller got of a job."""
 
     outcome: Outcome
     items: Sequence[Encoded]  # that were tokenized in time
@@ -57,7 +57,7 @@ class JobResult:
 
 
 class InFlight:
-    """Be a job, and those who wait for it."""
+    """A running job and the callers that wait for it."""
 
     def __init__(
         self, scheduler: Scheduler, pool: TokenizingPool, job: Job, encode: Encode, texts: Sequence[str]
@@ -91,7 +91,7 @@ class InFlight:
             self._waiting -= 1
             if not self._waiting:
                 self._feeding.cancel()
-                self.future.cancel()  # no effect on a settled job; frees the place of one that nobody waits for
+                self.future.cancel()  # no effect on a settled job; takes an abandoned one off the queue
 
     async def _feed(self, pool: TokenizingPool, encode: Encode, texts: Sequence[str]) -> None:
         start, size = 0, _FIRST_SLICE
@@ -108,7 +108,7 @@ class InFlight:
 
 
 class Coalescer:
-    """Start jobs of one model, or join those that are under way."""
+    """The jobs of one model that are under way, which identical requests join."""
 
     def __init__(self, scheduler: Scheduler, pool: TokenizingPool) -> None:
         """Begin with none."""
@@ -124,7 +124,7 @@ class Coalescer:
             job: what to run, if none is under way.
             encode: tokenizes a slice of the texts.
             texts: one an item of the job.
-            key: what makes two jobs the same; None for those that are not shared.
+            key: equal for identical jobs; None for those that are not shared.
 
         Raises:
             NoTokens: one of the texts has none.
@@ -152,7 +152,7 @@ class Coalescer:
 async def _encoded(pool: TokenizingPool, encode: Encode, texts: Sequence[str], part: slice) -> list[Encoded]:
     """Encode one slice; a graph cannot run what has no tokens."""
     items = await pool.encode(encode, texts[part])
-    for place, item in enumerate(items, part.start):
+    for index, item in enumerate(items, part.start):
         if not len(item):
-            raise NoTokens(place, texts[place])
+            raise NoTokens(index, texts[index])
     return items

@@ -1,4 +1,4 @@
-"""What waits, and which of it runs next: jobs, lanes, and `take`, a pure function.
+"""Jobs, lanes, and `take`, the pure function that decides which of the waiting items run next.
 
 A *job* is some items for one model that are answered together. It waits in its *lane*: queries before reranks before
 ingest, and within a lane the earliest deadline first. `take` looks at the lanes and says what a free slot runs; it
@@ -19,15 +19,15 @@ from shortlist.server.runtime.tokens import Encoded
 
 
 class Lane(enum.IntEnum):
-    """Rank work by urgency, most urgent first."""
+    """The urgency of work, most urgent first."""
 
     QUERY = 0
     RERANK = 1
     INGEST = 2
 
 
-# A lane that got no run for this long counts as one lane more urgent. Ingest overtakes queries once it has waited
-# twice as long, for one run: it stays alive, and is in a query's way at most once a second.
+# A lane that got no run for this long counts as one lane more urgent. Ingest that has waited twice as long overtakes
+# queries for one run. So it goes on, and delays a query at most once a second.
 AGEING_S = 0.5
 _AHEAD = 256  # waiting items that are looked at for one run: about 10 us
 
@@ -47,7 +47,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Say where the time of a job went, in seconds; jobs that follow each other add up."""
+    """Where the time of a job went, in seconds; jobs that follow each other add up."""
 
     tokenize_s: float = 0.0  # until the first items were there; the rest is tokenized while these wait and run
     queue_s: float = 0.0  # from then until the first run began
@@ -60,14 +60,14 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Hold what a job got."""
+    """The values of a job."""
 
     values: NDArray[np.float32]  # float32 [items, width]; rows that are not done hold zeros
     done: NDArray[np.bool_]  # bool [items]
 
 
 class Job:
-    """Be some items for one model that are answered together. The scheduler's lock guards what changes.
+    """Some items for one model that are answered together. The scheduler's lock guards what changes.
 
     The items come in slices, in order, as they are tokenized: the first ones may run before the last ones are there.
     """
@@ -104,7 +104,7 @@ class Job:
         self.tokens = sum(lengths)  # expected
         self.items: list[Encoded] = []
         self.lengths: list[int] = []  # that the items are run at
-        self.waiting: list[int] = []  # places of the items that no slot has taken, in order
+        self.waiting: list[int] = []  # indices of the items that no slot has taken, in order
         self.running = 0  # items that slots run now
         self.scored = 0  # items that have their values
         self.lost = 0  # items that the model could not run
@@ -160,12 +160,12 @@ class JobSlice:
     @property
     def items(self) -> Sequence[Encoded]:
         """Return the items themselves."""
-        return [self.job.items[place] for place in self.places]
+        return [self.job.items[index] for index in self.places]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Be what a slot ran last: kernels that are compiled for a shape run the same one again a little faster."""
+    """What a slot ran last: kernels that are compiled for a shape run the same one again a little faster."""
 
     model: Model
     length: int
@@ -188,9 +188,9 @@ def take(
         ageing_s: the wait that makes a lane one step more urgent.
 
     Returns:
-        Slices of jobs of one lane and one model, to be run together; empty if nothing waits. The first waiting item
-        of the first job, or where shapes are compiled its first of the last run's shape, and with it what its
-        model's shapes let share its run. A job in a hurry keeps its order.
+        Slices of jobs of one lane and one model, to be run together; empty if nothing waits. They hold the first
+        waiting item of the first job (where shapes are compiled, its first item of the last run's shape), and the
+        items that its model's shapes allow beside it. A job in a hurry keeps its order.
     """
     filled = [rank for rank, jobs in enumerate(lanes) if jobs]
     if not filled:
@@ -199,12 +199,12 @@ def take(
     first, shapes = jobs[0], jobs[0].model.shapes
     if shapes.mixed:
         return _mixed([job for job in jobs if job.model is first.model], shapes)
-    place, hurry = first.waiting[0], first.in_a_hurry(now)
+    index, hurry = first.waiting[0], first.in_a_hurry(now)
     if shapes.bucketed and not hurry and last is not None and last.model is first.model:
-        place = next((each for each in first.waiting[:_AHEAD] if first.lengths[each] == last.length), place)
-    length = first.lengths[place]
+        index = next((each for each in first.waiting[:_AHEAD] if first.lengths[each] == last.length), index)
+    length = first.lengths[index]
     if shapes.max_batch(length) == 1 or hurry:
-        return (JobSlice(first, [place]),)
+        return (JobSlice(first, [index]),)
     return _alike([job for job in jobs if job.model is first.model], shapes, length)
 
 
@@ -214,8 +214,8 @@ def _mixed(jobs: Sequence[Job], shapes: Shapes) -> tuple[JobSlice, ...]:
     count = longest = 0
     for job in jobs:
         stop = 0
-        for place in job.waiting:
-            longest = max(longest, job.lengths[place])
+        for index in job.waiting:
+            longest = max(longest, job.lengths[index])
             if count and count + 1 > shapes.max_batch(longest):
                 break
             count, stop = count + 1, stop + 1
@@ -232,16 +232,16 @@ def _alike(jobs: Sequence[Job], shapes: Shapes, length: int) -> tuple[JobSlice, 
     found: list[tuple[Job, list[int]]] = []
     count = 0
     for job in jobs:
-        places = [place for place in job.waiting[:ahead] if job.lengths[place] == length][: most - count]
-        if places:
-            found.append((job, places))
-        count, ahead = count + len(places), ahead - len(job.waiting)
+        indices = [index for index in job.waiting[:ahead] if job.lengths[index] == length][: most - count]
+        if indices:
+            found.append((job, indices))
+        count, ahead = count + len(indices), ahead - len(job.waiting)
         if count == most or ahead <= 0:
             break
     left = shapes.full_batch(count)
     parts: list[JobSlice] = []
-    for job, places in found:
+    for job, indices in found:
         if left:
-            parts.append(JobSlice(job, places[:left]))
+            parts.append(JobSlice(job, indices[:left]))
             left -= len(parts[-1].places)
     return tuple(parts)

@@ -27,7 +27,7 @@ from .lanes import Job, Lane, Spent
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Hold the vectors of some texts."""
+    """The vectors of some texts."""
 
     vectors: NDArray[np.float32]  # float32 [texts, dimensions]
     lengths: tuple[int, ...]  # tokens of each text, in its window
@@ -36,7 +36,7 @@ class Embedded:
 
 
 class Embedder:
-    """Turn texts into vectors with the dual encoder."""
+    """The dual encoder: texts to vectors."""
 
     def __init__(self, bundle: Bundle, graph: Graph, coalescer: Coalescer, cache_bytes: int) -> None:
         """Join the bundle's tokenizer and prefixes with its loaded graph; remember queries in so many bytes."""
@@ -99,7 +99,7 @@ class Embedder:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Hold the scores of a query beside some documents."""
+    """The scores of a query beside some documents."""
 
     logits: NDArray[np.float32]  # float32 [documents]; 0 where not done
     done: NDArray[np.bool_]  # bool [documents]; False where the deadline came first
@@ -112,20 +112,20 @@ class Scored:
         return 1.0 / (1.0 + np.exp(-self.logits.astype(np.float64)))
 
     def order(self) -> list[int]:
-        """Return the documents' places, best first; what was not scored follows in the order it came in."""
+        """Return the documents' indices, best first; what was not scored follows in the order it came in."""
         return fusion.order(self.logits, self.done)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Be what was computed of a query beside a document."""
+    """What was computed of a query beside a document."""
 
     logit: float
     truncated: bool
 
 
 class Scorer:
-    """Score documents beside a query with the cross-encoder."""
+    """The cross-encoder: a query beside documents to scores."""
 
     def __init__(self, bundle: Bundle, graph: Graph, coalescer: Coalescer, cache_bytes: int) -> None:
         """Join the bundle's tokenizer with its loaded graph; remember scores in so many bytes."""
@@ -149,27 +149,27 @@ class Scorer:
             query: what is looked for.
             documents: at least one, most promising first.
             deadline: a time of the scheduler's clock, in seconds, by which this returns.
-            versions: what tells each document from all others, for scores to be remembered; none for texts that are
-                in no collection.
+            versions: names of the documents under which scores are remembered, each of one text only; none for texts
+                that are in no collection.
             reserved: whether `reserve` let them in.
 
         Raises:
-            NoTokens: the query has none, and one of the documents neither.
+            NoTokens: the query and one of the documents have none.
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         known = [self.cache.get((query, version)) for version in versions] or [None] * len(documents)
-        places = [place for place, one in enumerate(known) if one is None]
+        unknown = [index for index, one in enumerate(known) if one is None]
         scored = Scored(
             np.array([one.logit if one else 0.0 for one in known], np.float32),
             np.array([one is not None for one in known], np.bool_),
             sum(one.truncated for one in known if one),
         )
-        if not places:
+        if not unknown:
             return scored
-        wanted = tuple(versions[place] for place in places) if versions else ()
-        result = await self._run(query, [documents[place] for place in places], deadline, wanted, reserved)
+        wanted = tuple(versions[index] for index in unknown) if versions else ()
+        result = await self._run(query, [documents[index] for index in unknown], deadline, wanted, reserved)
         outcome, items = result.outcome, result.items
-        scored.logits[places], scored.done[places] = outcome.values[:, 0], outcome.done
+        scored.logits[unknown], scored.done[unknown] = outcome.values[:, 0], outcome.done
         self._remember(query, wanted, result)
         return replace(scored, truncated=scored.truncated + sum(item.truncated for item in items), spent=result.spent)
 
@@ -182,13 +182,13 @@ class Scorer:
         try:
             return await self.coalescer.run(job, partial(self.tokenizer.encode_pairs, query), documents, key)
         except NoTokens as error:
-            raise NoTokens(error.place, query, "query") from error
+            raise NoTokens(error.index, query, "query") from error
 
     def _remember(self, query: str, versions: Sequence[Hashable], result: JobResult) -> None:
         logits = result.outcome.values[:, 0].tolist()
         for version, item, logit, done in zip(versions, result.items, logits, result.outcome.done, strict=False):
             if done:
-                # The text of a query is shared by its entries, but no entry knows how long the others live.
+                # A query's entries share its text, but any may outlive the others: each is charged for all of it.
                 self.cache.put((query, version), Known(logit, item.truncated), 4 * len(query))
 
     def reserve(self, pairs: int, tokens: int, deadline: float) -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ from .lanes import Job, JobSlice, Lane, Shape, take
 
 
 class Queue:
-    """Hold the jobs that have an item to run, and count what they bring."""
+    """The jobs that have an item to run, and the tokens and seconds that they bring."""
 
     def __init__(self, capacity_tokens: int) -> None:
         """Begin empty.
@@ -65,18 +65,18 @@ class Queue:
             self._insert(job, now)
 
     def take(self, now: float, last: Shape | None) -> tuple[JobSlice, ...]:
-        """Say what a slot that ran `last` runs next; `begin` takes it off."""
+        """Return what a slot that ran `last` runs next; `begin` takes it off."""
         return take(self.lanes, self._served_at, now, last)
 
     def unrunnable(self, now: float) -> list[Job]:
-        """Return the waiting jobs that `take` makes no run of alone; all of them, where it can of each."""
+        """Return the waiting jobs for which `take` fails; all of them, if it fails for none alone."""
         return [job for job in self.jobs if not _runnable(job, now)] or self.jobs
 
     def begin(self, part: JobSlice, now: float) -> int:
         """Take a part off its job, and the job off its lane if nothing of it waits any more; return its tokens."""
         job, tokens = part.job, _tokens(part.items)
-        for place in part.places:
-            job.waiting.remove(place)
+        for index in part.places:
+            job.waiting.remove(index)
         self._served_at[job.lane] = now
         self._count(job, -tokens)
         if not job.waiting:
@@ -87,7 +87,7 @@ class Queue:
         """Take off what waits of a job, and expect nothing more."""
         if job in self.lanes[job.lane]:
             self.lanes[job.lane].remove(job)
-        self._count(job, -(_tokens(job.items[place] for place in job.waiting) + job.missing_tokens))
+        self._count(job, -(_tokens(job.items[index] for index in job.waiting) + job.missing_tokens))
         job.waiting.clear()
 
     def _insert(self, job: Job, now: float) -> None:
@@ -113,5 +113,5 @@ def _tokens(items: Iterable[Encoded]) -> int:
 def _runnable(job: Job, now: float) -> bool:
     try:
         return bool(take(([job],), (now,), now))
-    except Exception:  # noqa: BLE001 (whatever it is, the caller has one of its kind in hand)
+    except Exception:  # noqa: BLE001 (the caller handles one of its kind)
         return False

@@ -87,7 +87,7 @@ class Scheduler:
             thread.start()
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Admit a job and return its future; cancelling the future frees the job's place. `feed` brings its items.
+        """Admit a job and return its future; `feed` brings its items. Cancelling the future takes it off the queue.
 
         Raises:
             InvalidRequest: the job is larger than the whole queue.
@@ -231,7 +231,7 @@ class Scheduler:
         admission.check(waits_s, takes_s, job.deadline - self.clock(), self._admit_share, whole=job.whole)
 
     def _work(self, slot: Slot) -> None:
-        """Make one turn after the other until the scheduler stops; whatever raises in one, the next one follows."""
+        """Make one turn after the other until the scheduler stops; if one raises, the next one follows."""
         while True:
             try:
                 with self._changed:

@@ -14,7 +14,7 @@ class SlotState:
 
     name: str
     alive: bool
-    turns: int  # that ended, well or badly
+    turns: int  # that ended, with or without an error
     run_s: float | None  # how long the present run has taken so far; None: there is none
     expected_s: float  # what the present run was expected to take
 

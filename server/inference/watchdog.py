@@ -1,13 +1,13 @@
-"""Whether the slots work: looks at them every second, and says so where none does.
+"""Whether the slots work: a look at them every second, and an alarm if none does.
 
-A slot works while its turns end, or while there is nothing to do. It does not where its thread has ended, where one
-run takes far longer than was expected, or where work waits and it takes none. None works where one run after the
-other fails and a run that is known to be good fails too, as after an error of a GPU that only a new process mends.
-One such slot of several is logged and counted; where all are, the scheduler refuses what comes and the server's
-health says NOT_SERVING, until a slot ends a turn, or the good run succeeds.
+A slot works while its turns end, or while there is nothing to do. It is at fault if its thread has ended, if one run
+takes far longer than expected, or if work waits and it takes none. All are at fault if one run after the other fails
+and a run that is known to be good fails too, as after an error of a GPU that only a new process mends. A fault of
+some slots is logged and counted. If all are at fault, the scheduler refuses new work and the server's health is
+NOT_SERVING, until a slot ends a turn, or the good run succeeds.
 
-Time is counted from look to look, and a long pause between two of them as a short one: a machine that slept, or a
-container that was stopped, is not taken for one that is stuck. Runs on the event loop. Knows no gRPC.
+Time is counted from look to look, and a long pause between two of them counts as a short one: a machine that slept,
+or a container that was stopped, is not stuck. Runs on the event loop. Knows no gRPC.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _TOLD = 3  # faults in a message
 
 @dataclass(slots=True)
 class _Seen:
-    """What was seen of a slot."""
+    """What the last looks at a slot saw."""
 
     turns: int = 0
     still_s: float = 0.0  # since its turns last grew, or it last had nothing to do
@@ -101,7 +101,7 @@ class Watchdog:
         return len(self.faults), self._scheduler.slots
 
     async def _probed(self) -> bool:
-        """Return whether a good run succeeds; one at a time, since a run that hangs holds its thread."""
+        """Return whether a good run succeeds; one at a time, since a run that hangs keeps its thread."""
         self._probing = self._probing or asyncio.ensure_future(self._probe())
         await asyncio.wait([self._probing], timeout=_LEAST_S)
         if not self._probing.done():

@@ -76,14 +76,14 @@ def model(message: pb.Model.ValueType) -> Kind:
     return _known("model", message, _MODELS)
 
 
-def document(message: pb.Document, place: int) -> Document:
-    """Return the document at a place of a request.
+def document(message: pb.Document, index: int) -> Document:
+    """Return the document at an index of a request.
 
     Raises:
         InvalidRequest: its metadata is not JSON, or nests too deep.
     """
     given = message.HasField("metadata")
-    stored = metadata.stored(f"documents[{place}].metadata", message.metadata) if given else ""
+    stored = metadata.stored(f"documents[{index}].metadata", message.metadata) if given else ""
     return Document(message.id, message.text, message.title, stored, message.source)
 
 
@@ -147,8 +147,8 @@ def rerank_response(scored: Scored, top_k: int, total_s: float) -> pb.RerankResp
     scores, reranked = scored.scores, int(scored.done.sum())
     return pb.RerankResponse(
         results=[
-            pb.RerankResult(index=place, score=float(scores[place]) if scored.done[place] else None)
-            for place in scored.order()[:top_k]
+            pb.RerankResult(index=index, score=float(scores[index]) if scored.done[index] else None)
+            for index in scored.order()[:top_k]
         ],
         reranked=reranked,
         degraded=pb.DEGRADED_NONE if reranked == len(scored.done) else pb.DEGRADED_DEADLINE,

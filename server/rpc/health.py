@@ -33,7 +33,7 @@ class Health(HealthServicer):  # type: ignore[misc] # its package has no types
         self._server_status = dict.fromkeys(self._services, health_pb2.HealthCheckResponse.NOT_SERVING)
 
     async def tell(self, fault: str) -> None:
-        """Say SERVING from now on, or NOT_SERVING where there is a fault; after a stop has begun nothing changes."""
+        """Set SERVING, or NOT_SERVING if there is a fault; after a stop has begun nothing changes."""
         states = health_pb2.HealthCheckResponse
         for name in self._services:
             await self.set(name, states.NOT_SERVING if fault else states.SERVING)
@@ -72,6 +72,6 @@ def _describe_v1() -> None:
     file.ClearField("options")
     file.name = "grpc/reflection/v1/reflection.proto"
     with contextlib.suppress(KeyError):
-        pool.FindFileByName(file.name)  # whatever brought it
+        pool.FindFileByName(file.name)  # another package may have added it
         return
     pool.AddSerializedFile(file.SerializeToString())

@@ -21,7 +21,7 @@ _OURS = "/shortlist.v1."
 
 
 class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
-    """Wrap every handler of the shortlist.v1 services."""
+    """A wrapper around every handler of the shortlist.v1 services."""
 
     def __init__(self, metrics: Metrics, max_request_bytes: int) -> None:
         """Begin with no handler seen."""

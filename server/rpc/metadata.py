@@ -42,7 +42,7 @@ def message(text: str) -> Struct | None:
 
 
 def _levels(value: object) -> int:
-    """Return how many objects and lists are in each other."""
+    """Return how deep objects and lists nest."""
     if isinstance(value, dict):
         return 1 + max(map(_levels, value.values()), default=0)
     if isinstance(value, list):
@@ -56,8 +56,8 @@ def _no_numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
         for key, inner in value.fields.items():
             yield from _no_numbers(f"{name}[{shown(key)}]", inner)
     elif (kind := value.WhichOneof("kind")) == "list_value":
-        for place, inner in enumerate(value.list_value.values):
-            yield from _no_numbers(f"{name}[{place}]", inner)
+        for index, inner in enumerate(value.list_value.values):
+            yield from _no_numbers(f"{name}[{index}]", inner)
     elif kind == "struct_value":
         yield from _no_numbers(name, value.struct_value)
     elif kind == "number_value" and not math.isfinite(value.number_value):

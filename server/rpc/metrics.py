@@ -26,7 +26,7 @@ _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 
 
 class Metrics:
-    """Hold the numbers of one server."""
+    """The numbers of one server."""
 
     def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
         """Begin with no calls."""
@@ -68,7 +68,7 @@ class Metrics:
 
 
 class _State(Collector):
-    """Read what the server's parts know of themselves."""
+    """What the server's parts know of themselves, read when Prometheus asks."""
 
     def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
         self._pipeline = pipeline

@@ -1,8 +1,7 @@
 """The page tokens of List: after which document the next page begins, and whose token it is.
 
-A token ends in a digest of its number and its collection, so that a number that somebody made up, or a token of
-another collection (or of one that was dropped and made again), is refused and not taken for a place. It hides
-nothing, and holds over a restart.
+A token ends in a digest of its number and its collection, so that an invented number, or a token of another
+collection (or of one that was dropped and made again), is refused. It is no secret, and holds over a restart.
 """
 
 import hashlib

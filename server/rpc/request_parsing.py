@@ -23,7 +23,7 @@ _DEEPEST = 6
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Stand in for a request that could not be parsed."""
+    """A request that could not be parsed, and why."""
 
     reason: InvalidRequest
 
@@ -63,14 +63,14 @@ def _bad_text(descriptor: Any, data: bytes, levels: int) -> tuple[str, bytes] | 
         unknown: Any = UnknownFieldSet(Empty.FromString(data))  # its stubs miss that it is a sequence
     except DecodeError:
         return None
-    places: dict[int, int] = {}
+    seen: dict[int, int] = {}  # entries so far, by field number
     for entry in unknown:
         field = descriptor.fields_by_number.get(entry.field_number)
-        place = places.setdefault(entry.field_number, 0)
-        places[entry.field_number] += 1
+        index = seen.setdefault(entry.field_number, 0)
+        seen[entry.field_number] += 1
         if field is None or entry.wire_type != _LENGTH_DELIMITED:
             continue
-        name = f"{field.name}[{place}]" if field.is_repeated else field.name
+        name = f"{field.name}[{index}]" if field.is_repeated else field.name
         if field.message_type is not None:
             inner = _bad_text(field.message_type, entry.data, levels - 1)
             if inner is not None:

@@ -34,7 +34,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stub
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Turn what is left of a call into a time of the monotonic clock, in seconds."""
+    """The deadlines of calls, as times of the monotonic clock in seconds."""
 
     default_s: float  # of a call that brings none
     margin_s: float  # what answering takes, at least: work stops this much earlier
@@ -48,7 +48,7 @@ class Deadlines:
 
 
 class Retrieval(pb_grpc.RetrievalServicer):
-    """Serve shortlist.v1.Retrieval."""
+    """The service shortlist.v1.Retrieval."""
 
     def __init__(self, pipeline: Pipeline, deadlines: Deadlines) -> None:
         """Serve one pipeline."""
@@ -76,7 +76,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
     async def Upsert(self, request: pb.UpsertRequest, context: Context) -> pb.UpsertResponse:
         began = time.perf_counter()
         self._limits.batch("documents", len(request.documents))
-        documents = [conversion.document(message, place) for place, message in enumerate(request.documents)]
+        documents = [conversion.document(message, index) for index, message in enumerate(request.documents)]
         done = await self._pipeline.upsert(request.collection, documents, self._deadlines.of(context))
         return pb.UpsertResponse(
             inserted=done.inserted,
@@ -150,7 +150,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
 
 
 class Inference(pb_grpc.InferenceServicer):
-    """Serve shortlist.v1.Inference."""
+    """The service shortlist.v1.Inference."""
 
     def __init__(self, pipeline: Pipeline, deadlines: Deadlines, description: pb.DescribeResponse) -> None:
         """Serve one pipeline's models; `description` is what Describe answers."""
@@ -207,7 +207,7 @@ class Inference(pb_grpc.InferenceServicer):
 
 
 def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeResponse:
-    """Build what Describe answers, which nothing changes while the server runs."""
+    """Return the answer of Describe, which stays the same while the server runs."""
     return pb.DescribeResponse(
         version=version("shortlist"),
         embedder=conversion.model_message(pipeline.embedder.graph.info),
@@ -219,7 +219,7 @@ def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeRespons
 
 
 def _check_answer(field: str, documents: int, size: int, remedy: str) -> None:
-    """Refuse an answer that no client would take, rather than make it."""
+    """Refuse an answer that is larger than clients take, before it is made."""
     if size > _MOST_ANSWER_BYTES:
         value, limit = f"{documents} documents of {size:,} bytes", f"an answer holds {_MOST_ANSWER_BYTES:,}"
         raise InvalidRequest(field, value, limit, remedy)

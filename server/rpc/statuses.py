@@ -1,6 +1,6 @@
 """The one table from errors to gRPC status codes.
 
-A class that is not in it takes its nearest base's code; `tests/unit/test_status.py` walks the tree to prove that
+A class that is not in it takes its nearest base's code; `tests/unit/test_statuses.py` walks the tree to prove that
 every request-time error has one.
 """
 

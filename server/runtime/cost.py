@@ -1,8 +1,8 @@
 """What a run costs: seconds a token, by length, learned from the runs themselves.
 
-Attention makes long texts dearer a token than short ones, so there is one estimate for each doubling of the length.
-Admission, deadlines and mode auto rest on it. Slots write and the event loop reads; an assignment is atomic in
-Python, and an estimate that is one run old does no harm, so there is no lock.
+Attention makes a token of a long text cost more than one of a short text, so there is one estimate for each doubling
+of the length. Admission, deadlines and mode auto rest on it. Slots write and the event loop reads; an assignment is
+atomic in Python, and an estimate that is one run old does no harm, so there is no lock.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _MEMORY = 0.9  # weight of the past in the moving average: about the last ten ru
 
 
 class Cost:
-    """Estimate how long one model takes."""
+    """The cost of one model's runs, as learned so far."""
 
     def __init__(self) -> None:
         """Know nothing: estimates are 0 until the first run (warm-up sees to that)."""

@@ -18,7 +18,7 @@ from shortlist.server.errors import BundleError, ProviderError
 
 from .bundle import Bundle
 from .cost import Cost
-from .manifest import OUTPUT, Source
+from .manifest import OUTPUT, Manifest, Source
 from .providers import Target
 from .session import Session, reason
 from .shapes import Shapes
@@ -33,7 +33,7 @@ _DIGITS = 16  # of a fingerprint: enough for a folder's name
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a loaded model is."""
+    """The description of a loaded model."""
 
     source: Source
     variant: str
@@ -46,7 +46,7 @@ class ModelInfo:
 
 
 class Graph:
-    """Run encoded texts through one variant of a bundle: the scheduler's `Model`."""
+    """One variant of a bundle that runs encoded texts: the scheduler's `Model`."""
 
     def __init__(self, bundle: Bundle, variant: str, target: Target, batch_tokens: int) -> None:
         """Check the variant's files and load its graph.
@@ -54,10 +54,9 @@ class Graph:
         Args:
             bundle: where it lies.
             variant: which graph of it.
-            target: where to run it; what in, the variant decides.
+            target: where to run it; the precision is the variant's.
             batch_tokens: padded tokens that one run may stack; a variant whose results depend on its
-                batch-mates (on CPUs by a bit, elsewhere by more than rounding) runs one item at a time whatever
-                this says.
+                batch-mates (on CPUs by a bit, elsewhere by more than rounding) runs one item at a time all the same.
 
         Raises:
             BundleError: the variant is missing or damaged.
@@ -66,7 +65,7 @@ class Graph:
         bundle.verify(variant)
         manifest = bundle.manifest
         described = manifest.variants[variant]
-        # On onnxruntime's CPU kernels a result is the same to the last bit, whatever shares its run.
+        # On onnxruntime's CPU kernels only those share a run whose results stay the same to the last bit.
         stacked = described.batch_exact if target.provider == "cpu" else described.batch_invariant
         self.shapes = Shapes(
             manifest.max_tokens,
@@ -86,16 +85,7 @@ class Graph:
         self._pad_token_id = manifest.pad_token_id
         self.width = manifest.dimensions if manifest.kind == "embedder" else 1
         self.cost = Cost()
-        self.info = ModelInfo(
-            manifest.source,
-            variant,
-            tuple(manifest.variants),
-            self._session.provider,
-            manifest.max_tokens,
-            manifest.dimensions,
-            manifest.fingerprint(variant),
-            manifest.similarity_weight,
-        )
+        self.info = _info(manifest, variant, self._session.provider)
 
     def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
         """Return float32 [items, width], and learn what the run cost."""
@@ -105,7 +95,7 @@ class Graph:
         return values
 
     def run_length(self, tokens: int) -> None:
-        """Run one item of that many tokens, whatever it says: for timing."""
+        """Run one item of that many padding tokens, for timing."""
         ids = np.full(tokens, self._pad_token_id, np.int64)
         self._infer([Encoded(ids, np.zeros_like(ids), truncated=False)])
 
@@ -176,3 +166,16 @@ class Graph:
             if not np.array_equal(self._infer(items), np.concatenate([self._infer([item]) for item in items])):
                 return False
         return True
+
+
+def _info(manifest: Manifest, variant: str, provider: str) -> ModelInfo:
+    return ModelInfo(
+        manifest.source,
+        variant,
+        tuple(manifest.variants),
+        provider,
+        manifest.max_tokens,
+        manifest.dimensions,
+        manifest.fingerprint(variant),
+        manifest.similarity_weight,
+    )

@@ -25,7 +25,7 @@ Options = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Describe one provider."""
+    """A kind of provider."""
 
     name: str  # as onnxruntime has it
     extra: str  # of this package, that brings the build of onnxruntime
@@ -80,7 +80,7 @@ BATCH_TOKENS: dict[Provider, int] = {"cpu": 192, "openvino": 512, "cuda": 16_384
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Say where graphs run, and how."""
+    """Where graphs run, and how."""
 
     provider: Provider = "cpu"
     precision: str = "fp32"  # of the variant, as its manifest has it; int8 graphs compute the rest in fp32
@@ -102,7 +102,7 @@ class Target:
 
 
 def target(settings: Settings) -> Target:
-    """Say where the graphs of a server with these settings run.
+    """Return where the graphs of a server with these settings run.
 
     Raises:
         ProviderError: the provider has no such choice.
@@ -125,7 +125,7 @@ def batch_tokens(settings: Settings) -> int:
 
 
 def lacks(provider: Provider, precision: str) -> str:
-    """Say why a provider cannot run a variant of this precision on this machine; empty: it can."""
+    """Return why a provider cannot run a variant of this precision on this machine; empty: it can."""
     if precision != BF16:
         return ""
     if not KINDS[provider].bf16:
@@ -138,7 +138,7 @@ def lacks(provider: Provider, precision: str) -> str:
 
 
 def check(target: Target) -> None:
-    """Refuse options that the provider has not, before anything is loaded.
+    """Refuse options that the provider does not have, before anything is loaded.
 
     Raises:
         ProviderError: naming the option, its value and what it may be.

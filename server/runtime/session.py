@@ -39,7 +39,7 @@ _STACK = "Stacktrace:"
 
 
 class Session:
-    """Run one graph on one provider."""
+    """One graph on one provider."""
 
     def __init__(self, graph: Path, target: Target, inputs: Sequence[str], shapes: Shapes) -> None:
         """Load the graph.
@@ -152,7 +152,7 @@ def _options(target: Target, *, whole: bool) -> ort.SessionOptions:
 
 
 def _explained(error: Exception, graph: Path, target: Target, chain: Sequence[tuple[str, Options]]) -> ProviderError:
-    """Say why a provider did not start; where it had to take all of the graph, by a second try without that."""
+    """Return why a provider did not start. If it had to take the whole graph, a second try without that tells."""
     found: list[str] = []
     if target.kind.whole:
         with contextlib.suppress(Exception):  # the first error is the one that is told

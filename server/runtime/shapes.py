@@ -6,7 +6,7 @@ run's length is rounded up to a bucket and its batch to a power of two. The atte
 results stay the same up to rounding. On plain CPUs and CUDA a shape costs nothing and nothing is added.
 
 What may share a run: on CPUs items that are run at one length, so that nothing is padded for the others' sake; on
-GPUs any items (`mixed`), since there an empty place costs more than padding.
+GPUs any items (`mixed`), since there a smaller batch costs more than padding.
 
 Buckets are multiples of 16 up to 512, and beyond a 32nd of the power of two above: at most 15 tokens up to 512, and
 a 16th of the length beyond. Up to 512 that is next to free, since kernels work in blocks of 16 anyway: in int8 a run
@@ -26,7 +26,7 @@ _DOUBLINGS = (8, 16, 32, 64, 128, 256, 512)
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """Bound the shapes of one graph's runs."""
+    """The bounds of the shapes of one graph's runs."""
 
     window: int  # tokens of the longest item
     batch_tokens: int = 0  # padded tokens that one run may stack; 0: one item a run

@@ -22,13 +22,13 @@ from shortlist.server.errors import BundleError
 
 Ids = NDArray[np.int64]
 
-_CHARACTERS_A_TOKEN = 16  # English has 4 to 5; what has more is looked at further
+_CHARACTERS_A_TOKEN = 16  # English has 4 to 5; `_near` tries more where this is too few
 _MEMORY = 0.9  # weight of the past in what is learned of characters a token
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Be one text or pair as a model reads it, unpadded."""
+    """One text or pair as a model reads it, unpadded."""
 
     input_ids: Ids  # int64 [sequence]
     type_ids: Ids  # int64 [sequence]; which of a pair's texts a token belongs to
@@ -41,7 +41,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Show a text's tokens to a person."""
+    """A text's tokens, for a person to read."""
 
     ids: tuple[int, ...]
     tokens: tuple[str, ...]
@@ -61,7 +61,7 @@ class Source(Protocol):
 
 
 class Tokenizer:
-    """Encode texts as one bundle's model wants them."""
+    """The tokenizer of one bundle, set up as its model wants it."""
 
     def __init__(self, source: Source) -> None:
         """Load the tokenizer of a bundle.
@@ -143,8 +143,8 @@ def pad(batch: Sequence[Encoded], pad_token_id: int, items: int = 0, length: int
     Args:
         batch: at least one item.
         pad_token_id: what fills the shorter ones; the attention mask hides it.
-        items: rows to make at least; those without an item see one padding token, since a row that sees none is
-            no number in some kernels.
+        items: rows to make at least; those without an item attend to one padding token, since a row that attends to
+            none becomes NaN in some kernels.
         length: tokens to make a row at least.
 
     Returns:

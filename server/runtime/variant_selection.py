@@ -5,8 +5,8 @@
               else the fastest on this processor
 
 Export timed the variants on its own processor. On another one, or on another provider than the CPU, they are timed
-again at the first start, and the figures are kept in `timings.json` in the data folder. The gate's verdict is not
-given again: where the one that export gave may not hold, the log says so.
+again at the first start, and the figures are kept in `timings.json` in the data folder. The gate's verdict stays
+export's; if it may not hold here, the log says so.
 """
 
 import json
@@ -34,7 +34,7 @@ Times = Mapping[str, Mapping[str, float]]  # variant -> tokens -> nanoseconds a 
 
 
 class Timings:
-    """Remember how fast variants are on this machine, in one file."""
+    """The speeds of variants on this machine, remembered in one file."""
 
     def __init__(self, path: Path) -> None:
         """Read the file, if it is there; a damaged one is as good as none."""
@@ -65,7 +65,7 @@ class Timings:
 
 
 def _is_timed(value: object) -> bool:
-    """Return whether this is what `speed.measure` finds of a graph."""
+    """Return whether this is what `variant_timings.measure` finds of a graph."""
     if not isinstance(value, dict) or not value:
         return False
     return all(isinstance(took, int | float) and took > 0 for took in value.values())
@@ -100,7 +100,7 @@ def choose(
 
 
 def _doubts(manifest: Manifest, name: str, provider: Provider) -> list[str]:
-    """Say why a variant's results may be further from fp32's than its gate allows."""
+    """Return why a variant's results may be further from fp32's than its gate allows."""
     found = []
     if missed := manifest.variants[name].missed:
         found.append(f"failed its gate: {missed}")
@@ -120,7 +120,7 @@ def _automatic(
     """Return the variant that the collections were made with, else the fastest that passed."""
     variants = bundle.manifest.variants
     for name in variants:
-        # Whatever its gate said: another would be refused beside these vectors.
+        # Even if it failed its gate: any other would be refused beside these vectors.
         if bundle.manifest.fingerprint(name) in made_with:
             return name
     names = passed(bundle, provider)

@@ -1,7 +1,7 @@
 """How fast graphs run on this machine: nanoseconds a token, at several lengths, one item a run.
 
-The graphs take turns, so that whatever else the machine does meets all of them alike, and the best of several runs
-counts, since everything else only adds to a run's time. Knows neither bundles nor sessions.
+The graphs take turns, so that other work on the machine slows all of them alike. The best of several runs counts,
+since other work can only add to a run's time. Knows neither bundles nor sessions.
 """
 
 import math

@@ -1,6 +1,6 @@
 """What a request may hold: one place that refuses, with field, value, limit and remedy.
 
-Field names are those of the proto, with the place in a list where there is one (`documents[3].text`).
+Field names are those of the proto, with the index in a list where there is one (`documents[3].text`).
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ MAX_SOURCE_BYTES = 4 << 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hold the limits in force and check requests against them."""
+    """The limits in force, and the checks of requests against them."""
 
     max_top_k: int
     max_candidates: int
@@ -62,8 +62,8 @@ class Limits:
             InvalidRequest: there are none or too many, or one of them is empty or too large.
         """
         self.batch(field, len(values))
-        for place, value in enumerate(values):
-            self.text(f"{field}[{place}]", value)
+        for index, value in enumerate(values):
+            self.text(f"{field}[{index}]", value)
 
     def batch(self, field: str, count: int) -> None:
         """Check how many documents, texts or ids a call brings.
@@ -82,8 +82,8 @@ class Limits:
             InvalidRequest: there are none or too many, or one of them is empty or too long.
         """
         self.batch("ids", len(values))
-        for place, value in enumerate(values):
-            _identifier(f"ids[{place}]", value)
+        for index, value in enumerate(values):
+            _identifier(f"ids[{index}]", value)
 
     def top_k(self, value: int) -> None:
         """Check how many hits are asked for.
@@ -146,11 +146,11 @@ class Limits:
         """
         self.batch("documents", len(documents))
         seen: dict[str, int] = {}
-        for place, document in enumerate(documents):
-            field = f"documents[{place}]"
+        for index, document in enumerate(documents):
+            field = f"documents[{index}]"
             _identifier(f"{field}.id", document.id)
-            first = seen.setdefault(document.id, place)
-            if first != place:
+            first = seen.setdefault(document.id, index)
+            if first != index:
                 raise InvalidRequest(
                     f"{field}.id",
                     document.id,

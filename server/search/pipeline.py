@@ -1,8 +1,8 @@
 """The two stages: shortlist by similarity, rerank by score. Plain types only.
 
 A search is walked in `Pipeline.search`: embed the query, find the candidates, select those that are worth reading,
-score them beside the query, sort. What the deadline does not allow is left out at the end of the candidates, never
-waited for, and told in the result. A search that the queue would cut short is refused before it costs anything.
+score them beside the query, sort. At the deadline the candidates that are left stay without a score, and the result
+says so. A search that the queue would cut short is refused before it costs anything.
 
 Runs on the event loop; what blocks goes to threads. Knows no gRPC.
 """
@@ -38,7 +38,7 @@ _WRITING_THREADS = 4
 
 
 class Pipeline:
-    """Search and fill collections with one embedder and one scorer."""
+    """The two stages, with one embedder and one scorer, over all collections."""
 
     def __init__(self, embedder: Embedder, scorer: Scorer, catalog: Catalog, limits: Limits) -> None:
         """Join the models and the collections."""
@@ -61,15 +61,7 @@ class Pipeline:
             DeadlineExceeded: not even stage one could be done in time.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
-        self.limits.text("query", query.text)
-        self.limits.top_k(query.top_k)
-        if query.candidates is not None:
-            self.limits.candidates(query.candidates, query.top_k)
-        collection = self.catalog.get(query.collection)
-        if query.similarity_weight is not None:
-            self.limits.similarity_weight(query.similarity_weight)
-        if query.margin is not None:
-            self.limits.margin_of(query.margin)
+        collection = self._checked(query)
         plan = selection.plan(query, collection, self.limits)
 
         began = time.perf_counter()
@@ -103,8 +95,21 @@ class Pipeline:
             ),
         )
 
+    def _checked(self, query: Query) -> Collection:
+        """Refuse what the limits do not allow, and return the collection that is asked."""
+        self.limits.text("query", query.text)
+        self.limits.top_k(query.top_k)
+        if query.candidates is not None:
+            self.limits.candidates(query.candidates, query.top_k)
+        collection = self.catalog.get(query.collection)
+        if query.similarity_weight is not None:
+            self.limits.similarity_weight(query.similarity_weight)
+        if query.margin is not None:
+            self.limits.margin_of(query.margin)
+        return collection
+
     def _reservation(self, query: Query, plan: Plan, collection: Collection) -> AbstractContextManager[None] | None:
-        """Let stage two's work in before stage one's is done for it; None where neither is sure to cost anything.
+        """Let stage two's work in before stage one's is done for it; None if one of them may cost nothing.
 
         Raises:
             Overloaded: the queue would cut the search short.
@@ -139,7 +144,7 @@ class Pipeline:
         return await self.scorer.score(query.text, contents, query.deadline, versions, reserved=reserved)
 
     async def upsert(self, name: str, documents: Sequence[Document], deadline: float) -> Ingested:
-        """Insert or replace documents; those that are there as they are, are not embedded again.
+        """Insert or replace documents; those that did not change are not embedded again.
 
         Raises:
             InvalidRequest, UnknownCollection: the request is at fault.
@@ -158,8 +163,8 @@ class Pipeline:
         try:
             embedded = await self.embedder.embed(contents, "document", Lane.INGEST, deadline)
         except NoTokens as error:
-            place = documents.index(changed[error.place])
-            raise NoTokens(place, contents[error.place], f"documents[{place}].text") from error
+            index = documents.index(changed[error.index])
+            raise NoTokens(index, contents[error.index], f"documents[{index}].text") from error
         began = time.perf_counter()
         written = await self._write(collection.upsert, changed, embedded.vectors, embedded.lengths, moved)
         timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)
@@ -190,7 +195,7 @@ class Pipeline:
         return await self.scorer.score(query, documents, deadline)
 
     async def probe(self) -> None:
-        """Run both models once, past the scheduler; whatever that raises is raised."""
+        """Run both models once, past the scheduler; raise what they raise."""
         for graph in (self.embedder.graph, self.scorer.graph):
             await asyncio.to_thread(graph.run_length, _PROBE_TOKENS)
 
@@ -206,10 +211,10 @@ def _ranked(candidates: Sequence[Candidate], scored: Scored | None, similarity_w
         return [_hit(candidate, None) for candidate in candidates]
     read = len(scored.done)
     similarities = [candidate.similarity for candidate in candidates[:read]]
-    places = fusion.order(scored.logits, scored.done, similarities, similarity_weight)
+    order = fusion.order(scored.logits, scored.done, similarities, similarity_weight)
     scores = [float(score) if done else None for score, done in zip(scored.scores, scored.done, strict=True)]
     return [
-        *(_hit(candidates[place], scores[place]) for place in places),
+        *(_hit(candidates[index], scores[index]) for index in order),
         *(_hit(candidate, None) for candidate in candidates[read:]),
     ]
 

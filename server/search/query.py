@@ -1,6 +1,6 @@
 """What a search or an upsert is asked, and what it answers, as plain types.
 
-Faces make a `Query` of a request and a response of what comes back; the pipeline does the rest.
+`rpc/` makes a `Query` of a request, and a response of the answer; the pipeline does the rest.
 """
 
 from dataclasses import dataclass, field

@@ -20,12 +20,12 @@ from .query import DEFAULT_CANDIDATES, DEFAULT_TOP_K, LimitedBy, Mode, Query
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What stage two may read."""
+    """The bounds of what stage two reads."""
 
     margin: float  # of cosine, behind the best candidate
     budget_s: float  # that all pairs may be expected to take
-    least: int  # pairs that are read whatever the margin says
-    least_in_budget: int  # the same for the budget
+    least: int  # pairs that are read even beyond the margin
+    least_in_budget: int  # pairs that are read even beyond the budget
 
 
 UNBOUND = Bounds(margin=math.inf, budget_s=math.inf, least=0, least_in_budget=0)
@@ -33,7 +33,7 @@ UNBOUND = Bounds(margin=math.inf, budget_s=math.inf, least=0, least_in_budget=0)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a search is walked."""
+    """The way in which a search is walked."""
 
     mode: Mode  # not auto
     candidates: int  # that stage one finds

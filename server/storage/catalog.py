@@ -42,7 +42,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class Catalog:
-    """Hold every collection of one data folder, for one embedder."""
+    """All collections of one data folder, for one embedder."""
 
     def __init__(self, data: Path, origin: Origin) -> None:
         """Take the folder, and open all its collections.
@@ -100,7 +100,7 @@ class Catalog:
         return [collection for _, collection in sorted(self._collections.items())]
 
     def create(self, name: str, *, exist_ok: bool) -> tuple[Collection, bool]:
-        """Make a collection, and say whether it is new.
+        """Make a collection, and return it and whether it is new.
 
         Raises:
             InvalidRequest: the name is not allowed.

@@ -4,10 +4,10 @@ A change goes through SQLite's transaction, with the index inside it:
 
     begin -> write the rows -> add the new vectors -> commit -> remove the old vectors -> acknowledge
 
-so a commit is never acknowledged before its documents can be found, a change that fails leaves neither rows nor
-vectors. Documents with equal vectors share one in the index; it is new with the first and old with the last of
-them. Searches pass over new vectors until the commit. One that a change disturbs all the same, because the index
-named a vector that has no row any more, is done again, so a document that is replaced can be found all the time.
+So documents can be found before their commit is acknowledged, and a change that fails leaves neither rows nor
+vectors. Documents with equal vectors share one in the index: it comes with the first of them and goes with the last.
+Searches pass over new vectors until the commit. If the index names a vector that has no row any more, a change came
+between, and the search is done again; so a document that is replaced can be found all the time.
 
 All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time, and keeps them
 apart from a save of the index; searches and reads do not take it.
@@ -45,8 +45,8 @@ _NO_KEYS = np.empty(0, np.uint64)
 # Searches that a change may disturb before one waits for the changes.
 _SEARCHES = 3
 
-# Of the collections that this process opened. A name may be dropped and made again, and another collection may have
-# given the same number to another document.
+# Numbers of the collections that this process opened: a name may be dropped and made again, and two collections may
+# number different documents alike.
 _numbers = itertools.count()
 
 

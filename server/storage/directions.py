@@ -1,11 +1,11 @@
 """What an index holds of a vector: its direction, in float16, under a key that equal directions share.
 
-A cosine knows no lengths, so vectors are divided by theirs before they lose precision: a float16 has no room for
-3.5e7 or 3.5e-8, whatever the direction. A vector of length 0 has no direction; it stays 0, and its cosine with any
+A cosine does not depend on lengths, so vectors are divided by theirs before they lose precision: a float16 cannot
+hold 3.5e7 or 3.5e-8. A vector of length 0 has no direction; it stays 0, and its cosine with any
 other is 0.
 
-The key is a hash of the direction. So copies of a text need one place in the index: a graph of neighbours that is
-full of equal vectors leads nowhere else. Two of ten million directions share a key by chance with a probability of
+The key is a hash of the direction. So copies of a text share one entry in the index: in a graph full of equal
+vectors, walks do not get past them. Two of ten million directions share a key by chance with a probability of
 5e-6.
 """
 

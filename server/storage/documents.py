@@ -188,7 +188,7 @@ class Documents:
 
 
 def fingerprint(path: Path) -> str:
-    """Return which embedder made the vectors in a file; empty where that cannot be read: opening it will say why."""
+    """Return which embedder made the vectors in a file; empty if that cannot be read: opening it will tell why."""
     if not path.is_file():  # SQLite would make it
         return ""
     try:

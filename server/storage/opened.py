@@ -1,7 +1,7 @@
 """Files and folders as they were when they were opened.
 
-A process goes on in a file that was removed, renamed or replaced: SQLite commits into it, and what was acknowledged
-is gone with the process. An inode tells whether a path still leads to what was opened.
+A file that was removed, renamed or replaced stays open: SQLite goes on committing into it, and what was acknowledged
+is lost when the process ends. An inode tells whether a path still leads to what was opened.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class Opened:
         self._inodes = {path: _inode(path) for path in paths}
 
     def lost(self) -> Sequence[Path]:
-        """Return the paths that do not lead there any more."""
+        """Return the paths that lead elsewhere now, or nowhere."""
         return [path for path, inode in self._inodes.items() if not _leads(path, inode)]
 
 

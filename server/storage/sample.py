@@ -1,11 +1,11 @@
 """Vectors drawn at random from an index, by which a walk of its graph is checked.
 
-A walk that missed vectors cannot tell. But if it missed many, some of them are in the sample, where all are
-compared: one that is nearer than what the walk found last, and is not among what it found, proves it. So the sample
-never accuses a walk that found all, and the more a walk missed the surer it is to be caught.
+A walk does not know what it missed. But if it missed many vectors, some of them are in the sample, and all of that is
+compared. A vector of the sample that is nearer than the last one found, and was not found, proves a miss. So a walk
+that found all is never blamed, and the more one missed, the surer it is caught.
 
-A key is a hash of its vector, so the vectors with the least keys are a random draw, whatever the order they come
-in. The owner (`vectors.py`) lets one thread in at a time.
+A key is a hash of its vector, so the vectors with the least keys are a random draw, in whatever order they
+come. The owner (`vectors.py`) lets one thread in at a time.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """A collection's index kept up with its documents: brought up to them at start, and saved as it changes.
 
-The index may be behind in any way, or gone: its keys are compared with the documents', and nothing else is believed.
+The index may be behind in any way, or gone: only a comparison of its keys with the documents' counts.
 The collection's lock (`collection.py`) keeps saves apart from changes.
 """
 
@@ -62,7 +62,7 @@ class Upkeep:
             self.save()
 
     def save(self) -> None:
-        """Save the index, or say why not: documents are safe without it, and the next save is as far away as ever."""
+        """Save the index, or log why not: documents are safe without it, and it is tried again after more changes."""
         try:
             self._vectors.save()
         except (OSError, RuntimeError) as error:

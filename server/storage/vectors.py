@@ -46,13 +46,13 @@ _NARROW_BEAM = 64
 _SAME = 1e-5
 # Vectors that are added while searches wait: 4 take about a millisecond.
 _SLICE = 4
-# usearch fills a removed vector's place again, but never frees it.
+# usearch fills the space of a removed vector again, but never frees it.
 _EMPTY_SHARE = 1 / 3
 _DIGEST = ".sha256"
 
 
 class Vectors:
-    """The vectors of a collection, to be searched by cosine."""
+    """The vectors of a collection, searched by cosine."""
 
     def __init__(self, path: Path, dimensions: int) -> None:
         """Load the index at `path`, or begin an empty one where there is none that can be used."""
@@ -111,7 +111,7 @@ class Vectors:
     def mend(self, keys: Keys) -> None:
         """Add those of these vectors again that walks do not find.
 
-        Near copies that come later take a vector's place among its neighbours' links, with a single thread too: of
+        Near copies that come later push a vector out of its neighbours' links, with a single thread too: of
         54,000 vectors, with 5,000 near copies at the end, 350 were lost, and 5 after they were added again.
         """
         for _ in range(_MENDINGS if len(self) > _EXACT_COUNT else 0):
@@ -184,7 +184,7 @@ class Vectors:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Have the index alone for a moment; who waits for that, goes before who just had it."""
+        """Have the index alone for a moment; the next in line goes before the one that just had it."""
         with self._next:
             self._busy.acquire()
         try:
@@ -217,7 +217,7 @@ def _empty(dimensions: int) -> Index:
 def _loaded(path: Path, dimensions: int) -> Index | None:
     """Return the saved index, or None where the file is missing, damaged or of another shape: it can be rebuilt."""
     try:
-        # usearch follows whatever offsets a damaged file holds, out of its memory.
+        # usearch follows the offsets of a damaged file out of its memory.
         if path.with_suffix(_DIGEST).read_text() != _sha256(path):
             return None
         index = Index.restore(str(path), view=False, expansion_add=_EXPANSION_ADD)
