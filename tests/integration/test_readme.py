@@ -119,6 +119,8 @@ def test_the_readme_names_what_it_should():
     assert first_words == {
         "pip install",
         "grpcurl -plaintext",
+        "docker build",
+        "docker run",
         *(f"shortlist {name}" for name in ("export", "serve", "index", "search", "rerank", "describe")),
     }
 
@@ -158,15 +160,16 @@ def judged(tmp_path: Path) -> Path:
 
 def test_make_quality(environment: dict[str, str], tiny, judged: Path):
     """`make quality` measures what it says: its own command, on a small collection with tiny models."""
-    shown = run("make --dry-run quality", environment, ROOT)
-    (command,) = re.findall(r"\S+/python -m shortlist\.bench\.quality .*", shown.replace("\\\n", ""))
-    for asked, tried in (
+    (asked,) = [command for command in MAKE if command.startswith("make quality")]
+    shown = run(asked.replace("make", "make --dry-run", 1), environment, ROOT)
+    (command,) = re.findall(r"\S+/python -m shortlist\.bench\.studies\.quality .*", shown.replace("\\\n", ""))
+    for named, tried in (
         (".demo/embedder", str(tiny.embedder)),
         (".demo/reranker", str(tiny.reranker)),
-        ("../shared/data/squad-dev", str(judged)),
+        ("collections/squad-dev", str(judged)),
     ):
-        assert command.count(asked) == 1
-        command = command.replace(asked, tried)
+        assert command.count(named) == 1
+        command = command.replace(named, tried)
     result = json.loads(run(f"{command} --rerank-queries 20", environment, ROOT).splitlines()[-1])
     entries = len(shipped.entries())
     assert (result["documents"], result["queries"], result["reranked_queries"]) == (entries, entries, 20)
@@ -183,6 +186,13 @@ def test_pip_install(environment: dict[str, str]):
         assert "does not provide the extra" not in shown
     command = commands[0]
     assert command.removeprefix("pip ") in (ROOT / "Dockerfile").read_text().replace("--no-cache-dir ", "")
+
+
+def test_the_container():
+    """Docker is not here: the README's commands are those of the Dockerfile's head and of docs/operations.md."""
+    commands = [command for command in ELSE if command.startswith("docker")]
+    for path in ("Dockerfile", "docs/operations.md"):
+        assert "\n".join(commands) in (ROOT / path).read_text(encoding="utf-8").replace("#   ", "")
 
 
 CALLS = [

@@ -1,4 +1,4 @@
-"""The README's speed is that of docs/benchmarks.md, for both kinds of processors."""
+"""What the README shows is what docs/benchmarks.md has, it is short, and it names nothing outside the repository."""
 
 import re
 from pathlib import Path
@@ -19,3 +19,33 @@ def test_speed_with_and_without_vnni():
     said = re.findall(r"\*\*(\d+) pairs a second\*\*", readme)
     assert said == [str(round(float(measured))), older]
     assert readme.index("VNNI") < readme.index(f"**{said[0]} pairs")
+
+
+def test_it_is_short_and_of_this_repository():
+    """The README has less than 150 lines, its links and pictures are there, and no path leads out."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) < 150
+    for name, _, anchor in (target.partition("#") for target in re.findall(r"\]\(([^)]*)\)", readme)):
+        path = ROOT / (name or "README.md")
+        assert path.is_file(), name
+        assert not anchor or anchor in _anchors(path.read_text(encoding="utf-8"))
+    assert "../" not in readme
+
+
+def _anchors(text: str) -> set[str]:
+    """Return what links to a page's headings end in, as GitHub makes it of them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_quality_of_the_stages():
+    """Both stages' nDCG@10 are those of docs/benchmarks.md."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    (row,) = re.findall(
+        r"^\| `models/default-reranker`, `int8-token`, share of .* \| (0\.\d+) \| (0\.\d+) \|$",
+        benchmarks,
+        re.MULTILINE,
+    )
+    (said,) = re.findall(r"nDCG@10 is (0\.\d+)\s+after stage one and \*\*(0\.\d+)\*\*", readme)
+    assert said == row
