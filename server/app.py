@@ -49,8 +49,8 @@ logger = logging.getLogger(__name__)
 
 _SERVICES = tuple(service.full_name for service in retrieval_pb2.DESCRIPTOR.services_by_name.values())
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# A slot whose run has ended waits that long for the interpreter where another thread computes; Python's own 5 ms are
-# as long as the run of a short text.
+# A slot whose run has ended waits up to this long for the interpreter while another thread computes. Python's
+# default, 5 ms, is as long as the run of a short text.
 _SWITCH_S = 0.0005
 # Threads for what blocks: SQLite and the index. They wait on locks and disks more than they compute.
 _BLOCKING_THREADS = 16

@@ -68,7 +68,7 @@ def _cgroups(process: Path) -> Iterator[Path]:
 
 
 def _below(path: str, root: str) -> PurePosixPath:
-    """Return a cgroup's path from a mount's root; the mount's own where it lies elsewhere (`/..`: a namespace)."""
+    """Return a cgroup's path below a mount's root; `.` if it lies elsewhere, as in another namespace (`/..`)."""
     found, above = PurePosixPath(path), PurePosixPath(root)
     inside = found.is_relative_to(above) and ".." not in found.parts
     return found.relative_to(above) if inside else PurePosixPath()
@@ -98,8 +98,8 @@ def _quota(folder: Path) -> float | None:
 
 def processor(cpu_info: Path = _CPUINFO) -> str:
     """Return the processor's name and those of its instructions that decide which variant is fastest."""
-    told = _told(cpu_info)
-    flags = (told.get("flags") or told.get("Features") or "").split()
+    fields = _fields(cpu_info)
+    flags = (fields.get("flags") or fields.get("Features") or "").split()
     return " ".join([model_name(cpu_info), *(flag for flag in _FLAGS if flag in flags)])
 
 
@@ -107,7 +107,8 @@ def saturates(processor: str) -> bool:
     """Return whether sums of int8 products saturate on a processor, as `processor` names it.
 
     x86 adds pairs of them in 16 bits where it has no VNNI (onnxruntime issues 6004, 14642), and a byte of 0 to 255
-    times one of -128 to 127, twice, is more. x86 from before AVX2 is not told from others.
+    times one of -128 to 127, twice, is more. An x86 processor from before AVX2 is taken for one that does not
+    saturate.
     """
     return "avx" in processor and "vnni" not in processor
 
@@ -119,11 +120,11 @@ def saturates_here(made_on: str) -> bool:
 
 def model_name(cpu_info: Path = _CPUINFO) -> str:
     """Return the processor's name alone."""
-    return _told(cpu_info).get("model name") or platform.processor() or platform.machine()
+    return _fields(cpu_info).get("model name") or platform.processor() or platform.machine()
 
 
-def _told(cpu_info: Path) -> dict[str, str]:
-    """Return what Linux says of the first core, by name; nothing where it says nothing."""
+def _fields(cpu_info: Path) -> dict[str, str]:
+    """Return what Linux says of the first core, by name; empty if it says nothing."""
     try:
         lines = cpu_info.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError):

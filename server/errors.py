@@ -12,8 +12,8 @@
     │   ├── DeadlineExceeded
     │   ├── NotServing             the slots do not work
     │   └── ShuttingDown
-    ├── StorageFailed            the disk is full or fails; told, since only an operator can mend it
-    ├── InferenceFailed          a run of a model raised: our fault, told without its internals
+    ├── StorageFailed            the disk is full or fails; callers see why, since only an operator can mend it
+    ├── InferenceFailed          a run of a model raised: our fault; callers do not see the cause
     └── StartupError             the process ends with one line and exit code 2
         ├── SettingsError
         ├── BundleError            missing, damaged, of the wrong kind

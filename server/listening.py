@@ -1,4 +1,4 @@
-"""Where a server listens: a host and a port, or a Unix socket; and what gRPC is told about connections.
+"""Where a server listens: a host and a port, or a Unix socket; and gRPC's arguments for connections.
 
 gRPC gives no reason when it cannot listen, and takes over a socket's path even from a server that still listens
 there. So port and path are tried before anything is loaded, and a path once more just before it is taken.
@@ -24,9 +24,9 @@ def options(settings: Settings) -> list[tuple[str, int]]:
         # Twice the limit: up to there the refusal is ours, with a remedy (`request_parsing.py`); gRPC's own has none.
         ("grpc.max_receive_message_length", min(2 * settings.max_request_bytes, 2**31 - 1)),
         ("grpc.max_send_message_length", -1),
-        # Pings find connections that a box in between forgot. By default gRPC takes one in five minutes, and none on
-        # an idle connection, and ends those with more, and the calls on them ("too many pings"). gRPC's clients send
-        # one a second at most; half of that is for those that come early.
+        # Pings find connections that a box on the way has dropped. By default gRPC allows one ping in five minutes
+        # and none on an idle connection; it ends a connection with more ("too many pings"), and the calls on it.
+        # gRPC's clients send one a second at most; half a second leaves room for those that come early.
         ("grpc.http2.min_ping_interval_without_data_ms", 500),
         ("grpc.keepalive_permit_without_calls", 1),
     ]

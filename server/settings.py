@@ -140,15 +140,15 @@ class Settings:
     auto_budget_ms: float = field(
         default=800.0,
         metadata={
-            "help": "milliseconds that stage two of a search whose caller named no candidates may be expected to take"
-            " on an idle server; as many candidates are read as that allows, 10 at least"
+            "help": "milliseconds that stage two may be expected to take on an idle server, in a search whose caller"
+            " named no candidates; it reads as many of them as fit, 10 at least"
         },
     )
     margin: float = field(
         default=0.2,
         metadata={
-            "help": "stage two of a search whose caller named no candidates does not read those whose cosine is so"
-            " far behind the best one's, but top_k at least; 2: reads them all"
+            "help": "how far behind the best candidate's cosine stage two still reads, in a search whose caller named"
+            " no candidates; it reads top_k at least; 2: all"
         },
     )
     max_top_k: int = field(default=1000, metadata={"help": "largest top_k of a request"})

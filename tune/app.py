@@ -142,8 +142,8 @@ def _chosen(serve: Settings, source: Bundle, asked: str, made_with: Collection[s
 def settle(trials: Sequence[Trial], default: Arrangement, *, gpu: bool) -> tuple[Arrangement, float, str]:
     """Return the arrangement to take, the best one's gain, and a warning if there is one.
 
-    Where the defaults did not have their cores in any round of the final, they stay: what is best for half a machine
-    would halve the whole one.
+    If the defaults had their cores in no round of the final, they stay: what is best on half a machine may be slow on
+    the whole one.
     """
     final = [one for one in trials if one.stage == race.FINAL]
     chosen, gain = race.choose(final, default)

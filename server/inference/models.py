@@ -192,7 +192,7 @@ class Scorer:
                 self.cache.put((query, version), Known(logit, item.truncated), 4 * len(query))
 
     def reserve(self, pairs: int, tokens: int, deadline: float) -> AbstractContextManager[None]:
-        """Let in so many pairs of about so many tokens, which `score` is to be called with after the block.
+        """Reserve room for so many pairs of about so many tokens; call `score` with them after the block.
 
         Raises:
             Overloaded: they would not be scored by the deadline.

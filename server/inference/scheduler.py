@@ -148,9 +148,9 @@ class Scheduler:
 
     @contextlib.contextmanager
     def reserve(self, job: Job) -> Iterator[None]:
-        """Let a job in whose items are still to be found, and count it as work that waits until the block ends.
+        """Admit a job before its items are known, and count it as waiting work until the block ends.
 
-        What is submitted then as `reserved` is not refused any more, after work was done for it.
+        After the block it is submitted as `reserved`, and not refused, since work was done for it by then.
 
         Raises:
             Overloaded: the queue is too long for the job's deadline.

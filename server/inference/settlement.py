@@ -93,7 +93,7 @@ class Settlement:
 
 
 def failed(error: Exception) -> InferenceFailed:
-    """Return what a caller is told of a run that raised."""
+    """Return the error that a caller gets for a run that raised."""
     found = InferenceFailed("the model could not run this input; the server's log has the cause")
     found.__cause__ = error
     return found

@@ -90,7 +90,7 @@ class Turns:
             if len(alone) > 1 and not one.job.settled:
                 try:
                     values = one.job.model.run(one.items)
-                except Exception as again:  # noqa: BLE001 (as the first one, it is told to the job)
+                except Exception as again:  # noqa: BLE001 (it goes to the job, like the first one)
                     error = again
                 else:
                     self._settlement.store(one, values)

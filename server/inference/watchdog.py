@@ -26,7 +26,7 @@ _LONGEST_PAUSE_S = 2 * _EVERY_S
 _TIMES_EXPECTED = 20.0
 _LEAST_S = 30.0
 _FAILURES = 3  # in a row, before a good run is tried: a bad input fails alone
-_TOLD = 3  # faults in a message
+_LISTED = 3  # faults in a message
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Watchdog:
             for state, seen in zip(activity.slots, self._seen, strict=True)
         ]
         self.faults = tuple(fault for fault in found if fault)
-        self.reason = self._told() if all(found) else ""
+        self.reason = self._summary() if all(found) else ""
 
     async def watch(self, tell: Callable[[str], Awaitable[None]]) -> None:
         """Look every second until cancelled, and act on what changes.
@@ -85,17 +85,17 @@ class Watchdog:
         faults, reason = len(self.faults), self.reason
         await self.check()
         if len(self.faults) > faults:
-            logger.error("%d of %d slots do not work: %s", *self._counts(), self._told())
+            logger.error("%d of %d slots do not work: %s", *self._counts(), self._summary())
         elif len(self.faults) < faults:
             logger.warning("slots work again: %d of %d do not", *self._counts())
         if bool(self.reason) != bool(reason):
             self._scheduler.refuse(self.reason)
             await tell(self.reason)
 
-    def _told(self) -> str:
+    def _summary(self) -> str:
         """Return the first faults: a message of gRPC's has 8 KB at most."""
-        more = len(self.faults) - _TOLD
-        return "; ".join([*self.faults[:_TOLD], *([f"and so on of {more} more"] if more > 0 else [])])
+        more = len(self.faults) - _LISTED
+        return "; ".join([*self.faults[:_LISTED], *([f"and so on of {more} more"] if more > 0 else [])])
 
     def _counts(self) -> tuple[int, int]:
         return len(self.faults), self._scheduler.slots
@@ -122,5 +122,6 @@ def _fault(state: SlotState, seen: _Seen, passed_s: float, *, waiting: bool, fai
     if seen.still_s <= max(_LEAST_S, _TIMES_EXPECTED * state.expected_s):
         return ""
     if state.run_s is None:
-        return f"{state.name} took none of the work that waits for {seen.still_s:.0f} s"
-    return f"{state.name} is in one run for {state.run_s:.0f} s, which takes about {state.expected_s:.3g} s"
+        return f"{state.name} has taken none of the waiting work for {seen.still_s:.0f} s"
+    expected = f"which was expected to take {state.expected_s:.3g} s"
+    return f"{state.name} has been in one run for {state.run_s:.0f} s, {expected}"

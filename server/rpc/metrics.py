@@ -1,7 +1,7 @@
 """What the server does, as numbers that Prometheus reads: calls, queue, slots, caches, collections.
 
-Calls are counted where they end (`interceptor.py`); everything else is read off its owner when somebody asks, so that
-the work itself counts nothing twice. One registry a server, no global state.
+Calls are counted where they end (`interceptor.py`); everything else is read from its owner when Prometheus asks, so
+that nothing is counted twice. One registry a server, no global state.
 """
 
 import logging

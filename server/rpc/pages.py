@@ -15,8 +15,8 @@ _DIGITS = 19  # that SQLite's numbers have at most
 
 def token(collection: Collection, seq: int) -> str:
     """Return the token of the page that begins after the document of a number."""
-    told = f"{collection.name} {collection.created_at.timestamp()!r} {seq}"
-    return f"{seq}-{hashlib.blake2s(told.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+    signed = f"{collection.name} {collection.created_at.timestamp()!r} {seq}"
+    return f"{seq}-{hashlib.blake2s(signed.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
 
 
 def after(collection: Collection, given: str) -> int:

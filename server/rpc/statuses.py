@@ -43,7 +43,7 @@ _INTERNAL = "the server failed; its log has the cause"
 def of(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str], ...]]:
     """Return the status, the message and the trailing metadata that a caller gets for an error.
 
-    Anything that is not in the table is INTERNAL, with no internals told.
+    An error that is not in the table is INTERNAL, without its cause.
     """
     trailers = ((_PUSHBACK, str(error.retry_after_ms)),) if isinstance(error, Overloaded) else ()
     code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)

@@ -155,7 +155,7 @@ def _explained(error: Exception, graph: Path, target: Target, chain: Sequence[tu
     """Return why a provider did not start. If it had to take the whole graph, a second try without that tells."""
     found: list[str] = []
     if target.kind.whole:
-        with contextlib.suppress(Exception):  # the first error is the one that is told
+        with contextlib.suppress(Exception):  # the first error is the one that is raised
             found = ort.InferenceSession(
                 str(graph), _options(target, whole=False), providers=chain, enable_fallback=0
             ).get_providers()
@@ -181,5 +181,5 @@ def _refusal(target: Target, graph: Path, why: str) -> str:
 
 def reason(error: Exception) -> str:
     """Return all that onnxruntime or a provider says of an error, on one line, without the places in its source."""
-    told = " ".join(str(error).partition(_STACK)[0].split())
-    return _AROUND.sub("", f"{told} ").strip().rstrip(".") or type(error).__name__
+    line = " ".join(str(error).partition(_STACK)[0].split())
+    return _AROUND.sub("", f"{line} ").strip().rstrip(".") or type(error).__name__

@@ -104,7 +104,7 @@ def _doubts(manifest: Manifest, name: str, provider: Provider) -> list[str]:
     found = []
     if missed := manifest.variants[name].missed:
         found.append(f"failed its gate: {missed}")
-    # onnxruntime's own kernels can be told to add up in more bits, see `Target.unsaturated`.
+    # onnxruntime's own kernels can add up in more bits, see `Target.unsaturated`.
     if name.startswith("int8") and provider != "cpu" and cores.saturates_here(manifest.processor):
         found.append("was judged where sums of int8 products do not saturate; here they do, so export it here")
     return found

@@ -109,7 +109,7 @@ class Pipeline:
         return collection
 
     def _reservation(self, query: Query, plan: Plan, collection: Collection) -> AbstractContextManager[None] | None:
-        """Let stage two's work in before stage one's is done for it; None if one of them may cost nothing.
+        """Reserve room for stage two before stage one costs anything; None if a stage may cost nothing.
 
         Raises:
             Overloaded: the queue would cut the search short.

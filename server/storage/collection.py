@@ -111,7 +111,7 @@ class Collection:
         return self._documents.tokens / len(self) if len(self) else 0.0
 
     def compare(self, documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
-        """Return those documents that are new or changed, and those that only came from another source before."""
+        """Return the documents that are new or changed, and those of which only the source changed."""
         there: dict[str, Document] = {}
         for start in range(0, len(documents), _COMPARED):
             there |= self._documents.get([document.id for document in documents[start : start + _COMPARED]])
@@ -163,7 +163,7 @@ class Collection:
         return Upserted(inserted=len(documents) - updated, updated=updated)
 
     def move(self, documents: Sequence[Document]) -> None:
-        """Set where documents came from that are otherwise there as they are."""
+        """Set where documents came from, and change nothing else of them."""
         with self._changing, self._documents.writing() as change:
             change.move(documents)
 

@@ -37,8 +37,8 @@ def of(vectors: NDArray[np.float32]) -> Directions:
     """
     if len(broken := np.flatnonzero(~np.isfinite(vectors).all(axis=1))):
         raise InferenceFailed(
-            f"the embedder made a vector that is not finite of text {broken[0] + 1} of {len(vectors)}, and nothing is"
-            " near such a vector; its graph overflows: export the model again, in another variant"
+            f"the embedder's vector of text {broken[0] + 1} of {len(vectors)} is not finite, so nothing can be near"
+            " it; the model's graph overflows: export it again, in another variant"
         )
     exact = vectors.astype(np.float64)  # in float32 the squares of finite numbers overflow
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)

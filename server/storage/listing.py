@@ -14,7 +14,7 @@ _FIELDS = ("id", "text", "title", "metadata", "source")  # in the order of a Doc
 WHOLE = ", ".join(_FIELDS)
 _BARE = "id, '', '', '', source"
 BYTES = " + ".join(f"length(CAST({name} AS BLOB))" for name in _FIELDS)
-# What lies below a/b begins with "a/b/" and so is less than "a/b0": the next character is a 0.
+# What lies below a/b begins with "a/b/" and so is less than "a/b0": 0 is the character after /.
 _SOURCES = """
 SELECT source, count(*) FROM documents
 WHERE source > ?1 AND source >= ?2 AND (?2 = '' OR source < ?2 || '0')

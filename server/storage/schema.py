@@ -48,7 +48,7 @@ def _key_of(vector: bytes) -> int:
 
 
 def _add_sources(connection: sqlite3.Connection) -> None:
-    """Keep where each document came from; those that are there came from nowhere in particular."""
+    """Keep where each document came from; those from before have no source."""
     connection.execute("ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT ''")
     connection.execute("CREATE INDEX documents_source ON documents (source)")
 

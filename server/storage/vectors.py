@@ -109,7 +109,7 @@ class Vectors:
                 self._sample.add(keys[some], units[some])
 
     def mend(self, keys: Keys) -> None:
-        """Add those of these vectors again that walks do not find.
+        """Add again those of these vectors that walks do not find.
 
         Near copies that come later push a vector out of its neighbours' links, with a single thread too: of
         54,000 vectors, with 5,000 near copies at the end, 350 were lost, and 5 after they were added again.

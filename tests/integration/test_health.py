@@ -85,7 +85,9 @@ async def test_a_stuck_server_says_so(served: tuple[Health, grpc.aio.Channel]):
     assert not waits.done()
     await look(3)
     assert (await states.read()).status == STATES.NOT_SERVING
-    reason = "slot-0 is in one run for 32 s, which takes about 0.01 s; send the request to another server"
+    reason = (
+        "slot-0 has been in one run for 32 s, which was expected to take 0.01 s; send the request to another server"
+    )
     with pytest.raises(NotServing, match=reason):
         waits.result(WAIT_S)
     with pytest.raises(NotServing, match=reason):

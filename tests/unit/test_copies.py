@@ -150,7 +150,7 @@ def test_what_is_not_finite_is_refused(collection: Collection, number: float):
     upsert(collection, [Document("a", "one")])
     broken = np.array([vector("one"), vector("two")])
     broken[1, 3] = number
-    with pytest.raises(InferenceFailed, match="not finite of text 2 of 2"):
+    with pytest.raises(InferenceFailed, match="text 2 of 2 is not finite"):
         collection.upsert([Document("a", "new"), Document("b", "two")], broken, [1, 1])
     with pytest.raises(InferenceFailed, match="not finite"):
         collection.search(broken[1], 1)

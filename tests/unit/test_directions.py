@@ -35,5 +35,5 @@ def test_what_is_not_finite_is_refused(number: float):
     """A vector that is near nothing is refused, and the message tells which text it is of."""
     vectors = RANDOM[:3].copy()
     vectors[1, 7] = number
-    with pytest.raises(InferenceFailed, match="not finite of text 2 of 3"):
+    with pytest.raises(InferenceFailed, match="text 2 of 3 is not finite"):
         directions.of(vectors)

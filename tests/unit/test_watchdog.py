@@ -68,12 +68,16 @@ def running(expected_s: float = 0.01, run_s: float = 100.0, turns: int = 7, name
     [
         ([IDLE], False, ""),
         ([replace(IDLE, alive=False)], False, "slot-0 has ended"),
-        ([running()], False, "slot-0 is in one run for 100 s, which takes about 0.01 s"),
+        ([running()], False, "slot-0 has been in one run for 100 s, which was expected to take 0.01 s"),
         ([running(expected_s=5.0)], True, ""),  # 20 times 5 s are not over
-        ([IDLE], True, "slot-0 took none of the work that waits for 31 s"),
+        ([IDLE], True, "slot-0 has taken none of the waiting work for 31 s"),
         ([running(), running(expected_s=5.0)], True, ""),
         ([replace(IDLE, alive=False)] * 64, False, "slot-0 has ended; slot-0 has ended; and so on of 61 more"),
-        ([running(), replace(IDLE, alive=False, name="slot-1")], True, "which takes about 0.01 s; slot-1 has ended"),
+        (
+            [running(), replace(IDLE, alive=False, name="slot-1")],
+            True,
+            "which was expected to take 0.01 s; slot-1 has ended",
+        ),
     ],
 )
 def test_what_does_not_work(states: list[SlotState], waiting: bool, expected: str):
@@ -133,7 +137,7 @@ def test_recovery(caplog: pytest.LogCaptureFixture):
 
     caplog.set_level(logging.WARNING)
     stuck, works = fake_clock.run(recovered())
-    assert "slot-0 is in one run" in stuck
+    assert "slot-0 has been in one run" in stuck
     assert works == ""
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
