@@ -28,7 +28,7 @@ def test_the_manifests_tell_the_models(dynamic_bundles) -> None:
     assert (embedder.max_tokens, embedder.dimensions) == (256, 384)  # tokenizer.json would cut at 128
     assert (embedder.pooling, embedder.normalized) == ("mean", True)
     reranker = bundle.load(dynamic_bundles.reranker, "reranker").manifest
-    assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (512, 0, "")  # the tokenizer's window
+    assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (256, 0, "")  # its base's window
     assert reranker.similarity_weight == 0.5  # as the shortlist.json beside the weights recommends
     for manifest in (embedder, reranker):
         assert manifest.variants["fp32"].batch_invariant
