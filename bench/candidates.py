@@ -5,7 +5,8 @@ A JSON array of objects with `query` and `hits`, best first; each hit has `conte
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,17 @@ from shortlist.console.options import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One query and its list of passages."""
+class Candidates:
+    """One query and its list of passages, best first."""
 
     query: str
-    name: str  # the query's id; empty where the file has none
-    ids: tuple[str, ...]  # of the passages; empty strings where the file has none
     texts: tuple[str, ...]
+    ids: tuple[str, ...] = ()  # of the passages; empty strings where the file has none
+    name: str = ""  # the query's id; empty where the file has none
+    grades: Mapping[str, int] = field(default_factory=dict)  # of the passages that are relevant, where it is judged
 
 
-def read(path: Path) -> list[Listed]:
+def read(path: Path) -> list[Candidates]:
     """Read the lists that have passages.
 
     Raises:
@@ -40,11 +42,10 @@ def read(path: Path) -> list[Listed]:
         ) from None
 
 
-def _listed(entry: dict[str, Any]) -> Listed:
+def _listed(entry: dict[str, Any]) -> Candidates:
     hits = entry["hits"]
     texts = tuple(hit["content"] for hit in hits)
     if not all(isinstance(text, str) for text in (entry["query"], *texts)):
         raise TypeError("query and content must be strings")
-    return Listed(
-        entry["query"], str(hits[0].get("qid", "")), tuple(str(hit.get("docid", "")) for hit in hits), texts
-    )
+    ids = tuple(str(hit.get("docid", "")) for hit in hits)
+    return Candidates(entry["query"], texts, ids, str(hits[0].get("qid", "")))

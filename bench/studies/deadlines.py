@@ -17,12 +17,13 @@ from pathlib import Path
 from statistics import fmean
 
 from shortlist.bench import command, local, measures
+from shortlist.bench.candidates import Candidates
 from shortlist.bench.settings import check_plot
 from shortlist.client import AsyncClient, DeadlineExceeded
 from shortlist.console.extras import needs
 from shortlist.server.errors import check_range
 
-from .reranking import Candidates, JudgedLists, read
+from .reranking import JudgedLists, read
 
 DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
 
@@ -59,7 +60,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class DeadlineFigures:
     """The outcome under one deadline."""
 
     deadline_ms: int
@@ -102,7 +103,7 @@ def run(chosen: DeadlinesSettings) -> int:
 
 async def _measure(
     address: str, lists: list[Candidates], clients: int, passes: int, show: Callable[[str], None]
-) -> list[Level]:
+) -> list[DeadlineFigures]:
     levels = []
     show("deadline ms  requests  in time  refused  reranked  nDCG@10  p50 ms  worst ms")
     async with AsyncClient(address) as client:
@@ -137,11 +138,11 @@ async def _ask(client: AsyncClient, todo: Iterator[Candidates], deadline_ms: int
         answers.append(Answer(took_ms, result.reranked, measures.ndcg(ranking, one.grades), answered=True))
 
 
-def summary(deadline_ms: int, answers: list[Answer]) -> Level:
+def summary(deadline_ms: int, answers: list[Answer]) -> DeadlineFigures:
     """Return what the answers under one deadline came to."""
     answered = [one for one in answers if one.answered]
     took = sorted(one.took_ms for one in answers)
-    return Level(
+    return DeadlineFigures(
         deadline_ms=deadline_ms,
         requests=len(answers),
         in_time=sum(one.took_ms <= deadline_ms for one in answered) / len(answers),
@@ -153,7 +154,7 @@ def summary(deadline_ms: int, answers: list[Answer]) -> Level:
     )
 
 
-def _draw(levels: list[Level], clients: int, path: Path) -> None:
+def _draw(levels: list[DeadlineFigures], clients: int, path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 (only a plot wants it)
 
     figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")

@@ -9,7 +9,7 @@ without a relevant document are left out. The result is JSON.
 import asyncio
 import math
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.bench import candidates, command, local, measures
+from shortlist.bench.candidates import Candidates
 from shortlist.client import AsyncClient
 from shortlist.console.options import UsageError
 from shortlist.server import fusion
@@ -41,16 +42,6 @@ class RerankingSettings(JudgedLists):
     """The settings of one measurement."""
 
     reranker_variant: str = field(default="auto", metadata={"help": "graph of the reranker"})
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """One query's list."""
-
-    query: str
-    ids: list[str]
-    texts: list[str]
-    grades: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +87,7 @@ def read(path: Path, qrels: Path) -> list[Candidates]:
         UsageError: a file cannot be read or is something else, or they have no query in common.
     """
     grades = _grades(qrels)
-    found = [
-        Candidates(one.query, list(one.ids), list(one.texts), grades[one.name])
-        for one in candidates.read(path)
-        if one.name in grades
-    ]
+    found = [replace(one, grades=grades[one.name]) for one in candidates.read(path) if one.name in grades]
     if not found:
         raise UsageError(
             f"qrels {qrels} judge no query of candidates {path} relevant; give the qrels of these queries"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from shortlist.bench import candidates, command, local, samples
-from shortlist.bench.candidates import Listed
+from shortlist.bench.candidates import Candidates
 from shortlist.bench.requests import options
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
@@ -90,7 +90,7 @@ def run(chosen: UrgencySettings) -> int:
     return command.OK
 
 
-async def _measure(address: str, lists: list[Listed], seconds: float) -> Urgency:
+async def _measure(address: str, lists: list[Candidates], seconds: float) -> Urgency:
     async with grpc.aio.insecure_channel(address, options=options(address)) as channel:
         inference, retrieval = InferenceStub(channel), RetrievalStub(channel)
         await retrieval.CreateCollection(pb.CreateCollectionRequest(name="urgency"))
@@ -145,7 +145,7 @@ async def _query(inference: "InferenceAsyncStub", over: Stop, waits: list[float]
         waits.append(response.timing.queue_ms)
 
 
-async def _ingest(retrieval: "RetrievalAsyncStub", lists: list[Listed], over: Stop) -> int:
+async def _ingest(retrieval: "RetrievalAsyncStub", lists: list[Candidates], over: Stop) -> int:
     texts = _texts(lists)
     done = 0
     while not over():
@@ -155,7 +155,7 @@ async def _ingest(retrieval: "RetrievalAsyncStub", lists: list[Listed], over: St
     return done
 
 
-async def _rerank(inference: "InferenceAsyncStub", lists: list[Listed], over: Stop, seed: int) -> int:
+async def _rerank(inference: "InferenceAsyncStub", lists: list[Candidates], over: Stop, seed: int) -> int:
     texts, done = _texts(lists[seed:]), 0
     for one in itertools.cycle(lists[seed:]):
         if over():
@@ -165,7 +165,7 @@ async def _rerank(inference: "InferenceAsyncStub", lists: list[Listed], over: St
     return done
 
 
-def _texts(lists: list[Listed]) -> Iterator[str]:
+def _texts(lists: list[Candidates]) -> Iterator[str]:
     return itertools.cycle([text for one in lists for text in one.texts])
 
 

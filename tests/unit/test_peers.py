@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shortlist.bench.candidates import Candidates
 from shortlist.bench.studies.peers import agreement, loads, report
 from shortlist.bench.studies.peers.agreement import Agreement, Answers
 from shortlist.bench.studies.peers.errors import PeersError
 from shortlist.bench.studies.peers.infinity import Infinity
-from shortlist.bench.studies.peers.loads import Candidates, Collection
+from shortlist.bench.studies.peers.loads import Collection
 from shortlist.bench.studies.peers.peer import Passage
 from shortlist.bench.studies.peers.process import Process
 from shortlist.bench.studies.peers.report import Report
@@ -58,7 +59,7 @@ def test_a_long_list_gives_several(tmp_path):
     path = tmp_path / "lists.json"
     path.write_text(json.dumps([{"query": "first", "hits": hits}, {"query": "second", "hits": hits[:2]}]))
     found = loads.read_candidates(path, 3)
-    assert sorted(one.passages for one in found) == [
+    assert sorted(one.texts for one in found) == [
         ("passage 0", "passage 1", "passage 2"),
         ("passage 3", "passage 4", "passage 5"),
     ]

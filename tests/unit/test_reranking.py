@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from shortlist.bench.candidates import Candidates
 from shortlist.bench.studies import deadlines, reranking
 from shortlist.console.options import UsageError
 
@@ -17,7 +18,7 @@ def test_reading_lists(tmp_path):
     (tmp_path / "lists.json").write_text(json.dumps(lists))
     (tmp_path / "qrels.txt").write_text("7 Q0 a 2\n7 Q0 b 0\n8 Q0 a 0\n")
     (one,) = reranking.read(tmp_path / "lists.json", tmp_path / "qrels.txt")
-    assert one == reranking.Candidates("q", ["a", "b"], ["x", "y"], {"a": 2})
+    assert one == Candidates("q", ("x", "y"), ("a", "b"), "7", {"a": 2})
 
 
 @pytest.fixture

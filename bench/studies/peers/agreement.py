@@ -6,10 +6,10 @@ from statistics import fmean
 
 import numpy as np
 
+from shortlist.bench.candidates import Candidates
 from shortlist.export import figures
 
 from .errors import PeersError
-from .loads import Candidates
 from .peer import Floats, Peer
 
 # Kendall's tau of a list's order, the mean over lists. The same graph differs in the last bits where batches are
@@ -38,7 +38,7 @@ class Agreement:
 
 async def asked(peer: Peer, lists: Sequence[Candidates], texts: Sequence[str]) -> Answers:
     """Ask a peer for some lists' scores and some vectors."""
-    scores = tuple([await peer.rerank(one.query, one.passages) for one in lists])
+    scores = tuple([await peer.rerank(one.query, one.texts) for one in lists])
     return Answers(scores, await peer.embed(texts))
 
 

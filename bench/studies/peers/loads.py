@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from shortlist.bench import beir, candidates
+from shortlist.bench.candidates import Candidates
 
 from .errors import PeersError
 from .peer import Passage
@@ -14,14 +15,6 @@ from .peer import Passage
 _Entry = TypeVar("_Entry")
 
 _GOLDEN = 0.6180339887498949  # multiples of it, modulo 1, are spread evenly however many are taken
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """A query and the passages to rerank for it."""
-
-    query: str
-    passages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ def read_candidates(path: Path, passages: int) -> list[Candidates]:
     ]
     if not found:
         raise PeersError(f"candidates: {path} has no list of {passages} passages; lower --passages")
-    return evenly(sorted(found, key=lambda one: sum(map(len, one.passages))))
+    return evenly(sorted(found, key=lambda one: sum(map(len, one.texts))))
 
 
 def evenly(ordered: Sequence[_Entry]) -> list[_Entry]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Literal, Protocol, TypeVar
 
+from shortlist.bench.candidates import Candidates
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
-from .loads import Candidates, Collection
+from .loads import Collection
 from .offline import ARRANGEMENTS, Arrangement, Loop
 from .peer import Peer
 from .windows import Window, closed_loop
@@ -110,7 +111,7 @@ class Asked:
                 return await closed_loop(self._search, texts.search(turn), load.clients, seconds)
 
     async def _rerank(self, one: Candidates) -> int:
-        return len(await self._peer.rerank(one.query, one.passages))
+        return len(await self._peer.rerank(one.query, one.texts))
 
     async def _embed(self, text: str) -> int:
         return len(await self._peer.embed([text]))
@@ -147,7 +148,7 @@ class Offline:
         if self._kind == "rerank":
             lists = self._texts.rerank(turn)
             while group := list(islice(lists, load.clients)):
-                yield [item for one in group for item in self._tokenizer.encode_pairs(one.query, one.passages)]
+                yield [item for one in group for item in self._tokenizer.encode_pairs(one.query, one.texts)]
         else:
             texts = self._texts.embed(turn)
             while chosen := list(islice(texts, load.clients)):
