@@ -78,7 +78,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Round:
     """One round: documents a second of the bare loop, and through the server."""
 
     bare_per_s: float
@@ -97,7 +97,7 @@ class Overhead:
     documents: int  # in the collection that was searched
     embed: Beside
     dense: Beside
-    turns: list[Turn]
+    turns: list[Round]
     ingest_ratio: float  # median of the turns'
     ingest_parts_ms: dict[str, float]  # of an upsert, means over all turns
 
@@ -150,7 +150,7 @@ async def _measured(address: str, real: Texts, chosen: OverheadSettings) -> Over
         for _ in range(chosen.rounds):
             ran = await asyncio.to_thread(bare.measure, groups, chosen.seconds)
             ingest = await _loaded(requests, "ingest", chosen.clients, chosen.seconds)
-            turns.append(Turn(ran.rate, ingest.rate))
+            turns.append(Round(ran.rate, ingest.rate))
             parts.append(ingest.parts_ms)
         bare.close()
     means = {name: fmean(one[name] for one in parts) for name in parts[0]}

@@ -16,7 +16,7 @@ from shortlist.bench.studies.peers import layout
 from shortlist.bench.studies.peers.errors import PeersError
 from shortlist.bench.studies.peers.offline import ARRANGEMENTS, Loop
 from shortlist.bench.studies.peers.settings import PeersSettings
-from shortlist.bench.studies.peers.windows import Window
+from shortlist.bench.studies.peers.turns import Turn
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.tokens import Tokenizer, pad
 
@@ -122,12 +122,12 @@ def test_lone_runs_are_unpadded(tiny, items):
 
 
 def test_a_loop_is_timed(tiny, items):
-    """A window holds whole groups, one latency each."""
+    """A turn holds whole groups, one latency each."""
     loop = Loop(bundle.load(tiny.reranker).graph("fp32"), ARRANGEMENTS[3], 1, 0)
-    window = loop.measure(iter([items] * 1_000_000), 0.01)
-    assert isinstance(window, Window)
-    assert window.items == len(items) * len(window.latencies_s) > 0
-    assert window.elapsed_s == pytest.approx(sum(window.latencies_s))
+    turn = loop.measure(iter([items] * 1_000_000), 0.01)
+    assert isinstance(turn, Turn)
+    assert turn.items == len(items) * len(turn.latencies_s) > 0
+    assert turn.elapsed_s == pytest.approx(sum(turn.latencies_s))
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from shortlist.bench.studies.peers.loads import Collection
 from shortlist.bench.studies.peers.peer import Passage
 from shortlist.bench.studies.peers.process import Process
 from shortlist.bench.studies.peers.report import Report
-from shortlist.bench.studies.peers.rounds import LOADS, Load, Row, Texts, measure
+from shortlist.bench.studies.peers.rounds import WORKLOADS, Questions, Row, Workload, measure
 from shortlist.bench.studies.peers.settings import PeersSettings
-from shortlist.bench.studies.peers.windows import Window, closed_loop
+from shortlist.bench.studies.peers.turns import Turn, closed_loop
 from shortlist.console.options import UsageError
 from shortlist.server.errors import SettingsError
 
@@ -109,15 +109,15 @@ async def test_a_closed_loop_waits_for_every_answer():
         under_way -= 1
         return 10
 
-    window = await closed_loop(ask, sent, clients=3, seconds=0.001)
+    turn = await closed_loop(ask, sent, clients=3, seconds=0.001)
     assert most == 3
     assert under_way == 0
-    assert len(window.latencies_s) == next(sent)
-    assert window.items == 10 * len(window.latencies_s)
+    assert len(turn.latencies_s) == next(sent)
+    assert turn.items == 10 * len(turn.latencies_s)
 
 
 async def test_a_closed_loop_ends_with_the_first_error():
-    """A request that fails ends the window, with its own error."""
+    """A request that fails ends the turn, with its own error."""
 
     async def ask(number: int) -> int:
         raise PeersError(f"request {number} failed")
@@ -131,31 +131,31 @@ class Counting:
 
     graph = "none"
 
-    def __init__(self, name: str, kind: str, turns: list[tuple[str, Load, int]]) -> None:
+    def __init__(self, name: str, kind: str, turns: list[tuple[str, Workload, int]]) -> None:
         """Share the list of turns with others."""
         self.name, self._kind, self._turns = name, kind, turns
 
-    def takes(self, load: Load) -> bool:
+    def takes(self, load: Workload) -> bool:
         """Take loads of one kind."""
         return load.kind == self._kind
 
-    async def turn(self, load: Load, turn: int, seconds: float) -> Window:
+    async def turn(self, load: Workload, turn: int, seconds: float) -> Turn:
         self._turns.append((self.name, load, turn))
-        return Window((0.1,), 1, 0.1)
+        return Turn((0.1,), 1, 0.1)
 
 
 async def test_participants_take_turns():
     """Each round begins with another one, all get the same texts, and nobody gets a load that is not theirs."""
-    turns: list[tuple[str, Load, int]] = []
+    turns: list[tuple[str, Workload, int]] = []
     some = [Counting(name, "rerank", turns) for name in ("a", "b")] + [Counting("c", "embed", turns)]
-    rows = await measure(some, LOADS[:1], 2, 1.0, lambda _: None)
-    assert turns == [("a", LOADS[0], 0), ("b", LOADS[0], 0), ("b", LOADS[0], 5), ("a", LOADS[0], 5)]
-    assert [(row.name, len(row.windows)) for row in rows] == [("a", 2), ("b", 2)]
+    rows = await measure(some, WORKLOADS[:1], 2, 1.0, lambda _: None)
+    assert turns == [("a", WORKLOADS[0], 0), ("b", WORKLOADS[0], 0), ("b", WORKLOADS[0], 5), ("a", WORKLOADS[0], 5)]
+    assert [(row.name, len(row.turns)) for row in rows] == [("a", 2), ("b", 2)]
 
 
 def test_turns_have_other_texts():
     """Two turns begin elsewhere in the texts, and go on without an end."""
-    texts = Texts(
+    texts = Questions(
         [Candidates(f"query {number}", ("a",)) for number in range(5)],
         Collection([Passage("1", "a")], ["q"], [f"text {number}" for number in range(10)]),
         1,
@@ -186,14 +186,14 @@ def test_another_computation_is_refused():
 
 def outcome() -> Report:
     """Return a report with round numbers."""
-    alone, together = Load("rerank", 1), Load("rerank", 8)
+    alone, together = Workload("rerank", 1), Workload("rerank", 8)
     rows = [
-        Row(alone, "Shortlist", "g", (Window((0.2, 0.4), 100, 1.0), Window((0.3,), 120, 1.0))),
-        Row(alone, "offline: one a run", "g", (Window((0.2,), 120, 1.0), Window((0.25,), 120, 1.0))),
-        Row(together, "Shortlist", "g", (Window((1.0,), 90, 1.0), Window((1.0,), 96, 1.0))),
-        Row(together, "infinity", "g", (Window((3.0,), 30, 1.0), Window((3.0,), 48, 1.0))),
-        Row(together, "offline: batches of 32", "g", (Window((), 40, 1.0), Window((), 40, 1.0))),
-        Row(together, "offline: one a run", "g", (Window((), 100, 1.0), Window((), 100, 1.0))),
+        Row(alone, "Shortlist", "g", (Turn((0.2, 0.4), 100, 1.0), Turn((0.3,), 120, 1.0))),
+        Row(alone, "offline: one a run", "g", (Turn((0.2,), 120, 1.0), Turn((0.25,), 120, 1.0))),
+        Row(together, "Shortlist", "g", (Turn((1.0,), 90, 1.0), Turn((1.0,), 96, 1.0))),
+        Row(together, "infinity", "g", (Turn((3.0,), 30, 1.0), Turn((3.0,), 48, 1.0))),
+        Row(together, "offline: batches of 32", "g", (Turn((), 40, 1.0), Turn((), 40, 1.0))),
+        Row(together, "offline: one a run", "g", (Turn((), 100, 1.0), Turn((), 100, 1.0))),
     ]
     found = {"infinity": Agreement(1.0, 0.0, 0.9999)}
     versions = {"Shortlist": "shortlist 1", "infinity": "infinity 2"}

@@ -21,7 +21,7 @@ from .infinity import Infinity
 from .library import SentenceTransformers
 from .peer import Models, Peer
 from .report import Report
-from .rounds import LOADS, Asked, Participant, Texts
+from .rounds import WORKLOADS, Asked, Participant, Questions
 from .server import Shortlist
 from .settings import PeersSettings
 
@@ -37,7 +37,7 @@ async def run(settings: PeersSettings, progress: Progress) -> Report:
         PeersError: something is missing or cannot be compared, or a peer computes something else.
         StartupError: a bundle or a model cannot be read.
     """
-    texts = Texts(
+    texts = Questions(
         loads.read_candidates(settings.candidates, settings.passages),
         loads.read_collection(settings.collection, settings.documents),
         settings.passages,
@@ -49,7 +49,7 @@ async def run(settings: PeersSettings, progress: Progress) -> Report:
     for name, why in left_out.items():
         progress(f"left out: {name}: {why}")
     peers = [one for one in asked if one.name not in left_out]
-    chosen = [load for load in LOADS if load.kind in settings.loads]
+    chosen = [load for load in WORKLOADS if load.kind in settings.loads]
     with tempfile.TemporaryDirectory() as folder:
         models = _laid_out(settings, embedder, reranker, Path(folder), progress, alone=len(peers) == 1)
         async with _started(peers, models, progress):
@@ -129,7 +129,7 @@ async def _started(peers: Sequence[Peer], models: Models, progress: Progress) ->
 
 
 async def _compared(
-    peers: Sequence[Peer], texts: Texts, embedder: Bundle, reranker: Bundle, settings: PeersSettings
+    peers: Sequence[Peer], texts: Questions, embedder: Bundle, reranker: Bundle, settings: PeersSettings
 ) -> dict[str, Agreement]:
     """Compare every peer's answers with Shortlist's, which is the first; this also warms all of them up."""
     invariant = all(one.manifest.variants[settings.variant].batch_invariant for one in (embedder, reranker))
@@ -147,7 +147,7 @@ async def _compared(
     }
 
 
-async def _indexed(peers: Sequence[Peer], texts: Texts, progress: Progress) -> None:
+async def _indexed(peers: Sequence[Peer], texts: Questions, progress: Progress) -> None:
     for peer in peers:
         if peer.searches:
             progress(f"{peer.name} takes {len(texts.collection.passages)} passages in")

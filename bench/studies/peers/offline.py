@@ -18,7 +18,7 @@ import onnxruntime as ort
 from shortlist.server.runtime.tokens import Encoded, pad
 
 from .peer import Floats
-from .windows import Window
+from .turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ ARRANGEMENTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Stack:
     """One run's inputs, and which texts they are."""
 
     places: list[int]
@@ -62,7 +62,7 @@ class Loop:
         self._workers = ThreadPoolExecutor(cores if arrangement.alone else 1)
         self._pad_token_id = pad_token_id
 
-    def prepare(self, items: Sequence[Encoded]) -> list[Run]:
+    def prepare(self, items: Sequence[Encoded]) -> list[Stack]:
         """Stack texts into runs."""
         places = list(range(len(items)))
         if self.arrangement.by_length:
@@ -70,13 +70,13 @@ class Loop:
         batch = self.arrangement.batch
         return [self._stacked(items, places[start : start + batch]) for start in range(0, len(places), batch)]
 
-    def run(self, runs: Sequence[Run]) -> Floats:
+    def run(self, runs: Sequence[Stack]) -> Floats:
         """Return the outputs in the texts' order, float32 [texts, ...]."""
         outputs = list(self._workers.map(lambda one: self._session.run(None, one.feeds)[0], runs))
         order = np.argsort([place for one in runs for place in one.places])
         return np.asarray(np.concatenate(outputs)[order], np.float32)
 
-    def measure(self, groups: Iterator[Sequence[Encoded]], seconds: float) -> Window:
+    def measure(self, groups: Iterator[Sequence[Encoded]], seconds: float) -> Turn:
         """Run group after group until the time is over; the latency is that of a group."""
         latencies, items, elapsed = [], 0, 0.0
         while elapsed < seconds:
@@ -86,12 +86,12 @@ class Loop:
             latencies.append(perf_counter() - began)
             elapsed += latencies[-1]
             items += sum(len(one.places) for one in runs)
-        return Window(tuple(latencies), items, elapsed)
+        return Turn(tuple(latencies), items, elapsed)
 
     def close(self) -> None:
         """End the workers."""
         self._workers.shutdown()
 
-    def _stacked(self, items: Sequence[Encoded], places: list[int]) -> Run:
+    def _stacked(self, items: Sequence[Encoded], places: list[int]) -> Stack:
         feeds = pad([items[place] for place in places], self._pad_token_id)
-        return Run(places, {name: feeds[name] for name in self._inputs})
+        return Stack(places, {name: feeds[name] for name in self._inputs})

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .agreement import Agreement
-from .rounds import Load, Row
-from .windows import Spread, Window, percentile_ms, ratios
+from .rounds import Row, Workload
+from .turns import Range, Turn, percentile_ms, ratios
 
 SHORTLIST, INFINITY, OFFLINE = "Shortlist", "infinity", "offline"
 _ITEMS = {"rerank": "pairs", "embed": "texts", "search": "searches"}
-_ALONE, _TOGETHER = Load("rerank", 1), Load("rerank", 8)
+_ALONE, _TOGETHER = Workload("rerank", 1), Workload("rerank", 8)
 # What Shortlist aims at: shares of the ideal's pairs/s and p50, times infinity's pairs/s, milliseconds of an embed.
 _LEAST_SHARE, _MOST_P50, _LEAST_TIMES, _MOST_MS = 0.95, 1.08, 2.0, 1.0
 
@@ -35,7 +35,7 @@ class Target:
 
     name: str
     aim: str
-    found: Spread
+    found: Range
     met: bool
 
 
@@ -43,26 +43,26 @@ def targets(rows: Sequence[Row]) -> list[Target]:
     """Compare Shortlist with its aims, as far as there are rows for them."""
     found = []
     if best := _ideal(rows, _TOGETHER):
-        share = ratios(_shortlist(rows, _TOGETHER), best.windows, _rate)
+        share = ratios(_shortlist(rows, _TOGETHER), best.turns, _rate)
         found.append(_at_least(f"pairs/s with 8 clients, of {best.name}", _LEAST_SHARE, share))
     if best := _ideal(rows, _ALONE):
-        share = ratios(_shortlist(rows, _ALONE), best.windows, _p50)
+        share = ratios(_shortlist(rows, _ALONE), best.turns, _p50)
         found.append(_at_most(f"p50 of one client, of {best.name}", _MOST_P50, share))
     if peer := next((row for row in rows if row.load == _TOGETHER and row.name == INFINITY), None):
-        times = ratios(_shortlist(rows, _TOGETHER), peer.windows, _rate)
+        times = ratios(_shortlist(rows, _TOGETHER), peer.turns, _rate)
         found.append(_at_least(f"pairs/s with 8 clients, of {peer.name}", _LEAST_TIMES, times))
-    if best := _ideal(rows, Load("embed", 1)):
+    if best := _ideal(rows, Workload("embed", 1)):
         mine = _shortlist(rows, best.load)
-        more = Spread.of([_p50(one) - _p50(other) for one, other in zip(mine, best.windows, strict=True)])
+        more = Range.of([_p50(one) - _p50(other) for one, other in zip(mine, best.turns, strict=True)])
         found.append(_at_most(f"p50 of one client's embed, in ms above {best.name}", _MOST_MS, more))
     return found
 
 
-def _at_least(name: str, aim: float, found: Spread) -> Target:
+def _at_least(name: str, aim: float, found: Range) -> Target:
     return Target(name, f"at least {aim}", found, found.median >= aim)
 
 
-def _at_most(name: str, aim: float, found: Spread) -> Target:
+def _at_most(name: str, aim: float, found: Range) -> Target:
     return Target(name, f"at most {aim}", found, found.median <= aim)
 
 
@@ -81,15 +81,15 @@ def markdown(report: Report) -> str:
 
 
 def plain(report: Report) -> dict[str, Any]:
-    """Return everything as JSON has it; a row's windows as rates and latencies."""
+    """Return everything as JSON has it; a row's turns as rates and latencies."""
     rows = [
         {
             **asdict(row.load),
             "name": row.name,
             "graph": row.graph,
-            "rate": asdict(Spread.of([one.rate for one in row.windows])),
+            "rate": asdict(Range.of([one.rate for one in row.turns])),
             "latency_ms": _latency(row),
-            "requests": sum(len(one.latencies_s) for one in row.windows),
+            "requests": sum(len(one.latencies_s) for one in row.turns),
         }
         for row in report.rows
     ]
@@ -106,25 +106,25 @@ def plain(report: Report) -> dict[str, Any]:
     }
 
 
-def _ideal(rows: Sequence[Row], load: Load) -> Row | None:
+def _ideal(rows: Sequence[Row], load: Workload) -> Row | None:
     """Return the fastest of the bare loops: the ideal."""
     bare = [row for row in rows if row.load == load and row.name.startswith(OFFLINE)]
-    return max(bare, key=lambda row: Spread.of([one.rate for one in row.windows]).median, default=None)
+    return max(bare, key=lambda row: Range.of([one.rate for one in row.turns]).median, default=None)
 
 
-def _shortlist(rows: Sequence[Row], load: Load) -> tuple[Window, ...]:
-    return next(row.windows for row in rows if row.load == load and row.name == SHORTLIST)
+def _shortlist(rows: Sequence[Row], load: Workload) -> tuple[Turn, ...]:
+    return next(row.turns for row in rows if row.load == load and row.name == SHORTLIST)
 
 
-def _rate(window: Window) -> float:
-    return window.rate
+def _rate(turn: Turn) -> float:
+    return turn.rate
 
 
-def _p50(window: Window) -> float:
-    return window.p50_ms
+def _p50(turn: Turn) -> float:
+    return turn.p50_ms
 
 
-def _title(load: Load, passages: int) -> str:
+def _title(load: Workload, passages: int) -> str:
     clients = f"{load.clients} client{'s' if load.clients > 1 else ''}"
     what = {
         "rerank": f"Rerank {passages} passages a request",
@@ -134,26 +134,26 @@ def _title(load: Load, passages: int) -> str:
     return f"{what[load.kind]}, {clients}"
 
 
-def _load_table(rows: Sequence[Row], load: Load) -> str:
+def _load_table(rows: Sequence[Row], load: Workload) -> str:
     mine = _shortlist(rows, load)
     heads = ("", "graph", f"{_ITEMS[load.kind]}/s", "x Shortlist", "p50 ms", "p95", "p99", "requests")
     cells = []
     for row in rows:
         if row.load == load:
-            rate = Spread.of([one.rate for one in row.windows])
+            rate = Range.of([one.rate for one in row.turns])
             latency = [f"{value:.1f}" for value in _latency(row).values()] or ["", "", ""]
-            count = sum(len(one.latencies_s) for one in row.windows)
-            times = ratios(row.windows, mine, _rate).median
+            count = sum(len(one.latencies_s) for one in row.turns)
+            times = ratios(row.turns, mine, _rate).median
             cells.append((row.name, row.graph, _spread(rate, 1), f"{times:.2f}", *latency, str(count or "")))
     return _table(heads, cells)
 
 
 def _latency(row: Row) -> dict[str, float]:
     """Return percentiles: p50 as the median of the rounds, the others over all requests; none of an offline group."""
-    together = [one for window in row.windows for one in window.latencies_s]
+    together = [one for turn in row.turns for one in turn.latencies_s]
     if not together:
         return {}
-    p50 = Spread.of([window.p50_ms for window in row.windows]).median
+    p50 = Range.of([turn.p50_ms for turn in row.turns]).median
     return {"p50": p50, "p95": percentile_ms(together, 95), "p99": percentile_ms(together, 99)}
 
 
@@ -166,7 +166,7 @@ def _peers(report: Report) -> list[tuple[str, ...]]:
     return rows
 
 
-def _spread(found: Spread, digits: int) -> str:
+def _spread(found: Range, digits: int) -> str:
     return f"{found.median:.{digits}f} ({found.least:.{digits}f} to {found.most:.{digits}f})"
 
 

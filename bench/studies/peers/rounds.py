@@ -18,7 +18,7 @@ from shortlist.server.runtime.tokens import Encoded, Tokenizer
 from .loads import Collection
 from .offline import ARRANGEMENTS, Arrangement, Loop
 from .peer import Peer
-from .windows import Window, closed_loop
+from .turns import Turn, closed_loop
 
 _Entry = TypeVar("_Entry")
 
@@ -28,18 +28,24 @@ _STRIDE = 997  # entries between the beginnings of two turns, modulo how many th
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Workload:
     """One way to load every participant."""
 
     kind: Literal["rerank", "embed", "search"]
     clients: int
 
 
-LOADS = (Load("rerank", 1), Load("rerank", 8), Load("embed", 1), Load("embed", 8), Load("search", 1))
+WORKLOADS = (
+    Workload("rerank", 1),
+    Workload("rerank", 8),
+    Workload("embed", 1),
+    Workload("embed", 8),
+    Workload("search", 1),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class Questions:
     """The texts that are asked about."""
 
     lists: list[Candidates]
@@ -80,26 +86,26 @@ class Participant(Protocol):
     def graph(self) -> str:
         """What it runs."""
 
-    def takes(self, load: Load) -> bool:
+    def takes(self, load: Workload) -> bool:
         """Return whether a load can be put on it."""
 
-    async def turn(self, load: Load, turn: int, seconds: float) -> Window:
+    async def turn(self, load: Workload, turn: int, seconds: float) -> Turn:
         """Run under a load for so many seconds."""
 
 
 class Asked:
     """A peer under a closed loop."""
 
-    def __init__(self, peer: Peer, texts: Texts) -> None:
+    def __init__(self, peer: Peer, texts: Questions) -> None:
         """Take a peer that has started."""
         self.name, self.graph = peer.name, peer.graph
         self._peer, self._texts = peer, texts
 
-    def takes(self, load: Load) -> bool:
+    def takes(self, load: Workload) -> bool:
         """Return whether the peer can."""
         return load.kind != "search" or self._peer.searches
 
-    async def turn(self, load: Load, turn: int, seconds: float) -> Window:
+    async def turn(self, load: Workload, turn: int, seconds: float) -> Turn:
         """Let clients ask."""
         texts = self._texts
         match load.kind:
@@ -124,27 +130,27 @@ class Asked:
 class Offline:
     """A bare loop over what the clients of a load would have under way: their lists, or their texts."""
 
-    def __init__(self, bundle: Bundle, variant: str, arrangement: Arrangement, texts: Texts, cores: int) -> None:
+    def __init__(self, bundle: Bundle, variant: str, arrangement: Arrangement, texts: Questions, cores: int) -> None:
         """Load the bundle's own graph."""
         self.name, self.graph = f"offline: {arrangement.name}", variant
         self._kind = "rerank" if bundle.manifest.kind == "reranker" else "embed"
         self._texts, self._tokenizer = texts, Tokenizer(bundle)
         self._loop = Loop(bundle.graph(variant), arrangement, cores, bundle.manifest.pad_token_id)
 
-    def takes(self, load: Load) -> bool:
+    def takes(self, load: Workload) -> bool:
         """Return whether the load is of the graph's kind."""
         return load.kind == self._kind
 
-    async def turn(self, load: Load, turn: int, seconds: float) -> Window:
+    async def turn(self, load: Workload, turn: int, seconds: float) -> Turn:
         """Run the groups one after another; only where a group is one client's has its time a meaning as latency."""
         found = await asyncio.to_thread(self._loop.measure, self._groups(load, turn), seconds)
-        return found if load.clients == 1 else Window((), found.items, found.elapsed_s)
+        return found if load.clients == 1 else Turn((), found.items, found.elapsed_s)
 
     def close(self) -> None:
         """End its threads."""
         self._loop.close()
 
-    def _groups(self, load: Load, turn: int) -> Iterator[list[Encoded]]:
+    def _groups(self, load: Workload, turn: int) -> Iterator[list[Encoded]]:
         if self._kind == "rerank":
             lists = self._texts.rerank(turn)
             while group := list(islice(lists, load.clients)):
@@ -155,7 +161,7 @@ class Offline:
                 yield self._tokenizer.encode(chosen)
 
 
-def offline(embedder: Bundle, reranker: Bundle, variant: str, texts: Texts, cores: int) -> list[Offline]:
+def offline(embedder: Bundle, reranker: Bundle, variant: str, texts: Questions, cores: int) -> list[Offline]:
     """Return the known arrangements for pairs, and that of a text a run for single short texts."""
     pairs = [Offline(reranker, variant, arrangement, texts, cores) for arrangement in ARRANGEMENTS]
     return [*pairs, Offline(embedder, variant, ARRANGEMENTS[-1], texts, cores)]
@@ -163,17 +169,17 @@ def offline(embedder: Bundle, reranker: Bundle, variant: str, texts: Texts, core
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One participant under one load: a window a round."""
+    """One participant under one load: a turn a round."""
 
-    load: Load
+    load: Workload
     name: str
     graph: str
-    windows: tuple[Window, ...]
+    turns: tuple[Turn, ...]
 
 
 async def measure(
     participants: Sequence[Participant],
-    loads: Sequence[Load],
+    loads: Sequence[Workload],
     rounds: int,
     seconds: float,
     progress: Callable[[str], None],
@@ -187,7 +193,7 @@ async def measure(
         seconds: length of a turn.
         progress: takes one line a turn.
     """
-    windows: dict[tuple[Load, int], list[Window]] = {}
+    turns: dict[tuple[Workload, int], list[Turn]] = {}
     for number in range(rounds):
         for load in loads:
             share = EMBED_SHARE if load.kind == "embed" else 1.0
@@ -196,13 +202,13 @@ async def measure(
                 one = participants[place]
                 if not one.takes(load):
                     continue
-                window = await one.turn(load, number * len(LOADS) + LOADS.index(load), share * seconds)
-                windows.setdefault((load, place), []).append(window)
-                told = f"{load.kind}, {load.clients} at once, {one.name}: {window.rate:.1f}/s"
+                done = await one.turn(load, number * len(WORKLOADS) + WORKLOADS.index(load), share * seconds)
+                turns.setdefault((load, place), []).append(done)
+                told = f"{load.kind}, {load.clients} at once, {one.name}: {done.rate:.1f}/s"
                 progress(f"round {number + 1} of {rounds}: {told}")
     return [
-        Row(load, one.name, one.graph, tuple(windows[load, place]))
+        Row(load, one.name, one.graph, tuple(turns[load, place]))
         for load in loads
         for place, one in enumerate(participants)
-        if (load, place) in windows
+        if (load, place) in turns
     ]

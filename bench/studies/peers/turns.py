@@ -13,7 +13,7 @@ _Request = TypeVar("_Request")
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Turn:
     """What was done in a stretch of time, from the first request to the last answer."""
 
     latencies_s: tuple[float, ...]
@@ -32,7 +32,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Range:
     """A figure over several rounds."""
 
     median: float
@@ -40,14 +40,14 @@ class Spread:
     most: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
+    def of(cls, values: Sequence[float]) -> "Range":
         """Return the spread of at least one value."""
         return cls(median(values), min(values), max(values))
 
 
 async def closed_loop(
     ask: Callable[[_Request], Awaitable[int]], requests: Iterator[_Request], clients: int, seconds: float
-) -> Window:
+) -> Turn:
     """Let clients send one request after another until the time is over, and wait for all answers.
 
     Every request counts, and all time until the last answer. `load.Closed` counts what is answered in a window of
@@ -78,7 +78,7 @@ async def closed_loop(
                 group.create_task(client())
     except ExceptionGroup as failed:  # clients of one server fail for one reason
         raise failed.exceptions[0] from failed
-    return Window(tuple(latencies), sum(items), perf_counter() - began)
+    return Turn(tuple(latencies), sum(items), perf_counter() - began)
 
 
 def percentile_ms(latencies_s: Sequence[float], percent: int) -> float:
@@ -86,6 +86,6 @@ def percentile_ms(latencies_s: Sequence[float], percent: int) -> float:
     return 1000 * samples.percentile(sorted(latencies_s), percent)
 
 
-def ratios(mine: Sequence[Window], other: Sequence[Window], of: Callable[[Window], float]) -> Spread:
+def ratios(mine: Sequence[Turn], other: Sequence[Turn], of: Callable[[Turn], float]) -> Range:
     """Return what a figure is to another's, round by round: a slow minute of the machine meets both."""
-    return Spread.of([of(one) / of(two) for one, two in zip(mine, other, strict=True)])
+    return Range.of([of(one) / of(two) for one, two in zip(mine, other, strict=True)])
