@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.bench.settings import DEFAULT_MIX, BenchSettings
+from shortlist.bench.request_settings import DEFAULT_MIX
+from shortlist.bench.settings import BenchSettings
 from shortlist.cli.main import main
 from shortlist.console.options import UsageError
 from shortlist.server.errors import SettingsError
