@@ -16,7 +16,7 @@ from torch import nn
 from shortlist.server.runtime.manifest import OUTPUT
 
 from . import heads
-from .layout import Pooling
+from .modules import Pooling
 
 _AXES_ARE_INPUTS = {"ReduceSum": 13, "ReduceMax": 18, "ReduceL2": 18}  # since this opset; attributes before
 TYPES = "token_type_ids"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from .layout import Pooling
+from .modules import Pooling
 
 _SMALLEST_COUNT = 1e-9  # as in sentence-transformers: no division by zero where a text has no token
 

@@ -12,7 +12,8 @@ from shortlist.server.runtime.manifest import Kind
 
 from . import append_head
 from .errors import ExportError
-from .layout import Dense, Layout
+from .layout import Layout
+from .modules import Dense
 
 POOLED = "sentence_embedding"
 _TOKENS = ("last_hidden_state", "token_embeddings")  # as optimum names them for both of its libraries

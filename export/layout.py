@@ -6,27 +6,15 @@ not compute. Knows no weights.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from shortlist.server.runtime.manifest import Kind, TextKind
 
-from . import prompts, unserved
+from . import modules, prompts, unserved
 from .errors import ExportError
+from .modules import Normalize, Pooling, Step, Truncate
 from .source import ADAPTER_CONFIG, Origin, read_json
 
-Pooling = Literal["mean", "cls", "max"]
-
-_POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "cls", "max": "max"}
-# sentence-transformers before 5.1 wrote one flag a mode.
-_FLAGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
 _CLASSES: dict[Kind, str] = {"embedder": "SentenceTransformer", "reranker": "CrossEncoder"}
 _TASKS: dict[str, Kind] = {"SEQ_CLS": "reranker", "FEATURE_EXTRACTION": "embedder"}
 _CLASSIFIER = "ForSequenceClassification"
@@ -39,32 +27,6 @@ _TRANSFORMER = tuple(
 _FOR_TOKENIZER = ("tokenizer_args", "processor_kwargs")
 _FOR_CONFIG = ("config_args", "config_kwargs")
 _NOT_OURS = ("trust_remote_code", "token", "revision", "cache_dir", "local_files_only", "subfolder")
-
-
-@dataclass(frozen=True, slots=True)
-class Dense:
-    """A linear layer after the pooling, whose weights lie in `folder`."""
-
-    folder: Path
-    inputs: int
-    outputs: int
-    bias: bool
-    activation: str  # path of a torch class, such as "torch.nn.modules.activation.Tanh"
-
-
-@dataclass(frozen=True, slots=True)
-class Normalize:
-    """The division of a vector by its length."""
-
-
-@dataclass(frozen=True, slots=True)
-class Truncate:
-    """The first elements of a vector, for models that are trained to be cut (`truncate_dim`)."""
-
-    dimensions: int
-
-
-Step = Dense | Normalize | Truncate
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +66,17 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
     Raises:
         ExportError: it is neither kind, or asks for something that cannot be exported; the message names it.
     """
-    modules = _modules(origin)
-    body = modules[0]["path"] if modules else ""
+    listed = modules.read(origin)
+    body = listed[0]["path"] if listed else ""
     transformer = _transformer(origin, body)
     own = _optional(origin, "config_sentence_transformers.json")
-    settled = _kind(origin, modules, transformer) if kind == "auto" else kind
-    if not modules or own.get("model_type", _CLASSES["embedder"]) != _CLASSES[settled]:
+    settled = _kind(origin, listed, transformer) if kind == "auto" else kind
+    if not listed or own.get("model_type", _CLASSES["embedder"]) != _CLASSES[settled]:
         # sentence-transformers then reads no file of its own: there is none, or they tell of a model of the other
         # kind, such as the dual encoder that a cross-encoder's adapter was trained on.
         # The window that an adapter was made for is in no file; its base's is taken.
         window = {"max_seq_length": transformer.get("max_seq_length")} if origin.adapter is not None else {}
-        modules, transformer, own = [], window, {}
+        listed, transformer, own = [], window, {}
     unserved.transformer(origin.name, transformer)
     layout = Layout(
         settled,
@@ -125,28 +87,28 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
         config_settings=_passed_on(transformer, _FOR_CONFIG),
     )
     if settled == "reranker":
-        unserved.modules(origin.name, [_type(entry) for entry in modules], own)
+        unserved.modules(origin.name, [modules.class_name(entry) for entry in listed], own)
         return layout
-    if not modules:
+    if not listed:
         return replace(layout, pooling="mean", assumed=True)
-    return _embedder(origin, layout, modules, own)
+    return _embedder(origin, layout, listed, own)
 
 
-def _embedder(origin: Origin, layout: Layout, modules: list[Any], own: Any) -> Layout:
+def _embedder(origin: Origin, layout: Layout, listed: list[Any], own: Any) -> Layout:
     """Add what follows the transformer, and what goes before texts."""
-    types = [_type(entry) for entry in modules]
+    types = [modules.class_name(entry) for entry in listed]
     if types[:2] != ["Transformer", "Pooling"]:
         raise ExportError(
             f"{origin.name} begins with the modules {', '.join(types[:2])}; only Transformer, Pooling can be exported"
         )
-    pooling = read_json(_module_folder(origin, modules[1]) / "config.json")
-    steps: list[Step] = [step for entry in modules[2:] if (step := _step(origin, entry)) is not None]
+    pooling = read_json(modules.folder(origin, listed[1]) / "config.json")
+    steps: list[Step] = [step for entry in listed[2:] if (step := modules.step(origin, entry)) is not None]
     if own.get("truncate_dim"):
         steps.append(Truncate(own["truncate_dim"]))
     found = prompts.read(own)
     return replace(
         layout,
-        pooling=_pooling(origin, pooling),
+        pooling=modules.pooling(origin, pooling),
         steps=tuple(steps),
         query_prefix=found.query,
         document_prefix=found.document,
@@ -169,17 +131,17 @@ def config(origin: Origin, body: str = "") -> Any:
     return read_json(path)
 
 
-def _kind(origin: Origin, modules: list[Any], transformer: Any) -> Kind:
+def _kind(origin: Origin, listed: list[Any], transformer: Any) -> Kind:
     if origin.adapter is not None:
         task = read_json(origin.adapter / ADAPTER_CONFIG).get("task_type")
         if task in _TASKS:
             return _TASKS[task]
-        if task is not None or not modules:
+        if task is not None or not listed:
             raise ExportError(
                 f"adapter {origin.name} has the task {task}, but only {' and '.join(_TASKS)} can be exported;"
                 " say what it is with --kind"
             )
-    if modules:
+    if listed:
         return "reranker" if transformer.get("transformer_task") == "sequence-classification" else "embedder"
     architecture = (config(origin).get("architectures") or ["model of unknown architecture"])[0]
     if architecture.endswith(_CLASSIFIER):
@@ -190,60 +152,6 @@ def _kind(origin: Origin, modules: list[Any], transformer: Any) -> Kind:
         f"{origin.name} is a {architecture}: neither an embedder (an encoder, or a sentence-transformers folder)"
         f" nor a reranker (...{_CLASSIFIER}); say what it is with --kind if it can serve as one"
     )
-
-
-def _modules(origin: Origin) -> list[Any]:
-    path = origin.find("modules.json")
-    return [] if path is None else list(read_json(path))
-
-
-def _type(entry: Any) -> str:
-    path: str = entry["type"]
-    # A class from elsewhere may have the name of one that is known; it keeps its whole path, and is refused.
-    return path.rsplit(".", 1)[-1] if path.startswith("sentence_transformers.") else path
-
-
-def _module_folder(origin: Origin, entry: Any) -> Path:
-    path = origin.find(f"{entry['path']}/config.json")
-    if path is None:
-        raise ExportError(f"{origin.name} misses {entry['path']}/config.json, which its modules.json names")
-    return path.parent
-
-
-def _pooling(origin: Origin, config: Any) -> Pooling:
-    mode = config.get("pooling_mode")
-    if mode is None:
-        mode = [name for flag, name in _FLAGS.items() if config.get(flag)] or ["mean"]
-    modes = [mode] if isinstance(mode, str) else list(mode)
-    if len(modes) != 1 or modes[0] not in _POOLINGS:
-        raise ExportError(
-            f"{origin.name} pools by {' + '.join(modes)}, but only {', '.join(_POOLINGS)} alone can be exported"
-        )
-    return _POOLINGS[modes[0]]
-
-
-def _step(origin: Origin, entry: Any) -> Step | None:
-    match _type(entry):
-        case "Normalize":
-            return Normalize()
-        case "Dropout":  # does nothing outside training
-            return None
-        case "Dense":
-            folder = _module_folder(origin, entry)
-            config = read_json(folder / "config.json")
-            names = {config.get(f"module_{end}_name") or "sentence_embedding" for end in ("input", "output")}
-            if names != {"sentence_embedding"}:
-                raise ExportError(
-                    f"{origin.name} has a Dense module on {', '.join(sorted(names))}, not on the embedding"
-                )
-            activation = config.get("activation_function", "torch.nn.modules.activation.Tanh")
-            bias = config.get("bias", True)
-            return Dense(folder, config["in_features"], config["out_features"], bias, activation)
-        case other:
-            raise ExportError(
-                f"{origin.name} has the module {other}, which cannot be exported;"
-                " Transformer, Pooling, Dense, Normalize and Dropout can"
-            )
 
 
 def _transformer(origin: Origin, body: str) -> Any:

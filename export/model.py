@@ -18,7 +18,8 @@ from shortlist.server.errors import first_line
 
 from . import adapter, heads, labels
 from .errors import ExportError
-from .layout import Dense, Layout, Step, Truncate
+from .layout import Layout
+from .modules import Dense, Step, Truncate
 from .silence import quiet
 from .source import Origin
 from .tokenizer import UNLIMITED

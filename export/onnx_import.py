@@ -24,7 +24,8 @@ from shortlist.server.runtime.manifest import OUTPUT
 from . import append_head, graphs, heads, interface, labels, model, published, tokenizer
 from .errors import ExportError
 from .inference import Feeds, Floats, session
-from .layout import Dense, Layout, config
+from .layout import Layout, config
+from .modules import Dense
 from .silence import quiet
 from .source import Origin, has_weights
 from .tokenizer import Limits
