@@ -21,9 +21,10 @@ from shortlist.console.progress import Progress
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub
 
-from . import command, load, outcome, report, temporary
+from . import command, measuring, outcome, report, temporary
 from .kinds import KINDS, Name
-from .load import Closed, Load, Open, Plan
+from .load import Closed, Load, Open
+from .measuring import Plan
 from .outcome import Level
 from .report import Table
 from .requests import Requests, Shape, mixed, options
@@ -104,7 +105,7 @@ class Benchmark:
         chosen = self.settings
         name = f"{way[0]} clients" if way[0] is not None else f"{way[1]:g} requests/s"
         began_cpu_s, began_s = cpu_s(), time.perf_counter()
-        run = await load.measure(
+        run = await measuring.measure(
             one,
             mixed(requests, chosen.shares(), chosen.seed),
             self.plan,

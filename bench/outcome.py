@@ -13,7 +13,7 @@ from shortlist.console.output import counted
 from shortlist.server import cores
 
 from .kinds import Name
-from .load import Plan, Run
+from .measuring import Plan, Run
 from .samples import Figures, figures
 from .settings import BenchSettings
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from .kinds import KINDS, SERVER_PARTS, Name
-from .load import Plan, Progress
+from .measuring import Plan, Progress
 from .outcome import Level
 from .samples import PERCENTILES, Figures
 

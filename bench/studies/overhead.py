@@ -16,10 +16,11 @@ from statistics import fmean, median
 
 import grpc
 
-from shortlist.bench import command, load, temporary, texts
+from shortlist.bench import command, measuring, temporary, texts
 from shortlist.bench.app import event_loop
 from shortlist.bench.kinds import Name
-from shortlist.bench.load import Closed, Plan
+from shortlist.bench.load import Closed
+from shortlist.bench.measuring import Plan
 from shortlist.bench.outcome import plain
 from shortlist.bench.requests import Requests, Shape, options
 from shortlist.bench.samples import OK
@@ -170,7 +171,7 @@ class _Loaded:
 async def _loaded(requests: Requests, kind: Name, clients: int, seconds: float) -> _Loaded:
     """Put a load on the server for one window, and return what came of it; a refusal would be none of its figures."""
     plan = Plan(warm_up_s=seconds / 10, window_s=seconds, window_requests=1, most_windows=1)
-    ran = await load.measure(Closed(clients), lambda: requests.prepare(kind), plan)
+    ran = await measuring.measure(Closed(clients), lambda: requests.prepare(kind), plan)
     (window,) = ran.windows
     inside = [one for one in ran.log.samples if window.begin_s <= one.ended_s < window.end_s]
     if failed := [one.reply.status for one in inside if one.reply.status != OK]:

@@ -8,42 +8,34 @@ full and every buffer was needed once, is held against that at the end.
 
 import asyncio
 import itertools
-import math
-import random
 import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from shortlist.bench import command, load, texts
+from shortlist.bench import command, measuring, texts
 from shortlist.bench.benchmark import interrupts
-from shortlist.bench.load import Closed, Plan, Send
+from shortlist.bench.load import Closed, Send
+from shortlist.bench.measuring import Plan
 from shortlist.bench.outcome import plain
 from shortlist.bench.requests import options
 from shortlist.bench.samples import OK, Reply
 from shortlist.console.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+from shortlist.proto.retrieval_pb2_grpc import RetrievalStub
 from shortlist.server.errors import check_range
 from shortlist.server.runtime import bundle
 
 from . import watched
 from .lengths import Cutter
+from .random_requests import COLLECTION, Sender
 from .settings import Bundles
 from .watched import Watched
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_COLLECTION = "soak"
-_SHARES = {"embed": 3, "rerank": 2, "dense": 3, "search": 1, "upsert": 2, "delete": 1}
-_MOST_TEXTS = 2  # of a request: many requests are wanted, not much work
-_CANDIDATES = 2  # of a search with both stages
 _SAMPLES = 100  # of the memory, over the whole run
 _MOST_FAILED = 0.01  # share of the requests: beyond it the run was of another kind than it says
 _DAYS_S = 1e6  # longer than any run: it ends by its number of requests
@@ -108,70 +100,6 @@ class Soak:
     growth: float | None  # share, from first to last
     passed: bool | None  # None: it was interrupted
     samples: list[Held]
-
-
-class Sender:
-    """A source of requests of random kinds and lengths."""
-
-    def __init__(
-        self, opened: grpc.aio.Channel, cutters: tuple[Cutter, Cutter], windows: tuple[int, int], chosen: SoakSettings
-    ) -> None:
-        """Cut texts; the first of a pair is the embedder's."""
-        inference, retrieval = InferenceStub(opened), RetrievalStub(opened)
-        self._cutters, self._windows, self._chosen = cutters, windows, chosen
-        self._dice = random.Random(chosen.seed)  # noqa: S311 (repeatable, no secret)
-        self._kinds: dict[str, tuple[Any, Callable[[], Any]]] = {
-            "embed": (inference.Embed, self._embed),
-            "rerank": (inference.Rerank, self._rerank),
-            "dense": (retrieval.Search, lambda: self._search(pb.MODE_DENSE)),
-            "search": (retrieval.Search, lambda: self._search(pb.MODE_TWO_STAGE)),
-            "upsert": (retrieval.Upsert, self._upsert),
-            "delete": (retrieval.Delete, lambda: pb.DeleteRequest(collection=_COLLECTION, ids=self._ids())),
-        }
-
-    def prepare(self) -> Send:
-        """Make the next request."""
-        (kind,) = self._dice.choices(list(_SHARES), list(_SHARES.values()))
-        call, make = self._kinds[kind]
-        request = make()
-
-        async def send() -> Reply:
-            try:
-                await call(request, timeout=self._chosen.timeout_s)
-            except grpc.aio.AioRpcError as error:
-                return Reply(kind, status=error.code().name)
-            return Reply(kind)
-
-        return send
-
-    def _embed(self) -> pb.EmbedRequest:
-        kind = self._dice.choice((pb.TEXT_KIND_QUERY, pb.TEXT_KIND_DOCUMENT))
-        return pb.EmbedRequest(texts=self._texts(), kind=kind)
-
-    def _rerank(self) -> pb.RerankRequest:
-        return pb.RerankRequest(query=self._text(reranker=True), documents=self._texts(reranker=True))
-
-    def _search(self, mode: "pb.Mode.ValueType") -> pb.SearchRequest:
-        request = pb.SearchRequest(collection=_COLLECTION, query=self._text(), mode=mode, top_k=_CANDIDATES)
-        if mode == pb.MODE_TWO_STAGE:
-            request.candidates = _CANDIDATES
-        return request
-
-    def _upsert(self) -> pb.UpsertRequest:
-        documents = [pb.Document(id=name, text=self._text()) for name in self._ids()]
-        return pb.UpsertRequest(collection=_COLLECTION, documents=documents)
-
-    def _ids(self) -> list[str]:
-        count = min(self._dice.randint(1, _MOST_TEXTS), self._chosen.ids)
-        return list(map(str, self._dice.sample(range(self._chosen.ids), count)))
-
-    def _texts(self, *, reranker: bool = False) -> list[str]:
-        return [self._text(reranker=reranker) for _ in range(self._dice.randint(1, _MOST_TEXTS))]
-
-    def _text(self, *, reranker: bool = False) -> str:
-        """Return a text whose length is log-uniform from one token to the window."""
-        tokens = round(math.exp(self._dice.uniform(0, math.log(self._windows[reranker]))))
-        return self._cutters[reranker].cut(tokens)
 
 
 class Watch:
@@ -256,10 +184,13 @@ async def _soak(
     began_s = time.monotonic()
     with interrupts(stop):
         async with grpc.aio.insecure_channel(server.address, options=options(server.address)) as opened:
-            await RetrievalStub(opened).CreateCollection(pb.CreateCollectionRequest(name=_COLLECTION))
-            sender, watch = Sender(opened, cutters, windows, chosen), Watch(server, chosen, stop)
+            await RetrievalStub(opened).CreateCollection(pb.CreateCollectionRequest(name=COLLECTION))
+            sender = Sender(opened, cutters, windows, ids=chosen.ids, timeout_s=chosen.timeout_s, seed=chosen.seed)
+            watch = Watch(server, chosen, stop)
             plan = Plan(warm_up_s=0, window_s=_DAYS_S, most_windows=1)
-            ran = await load.measure(Closed(chosen.clients), lambda: watch.counted(sender.prepare()), plan, stop=stop)
+            ran = await measuring.measure(
+                Closed(chosen.clients), lambda: watch.counted(sender.prepare()), plan, stop=stop
+            )
     replies = [sample.reply for sample in itertools.islice(ran.log.samples, chosen.requests)]
     return judged(replies, time.monotonic() - began_s, watch.first, watch.held(), watch.samples, chosen)
 

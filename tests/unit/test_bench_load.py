@@ -8,7 +8,8 @@ import pytest
 
 import fake_clock
 from shortlist.bench import samples
-from shortlist.bench.load import Closed, Open, Plan, arrivals, measure
+from shortlist.bench.load import Closed, Open, arrivals
+from shortlist.bench.measuring import Plan, measure
 from shortlist.bench.samples import Reply
 
 PLAN = Plan(warm_up_s=2.0, window_s=5.0, window_requests=10)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from shortlist.bench import load, outcome
+from shortlist.bench import measuring, outcome
 from shortlist.bench.benchmark import cpu_s
 from shortlist.bench.kinds import Name
-from shortlist.bench.load import Closed, Plan
+from shortlist.bench.load import Closed
+from shortlist.bench.measuring import Plan
 from shortlist.bench.requests import Requests, Shape, options
 from shortlist.bench.studies import watched
 from shortlist.bench.studies.watched import Watched
@@ -62,7 +63,7 @@ async def measure(
         requests = Requests(opened, draw, shape)
         await requests.attempt([place.load], shape.timeout_s)
         before, began_cpu_s, began_s = server.usage(), cpu_s(), time.perf_counter()
-        run = await load.measure(Closed(place.clients), lambda: requests.prepare(place.load), plan, stop=stop)
+        run = await measuring.measure(Closed(place.clients), lambda: requests.prepare(place.load), plan, stop=stop)
         after, generator_cores = server.usage(), (cpu_s() - began_cpu_s) / (time.perf_counter() - began_s)
     level = outcome.level((place.clients, None), run, plan, [place.load], None, generator_cores)
     if level is None or level.interrupted:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shortlist.bench import command
-from shortlist.bench.load import Plan
+from shortlist.bench.measuring import Plan
 from shortlist.bench.studies.settings import Bundles
 from shortlist.console.options import UsageError
 from shortlist.server.errors import check_range
