@@ -155,12 +155,12 @@ class JobSlice:
     """Some items of a job."""
 
     job: Job
-    places: Sequence[int]
+    indices: Sequence[int]
 
     @property
     def items(self) -> Sequence[Encoded]:
         """Return the items themselves."""
-        return [self.job.items[index] for index in self.places]
+        return [self.job.items[index] for index in self.indices]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,5 +243,5 @@ def _alike(jobs: Sequence[Job], shapes: Shapes, length: int) -> tuple[JobSlice, 
     for job, indices in found:
         if left:
             parts.append(JobSlice(job, indices[:left]))
-            left -= len(parts[-1].places)
+            left -= len(parts[-1].indices)
     return tuple(parts)

@@ -75,7 +75,7 @@ class Queue:
     def begin(self, part: JobSlice, now: float) -> int:
         """Take a part off its job, and the job off its lane if nothing of it waits any more; return its tokens."""
         job, tokens = part.job, _tokens(part.items)
-        for index in part.places:
+        for index in part.indices:
             job.waiting.remove(index)
         self._served_at[job.lane] = now
         self._count(job, -tokens)

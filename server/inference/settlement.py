@@ -47,10 +47,10 @@ class Settlement:
         """Take the values of items that were run: float32 [items, width]."""
         job = part.job
         with self._lock:
-            job.values[part.places] = values
-            job.done[part.places] = True
-            job.running -= len(part.places)
-            job.scored += len(part.places)
+            job.values[part.indices] = values
+            job.done[part.indices] = True
+            job.running -= len(part.indices)
+            job.scored += len(part.indices)
             self._settle_done(job)
 
     def lose(self, job: Job, error: Exception) -> None:

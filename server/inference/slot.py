@@ -54,7 +54,7 @@ class Slot:
         """Begin the run of what was chosen."""
         job = self.parts[0].job
         self.began_s, self.expected_s = now, expected_s
-        self.last = Shape(job.model, job.lengths[self.parts[0].places[0]])
+        self.last = Shape(job.model, job.lengths[self.parts[0].indices[0]])
 
     def end(self, now: float) -> float:
         """End the turn, and return the seconds that its run took."""

@@ -51,7 +51,7 @@ class Turns:
                 break
             run_s = model.estimate_s([len(item)])
             if now + run_s < first.job.deadline:
-                slot.parts = (JobSlice(first.job, first.places[:1]),)
+                slot.parts = (JobSlice(first.job, first.indices[:1]),)
                 break
             # Its next item would end too late. What still runs of it may yet end in time.
             self._settlement.withdraw(first.job)
@@ -61,7 +61,7 @@ class Turns:
         for part in slot.parts:
             job = part.job
             job.began_s = now if job.began_s is None else job.began_s
-            job.running += len(part.places)
+            job.running += len(part.indices)
             self.tokens[job.lane] += self._queue.begin(part, now)
         if slot.parts:
             self.runs[slot.parts[0].job.lane] += 1
@@ -78,13 +78,13 @@ class Turns:
             return
         offset = 0
         for part in parts:
-            self._settlement.store(part, values[offset : offset + len(part.places)])
-            offset += len(part.places)
+            self._settlement.store(part, values[offset : offset + len(part.indices)])
+            offset += len(part.indices)
         self.failures = 0
 
     def _run_apart(self, parts: Sequence[JobSlice], error: Exception) -> None:
         """Run each item of a run that failed alone, if there are several, and go without those that fail again."""
-        alone = [JobSlice(part.job, (index,)) for part in parts for index in part.places]
+        alone = [JobSlice(part.job, (index,)) for part in parts for index in part.indices]
         ran = False
         for one in alone:
             if len(alone) > 1 and not one.job.settled:

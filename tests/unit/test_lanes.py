@@ -120,8 +120,8 @@ def test_a_mixed_run_keeps_the_order(lengths: list[list[int]], budget: int, buck
     jobs = [job(Lane.RERANK, model, each) for each in lengths]
     parts = take([[], jobs, []], FRESH, NOW)
     assert [part.job for part in parts] == jobs[: len(parts)]
-    assert all(part.places == list(range(len(part.places))) for part in parts)
-    assert all(len(part.places) == len(part.job.items) for part in parts[:-1])
+    assert all(part.indices == list(range(len(part.indices))) for part in parts)
+    assert all(len(part.indices) == len(part.job.items) for part in parts[:-1])
 
 
 @given(jobs_of_one_lane, budgets, st.booleans())
@@ -137,7 +137,7 @@ def test_what_shares_a_run_on_a_cpu_is_alike(lengths: list[list[int]], budget: i
         for place, tokens in enumerate(each.items)
         if model.shapes.length(len(tokens)) == length
     ]
-    taken = [(part.job, place) for part in parts for place in part.places]
+    taken = [(part.job, index) for part in parts for index in part.indices]
     assert taken == alike[: model.shapes.full_batch(min(model.shapes.max_batch(length), len(alike)))]
 
 
@@ -160,10 +160,10 @@ def test_repeated_takes_run_every_item_once(lengths: list[list[int]], budget: in
     jobs = [job(Lane.INGEST, model, each) for each in lengths]
     waiting, taken = list(jobs), []
     while parts := take([[], [], waiting], FRESH, NOW):
-        assert (parts[0].job, parts[0].places[0]) == (waiting[0], waiting[0].waiting[0])
+        assert (parts[0].job, parts[0].indices[0]) == (waiting[0], waiting[0].waiting[0])
         for part in parts:
-            taken += [(id(part.job), place) for place in part.places]
-            part.job.waiting = [place for place in part.job.waiting if place not in part.places]
+            taken += [(id(part.job), index) for index in part.indices]
+            part.job.waiting = [index for index in part.job.waiting if index not in part.indices]
         waiting = [each for each in waiting if each.waiting]
     assert sorted(taken) == sorted((id(each), place) for each in jobs for place in range(len(each.items)))
 
