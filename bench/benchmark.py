@@ -132,7 +132,7 @@ class Benchmark:
         async with temporary.collection(client) as made:
             if searches and chosen.collection is None:
                 self.documents = chosen.documents
-                progress = Progress(sys.stderr, "indexed", chosen.documents)
+                progress = Progress(sys.stderr, "indexed", chosen.documents, noun="passage")
                 await temporary.fill(client, made, self.draw, chosen.documents, progress.update, self.stop)
                 progress.clear()
             yield replace(shape, filled=made, searched=shape.searched or made)

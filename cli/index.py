@@ -89,6 +89,7 @@ class IndexSettings(Connection):
 def run(settings: IndexSettings) -> int:
     """Index the files and say what became of them."""
     found = sources.find(settings.files, Selection(settings.include, settings.exclude))
+    noun = _noun(found)
     with settings.client() as client:
         limits = client.describe().limits
         patience = Patience(settings.patience_s)
@@ -100,16 +101,15 @@ def run(settings: IndexSettings) -> int:
         )
         reader = Reader(limits.max_text_bytes, cutter)
         began = time.monotonic()
-        upserts = Upserts(
-            client, settings.collection, settings.in_flight, patience, Progress(sys.stderr, "indexed", total)
-        )
+        progress = Progress(sys.stderr, "indexed", total, noun=noun)
+        upserts = Upserts(client, settings.collection, settings.in_flight, patience, progress)
         sent = Sent()
         _send(upserts, settings, batches(sent.noting(reader.documents(found.files)), settings.batch_size, limits))
         left = replacing.find(client, settings.collection, found, reader, sent, limits.max_batch)
         names = [*left.replaced, *(left.gone if settings.sync else ())]
         removed = replacing.remove(client, settings.collection, names, sent, limits.max_batch)
     outcome = Outcome(upserts.tally, reader, removed, left.gone, time.monotonic() - began)
-    _report(settings, outcome)
+    _report(settings, outcome, noun)
     _note(settings, found, outcome)
     return 0
 
@@ -127,7 +127,7 @@ class Outcome:
 
 def _check(found: Found, reader: Reader) -> int:
     """Read all files once, so that nothing is sent if a line cannot be; return how many documents there are."""
-    progress = Progress(sys.stderr, "checked")
+    progress = Progress(sys.stderr, "checked", noun=_noun(found))
     count = 0
     for count, _ in enumerate(reader.documents(found.files), start=1):
         progress.update(count)
@@ -156,7 +156,12 @@ def _send(upserts: Upserts, settings: IndexSettings, every: Iterator[list[Docume
     upserts.progress.clear()
 
 
-def _report(settings: IndexSettings, outcome: Outcome) -> None:
+def _noun(found: Found) -> str:
+    """Return what the files hold: lines of JSON are documents, and texts are cut into passages."""
+    return "passage" if all(source.is_text for source in found.files) else "document"
+
+
+def _report(settings: IndexSettings, outcome: Outcome, noun: str) -> None:
     tally, reader = outcome.tally, outcome.reader
     rate = tally.documents / outcome.elapsed_s if outcome.elapsed_s else 0.0
     if settings.json:
@@ -173,8 +178,8 @@ def _report(settings: IndexSettings, outcome: Outcome) -> None:
         output.write(json.dumps(counts | rest))
     else:
         output.write(
-            f"{settings.collection}: {tally.documents:,} documents in {duration(outcome.elapsed_s)}, {rate:,.0f}/s:"
-            f" {tally.inserted:,} new, {tally.updated:,} replaced, {tally.unchanged:,} unchanged,"
+            f"{settings.collection}: {output.counted(tally.documents, noun)} in {duration(outcome.elapsed_s)},"
+            f" {rate:,.0f}/s: {tally.inserted:,} new, {tally.updated:,} replaced, {tally.unchanged:,} unchanged,"
             f" {outcome.removed:,} removed"
         )
 

@@ -62,7 +62,7 @@ def run(settings: RerankSettings) -> int:
     with settings.client() as client:
         limits = client.describe().limits
         check(inputs, "text" if settings.texts else "standard input, line", limits)
-        progress = Progress(sys.stderr, "scored", len(texts))
+        progress = Progress(sys.stderr, "scored", len(texts), noun="text")
         try:
             result = scoring.score(client, settings.query, texts, limits, progress.update)
         finally:

@@ -2,7 +2,7 @@
 
 Any number of threads may share one client. It holds one channel, which gRPC connects when it is first used
 and connects again when it breaks. What the calls send and return is in `requests.py` and `responses.py`,
-shared with `AsyncClient`.
+shared with `AsyncClient`. The module is long because it is the API's reference: half of it is docstrings.
 """
 
 import time

@@ -2,7 +2,7 @@
 
 A settings class is a frozen dataclass whose fields are keyword-only. The field `queue_tokens` of the command `serve`
 is the flag `--queue-tokens`, the variable `SHORTLIST_QUEUE_TOKENS`, and the key `queue_tokens` in the table `[serve]`
-of the file that `--config` or `SHORTLISTCONFIG` names. The first that is given counts, in this order, then the
+of the file that `--config` or `SHORTLIST_CONFIG` names. The first that is given counts, in this order, then the
 field's default. A field without a default must be given.
 
 A field's metadata:

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TextIO
 
+from .output import counted
+
 _TERMINAL_EVERY_S = 0.1
 _LOG_EVERY_S = 5.0
 # The rate is that of the last seconds: documents that are there already pass much faster than new ones.
@@ -19,26 +21,34 @@ class Progress:
     """How far a job is, how fast it goes and how long it still takes."""
 
     def __init__(
-        self, stream: TextIO, verb: str, total: int | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: TextIO,
+        verb: str,
+        total: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        noun: str = "document",
     ) -> None:
         """Begin at nothing done.
 
         Args:
             stream: where to show it.
-            verb: what happens to documents, such as "indexed".
+            verb: what happens to each, such as "indexed".
             total: how many there are; None if that is not known.
             clock: seconds, monotonic.
+            noun: what each is.
         """
         self._stream = stream
         self._verb = verb
+        self._noun = noun
         self._total = total
         self._clock = clock
         self._on_terminal = stream.isatty()
-        self._points = deque([(clock(), 0)])  # time and documents done, over the last _RATE_OVER_S
+        self._points = deque([(clock(), 0)])  # time and how many are done, over the last _RATE_OVER_S
         self._shown_at = clock()
 
     def update(self, done: int, unchanged: int = 0) -> None:
-        """Take note of how many documents are done, and show it if it is time to."""
+        """Count what is done, and show it if it is time to."""
         now = self._clock()
         self._points.append((now, done))
         while len(self._points) > 2 and self._points[1][0] < now - _RATE_OVER_S:  # noqa: PLR2004 (both ends)
@@ -47,7 +57,7 @@ class Progress:
             self._shown_at = now
             (since, before), elapsed = self._points[0], now - self._points[0][0]
             rate = (done - before) / elapsed if since < now else 0.0
-            text = line(self._verb, done, self._total, rate, unchanged)
+            text = line(self._verb, done, self._total, rate, unchanged, self._noun)
             self._stream.write(f"{_CLEAR_LINE}{text}" if self._on_terminal else f"{text}\n")
             self._stream.flush()
 
@@ -58,12 +68,12 @@ class Progress:
             self._stream.flush()
 
 
-def line(verb: str, done: int, total: int | None, rate: float, unchanged: int) -> str:
-    """Return progress as one line; `rate` is in documents per second."""
+def line(verb: str, done: int, total: int | None, rate: float, unchanged: int, noun: str = "document") -> str:
+    """Return progress as one line; `rate` is per second."""
     if total is None:
-        parts = [f"{verb} {done:,} documents", f"{rate:,.0f}/s"]
+        parts = [f"{verb} {counted(done, noun)}", f"{rate:,.0f}/s"]
     else:
-        parts = [f"{verb} {done:,} of {total:,} documents ({100 * done // max(total, 1)}%)", f"{rate:,.0f}/s"]
+        parts = [f"{verb} {done:,} of {counted(total, noun)} ({100 * done // max(total, 1)}%)", f"{rate:,.0f}/s"]
         if rate > 0:
             parts.append(f"{duration((total - done) / rate)} left")
     if unchanged:

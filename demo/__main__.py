@@ -50,9 +50,9 @@ def _index(address: str) -> None:
         wanted = sum(1 for _ in stream)
         there = {collection.name: collection.documents for collection in client.list_collections()}
     if there.get(COLLECTION) == wanted:
-        print(f"{wanted} passages on Python's standard library are indexed already")
+        print(f"{wanted} documents on Python's standard library are indexed already")
         return
-    print(f"indexing {wanted} passages: what Python's standard library says of itself")
+    print(f"indexing {wanted} documents: what Python's standard library says of itself")
     command = [local.SHORTLIST, "index", "--address", address, "--collection", COLLECTION, str(path)]
     subprocess.run(command, check=True)
 

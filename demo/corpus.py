@@ -29,7 +29,7 @@ _LEAST_CHARACTERS = 20  # shorter texts say no more than the name
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One passage, with the fields that `shortlist index` reads."""
+    """One document, with the fields that `shortlist index` reads."""
 
     id: str
     title: str

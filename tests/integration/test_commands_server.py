@@ -107,7 +107,8 @@ def test_index_a_folder_of_notes(run, collection, tmp_path):
     """Text files below a folder become passages that are found by their file's path."""
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "travel.md").write_text("# Travel\n\nParis is in France.\n")
-    assert run("index", "--collection", collection, str(tmp_path / "notes")).returncode == 0
+    indexed = run("index", "--collection", collection, str(tmp_path / "notes"))
+    assert (indexed.returncode, indexed.stdout.partition(" in ")[0]) == (0, f"{collection}: 1 passage")
     (hit,) = json.loads(run("search", "--collection", collection, "--json", "Paris").stdout)["hits"]
     assert (hit["id"], hit["title"]) == (f"{tmp_path}/notes/travel.md#1", "Travel")
 

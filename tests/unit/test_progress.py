@@ -35,6 +35,7 @@ def test_line():
         line("indexed", 250, 1000, 50.0, 10) == "indexed 250 of 1,000 documents (25%), 50/s, 15 s left, 10 unchanged"
     )
     assert line("indexed", 1250, None, 0.0, 0) == "indexed 1,250 documents, 0/s"
+    assert line("scored", 1, None, 2.0, 0, "text") == "scored 1 text, 2/s"
     assert line("indexed", 0, 0, 0.0, 0) == "indexed 0 of 0 documents (0%), 0/s"
 
 
