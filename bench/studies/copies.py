@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnxruntime  # noqa: F401 (before usearch, as in the server)
@@ -23,7 +24,6 @@ from usearch.index import Index
 
 from shortlist.bench import command, texts
 from shortlist.server import app, cores
-from shortlist.server.errors import check_range
 from shortlist.server.settings import Settings
 from shortlist.server.storage import directions
 from shortlist.server.storage.directions import Directions
@@ -46,21 +46,14 @@ Find = Callable[[Directions, int], NDArray[np.float32]]  # the cosines of the ne
 class CopiesSettings(Corpus):
     """The settings of one measurement."""
 
+    least: ClassVar = dict.fromkeys(("documents", "words", "near", "copies", "asked"), 1)
+
     documents: int = field(default=20_000, metadata={"help": "documents of the corpus, at most"})
     words: int = field(default=200, metadata={"help": "words of a document, at most"})
     near: int = field(default=5000, metadata={"help": "near copies"})
     copies: int = field(default=3000, metadata={"help": "copies of one line"})
     asked: int = field(default=300, metadata={"help": "queries, at most"})
     json: bool = field(default=False, metadata=command.JSON)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be measured.
-
-        Raises:
-            SettingsError: naming the setting, its value and the limit.
-        """
-        for name in ("documents", "words", "near", "copies", "asked"):
-            check_range(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True, slots=True)

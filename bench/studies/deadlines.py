@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import fmean
+from typing import ClassVar
 
 from shortlist.bench import command, local, measures
 from shortlist.bench.candidates import Candidates
 from shortlist.bench.settings import check_plot
 from shortlist.client import AsyncClient, DeadlineExceeded
 from shortlist.console.extras import needs
-from shortlist.server.errors import check_range
 
 from .reranking import JudgedLists, read
 
@@ -32,19 +32,16 @@ DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
 class DeadlinesSettings(JudgedLists):
     """The settings of one measurement."""
 
+    least: ClassVar = {"clients": 1, "passes": 1}
+
     clients: int = field(default=4, metadata={"help": "requests under way"})
     passes: int = field(default=3, metadata={"help": "times each list is sent"})
     plot: Path | None = field(default=None, metadata={"help": "draw the result into this PNG", "metavar": "FILE.png"})
     json: bool = field(default=False, metadata=command.JSON)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be measured.
-
-        Raises:
-            UsageError, SettingsError: naming the setting, its value and the limit.
-        """
-        for name in ("clients", "passes"):
-            check_range(name, getattr(self, name), 1)
+        """Refuse what cannot be measured or drawn."""
+        JudgedLists.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if self.plot:
             check_plot(self.plot)
 

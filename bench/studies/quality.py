@@ -15,12 +15,12 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import ClassVar
 
 from shortlist.bench import beir, command, local, measures
 from shortlist.client import AsyncClient, SearchResult
 from shortlist.client.types import Mode
 from shortlist.console.options import UsageError
-from shortlist.server.errors import check_range
 
 from .settings import Bundles
 
@@ -36,6 +36,8 @@ PROGRESS_EVERY = 500
 class QualitySettings(Bundles):
     """The settings of one measurement."""
 
+    least: ClassVar = {"rerank_queries": 0}
+
     collection: Path = field(metadata={"help": "folder with corpus, queries and qrels (BEIR)", "metavar": "FOLDER"})
     embedder_variant: str = field(default="auto", metadata={"help": "graph of the dual encoder", "metavar": "NAME"})
     reranker_variant: str = field(default="auto", metadata={"help": "graph of the cross-encoder", "metavar": "NAME"})
@@ -48,14 +50,6 @@ class QualitySettings(Bundles):
     rerank_queries: int = field(
         default=1000, metadata={"help": "queries that go through both stages, drawn with a seed; 0: all"}
     )
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be measured.
-
-        Raises:
-            SettingsError: naming the setting, its value and the limit.
-        """
-        check_range("rerank_queries", self.rerank_queries, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import grpc
 
@@ -27,7 +28,6 @@ from shortlist.bench.samples import OK, Reply
 from shortlist.console.options import UsageError
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import RetrievalStub
-from shortlist.server.errors import check_range
 from shortlist.server.runtime import bundle
 
 from . import watched
@@ -44,6 +44,8 @@ _DAYS_S = 1e6  # longer than any run: it ends by its number of requests
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoakSettings(Bundles):
     """The settings of one soak."""
+
+    least: ClassVar = {"clients": 1, "ids": 1}
 
     collection_folder: Path | None = field(
         default=None,
@@ -74,8 +76,7 @@ class SoakSettings(Bundles):
         """
         if not 0 < self.first < self.requests:
             raise UsageError(f"first is {self.first:,}, but it must be above 0 and below requests, {self.requests:,}")
-        for name in ("clients", "ids"):
-            check_range(name, getattr(self, name), 1)
+        Bundles.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
 
 
 @dataclass(frozen=True, slots=True)
