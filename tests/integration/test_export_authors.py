@@ -18,7 +18,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import models
-from shortlist.export import layout, prompts, tokenizer
+from shortlist.export import layout, modules, prompts, tokenizer
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
@@ -385,7 +385,7 @@ def _no_window(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def _other_pooling(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr(layout, "_pooling", lambda *_: "cls")
+    monkeypatch.setattr(modules, "pooling", lambda *_: "cls")
 
 
 def _other_steps(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
