@@ -96,7 +96,7 @@ COMMAND = Command(
     summary="list, create or drop collections",
     description="""\
 List the server's collections, with how many documents each holds and the embedder that its vectors are of; create
-some; or drop some with all their documents, for good. `drop` asks first, and wants --yes where nobody can answer.
+some; or drop some with all their documents, for good. `drop` asks first; outside a terminal it needs --yes.
 
 `shortlist index` creates the collection that it fills. A name has 1 to 64 lower-case letters, digits, '-' and '_',
 and begins with a letter or digit.""",

@@ -30,7 +30,7 @@ def write(text: str) -> None:
 
     Raises:
         OutputError: it cannot be written, as on a full disk.
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: the reader has gone.
     """
     try:
         print(text, flush=True)

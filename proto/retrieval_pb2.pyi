@@ -5,7 +5,7 @@ Shortlist's wire contract: two-stage retrieval in one call, and the models behin
 
 Conventions
 - Times are milliseconds (`_ms`), sizes are bytes (`_bytes`) or model tokens (`_tokens`).
-- A limit named here is the server's default; Inference.Describe tells the limits in force.
+- A limit named here is the server's default; Inference.Describe returns the limits in force.
 - Calls that run a model work up to their gRPC deadline; one without gets the server's default (30 s).
 - A text that must not be empty must hold more than white space.
 - Errors: INVALID_ARGUMENT names field, value, limit and remedy; NOT_FOUND an unknown collection or
@@ -44,7 +44,7 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     """The same as MODE_AUTO."""
     MODE_AUTO: _Mode.ValueType  # 1
     """MODE_TWO_STAGE; where the collection is small (500 documents and under) and no candidates are named, all of its
-    documents are candidates. The mode is told as MODE_RERANK_ALL where all of them were read.
+    documents are candidates. The answer's mode is MODE_RERANK_ALL if all of them were read.
     """
     MODE_TWO_STAGE: _Mode.ValueType  # 2
     """Stage one shortlists `candidates` documents, stage two reranks them."""
@@ -60,7 +60,7 @@ MODE_UNSPECIFIED: Mode.ValueType  # 0
 """The same as MODE_AUTO."""
 MODE_AUTO: Mode.ValueType  # 1
 """MODE_TWO_STAGE; where the collection is small (500 documents and under) and no candidates are named, all of its
-documents are candidates. The mode is told as MODE_RERANK_ALL where all of them were read.
+documents are candidates. The answer's mode is MODE_RERANK_ALL if all of them were read.
 """
 MODE_TWO_STAGE: Mode.ValueType  # 2
 """Stage one shortlists `candidates` documents, stage two reranks them."""

@@ -5,7 +5,7 @@ Shortlist's wire contract: two-stage retrieval in one call, and the models behin
 
 Conventions
 - Times are milliseconds (`_ms`), sizes are bytes (`_bytes`) or model tokens (`_tokens`).
-- A limit named here is the server's default; Inference.Describe tells the limits in force.
+- A limit named here is the server's default; Inference.Describe returns the limits in force.
 - Calls that run a model work up to their gRPC deadline; one without gets the server's default (30 s).
 - A text that must not be empty must hold more than white space.
 - Errors: INVALID_ARGUMENT names field, value, limit and remedy; NOT_FOUND an unknown collection or

@@ -1,7 +1,7 @@
 """What a text takes up of a passage, by the tokens of the two models that a server runs.
 
 A passage is full where one of the models would read no further: the embedder's window, or the reranker's less room
-for a query. The server tells where each token of a text ends, so one call measures every part of it.
+for a query. The server answers where each token of a text ends, so one call measures every part of it.
 """
 
 from bisect import bisect_right
