@@ -137,8 +137,8 @@ class Open:
 
 def arrivals(rate: float, seed: int) -> Iterator[float]:
     """Draw the times of a Poisson process, in seconds from its start: the gaps are exponential, 1 / rate the mean."""
-    dice = random.Random(seed)  # noqa: S311 (repeatable, no secret)
+    rng = random.Random(seed)  # noqa: S311 (repeatable, no secret)
     at_s = 0.0
     while True:
-        at_s += dice.expovariate(rate)
+        at_s += rng.expovariate(rate)
         yield at_s

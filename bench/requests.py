@@ -147,13 +147,13 @@ def _items(kind: Name, request: Any, response: Any) -> int:
 
 def mixed(requests: Requests, shares: Mapping[Name, int], seed: int) -> Prepare:
     """Prepare requests of several kinds: in every `sum(shares)` of them each kind has its share, in random order."""
-    dice = random.Random(seed)  # noqa: S311 (repeatable, no secret)
+    rng = random.Random(seed)  # noqa: S311 (repeatable, no secret)
     deck: list[Name] = []
 
     def prepare() -> Send:
         if not deck:
             deck.extend(kind for kind, share in shares.items() for _ in range(share))
-            dice.shuffle(deck)
+            rng.shuffle(deck)
         return requests.prepare(deck.pop())
 
     return prepare

@@ -128,9 +128,9 @@ class Draw:
         """
         self.texts = texts
         self.drawn = Drawn()
-        self._dice = random.Random(seed)  # noqa: S311 (repeatable, no secret)
-        self._order = self._dice.sample(range(len(texts.queries)), len(texts.queries))
-        self._passages = self._dice.sample(texts.passages, len(texts.passages))
+        self._rng = random.Random(seed)  # noqa: S311 (repeatable, no secret)
+        self._order = self._rng.sample(range(len(texts.queries)), len(texts.queries))
+        self._passages = self._rng.sample(texts.passages, len(texts.passages))
         self._sentences = [_SENTENCE_ENDS.split(passage) for passage in self._passages]
         words = dict.fromkeys(word for text in (*self._passages, *texts.queries) for word in text.split())
         self._words = list(words)
@@ -155,14 +155,14 @@ class Draw:
             return self._passages[place]
         self.drawn.composed_passages += 1
         length = len(self._sentences[place % len(self._sentences)])
-        return " ".join(self._dice.choice(self._dice.choice(self._sentences)) for _ in range(length))
+        return " ".join(self._rng.choice(self._rng.choice(self._sentences)) for _ in range(length))
 
     def ranking(self, count: int) -> tuple[str, list[str]]:
         """Draw a query and so many different passages: of its own list where it has one, else of all."""
         place = self._order[self.drawn.lists % len(self._order)]
         self.drawn.lists += 1
         query = self.texts.queries[place]
-        chosen = self._dice.sample(self.texts.lists[place] if self.texts.lists else self._passages, count)
+        chosen = self._rng.sample(self.texts.lists[place] if self.texts.lists else self._passages, count)
         seen = hash((query, frozenset(chosen)))
         self.drawn.repeated_lists += seen in self._lists
         self._lists.add(seen)

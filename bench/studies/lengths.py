@@ -24,7 +24,7 @@ class Cutter:
         fast = Tokenizer.from_file(str(tokenizer))
         fast.no_truncation()
         fast.no_padding()
-        self._dice = random.Random(seed)  # noqa: S311 (repeatable, no secret)
+        self._rng = random.Random(seed)  # noqa: S311 (repeatable, no secret)
         self._text = " ".join(passages)
         self._starts: list[int] = []  # of every token in the text
         at = 0
@@ -34,6 +34,6 @@ class Cutter:
 
     def cut(self, tokens: int) -> str:
         """Return a text of so many tokens from anywhere, or of all there are; special tokens are not counted."""
-        begin = self._dice.randrange(max(1, len(self._starts) - tokens))
+        begin = self._rng.randrange(max(1, len(self._starts) - tokens))
         ends = self._starts[begin + tokens : begin + tokens + 1] or [len(self._text)]
         return self._text[self._starts[begin] : ends[0]].strip()

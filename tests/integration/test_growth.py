@@ -23,8 +23,8 @@ QUICK = (
 def folder(tmp_path):
     """Write a small BEIR collection."""
     words = ["river", "valley", "runs", "between", "hills", "where", "it", "ends", "there", "lake"]
-    dice = np.random.default_rng(1)
-    texts = [" ".join(dice.choice(words, 6)) + ". " + " ".join(dice.choice(words, 6)) for _ in range(30)]
+    rng = np.random.default_rng(1)
+    texts = [" ".join(rng.choice(words, 6)) + ". " + " ".join(rng.choice(words, 6)) for _ in range(30)]
     for name in ("corpus", "queries"):
         lines = [json.dumps({"_id": str(number), "text": text}) for number, text in enumerate(texts)]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))

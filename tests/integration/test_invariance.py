@@ -14,9 +14,9 @@ OTHERS = 200
 WORDS = ("shortlist", "rank", "query", "passage", "vector", "score", "slot", "lane", "copper", "river", "thirty")
 
 
-def text(dice: random.Random) -> str:
+def text(rng: random.Random) -> str:
     """Return a text of 1 to 16 words."""
-    return " ".join(dice.choices(WORDS, k=dice.randint(1, 16)))
+    return " ".join(rng.choices(WORDS, k=rng.randint(1, 16)))
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def text(dice: random.Random) -> str:
 )
 def test_bit_for_bit(request: pytest.FixtureRequest, tmp_path: Path, models: str, variant: str):
     """Scores and vectors are the same to the last bit, asked for alone or in a crowd, for every variant."""
-    dice = random.Random(11)
-    query, mine = "which passage is best", [text(dice) for _ in range(8)]
+    rng = random.Random(11)
+    query, mine = "which passage is best", [text(rng) for _ in range(8)]
     both = request.getfixturevalue(models)
     bundles = ("--embedder", str(both.embedder), "--reranker", str(both.reranker))
     variants = ("--embedder-variant", variant, "--reranker-variant", variant)

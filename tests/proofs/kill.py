@@ -86,7 +86,7 @@ def prove(options: Sequence[str], rounds: int, seed: int) -> int:
     Raises:
         AssertionError: something was lost.
     """
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     writers = [Writer(number, random.Random(f"{seed} {number}")) for number in range(WRITERS)]
     with local.serving(*options) as address, Client(address) as client:
         client.create_collection(COLLECTION)
@@ -97,7 +97,7 @@ def prove(options: Sequence[str], rounds: int, seed: int) -> int:
             threads = [threading.Thread(target=writer.run, args=(address,)) for writer in writers]
             for thread in threads:
                 thread.start()
-            threads[0].join(timeout=dice.uniform(0.05, 1.0))
+            threads[0].join(timeout=rng.uniform(0.05, 1.0))
             process.kill()
             for thread in threads:
                 thread.join()

@@ -83,10 +83,10 @@ def test_a_vectors_change_is_relative_to_its_length():
     st.lists(st.integers(0, 3), min_size=2, max_size=30),
     st.randoms(use_true_random=False),
 )
-def test_ndcg_is_that_of_scikit_learn(grades: list[int], dice):
+def test_ndcg_is_that_of_scikit_learn(grades: list[int], rng):
     """Over lists of any length, order and grades, nothing relevant among them, another's measure agrees."""
     metrics = pytest.importorskip("sklearn.metrics")
     scores = list(range(len(grades)))
-    dice.shuffle(scores)
+    rng.shuffle(scores)
     expected = metrics.ndcg_score([grades], [scores], k=10)
     assert figures.ndcg_by(np.array(scores, np.float32), grades) == pytest.approx(expected)

@@ -18,15 +18,15 @@ def largest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def drawn() -> tuple[np.random.Generator, Floats]:
-    """Return dice, and weights float32 [width, columns]."""
-    dice = np.random.default_rng(0)
-    return dice, dice.normal(size=(WIDTH, COLUMNS)).astype(np.float32)
+    """Return rng, and weights float32 [width, columns]."""
+    rng = np.random.default_rng(0)
+    return rng, rng.normal(size=(WIDTH, COLUMNS)).astype(np.float32)
 
 
-def correlated(dice: np.random.Generator, rows: int = ROWS) -> Floats:
+def correlated(rng: np.random.Generator, rows: int = ROWS) -> Floats:
     """Return inputs that eight hidden causes and a little noise make, float32 [rows, width]."""
-    causes = dice.normal(size=(rows, 8)) @ dice.normal(size=(8, WIDTH))
-    return (causes + 0.1 * dice.normal(size=(rows, WIDTH))).astype(np.float32)
+    causes = rng.normal(size=(rows, 8)) @ rng.normal(size=(8, WIDTH))
+    return (causes + 0.1 * rng.normal(size=(rows, WIDTH))).astype(np.float32)
 
 
 def change(inputs: Floats, weight: Floats, rounded: NDArray[np.int8]) -> float:
@@ -63,8 +63,8 @@ def test_nearest_clips_what_a_smaller_scale_cannot_hold(largest: int):
 
 def test_compensated_changes_the_product_less_where_inputs_go_together():
     """With correlated inputs the product changes less than half as much as with the nearest steps."""
-    dice, weight = drawn()
-    inputs = correlated(dice)
+    rng, weight = drawn()
+    inputs = correlated(rng)
     scale = rounding.scales(weight)
     found = rounding.compensated(inputs, weight, scale)
     assert found.shape == weight.shape
@@ -75,8 +75,8 @@ def test_compensated_changes_the_product_less_where_inputs_go_together():
 
 def test_compensated_holds_for_inputs_that_it_was_not_fitted_to():
     """Other inputs of the same kind gain too: the fit is to how inputs go together, not to single ones."""
-    dice, weight = drawn()
-    both = correlated(dice, 2 * ROWS)
+    rng, weight = drawn()
+    both = correlated(rng, 2 * ROWS)
     scale = rounding.scales(weight)
     found = rounding.compensated(both[:ROWS], weight, scale)
     others = both[ROWS:]
@@ -85,8 +85,8 @@ def test_compensated_holds_for_inputs_that_it_was_not_fitted_to():
 
 def test_compensated_is_as_good_as_nearest_where_inputs_are_independent():
     """With nothing to make up for, the change is that of the nearest steps, within a few percent."""
-    dice, weight = drawn()
-    inputs = dice.normal(size=(20_000, WIDTH)).astype(np.float32)
+    rng, weight = drawn()
+    inputs = rng.normal(size=(20_000, WIDTH)).astype(np.float32)
     scale = rounding.scales(weight)
     expected = change(inputs, weight, rounding.nearest(weight, scale))
     assert change(inputs, weight, rounding.compensated(inputs, weight, scale)) == pytest.approx(expected, rel=0.05)
@@ -102,8 +102,8 @@ def test_compensated_with_orthogonal_inputs_is_nearest():
 
 def test_compensated_takes_fewer_rows_than_there_are_weights():
     """With less inputs than their width, whose moments have no inverse, it is still better than the nearest steps."""
-    dice, weight = drawn()
-    inputs = correlated(dice, WIDTH // 4)
+    rng, weight = drawn()
+    inputs = correlated(rng, WIDTH // 4)
     scale = rounding.scales(weight)
     found = rounding.compensated(inputs, weight, scale)
     assert np.abs(found.astype(np.int16)).max() <= int8_range.WEIGHT
@@ -112,8 +112,8 @@ def test_compensated_takes_fewer_rows_than_there_are_weights():
 
 def test_compensated_takes_inputs_that_are_always_zero():
     """A column of inputs that is always 0 rounds its weights to the nearest steps and leaves the rest its gain."""
-    dice, weight = drawn()
-    inputs = correlated(dice)
+    rng, weight = drawn()
+    inputs = correlated(rng)
     inputs[:, 5] = 0
     scale = rounding.scales(weight)
     found = rounding.compensated(inputs, weight, scale)

@@ -87,8 +87,8 @@ def test_any_number_of_texts(server):
 
 def test_calls_hold_what_a_request_may(server):
     """Texts are sent in order, and no call has more of their bytes than the server takes."""
-    dice = random.Random(1)
-    texts = ["\u00e9" * dice.randrange(1, 500) for _ in range(300)]
+    rng = random.Random(1)
+    texts = ["\u00e9" * rng.randrange(1, 500) for _ in range(300)]
     with Client(server.address) as client:
         scoring.score(client, "query", texts, LIMITS, lambda _: None)
     found = [list(request.documents) for request in server.asked("Rerank")]

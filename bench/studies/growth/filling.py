@@ -69,13 +69,13 @@ class Seeds:
 
     def documents(self, start: int, stop: int) -> tuple[list[Document], Floats, list[int]]:
         """Return the documents of these numbers with their vectors and lengths; each has its number as id."""
-        count, dice = len(self.passages), np.random.default_rng((start, stop))
+        count, rng = len(self.passages), np.random.default_rng((start, stop))
         numbers = np.arange(start, stop)
         first = numbers % count
-        second = self.nearest[first, dice.integers(0, self.nearest.shape[1], stop - start)]
-        share = dice.random((stop - start, 1), dtype=np.float32)
+        second = self.nearest[first, rng.integers(0, self.nearest.shape[1], stop - start)]
+        share = rng.random((stop - start, 1), dtype=np.float32)
         mixed = share * self.vectors[first] + (1 - share) * self.vectors[second]
-        mixed += _NOISE * dice.standard_normal(mixed.shape, dtype=np.float32)
+        mixed += _NOISE * rng.standard_normal(mixed.shape, dtype=np.float32)
         mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
         vectors = np.where((numbers < count)[:, None], self.vectors[first], mixed)
         places = first.tolist()
