@@ -94,7 +94,7 @@ def test_a_damaged_manifest(options: list[str], tmp_path: Path):
 def test_a_newer_bundle(options: list[str], tmp_path: Path):
     """A bundle of a later format is refused with both numbers."""
     edit(tmp_path / "embedder" / "manifest.json", lambda manifest: manifest.update(format_version=9))
-    assert "has format 9, this version reads 2" in refused(options)
+    assert "has format 9, this version reads 3" in refused(options)
 
 
 def test_the_bundles_swapped(options: list[str]):
