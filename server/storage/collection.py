@@ -111,7 +111,11 @@ class Collection:
         return self._documents.tokens / len(self) if len(self) else 0.0
 
     def compare(self, documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
-        """Return the documents that are new or changed, and those of which only the source changed."""
+        """Return the documents that are new or changed, and those of which only the source changed.
+
+        Raises:
+            StorageFailed: the file was removed, so that none of the others is on disk either.
+        """
         there: dict[str, Document] = {}
         for start in range(0, len(documents), _COMPARED):
             there |= self._documents.get([document.id for document in documents[start : start + _COMPARED]])
@@ -123,6 +127,7 @@ class Collection:
                 changed.append(document)
             elif old != document:
                 moved.append(document)
+        self._documents.check_kept()  # what is unchanged is acknowledged as well
         return changed, moved
 
     def upsert(

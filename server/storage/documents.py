@@ -116,10 +116,10 @@ class Documents:
                 self._writer.execute("BEGIN IMMEDIATE")
                 change = Writing(self._writer)
                 yield change
-                self._check_kept()
+                self.check_kept()
         except sqlite3.Error as error:
             raise StorageFailed(f"the data folder cannot be written: {error}; nothing was changed") from error
-        self._check_kept()  # what was committed meanwhile went into a file that nobody finds again
+        self.check_kept()  # what was committed meanwhile went into a file that nobody finds again
         self.count += change.documents
         self.tokens += change.tokens
 
@@ -175,7 +175,12 @@ class Documents:
             except sqlite3.Error as error:
                 raise StorageFailed(f"the data folder cannot be read: {error}; see to the disk") from error
 
-    def _check_kept(self) -> None:
+    def check_kept(self) -> None:
+        """Refuse to go on in a file that is not in its place any more.
+
+        Raises:
+            StorageFailed: it was removed or replaced.
+        """
         if lost := self._opened.lost():
             raise StorageFailed(
                 f"{lost[0]} was removed or replaced while the server had it open; nothing was changed; put it back as"
