@@ -8,6 +8,7 @@ Runs on the event loop; what blocks goes to threads. Knows no gRPC.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -127,8 +128,10 @@ class Pipeline:
     def _selection(self, query: Query, plan: Plan, candidates: Sequence[Candidate]) -> Selection:
         """Return which candidates stage two reads."""
         similarities = [candidate.similarity for candidate in candidates]
-        contents = [candidate.document.content for candidate in candidates]
-        return selection.select(similarities, self.scorer.seconds(query.text, contents), plan.bounds)
+        seconds = [0.0] * len(candidates)
+        if plan.bounds.budget_s < math.inf:  # else no estimate is looked at
+            seconds = self.scorer.seconds(query.text, [candidate.document.content for candidate in candidates])
+        return selection.select(similarities, seconds, plan.bounds)
 
     async def _embedded(self, query: Query) -> Embedded:
         """Embed the query."""
