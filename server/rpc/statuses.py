@@ -1,7 +1,7 @@
 """The one table from errors to gRPC status codes.
 
-A class that is not in it takes its nearest base's code; `tests/unit/test_statuses.py` walks the tree to prove that
-every request-time error has one.
+A class that is not in it takes its nearest base's code; `tests/unit/server/rpc/test_statuses.py` walks the tree to
+prove that every request-time error has one.
 """
 
 import grpc

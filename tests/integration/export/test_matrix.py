@@ -14,7 +14,7 @@ from shortlist.export import prefixes
 from shortlist.export.app import run
 from shortlist.export.settings import ExportSettings
 
-DOC = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
 INT8_COSINE = 0.99
 INT8_SCORE_CHANGE = 0.05
 

@@ -183,7 +183,7 @@ def test_the_command_names_what_is_wrong(tiny, tiny_models, files, monkeypatch, 
 
 def test_make_gives_what_must_be_given():
     """`make peers` runs the command with every setting that has no default."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[4]
     shown = subprocess.run(
         ["make", "--dry-run", "peers"], cwd=root, capture_output=True, text=True, check=True
     ).stdout

@@ -1,6 +1,6 @@
 """The demo's two models, exported: what the manifests say, and what int8 keeps of fp32 on passages.
 
-That fp32 is what sentence-transformers computes, `test_parity.py` shows through the server.
+That fp32 is what sentence-transformers computes, `server/test_parity.py` shows through the server.
 """
 
 from itertools import pairwise

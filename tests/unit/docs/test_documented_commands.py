@@ -9,7 +9,7 @@ import pytest
 
 from shortlist.bench.command import UNUSABLE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MODULE = "-m shortlist."
 
 

@@ -1,7 +1,7 @@
 """Every command and example of the README, run as it stands there.
 
 What stands in for a new user's machine: a model hub's cache that holds tiny models under the names of the README, a
-free port in place of 50051, and `tests/grpcurl.py` in place of grpcurl. `make test` is this very run.
+free port in place of 50051, and `tests/support/grpcurl.py` in place of grpcurl. `make test` is this very run.
 """
 
 import json
@@ -18,7 +18,7 @@ import pytest
 from shortlist.bench import local
 from shortlist.texts import shipped
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TIMEOUT_S = 600
 
@@ -71,7 +71,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, hub_cache: Path) -> di
     """Return a new user's environment: our commands and grpcurl on PATH, and the hub's cache."""
     tools = tmp_path_factory.mktemp("bin")
     grpcurl = tools / "grpcurl"
-    grpcurl.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests" / "grpcurl.py"} "$@"\n')
+    grpcurl.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests" / "support" / "grpcurl.py"} "$@"\n')
     grpcurl.chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SHORTLIST_")}
     path = f"{tools}:{Path(sys.executable).parent}:{kept['PATH']}"

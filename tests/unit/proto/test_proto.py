@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-LINES = (Path(__file__).parents[2] / "proto" / "retrieval.proto").read_text(encoding="utf-8").splitlines()
+LINES = (Path(__file__).parents[3] / "proto" / "retrieval.proto").read_text(encoding="utf-8").splitlines()
 # A message named ...Request or ...Response is described at its call.
 DECLARED = re.compile(r"\s*(service|rpc|enum|message(?! \w+(Request|Response|Result)\b)) |.* = \d+;$")
 PLACES = [place for place, line in enumerate(LINES) if DECLARED.match(line)]
