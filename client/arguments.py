@@ -52,11 +52,13 @@ def count(field: str, value: object) -> int | None:
     if value is None:
         return None
     try:
-        number = operator.index(value)  # type: ignore[arg-type] # what has no index raises
+        number = -1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type] # else it raises
     except TypeError:
         number = -1
-    if isinstance(value, bool) or not 0 <= number <= _MOST_COUNT:
+    if number < 0:
         raise errors.invalid(field, value, "it must be a whole number, 0 or more", "leave it out for the default")
+    if number > _MOST_COUNT:
+        raise errors.invalid(field, value, f"a request holds {_MOST_COUNT:,} at most", "ask for fewer")
     return number
 
 

@@ -93,8 +93,8 @@ def check_target(target: object, timeout_s: object) -> tuple[str, float]:
         InvalidRequest: the address is none, or the deadline is not a time to come.
     """
     checked, deadline_s = address.check(target), check_timeout(timeout_s)
-    # A call's own deadline may be 0 or less: what is left of its caller's time. That of a client is a mistake.
-    if deadline_s <= 0:
+    # A call's own deadline may be 0: nothing is left of its caller's time. That of a client is a mistake.
+    if not deadline_s:
         raise errors.invalid(
             "timeout_s", timeout_s, "it must be more than 0", "give the seconds that a call may take"
         )
@@ -102,12 +102,14 @@ def check_target(target: object, timeout_s: object) -> tuple[str, float]:
 
 
 def check_timeout(timeout_s: object) -> float:
-    """Return a deadline that gRPC takes for one that is to come, or for one that has passed where it has.
+    """Return a deadline that gRPC takes for one that is to come, or for one that has passed where it is 0.
 
     Raises:
-        InvalidRequest: it is over 30 days, or not a number.
+        InvalidRequest: it is less than 0, over 30 days, or not a number.
     """
     deadline_s = arguments.number("timeout_s", timeout_s)
+    if deadline_s < 0:
+        raise errors.invalid("timeout_s", timeout_s, "it must be 0 or more", "give the seconds that a call may take")
     if deadline_s > MAX_TIMEOUT_S:
         raise errors.invalid("timeout_s", timeout_s, f"{MAX_TIMEOUT_S:,} (30 days) is the most", "give fewer seconds")
     return deadline_s

@@ -20,7 +20,7 @@ _HIT = Hit("1", 0.5, 0.5, 1, "", "text", {})
 
 _WRONG = {
     "address": [None, 50051, b"here:1", "here", ["here:1"]],
-    "timeout_s": [*_NO_NUMBER, math.inf, 1e9],
+    "timeout_s": [*_NO_NUMBER, -1, math.inf, 1e9],
     "name": _NO_TEXT,
     "collection": _NO_TEXT,
     "query": _NO_TEXT,
@@ -44,7 +44,7 @@ _WRONG = {
     "model": _NO_NAME,
 }
 # A rerank's documents are texts, and a client has no deadline but its own.
-_OF_ONE_METHOD = {("rerank", "documents"): _NO_TEXTS, ("__init__", "timeout_s"): [*_WRONG["timeout_s"], None, 0, -1]}
+_OF_ONE_METHOD = {("rerank", "documents"): _NO_TEXTS, ("__init__", "timeout_s"): [*_WRONG["timeout_s"], None, 0]}
 _ITERATORS = ("list", "list_sources")  # ask when the first of what they bring is asked for
 _SOUND = {
     "name": "notes",

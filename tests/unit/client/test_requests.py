@@ -49,7 +49,8 @@ def test_search_fields():
     [
         (lambda: search_request(top_k=-1), "top_k: got -1, but it must be a whole number, 0 or more; "),
         (lambda: search_request(top_k="5"), "top_k: got '5', but it must be a whole number, 0 or more; "),
-        (lambda: search_request(candidates=2**32), "candidates: got 4294967296, but it must be a whole number"),
+        (lambda: search_request(candidates=2**32), "candidates: got 4294967296, but a request holds 4,294,967,295"),
+        (lambda: search_request(top_k=2**40), "top_k: got 1099511627776, but a request holds 4,294,967,295 at most"),
         (
             lambda: search_request(mode="sparse"),
             "mode: got 'sparse', but it must be one of 'auto', 'two-stage', 'dense', 'rerank-all'",
