@@ -7,37 +7,10 @@ import sys
 import threading
 
 import grpc
-import pytest
 
 from fake_server import Refusal
 from shortlist.cli import main
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.reading import patience
-
-# Refusals that gRPC does not repeat by itself, so that only the command's own patience is tried.
-_FINAL = (("grpc-retry-pushback-ms", "-1"),)
-
-
-@pytest.fixture
-def target(scripted):
-    """Let the server take documents as a real one does; return where to index."""
-    limits = pb.Limits(max_text_bytes=1 << 20, max_batch=1000, max_request_bytes=64 << 20)
-    scripted.defaults["Describe"] = pb.DescribeResponse(limits=limits)
-    scripted.defaults["Upsert"] = lambda request: pb.UpsertResponse(inserted=len(request.documents))
-    return "--collection", "notes", "--address", scripted.address
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    """Write a file of so many documents, and return its path."""
-
-    def write(count, *more):
-        path = tmp_path / "corpus.jsonl"
-        lines = [json.dumps({"id": str(number), "text": f"text {number}"}) for number in range(count)]
-        path.write_text("\n".join([*lines, *more]))
-        return str(path)
-
-    return write
 
 
 def test_index_sends_every_document_once(scripted, target, corpus, capsys):
@@ -145,68 +118,6 @@ def test_index_leaves_the_collection_alone_if_told(scripted, target, corpus, cap
     assert main.main(["index", *target, "--no-create", corpus(1)]) == 1
     assert capsys.readouterr().err == "shortlist index: no collection 'notes'\n"
     assert scripted.asked("CreateCollection") == []
-
-
-def test_index_outlasts_a_busy_server(scripted, target, corpus, capsys, monkeypatch):
-    """What may pass is tried again until it has, beyond the retries of a single call."""
-    monkeypatch.setattr(patience, "_FIRST_WAIT_S", 0.001)
-    codes = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED
-    scripted.answers["Upsert"].extend(Refusal(code, trailers=_FINAL) for code in codes * 3)
-    assert main.main(["index", *target, "--json", corpus(10)]) == 0
-    assert len(scripted.asked("Upsert")) == 10
-    assert json.loads(capsys.readouterr().out)["documents"] == 10
-
-
-@pytest.fixture
-def narrow(scripted, target):
-    """Let the server's whole queue hold so many documents."""
-
-    def hold(most):
-        def answer(request):
-            count = len(request.documents)
-            refusal = f"request: got '{count} tokens', but the server's whole queue holds {most}; send less at once"
-            over = Refusal(grpc.StatusCode.INVALID_ARGUMENT, refusal)
-            return over if count > most else pb.UpsertResponse(inserted=count)
-
-        scripted.defaults["Upsert"] = answer
-
-    return hold
-
-
-def test_index_halves_what_is_larger_than_the_queue(scripted, target, corpus, capsys, narrow):
-    """A batch that the server's queue could never hold arrives in parts, each document once."""
-    narrow(3)
-    assert main.main(["index", *target, "--batch-size=10", "--json", corpus(20)]) == 0
-    assert json.loads(capsys.readouterr().out)["documents"] == 20
-    taken = [len(request.documents) for request in scripted.asked("Upsert") if len(request.documents) <= 3]
-    assert sum(taken) == 20
-
-
-def test_index_stops_at_a_document_that_is_larger_than_the_queue(target, corpus, capsys, narrow):
-    """A single document that does not fit ends the command with the server's words."""
-    narrow(0)
-    assert main.main(["index", *target, corpus(4)]) == 1
-    assert capsys.readouterr().err.startswith(
-        "shortlist index: request: got '1 tokens', but the server's whole queue"
-    )
-
-
-def test_index_gives_up_when_its_patience_is_over(scripted, target, corpus, capsys):
-    """A server that stays busy ends the command with the server's words."""
-    scripted.answers["Upsert"].append(Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, trailers=_FINAL))
-    assert main.main(["index", *target, "--patience-s", "0", corpus(10)]) == 1
-    assert capsys.readouterr().err == "shortlist index: the server's words\n"
-
-
-def test_index_stops_at_what_does_not_pass(scripted, target, corpus, capsys):
-    """An error that would come again ends the command at once, and what was acknowledged before is told."""
-    answers = scripted.defaults["Upsert"], Refusal(grpc.StatusCode.INTERNAL, "the server failed")
-    scripted.answers["Upsert"].extend(answers)
-    assert main.main(["index", *target, "--batch-size=10", "--in-flight=1", corpus(100)]) == 1
-    told, error = capsys.readouterr().err.splitlines()
-    assert told.startswith("stopped after 10 documents, which are indexed. The same command continues:")
-    assert error == "shortlist index: INTERNAL: the server failed"
-    assert len(scripted.asked("Upsert")) == 2
 
 
 def test_index_keeps_several_calls_in_flight(scripted, target, corpus):

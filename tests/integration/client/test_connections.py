@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from forwarder import forwarding
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fake_server import Scripted
+from forwarder import forwarding
 from shortlist.client import AsyncClient, Client
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import Bundles
 
+from conftest import Bundles
 from shortlist.bench import local
 from shortlist.client import Client, Document, InvalidRequest
 from shortlist.proto import retrieval_pb2 as pb

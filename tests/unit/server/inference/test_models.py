@@ -3,61 +3,20 @@
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from gated_model import WAIT_S
 from shortlist.server.errors import DeadlineExceeded, InferenceFailed, NoTokens
 from shortlist.server.inference.coalescing import Coalescer, TokenizingPool
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scored, Scorer
 from shortlist.server.inference.scheduler import Scheduler
-from shortlist.server.runtime.shapes import Shapes
 from shortlist.server.runtime.tokens import Encoded
+from word_models import BUNDLE, Graph, Words
 
-WAIT_S = 20.0
 CACHE_BYTES = 1 << 20
-
-
-class Graph:
-    """A graph whose value for each item is its length, and whose runs wait until the test lets them go."""
-
-    shapes = Shapes(512)
-    width = 1
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.go = threading.Semaphore(0)
-        self.runs = 0
-
-    def estimate_s(self, lengths: Sequence[int]) -> float:
-        return 0.0
-
-    def run(self, items: Sequence[Encoded]) -> np.ndarray:
-        self.entered.release()
-        assert self.go.acquire(timeout=WAIT_S)
-        self.runs += 1
-        return np.array([[len(item)] for item in items], dtype=np.float32)
-
-
-class Words:
-    """A tokenizer that splits at words."""
-
-    max_tokens = 512
-
-    def estimate(self, characters: int) -> int:
-        return max(1, characters // 4)
-
-    def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        lengths = [max(1, len(text.split())) for text in texts]
-        return [Encoded(np.ones(length, np.int64), np.zeros(length, np.int64), False) for length in lengths]
-
-    def encode_pairs(self, query: str, documents: Sequence[str]) -> list[Encoded]:
-        return self.encode(documents)
-
-
-BUNDLE = SimpleNamespace(manifest=SimpleNamespace(query_prefix="q: ", document_prefix=""))
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +36,7 @@ def scheduler(graph: Graph) -> Iterator[Scheduler]:
     """Return a scheduler with one slot."""
     made = Scheduler(slots=1, queue_tokens=10_000)
     yield made
-    for _ in range(1000):
-        graph.go.release()
+    graph.open(1000)
     made.stop()
 
 
@@ -92,20 +50,14 @@ def pool() -> Iterator[TokenizingPool]:
 
 @pytest.fixture
 def coalescer(scheduler: Scheduler, pool: TokenizingPool) -> Coalescer:
-    """Return an empty sky."""
+    """Return a coalescer without a job."""
     return Coalescer(scheduler, pool)
-
-
-def let_go(graph: Graph, runs: int) -> None:
-    """Let runs of the graph end."""
-    for _ in range(runs):
-        graph.go.release()
 
 
 async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A query gets the model's query prefix, and a document its own."""
     embedder = Embedder(BUNDLE, graph, coalescer, CACHE_BYTES)
-    let_go(graph, 2)
+    graph.open(2)
     deadline = scheduler.clock() + WAIT_S
     query = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
     document = await embedder.embed(["one two"], "document", Lane.INGEST, deadline)
@@ -121,13 +73,13 @@ async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Gr
     with pytest.raises(asyncio.CancelledError):
         await call
     assert scheduler.statistics().waiting_tokens == 0
-    let_go(graph, 1)
+    graph.open(1)
 
 
 async def test_a_score_is_cut_at_its_deadline(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """At the deadline the call returns with what is done, and says which; the order puts that first."""
     scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
-    let_go(graph, 2)
+    graph.open(2)
     scored = await scorer.score("q", ["one", "one two three", "one two", "one"], scheduler.clock() + 0.2)
     assert scored.done.tolist() == [True, True, False, False]
     assert scored.order() == [1, 0, 2, 3]
@@ -143,7 +95,7 @@ async def test_a_deadline_in_the_past_scores_nothing(scheduler: Scheduler, graph
 async def test_an_embed_is_whole_or_refused(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """An embedding that is not finished at its deadline fails, telling how far it came."""
     embedder = Embedder(BUNDLE, graph, coalescer, CACHE_BYTES)
-    let_go(graph, 1)
+    graph.open(1)
     with pytest.raises(DeadlineExceeded, match="1 of 2 texts were done"):
         await embedder.embed(["one", "two"], "document", Lane.INGEST, scheduler.clock() + 0.2)
 
@@ -162,7 +114,7 @@ async def test_an_embed_that_cannot_be_done_is_refused_at_once(
 async def test_what_a_query_brought_is_not_computed_again(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A query's second embedding comes from the cache, equal and without a run; a document's does not."""
     embedder = Embedder(BUNDLE, graph, coalescer, CACHE_BYTES)
-    let_go(graph, 3)
+    graph.open(3)
     deadline = scheduler.clock() + WAIT_S
     first = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
     again = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
@@ -175,7 +127,7 @@ async def test_what_a_query_brought_is_not_computed_again(scheduler: Scheduler, 
 async def test_only_unknown_pairs_are_scored(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A second score of the same query runs the versions that are new, and puts all in their places."""
     scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
-    let_go(graph, 4)
+    graph.open(4)
     deadline = scheduler.clock() + WAIT_S
     await scorer.score("q", ["one", "one two"], deadline, [(0, 1), (0, 2)])
     scored = await scorer.score("q", ["a b c", "one two", "a b c d"], deadline, [(0, 3), (0, 2), (0, 4)])
@@ -185,7 +137,7 @@ async def test_only_unknown_pairs_are_scored(scheduler: Scheduler, graph: Graph,
 async def test_another_version_is_scored_again(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """A document that was replaced gets a new score, though its text came before under another number."""
     scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
-    let_go(graph, 2)
+    graph.open(2)
     deadline = scheduler.clock() + WAIT_S
     assert (await scorer.score("q", ["one"], deadline, [(0, 1)])).logits.tolist() == [1]
     assert (await scorer.score("q", ["one two"], deadline, [(0, 2)])).logits.tolist() == [2]
@@ -194,7 +146,7 @@ async def test_another_version_is_scored_again(scheduler: Scheduler, graph: Grap
 async def test_without_a_cache_all_is_computed(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
     """With no bytes for it nothing is remembered."""
     scorer = Scorer(BUNDLE, graph, coalescer, 0)
-    let_go(graph, 2)
+    graph.open(2)
     for _ in range(2):
         await scorer.score("q", ["one"], scheduler.clock() + WAIT_S, [(0, 1)])
     assert graph.runs == 2
@@ -206,7 +158,7 @@ async def test_identical_queries_share_a_run(scheduler: Scheduler, graph: Graph,
     deadline = scheduler.clock() + WAIT_S
     calls = [asyncio.create_task(embedder.embed(["one two"], "query", Lane.QUERY, deadline)) for _ in range(5)]
     assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
-    let_go(graph, 1)
+    graph.open(1)
     vectors = [(await call).vectors.tolist() for call in calls]
     assert vectors == [[[3.0]]] * 5
     assert (graph.runs, coalescer.joined) == (1, 4)
@@ -225,7 +177,7 @@ async def test_a_shared_run_outlives_the_caller_who_began_it(
     assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
     gone.cancel()
     assert not (await hasty).done.any()
-    let_go(graph, 3)
+    graph.open(3)
     assert (await patient).logits.tolist() == [1, 2, 3]
     assert graph.runs == 3
 
@@ -253,7 +205,7 @@ async def test_a_text_without_tokens_fails_its_call(scheduler: Scheduler, graph:
         return [Encoded(np.ones(len(text), np.int64), np.zeros(len(text), np.int64), False) for text in texts]
 
     embedder.tokenizer.encode = encode
-    let_go(graph, 100)
+    graph.open(100)
     with pytest.raises(NoTokens, match=r"texts\[41\]: got '', but the model's tokenizer leaves no token of it"):
         await embedder.embed(["a"] * 41 + [""] + ["a"] * 10, "document", Lane.INGEST, scheduler.clock() + WAIT_S)
     assert scheduler.statistics().waiting_tokens == 0

@@ -5,16 +5,14 @@ Of gRPC there is the time that a call has left, and no more: what stands around 
 
 import math
 import time
-from importlib.metadata import version
 
 import pytest
 
+from fake_call import CALL, Call
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.server.app import Components
 from shortlist.server.errors import CollectionExists, InvalidRequest, UnknownCollection, UnknownDocument
-from shortlist.server.inference.lanes import Lane
 from shortlist.server.rpc import services
-from shortlist.server.rpc.services import Deadlines, Inference, Retrieval
+from shortlist.server.rpc.services import Deadlines, Retrieval
 
 DOCUMENTS = [
     pb.Document(id="fox", text="the quick brown fox jumps over the lazy dog", title="animals"),
@@ -22,31 +20,6 @@ DOCUMENTS = [
     pb.Document(id="sea", text="the tide follows the moon twice a day"),
 ]
 NOW_S = 1000.0
-
-
-class Call:
-    """A call that has so many seconds left; None and infinity where its caller sets no deadline."""
-
-    def __init__(self, left_s: float | None = 100.0) -> None:
-        self.left_s = left_s
-
-    def time_remaining(self) -> float | None:
-        return self.left_s
-
-
-CALL = Call()
-
-
-@pytest.fixture
-def retrieval(components: Components) -> Retrieval:
-    """Return the service of collections."""
-    return Retrieval(components.pipeline, Deadlines(30.0, 0.015))
-
-
-@pytest.fixture
-def inference(components: Components) -> Inference:
-    """Return the service of the models alone."""
-    return Inference(components.pipeline, Deadlines(30.0, 0.015), services.describe(components.pipeline, 1, 2))
 
 
 @pytest.fixture
@@ -206,75 +179,3 @@ async def test_a_search_s_zero_is_no_default(filled: Retrieval, field: str, valu
     with pytest.raises(InvalidRequest) as refused:
         await filled.Search(request, CALL)
     assert refused.value.field == field
-
-
-async def test_embed_puts_each_kind_in_its_lane(inference: Inference, components: Components):
-    """A query overtakes, documents wait with the ingest, and each text gets a vector of the model's width."""
-    runs = components.scheduler.statistics().runs
-    found = await inference.Embed(pb.EmbedRequest(texts=["one", "two"], kind=pb.TEXT_KIND_QUERY), CALL)
-    asked = components.scheduler.statistics().runs
-    assert (asked[Lane.QUERY] > runs[Lane.QUERY], asked[Lane.INGEST]) == (True, runs[Lane.INGEST])
-    await inference.Embed(pb.EmbedRequest(texts=["one"]), CALL)
-    assert components.scheduler.statistics().runs[Lane.INGEST] > asked[Lane.INGEST]
-    assert [len(one.values) for one in found.embeddings] == [components.pipeline.embedder.graph.width] * 2
-
-
-async def test_rerank_returns_as_many_as_are_asked_for(inference: Inference):
-    """Without top_k every document comes back, with it the best ones; the scores are the same."""
-    texts = [document.text for document in DOCUMENTS]
-    whole = await inference.Rerank(pb.RerankRequest(query="water", documents=texts), CALL)
-    assert sorted(entry.index for entry in whole.results) == [0, 1, 2]
-    first = await inference.Rerank(pb.RerankRequest(query="water", documents=texts, top_k=1), CALL)
-    assert (list(first.results), first.reranked) == ([whole.results[0]], 3)
-    with pytest.raises(InvalidRequest, match=r"^top_k: got 0"):
-        await inference.Rerank(pb.RerankRequest(query="water", documents=texts, top_k=0), CALL)
-
-
-async def test_tokenize_shows_what_a_model_reads(inference: Inference, components: Components):
-    """Texts are shown alone, or for the reranker beside a query, as the model's own tokenizer encodes them."""
-    alone = await inference.Tokenize(pb.TokenizeRequest(texts=["the tide", "word " * 900]), CALL)
-    encoded = components.pipeline.embedder.tokenizer.encode(["the tide"])[0]
-    assert list(alone.tokenizations[0].ids) == encoded.input_ids.tolist()
-    assert [one.truncated for one in alone.tokenizations] == [False, True]
-    request = pb.TokenizeRequest(texts=["the tide"], query="moon", model=pb.MODEL_RERANKER)
-    pair = (await inference.Tokenize(request, CALL)).tokenizations[0]
-    (both,) = components.pipeline.scorer.tokenizer.encode_pairs("moon", ["the tide"])
-    assert list(pair.ids) == both.input_ids.tolist()
-    assert len(pair.tokens) == len(pair.ids)
-
-
-async def test_an_embedder_reads_no_pairs(inference: Inference):
-    """A query for the embedder's tokens is refused, with the model that takes one."""
-    with pytest.raises(InvalidRequest, match=r"^query: got 'moon', but .* set model to MODEL_RERANKER"):
-        await inference.Tokenize(pb.TokenizeRequest(texts=["the tide"], query="moon"), CALL)
-
-
-@pytest.mark.parametrize(
-    ("method", "request_", "field"),
-    [
-        ("Embed", pb.EmbedRequest(), "texts"),
-        ("Embed", pb.EmbedRequest(texts=["a", ""]), "texts[1]"),
-        ("Embed", pb.EmbedRequest(texts=["a"], kind=77), "kind"),
-        ("Rerank", pb.RerankRequest(query="q"), "documents"),
-        ("Rerank", pb.RerankRequest(documents=["a"]), "query"),
-        ("Tokenize", pb.TokenizeRequest(texts=["a"], model=77), "model"),
-        ("Tokenize", pb.TokenizeRequest(texts=["a"], model=pb.MODEL_RERANKER, query="\t"), "query"),
-    ],
-)
-async def test_what_no_model_can_read(inference: Inference, method: str, request_: object, field: str):
-    """A request without texts, with an empty one, or of a kind that is not there is refused by its field."""
-    with pytest.raises(InvalidRequest) as refused:
-        await getattr(inference, method)(request_, CALL)
-    assert refused.value.field == field
-
-
-async def test_describe(inference: Inference, components: Components):
-    """The server tells its version, both models, its limits, and how much runs at once."""
-    told = await inference.Describe(pb.DescribeRequest(), CALL)
-    assert (told.version, told.slots, told.threads) == (version("shortlist"), 1, 2)
-    for message, graph in (
-        (told.embedder, components.pipeline.embedder.graph),
-        (told.reranker, components.pipeline.scorer.graph),
-    ):
-        assert (message.fingerprint, message.variant) == (graph.info.fingerprint, "fp32")
-    assert told.limits.max_top_k == components.pipeline.limits.max_top_k

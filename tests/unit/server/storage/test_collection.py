@@ -1,9 +1,7 @@
-"""Documents and index together: they agree after every change, failure and crash."""
+"""Documents and index together: they agree after every change and failure."""
 
 import shutil
-import sqlite3
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,45 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortlist.server.errors import StorageError
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.directions import Directions
-from shortlist.server.storage.document import Document, Origin
+from shortlist.server.storage.document import Document
+from tiny_collections import create, found, upsert, vector
 
-DIMENSIONS = 8
 RANDOM = np.random.default_rng(3)
-
-
-def vector(seed: str) -> np.ndarray:
-    """Return a unit vector that depends on the text alone."""
-    made = np.random.default_rng(list(seed.encode())).normal(size=DIMENSIONS).astype(np.float32)
-    return made / np.linalg.norm(made)
-
-
-def create(folder: Path) -> Collection:
-    """Make and open an empty collection."""
-    folder.mkdir()
-    Collection.create(folder, Origin("model (fp32)", "f00d", DIMENSIONS), created_at=0.0)
-    return Collection(folder)
-
-
-def upsert(collection: Collection, *documents: Document):
-    """Write documents with vectors of their texts."""
-    vectors = np.array([vector(document.text) for document in documents])
-    return collection.upsert(documents, vectors, [3] * len(documents))
-
-
-def found(collection: Collection, text: str, count: int = 100) -> list[str]:
-    """Return the ids that a search for a text finds, nearest first."""
-    return [candidate.document.id for candidate in collection.search(vector(text), count)]
-
-
-@pytest.fixture
-def collection(tmp_path: Path) -> Iterator[Collection]:
-    """Return an empty collection."""
-    made = create(tmp_path / "c")
-    yield made
-    made.close()
 
 
 def test_an_empty_collection_finds_nothing(collection: Collection):
@@ -122,106 +87,6 @@ def test_a_failed_upsert_leaves_nothing(collection: Collection, monkeypatch: pyt
     assert collection.get(["a", "b"]) == {"a": Document("a", "one")}
     assert found(collection, "one") == ["a"]
     assert len(collection._vectors) == 1
-
-
-def crashed(folder: Path, copy: Path) -> Collection:
-    """Open a copy of the files as they are on disk now, as a new process would after kill -9."""
-    shutil.copytree(folder, copy)
-    return Collection(copy)
-
-
-def test_an_index_that_was_never_saved_is_rebuilt(collection: Collection, tmp_path: Path):
-    """Without any index file, a start finds every document."""
-    upsert(collection, Document("a", "one"), Document("b", "two"))
-    again = crashed(tmp_path / "c", tmp_path / "copy")
-    assert not (tmp_path / "c" / "vectors.usearch").exists()
-    assert found(again, "two") == ["b", "a"]
-    again.close()
-
-
-def test_a_stale_index_is_brought_up(collection: Collection, tmp_path: Path):
-    """An index file from before inserts, updates and deletes is put right at start."""
-    upsert(collection, Document("a", "one"), Document("b", "two"), Document("c", "three"))
-    collection._upkeep.save()
-    upsert(collection, Document("b", "new"), Document("d", "four"))
-    collection.delete(["c"])
-    again = crashed(tmp_path / "c", tmp_path / "copy")
-    assert sorted(found(again, "new")) == ["a", "b", "d"]
-    assert found(again, "new", 1) == ["b"]
-    assert len(again._vectors) == 3
-    again.close()
-
-
-@pytest.mark.parametrize("damage", [b"", b"garbage", None])
-def test_a_damaged_index_is_rebuilt(collection: Collection, tmp_path: Path, damage: bytes | None):
-    """An index file that is empty, garbage or cut short costs time, not documents."""
-    upsert(collection, *(Document(str(number), f"text {number}") for number in range(50)))
-    collection._upkeep.save()
-    path = tmp_path / "c" / "vectors.usearch"
-    path.write_bytes(path.read_bytes()[:1000] if damage is None else damage)
-    again = crashed(tmp_path / "c", tmp_path / "copy")
-    assert found(again, "text 7", 1) == ["7"]
-    assert len(found(again, "text 7")) == 50
-    again.close()
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_flipped_bytes_are_noticed(collection: Collection, tmp_path: Path, seed: int):
-    """An index file with some bytes changed is rebuilt: usearch itself would follow them out of its memory."""
-    upsert(collection, *(Document(str(number), f"text {number}") for number in range(50)))
-    collection._upkeep.save()
-    path = tmp_path / "c" / "vectors.usearch"
-    data = bytearray(path.read_bytes())
-    for place in np.random.default_rng(seed).integers(0, len(data), size=20):
-        data[place] ^= 0xFF
-    path.write_bytes(data)
-    again = crashed(tmp_path / "c", tmp_path / "copy")
-    assert found(again, "text 7", 1) == ["7"]
-    again.close()
-
-
-def test_a_backup_that_is_put_back(tmp_path: Path):
-    """After an older documents.sqlite is put back beside a newer index, no number means two documents."""
-    folder, backup = tmp_path / "c", tmp_path / "backup.sqlite"
-    collection = create(folder)
-    upsert(collection, *(Document(f"a{number}", f"first {number}") for number in range(20)))
-    collection.close()
-    shutil.copy(folder / "documents.sqlite", backup)
-    collection = Collection(folder)
-    upsert(collection, *(Document(f"b{number}", f"second {number}") for number in range(20)))
-    collection.close()
-    shutil.copy(backup, folder / "documents.sqlite")
-    collection = Collection(folder)
-    upsert(collection, *(Document(f"c{number}", f"third {number}") for number in range(20)))
-    again = crashed(folder, tmp_path / "copy")
-    for letter, text in (("a", "first"), ("c", "third")):
-        assert [found(again, f"{text} {number}", 1) for number in range(20)] == [[f"{letter}{n}"] for n in range(20)]
-    assert len(again) == 40
-    again.close()
-    collection.close()
-
-
-def test_an_index_that_cannot_be_saved(collection: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    """Where the index cannot be saved, documents are served all the same, and the log says so."""
-    upsert(collection, Document("a", "one"))
-    (tmp_path / "c" / "vectors.new").mkdir()
-    collection._upkeep.save()
-    assert "collection c: its index could not be saved" in caplog.text
-    assert found(collection, "one") == ["a"]
-    again = crashed(tmp_path / "c", tmp_path / "copy")
-    assert found(again, "one") == ["a"]
-    again.close()
-
-
-def test_damage_inside_the_documents(collection: Collection, tmp_path: Path):
-    """A vector of the wrong length stops the start with the collection's name, not with a traceback."""
-    upsert(collection, Document("a", "one"))
-    connection = sqlite3.connect(tmp_path / "c" / "documents.sqlite")
-    with connection:
-        connection.execute("UPDATE documents SET vector = x'00000000'")
-    connection.close()
-    with pytest.raises(StorageError, match="copy is damaged"):
-        crashed(tmp_path / "c", tmp_path / "copy")
 
 
 def test_a_document_that_is_replaced_is_found_all_the_time(collection: Collection):

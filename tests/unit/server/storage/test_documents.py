@@ -1,14 +1,13 @@
-"""Documents in SQLite: versions with numbers of their own, transactions, damage."""
+"""Documents in SQLite: versions with numbers of their own, transactions, pages."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shortlist.server.errors import StorageError, UnknownCollection
-from shortlist.server.storage import directions, listing, schema
+from shortlist.server.errors import UnknownCollection
+from shortlist.server.storage import listing
 from shortlist.server.storage.document import Document, Origin, canonical
 from shortlist.server.storage.documents import Documents
 from shortlist.server.storage.listing import Page
@@ -204,47 +203,6 @@ def test_a_closed_file_is_a_dropped_collection(documents: Documents):
     documents.close()
     with pytest.raises(UnknownCollection, match="dropped while"):
         documents.get(["a"])
-
-
-def test_a_file_that_is_no_database(tmp_path: Path):
-    """Garbage is refused by its path."""
-    path = tmp_path / "documents.sqlite"
-    path.write_bytes(b"garbage" * 1000)
-    with pytest.raises(StorageError, match=r"documents\.sqlite cannot be read"):
-        Documents(path)
-
-
-def test_a_newer_format(tmp_path: Path):
-    """A file of another format is refused with both numbers."""
-    path = tmp_path / "documents.sqlite"
-    Documents.create(path, ORIGIN, created_at=0.0)
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
-    connection.close()
-    with pytest.raises(StorageError, match="format 9, this version reads 1 to 3"):
-        Documents(path)
-
-
-def test_a_file_of_the_first_format(tmp_path: Path):
-    """A file from before there were keys gets those of its vectors, once, and loses nothing."""
-    path = tmp_path / "documents.sqlite"
-    vectors = np.array([[1, 2], [2, 4], [1, 3]], np.float32)
-    connection = sqlite3.connect(path)
-    with connection:
-        schema._create(connection)
-        facts = {"format": 1, "embedder": "model", "fingerprint": "f00d", "dimensions": 2, "created_at": 1.0}
-        connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
-        rows = [(name, vector.tobytes()) for name, vector in zip("abc", vectors, strict=True)]
-        connection.executemany("INSERT INTO documents VALUES (NULL, ?, '', 'text', '', 1, ?)", rows)
-    connection.close()
-    first, same, other = directions.of(vectors).keys
-    assert first == same
-    for _ in range(2):
-        opened = Documents(path)
-        assert sorted(opened.get(["a", "b", "c"])) == ["a", "b", "c"]
-        assert opened.keys().tolist() == sorted([first, other])
-        opened.close()
 
 
 def test_equal_metadata_is_equal_text():
