@@ -97,7 +97,7 @@ def _got(client: Client, collection: str, ids: Sequence[str]) -> Iterator[Docume
     """Yield documents, with smaller calls where one answer cannot hold them."""
     try:
         yield from client.get(collection, ids)
-    except errors.InvalidRequest:
+    except errors.TooLarge:
         if len(ids) == 1:
             raise
         for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):

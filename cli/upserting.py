@@ -4,7 +4,6 @@
 not embed again what it has already.
 """
 
-import re
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -14,9 +13,6 @@ from shortlist.client.client import Client
 from shortlist.client.types import Document, UpsertResult
 from shortlist.console.progress import Progress
 from shortlist.reading.patience import Patience
-
-# How the server refuses an upsert that no wait would help: its queue, even empty, does not hold so many tokens.
-_OVER_QUEUE = re.compile(r"request: got '?[\d,]+ tokens")
 
 
 @dataclass(slots=True)
@@ -78,11 +74,11 @@ class Upserts:
         return rest
 
     def _upsert(self, batch: list[Document]) -> list[UpsertResult]:
-        """Upsert one batch, in halves if it is larger than the server's queue."""
+        """Upsert one batch, in halves if it is too much for one call."""
         try:
             return [self.patience.call(lambda: self.client.upsert(self.collection, batch))]
-        except errors.InvalidRequest as error:
-            if len(batch) == 1 or not _OVER_QUEUE.match(str(error)):
+        except errors.TooLarge:
+            if len(batch) == 1:
                 raise
             halves = batch[: len(batch) // 2], batch[len(batch) // 2 :]
             return [result for half in halves for result in self._upsert(half)]

@@ -119,11 +119,11 @@ def check_size(request: Message) -> None:
     """Refuse a request that the channel could not send.
 
     Raises:
-        InvalidRequest: it is over 64 MiB. gRPC would call that RESOURCE_EXHAUSTED, and repeat it.
+        TooLarge: it is over 64 MiB. gRPC would call that RESOURCE_EXHAUSTED, and repeat it.
     """
     size = request.ByteSize()
     if size > MAX_MESSAGE_BYTES:
-        raise errors.InvalidRequest(
+        raise errors.TooLarge(
             f"request: got {size:,} bytes, but {MAX_MESSAGE_BYTES:,} is the most;"
             " send fewer or shorter texts in one call"
         )

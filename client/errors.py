@@ -1,10 +1,12 @@
 """Every error that a call raises. Each is also the built-in that a Python person would catch.
 
-    ShortlistError
-    ├── InvalidRequest     (ValueError)       field, value, limit and remedy are in the message
+    ShortlistError                            `reason` is the server's name of the error, empty if none spoke
+    ├── InvalidRequest     (ValueError)       `field` is at fault; value, limit and remedy are in the message
+    │   └── TooLarge                          too much for one call: send or ask for less, in several
     ├── NotFound           (LookupError)      a collection or a document that is not there
     ├── AlreadyExists                         a collection that is there
-    ├── Overloaded                            the server's queue is full, still after the client's retries
+    ├── Overloaded                            the server's queue is full, still after the client's retries;
+    │                                         `retry_after_s` says when to call again
     ├── DeadlineExceeded   (TimeoutError)     no answer within the call's `timeout_s`
     ├── Unavailable        (ConnectionError)  no server there, or it starts, stops or is stuck
     ├── Unauthenticated    (PermissionError)
@@ -19,13 +21,32 @@ import re
 
 import grpc
 
+from . import details
+
 
 class ShortlistError(Exception):
-    """The root of every error that a client raises."""
+    """The root of every error that a client raises.
+
+    Attributes:
+        reason: the server's name of the error, by which those of one class can be told apart (UNKNOWN_COLLECTION and
+            UNKNOWN_DOCUMENT, both NotFound); the proto lists them at `Failure`. Empty where no server spoke.
+    """
+
+    reason: str = ""
 
 
 class InvalidRequest(ShortlistError, ValueError):
-    """A field outside its limits, found by the client or by the server."""
+    """A field outside its limits, found by the client or by the server.
+
+    Attributes:
+        field: its path in the request, such as `documents[3].text`; empty where it is none of one field.
+    """
+
+    field: str = ""
+
+
+class TooLarge(InvalidRequest):
+    """A request, or the answer to it, that is too much for one call; smaller ones are served."""
 
 
 class NotFound(ShortlistError, LookupError):
@@ -40,7 +61,12 @@ class Overloaded(ShortlistError):
     """A full queue of the server, still at the last of the five attempts that gRPC makes.
 
     That may be seconds after the first and long before the deadline: wait, and call again.
+
+    Attributes:
+        retry_after_s: after how many seconds the server expects to take the call; None where it did not say.
     """
+
+    retry_after_s: float | None = None
 
 
 class DeadlineExceeded(ShortlistError, TimeoutError):
@@ -87,18 +113,33 @@ def of_rpc(error: grpc.RpcError, timeout_s: float, note: str = "") -> ShortlistE
         timeout_s: the call's deadline.
         note: what stands in the way to the server, to put behind words that come from no server.
     """
-    code, details = error.code(), error.details() or ""
-    # gRPC itself gives a message over its size limit the status of a full queue; waiting would not help.
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (size := _TOO_LARGE.search(details)):
-        return InvalidRequest(_too_large(*size.groups()))
+    told = details.of(error)
+    found = _named(error, told, timeout_s, note)
+    found.reason = told.reason
+    if isinstance(found, InvalidRequest):
+        found.field = told.field
+    if isinstance(found, Overloaded):
+        found.retry_after_s = told.retry_after_s
+    return found
+
+
+def _named(error: grpc.RpcError, told: details.Details, timeout_s: float, note: str) -> ShortlistError:
+    """Return the error of a status, with its words and what they leave out."""
+    code, words = error.code(), error.details() or ""
+    note = "" if told.reason else note
+    # gRPC itself gives a message over its size limit the status of a full queue, and no field that tells.
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and not told.reason and (size := _TOO_LARGE.search(words)):
+        return TooLarge(_too_large(*size.groups()))
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineExceeded(f"{details} (timeout_s={timeout_s:g}){note if details == _NO_ANSWER else ''}")
+        return DeadlineExceeded(f"{words} (timeout_s={timeout_s:g}){note}")
     if code is grpc.StatusCode.UNAVAILABLE:
-        slow = "; if the line is slow, send less in one call" if "ping timeout" in details else ""
-        return Unavailable(f"{details}{slow}{note}")
+        slow = "; if the line is slow, send less in one call" if "ping timeout" in words else ""
+        return Unavailable(f"{words}{slow}{note}")
+    if told.reason == "TOO_LARGE":
+        return TooLarge(words)
     if code in _ERRORS:
-        return _ERRORS[code](details)
-    return ServerError(f"{code.name}: {details}")
+        return _ERRORS[code](words)
+    return ServerError(words if told.reason else f"{code.name}: {words}")
 
 
 def _too_large(side: str, done: str, size: str, most: str) -> str:
@@ -114,10 +155,11 @@ def invalid(field: str, value: object, limit: str, remedy: str) -> InvalidReques
     shown = repr(value)
     if len(shown) > _SHOWN_CHARACTERS:
         shown = f"{shown[:_SHOWN_CHARACTERS]}..."
-    return InvalidRequest(f"{field}: got {shown}, but {limit}; {remedy}")
+    found = InvalidRequest(f"{field}: got {shown}, but {limit}; {remedy}")
+    found.field = field
+    return found
 
 
 _SHOWN_CHARACTERS = 60
 # gRPC's own words.
 _TOO_LARGE = re.compile(r"(CLIENT|SERVER): (Received|Sent) message larger than max \((\d+) vs\. (\d+)\)")
-_NO_ANSWER = "Deadline Exceeded"

@@ -13,11 +13,13 @@ Conventions
   the call would not be answered whole by its deadline (with `grpc-retry-pushback-ms`, so that a gRPC client with
   a retry policy waits as long as the server asks), or a message of over twice the size limit, which gRPC itself
   refuses unread; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops, or its models do not run;
-  INTERNAL everything else.
+  INTERNAL everything else. Beside the words there are fields for programs, see Failure.
 """
 
 from collections import abc as _abc
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -1389,3 +1391,135 @@ class DescribeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeResponse: _TypeAlias = DescribeResponse  # noqa: Y015
+
+@_typing.final
+class Failure(_message.Message):
+    """What every failed call of these services carries in the trailer `grpc-status-details-bin`, where gRPC's libraries
+    look for it (grpcio-status in Python): a google.rpc.Status. This is the same message, field by field, for clients
+    that do without googleapis' definitions.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ErrorInfo(_message.Message):
+        """google.rpc.ErrorInfo: which error it is."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        REASON_FIELD_NUMBER: _builtins.int
+        DOMAIN_FIELD_NUMBER: _builtins.int
+        reason: _builtins.str
+        """INVALID_REQUEST, and of its kind TOO_LARGE (too much for one call: smaller ones are served) and NO_TOKENS (a text
+        of which the model's tokenizer leaves nothing); UNKNOWN_COLLECTION; UNKNOWN_DOCUMENT; COLLECTION_EXISTS;
+        OVERLOADED; DEADLINE_EXCEEDED; NOT_SERVING; SHUTTING_DOWN; STORAGE_FAILED; INFERENCE_FAILED; INTERNAL.
+        """
+        domain: _builtins.str
+        """"shortlist"."""
+        def __init__(
+            self,
+            *,
+            reason: _builtins.str = ...,
+            domain: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class BadRequest(_message.Message):
+        """google.rpc.BadRequest: what is wrong with the request."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class FieldViolation(_message.Message):
+            """One field, and what is wrong with it."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            FIELD_FIELD_NUMBER: _builtins.int
+            DESCRIPTION_FIELD_NUMBER: _builtins.int
+            field: _builtins.str
+            """Its path, such as `documents[3].text`."""
+            description: _builtins.str
+            """Its value, the limit and a remedy."""
+            def __init__(
+                self,
+                *,
+                field: _builtins.str = ...,
+                description: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        FIELD_VIOLATIONS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def field_violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Failure.BadRequest.FieldViolation]:
+            """One: the first that was found."""
+
+        def __init__(
+            self,
+            *,
+            field_violations: _abc.Iterable[Global___Failure.BadRequest.FieldViolation] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["field_violations", b"field_violations"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class RetryInfo(_message.Message):
+        """google.rpc.RetryInfo: when to try again."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RETRY_DELAY_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def retry_delay(self) -> _duration_pb2.Duration:
+            """As long as in `grpc-retry-pushback-ms`."""
+
+        def __init__(
+            self,
+            *,
+            retry_delay: _duration_pb2.Duration | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["retry_delay", b"retry_delay"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["retry_delay", b"retry_delay"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    """The gRPC status code."""
+    message: _builtins.str
+    """The words for people."""
+    @_builtins.property
+    def details(self) -> _containers.RepeatedCompositeFieldContainer[_any_pb2.Any]:
+        """A google.rpc.ErrorInfo always; a google.rpc.BadRequest with INVALID_ARGUMENT; a google.rpc.RetryInfo with
+        RESOURCE_EXHAUSTED.
+        """
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+        details: _abc.Iterable[_any_pb2.Any] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "details", b"details", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Failure: _TypeAlias = Failure  # noqa: Y015

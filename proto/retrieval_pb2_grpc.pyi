@@ -13,7 +13,7 @@ Conventions
   the call would not be answered whole by its deadline (with `grpc-retry-pushback-ms`, so that a gRPC client with
   a retry policy waits as long as the server asks), or a message of over twice the size limit, which gRPC itself
   refuses unread; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops, or its models do not run;
-  INTERNAL everything else.
+  INTERNAL everything else. Beside the words there are fields for programs, see Failure.
 """
 
 from collections import abc as _abc

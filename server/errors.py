@@ -2,8 +2,9 @@
 
     ShortlistError
     ├── RequestError             what the caller can mend
-    │   ├── InvalidRequest         field, value, limit and remedy are in the message
-    │   ├── NoTokens               a text of which the model's tokenizer drops everything
+    │   ├── InvalidRequest         a field, with its value, the limit and a remedy
+    │   │   ├── TooLarge             too much for one call; smaller ones are served
+    │   │   └── NoTokens             a text of which the model's tokenizer drops everything
     │   ├── UnknownCollection
     │   ├── UnknownDocument
     │   └── CollectionExists
@@ -25,10 +26,16 @@ This module knows no gRPC: `statuses.py` has the one table from these classes to
 """
 
 import math
+import re
 
 
 class ShortlistError(Exception):
     """The root of every error that the server raises on purpose."""
+
+    @property
+    def reason(self) -> str:
+        """Return the class's name as programs outside tell errors apart by: UNKNOWN_COLLECTION."""
+        return re.sub(r"\B(?=[A-Z])", "_", type(self).__name__).upper()
 
 
 class RequestError(ShortlistError):
@@ -47,19 +54,22 @@ class InvalidRequest(RequestError):
             limit: what it may hold.
             remedy: what to do instead.
         """
-        super().__init__(f"{field}: got {shown(value)}, but {limit}; {remedy}")
-        self.field = field
+        self.field = cut(field, _FIELD_CHARACTERS)
+        self.description = f"got {shown(value)}, but {limit}; {remedy}"
+        super().__init__(f"{self.field}: {self.description}")
 
 
-class NoTokens(RequestError):
+class TooLarge(InvalidRequest):
+    """A request, or the answer to it, that is too much for one call; smaller ones are served."""
+
+
+class NoTokens(InvalidRequest):
     """A text without tokens: the model's tokenizer drops all of it, such as a lone U+200B."""
 
     def __init__(self, index: int, text: str, field: str = "") -> None:
         """Name the text by its index in a list of texts, or by the field that it came in."""
-        super().__init__(
-            f"{field or f'texts[{index}]'}: got {shown(text)}, but the model's tokenizer leaves no token of it;"
-            " send a text that the model can read"
-        )
+        limit = "the model's tokenizer leaves no token of it"
+        super().__init__(field or f"texts[{index}]", text, limit, "send a text that the model can read")
         self.index = index
 
 
@@ -132,13 +142,19 @@ class ListenError(StartupError):
     """An address on which the server cannot listen."""
 
 
+# gRPC sends 8 KB of words and trailers at most, in which a character may take 12 bytes.
 _SHOWN_CHARACTERS = 60
+_FIELD_CHARACTERS = 120
 
 
 def shown(value: object) -> str:
-    """Return a caller's value as a message can hold it: quoted, and cut if it is long (gRPC limits messages)."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+    """Return a caller's value as a message can hold it: quoted, and cut if it is long."""
+    return cut(repr(value), _SHOWN_CHARACTERS)
+
+
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text, of so many characters at most, and a sign where there was more."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def check_range(setting: str, value: float, least: float, most: float = math.inf) -> None:

@@ -65,7 +65,7 @@ class InFlight:
         """Submit the job, and begin to tokenize its texts.
 
         Raises:
-            InvalidRequest, Overloaded, DeadlineExceeded, ShuttingDown: as the scheduler says.
+            TooLarge, Overloaded, DeadlineExceeded, ShuttingDown: as the scheduler says.
         """
         self._scheduler = scheduler
         self._job = job
@@ -128,7 +128,7 @@ class Coalescer:
 
         Raises:
             NoTokens: one of the texts has none.
-            InvalidRequest, Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: as the scheduler says.
+            TooLarge, Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         if key is not None and self.under_way(key):
             self.joined += 1

@@ -34,10 +34,10 @@ from concurrent.futures import Future
 
 from shortlist.server.errors import (
     CapacityError,
-    InvalidRequest,
     NotServing,
     Overloaded,
     ShuttingDown,
+    TooLarge,
 )
 from shortlist.server.runtime.tokens import Encoded
 
@@ -90,7 +90,7 @@ class Scheduler:
         """Admit a job and return its future; `feed` brings its items. Cancelling the future takes it off the queue.
 
         Raises:
-            InvalidRequest: the job is larger than the whole queue.
+            TooLarge: the job is larger than the whole queue.
             Overloaded: the queue is full, or too long for the job's deadline.
             DeadlineExceeded: the job must be done whole, and cannot be by its deadline.
             NotServing: `refuse` was called.
@@ -98,7 +98,7 @@ class Scheduler:
         """
         capacity = self._queue.capacity_tokens
         if job.tokens > capacity:
-            raise InvalidRequest(
+            raise TooLarge(
                 "request",
                 f"{job.tokens} tokens",
                 f"the server's whole queue holds {capacity}",

@@ -14,7 +14,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from shortlist.server.errors import InvalidRequest
+from shortlist.server.errors import InvalidRequest, TooLarge
 
 _LENGTH_DELIMITED = 2  # wire type of strings, bytes and messages
 # Enough for the text of a document's metadata. Each level reads its bytes once more, and metadata nests without end.
@@ -34,7 +34,7 @@ def parser(message: type[Message], max_bytes: int) -> Callable[[bytes], Message 
     def parse(data: bytes) -> Message | Malformed:
         if len(data) > max_bytes:
             limit = f"the most is {max_bytes} (the server's max_request_bytes)"
-            return Malformed(InvalidRequest("bytes of the request", len(data), limit, "send fewer or shorter texts"))
+            return Malformed(TooLarge("bytes of the request", len(data), limit, "send fewer or shorter texts"))
         try:
             return message.FromString(data)
         except DecodeError:

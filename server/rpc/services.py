@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
-from shortlist.server.errors import InvalidRequest, UnknownDocument, shown
+from shortlist.server.errors import InvalidRequest, TooLarge, UnknownDocument, shown
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import DEFAULT_TOP_K, Query, Timing
@@ -222,4 +222,4 @@ def _check_answer(field: str, documents: int, size: int, remedy: str) -> None:
     """Refuse an answer that is larger than clients take, before it is made."""
     if size > _MOST_ANSWER_BYTES:
         value, limit = f"{documents} documents of {size:,} bytes", f"an answer holds {_MOST_ANSWER_BYTES:,}"
-        raise InvalidRequest(field, value, limit, remedy)
+        raise TooLarge(field, value, limit, remedy)

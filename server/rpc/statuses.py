@@ -1,17 +1,24 @@
-"""The one table from errors to gRPC status codes.
+"""Errors to what a caller gets: the status code, the words, and the same as fields for programs.
 
-A class that is not in it takes its nearest base's code; `tests/unit/server/rpc/test_statuses.py` walks the tree to
-prove that every request-time error has one.
+The one table from errors to codes. A class that is not in it takes its nearest base's code;
+`tests/unit/server/rpc/test_statuses.py` walks the tree to prove that every request-time error has one. The fields are
+those of `google.rpc`, in the trailer where gRPC's libraries look for them; `Failure` in the proto describes them.
 """
 
+from collections.abc import Iterator
+
 import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
 
 from shortlist.server.errors import (
     CollectionExists,
     DeadlineExceeded,
     InferenceFailed,
     InvalidRequest,
-    NoTokens,
     NotServing,
     Overloaded,
     ShortlistError,
@@ -23,7 +30,6 @@ from shortlist.server.errors import (
 
 CODES: dict[type[ShortlistError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
-    NoTokens: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownCollection: grpc.StatusCode.NOT_FOUND,
     UnknownDocument: grpc.StatusCode.NOT_FOUND,
     CollectionExists: grpc.StatusCode.ALREADY_EXISTS,
@@ -37,14 +43,33 @@ CODES: dict[type[ShortlistError], grpc.StatusCode] = {
 
 # gRPC's own name: a client with a retry policy waits this long before it tries again (gRFC A6).
 _PUSHBACK = "grpc-retry-pushback-ms"
-_INTERNAL = "the server failed; its log has the cause"
+_DOMAIN = "shortlist"
 
 
-def of(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str], ...]]:
+def of(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]:
     """Return the status, the message and the trailing metadata that a caller gets for an error.
 
     An error that is not in the table is INTERNAL, without its cause.
     """
-    trailers = ((_PUSHBACK, str(error.retry_after_ms)),) if isinstance(error, Overloaded) else ()
     code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)
-    return (code, str(error), trailers) if code else (grpc.StatusCode.INTERNAL, _INTERNAL, ())
+    message = str(error) if code else "the server failed; its log has the cause"
+    code = code or grpc.StatusCode.INTERNAL
+    rich = Status(code=code.value[0], message=message)
+    for detail in _details(error):
+        rich.details.add().Pack(detail)
+    trailers = rpc_status.to_status(rich).trailing_metadata
+    if isinstance(error, Overloaded):
+        trailers += ((_PUSHBACK, str(error.retry_after_ms)),)
+    return code, message, trailers
+
+
+def _details(error: Exception) -> Iterator[Message]:
+    """Yield what the words say, as fields."""
+    yield ErrorInfo(reason=error.reason if isinstance(error, ShortlistError) else "INTERNAL", domain=_DOMAIN)
+    if isinstance(error, InvalidRequest):
+        violation = BadRequest.FieldViolation(field=error.field, description=error.description)
+        yield BadRequest(field_violations=[violation])
+    if isinstance(error, Overloaded):
+        delay = Duration()
+        delay.FromMilliseconds(error.retry_after_ms)
+        yield RetryInfo(retry_delay=delay)

@@ -6,7 +6,7 @@ Field names are those of the proto, with the index in a list where there is one 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shortlist.server.errors import InvalidRequest
+from shortlist.server.errors import InvalidRequest, TooLarge
 from shortlist.server.settings import MAX_MARGIN, Settings
 from shortlist.server.storage.document import Document
 
@@ -73,7 +73,8 @@ class Limits:
         """
         if not count:
             raise InvalidRequest(field, [], "at least one is needed", "send one or more")
-        _range(field, count, 1, self.max_batch, "entries", "send them in several calls")
+        if count > self.max_batch:
+            raise TooLarge(field, count, f"it must be 1 to {self.max_batch} entries", "send them in several calls")
 
     def ids(self, values: Sequence[str]) -> None:
         """Check the ids of documents to get or delete.

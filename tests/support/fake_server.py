@@ -22,7 +22,7 @@ class Refusal:
 
     code: grpc.StatusCode
     details: str = "the server's words"
-    trailers: tuple[tuple[str, str], ...] = ()
+    trailers: tuple[tuple[str, str | bytes], ...] = ()
 
 
 @dataclass

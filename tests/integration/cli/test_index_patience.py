@@ -9,6 +9,8 @@ from fake_server import Refusal
 from shortlist.cli import main
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.reading import patience
+from shortlist.server.errors import TooLarge
+from shortlist.server.rpc import statuses
 
 # Refusals that gRPC does not repeat by itself, so that only the command's own patience is tried.
 _FINAL = (("grpc-retry-pushback-ms", "-1"),)
@@ -31,9 +33,9 @@ def narrow(scripted, target):
     def hold(most):
         def answer(request):
             count = len(request.documents)
-            refusal = f"request: got '{count} tokens', but the server's whole queue holds {most}; send less at once"
-            over = Refusal(grpc.StatusCode.INVALID_ARGUMENT, refusal)
-            return over if count > most else pb.UpsertResponse(inserted=count)
+            limit = f"the server's whole queue holds {most}"
+            over = statuses.of(TooLarge("request", f"{count} tokens", limit, "send less at once"))
+            return Refusal(*over) if count > most else pb.UpsertResponse(inserted=count)
 
         scripted.defaults["Upsert"] = answer
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shortlist.client import AlreadyExists, AsyncClient, Client, Document, InvalidRequest, NotFound, Source
+from shortlist.client import AlreadyExists, AsyncClient, Client, Document, InvalidRequest, NotFound, Source, TooLarge
 
 PARIS = Document("paris", "Paris is the capital of France.", "Cities", {"population": 2_100_000, "tags": ["city"]})
 BERLIN = Document("berlin", "Berlin is the capital of Germany.")
@@ -93,13 +93,19 @@ def test_collections(call, cities):
 
 
 def test_errors_are_those_of_python(call, cities):
-    """What is not there is a LookupError, what is out of its limits a ValueError."""
-    with pytest.raises(NotFound, match="rome"):
+    """What is not there is a LookupError, what is out of its limits a ValueError, each with what tells it apart."""
+    with pytest.raises(NotFound, match="rome") as missing:
         call("get", cities, ["rome"])
-    with pytest.raises(LookupError):
+    assert missing.value.reason == "UNKNOWN_DOCUMENT"
+    with pytest.raises(LookupError) as missing:
         call("search", "no-such-collection", "query")
-    with pytest.raises(InvalidRequest, match="top_k: got 0, but"):
+    assert missing.value.reason == "UNKNOWN_COLLECTION"
+    with pytest.raises(InvalidRequest, match="top_k: got 0, but") as refused:
         call("search", cities, "query", top_k=0)
+    assert (refused.value.field, refused.value.reason) == ("top_k", "INVALID_REQUEST")
+    with pytest.raises(TooLarge) as refused:
+        call("embed", ["text"] * 1001)
+    assert refused.value.field == "texts"
 
 
 def test_models_one_by_one(call):

@@ -2,12 +2,19 @@
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import BadRequest
+from grpc_status import rpc_status
 
 from shortlist.client import Client, Document
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+DETAILS = {
+    INVALID: ["google.rpc.ErrorInfo", "google.rpc.BadRequest"],
+    NOT_FOUND: ["google.rpc.ErrorInfo"],
+    grpc.StatusCode.ALREADY_EXISTS: ["google.rpc.ErrorInfo"],
+}
 
 
 @pytest.fixture
@@ -119,12 +126,17 @@ CASES = [
 @pytest.mark.usefixtures("collection")
 @pytest.mark.parametrize(("method", "request_", "code", "message"), CASES)
 def test_refused(channel, method: str, request_: object, code: grpc.StatusCode, message: str):
-    """Each bad request gets its status, and a message that says what to do."""
+    """Each bad request gets its status, a message that says what to do, and its field where one is at fault."""
     stub = InferenceStub(channel) if hasattr(InferenceStub(channel), method) else RetrievalStub(channel)
     with pytest.raises(grpc.RpcError) as refused:
         getattr(stub, method)(request_, timeout=20)
     assert refused.value.code() is code
     assert message in refused.value.details()
+    rich = rpc_status.from_call(refused.value)
+    assert [one.TypeName() for one in rich.details] == DETAILS[code]
+    if code is INVALID:
+        request = BadRequest.FromString(rich.details[1].value)
+        assert refused.value.details().startswith(f"{request.field_violations[0].field}: got ")
 
 
 def test_invalid_utf8_names_its_field(channel, collection: str):

@@ -11,8 +11,10 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
+from grpc_status import rpc_status
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
@@ -145,6 +147,25 @@ async def test_the_time_to_come_back_is_in_grpc_s_own_trailer(served: Served):
     """An overloaded server tells a client with a retry policy how long to wait."""
     refused = await served.refused(Overloaded("the queue is full", 70))
     assert ("grpc-retry-pushback-ms", "70") in tuple(refused.trailing_metadata())
+
+
+async def test_fields_travel_as_grpc_status_reads_them(served: Served):
+    """grpcio-status finds the status, the words and the field at fault behind a refused call."""
+    refused = await served.refused(InvalidRequest("texts", 1, "two are needed", "send two"))
+    rich = rpc_status.from_call(refused)
+    info, request = ErrorInfo(), BadRequest()
+    assert rich.details[0].Unpack(info)
+    assert rich.details[1].Unpack(request)
+    assert (rich.code, rich.message) == (3, refused.details())
+    assert (info.reason, request.field_violations[0].field) == ("INVALID_REQUEST", "texts")
+
+
+async def test_the_longest_words_arrive(served: Served):
+    """A field and a value of the most and widest characters still fit what gRPC sends: words and fields whole."""
+    error = InvalidRequest("\U0001f98a" * 5000, "\U0001f98a" * 5000, "the limit is 5", "shorten it")
+    refused = await served.refused(error)
+    assert (refused.code(), refused.details()) == (grpc.StatusCode.INVALID_ARGUMENT, str(error))
+    assert "grpc-status-details-bin" in dict(refused.trailing_metadata())
 
 
 async def test_an_error_of_none_of_ours_tells_nothing_inside(served: Served, caplog: pytest.LogCaptureFixture):
