@@ -19,7 +19,7 @@ from shortlist.server import app
 from shortlist.server.settings import Settings
 
 if TYPE_CHECKING:
-    import models
+    import tiny_models
 
 # Where the tests run in the background, as in CI, SIGINT is ignored, and so in every process that they start. A
 # signal that is handled here reaches them as at a terminal.
@@ -52,26 +52,26 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def make() -> "models":
+def make() -> "tiny_models":
     """Return the maker of models; imported when it is needed, since it imports torch."""
-    import models  # noqa: PLC0415
+    import tiny_models  # noqa: PLC0415
 
-    return models
+    return tiny_models
 
 
 @pytest.fixture(scope="session")
-def tiny_models(make, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
+def tiny_folders(make, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     """Make an embedder and a reranker with random weights, as their libraries save them."""
     folder = tmp_path_factory.mktemp("tiny-models")
     return Bundles(make.embedder(folder / "e"), make.encoder(folder / "r", labels=["relevant"], seed=1))
 
 
 @pytest.fixture(scope="session")
-def tiny(make, tiny_models: Bundles, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
+def tiny(make, tiny_folders: Bundles, tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     """Export the tiny models: real ONNX graphs, made in seconds on any machine."""
     folder = tmp_path_factory.mktemp("tiny")
-    make.export(tiny_models.embedder, folder / "embedder", variants=())
-    make.export(tiny_models.reranker, folder / "reranker", variants=())
+    make.export(tiny_folders.embedder, folder / "embedder", variants=())
+    make.export(tiny_folders.reranker, folder / "reranker", variants=())
     return Bundles(folder / "embedder", folder / "reranker")
 
 

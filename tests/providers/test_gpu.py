@@ -89,9 +89,9 @@ def test_cuda_in_fp32(tiny):
 @wants("tensorrt")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
-def test_tensorrt_s_precisions(make, tiny_models, target: Target, tmp_path: Path, precision):
+def test_tensorrt_s_precisions(make, tiny_folders, target: Target, tmp_path: Path, precision):
     """In half precision scores stay within what its mantissa leaves."""
-    exported = make.export(tiny_models.reranker, tmp_path / "bundle", variants=("fp32", "fp16"))
+    exported = make.export(tiny_folders.reranker, tmp_path / "bundle", variants=("fp32", "fp16"))
     variants = exported.manifest.variants
     variants["bf16"] = dataclasses.replace(variants["fp32"], precision="bf16")  # no GPU judges one
     (exported.path / MANIFEST).write_text(exported.manifest.to_json(), encoding="utf-8")

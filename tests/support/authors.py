@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
-import models
+import tiny_models
 from shortlist.export.texts import ODD
 from shortlist.server.inference.models import Scored
 from shortlist.server.runtime.bundle import Bundle
@@ -24,10 +24,10 @@ IDENTITY, SIGMOID = "torch.nn.modules.linear.Identity", "torch.nn.modules.activa
 
 def export(folder: Path, tmp_path: Path, **settings: Any) -> Bundle:
     """Export fp32 alone."""
-    return models.export(folder, tmp_path / "bundle", variants=("fp32",), **settings)
+    return tiny_models.export(folder, tmp_path / "bundle", variants=("fp32",), **settings)
 
 
-def numbers(bundle: Bundle, kind: TextKind = "document") -> models.Floats:
+def numbers(bundle: Bundle, kind: TextKind = "document") -> tiny_models.Floats:
     """Return what the server makes of the texts, or of the pairs: its own tokenizer, prefixes and graph."""
     tokens, graph = Tokenizer(bundle), Graph(bundle, "fp32", Target(), 0)
     if bundle.manifest.kind == "reranker":
@@ -37,7 +37,7 @@ def numbers(bundle: Bundle, kind: TextKind = "document") -> models.Floats:
     return np.concatenate([graph.run([item]) for item in items])
 
 
-def scores(logits: models.Floats) -> models.Floats:
+def scores(logits: tiny_models.Floats) -> tiny_models.Floats:
     """Return a reranker's scores as the server makes them of its logits."""
     return Scored(logits, np.ones(len(logits), np.bool_), 0).scores.astype(np.float32)
 
@@ -61,7 +61,7 @@ def assert_predicts(folder: Path, bundle: Bundle) -> None:
 
 def reranker(tmp_path: Path, family: str = "bert", names: tuple[str, ...] = ("LABEL_0",)) -> Path:
     """Make a cross-encoder."""
-    return models.encoder(tmp_path / "model", family, labels=names)
+    return tiny_models.encoder(tmp_path / "model", family, labels=names)
 
 
 def saved_cross_encoder(tmp_path: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sentence_transformers.sentence_transformer.modules import Normalize
 
-import models
+import tiny_models
 
 _BGE = "Represent this sentence for searching relevant passages: "
 # The architectures whose attention onnxruntime fuses into one operator.
@@ -23,7 +23,7 @@ class Row:
 
     name: str  # as in docs/models.md
     folder: str  # name of one such model, without its owner: what prefixes go by
-    family: str  # a key of models.FAMILIES
+    family: str  # a key of families.FAMILIES
     kind: Literal["embedder", "reranker"] = "embedder"
     pooling: str = "mean"
     normalized: bool = True
@@ -36,10 +36,10 @@ class Row:
     def make(self, root: Path) -> Path:
         """Save a tiny model of that kind."""
         if self.kind == "reranker":
-            return models.encoder(
+            return tiny_models.encoder(
                 root / self.folder, self.family, labels=["LABEL_0"], tokenizer=self.tokenizer, **self.settings
             )
-        return models.embedder(
+        return tiny_models.embedder(
             root,
             self.family,
             pooling=self.pooling,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
-import models
+import tiny_models
 from shortlist.export import texts
 from shortlist.server.runtime.bundle import Bundle
 
@@ -31,14 +31,14 @@ def assert_embeds_like(folder: Path, bundle: Bundle, prefixes: tuple[str | None,
         (manifest.document_prefix, PASSAGES, original.encode_document(list(PASSAGES), prompt=prefixes[1])),
     ):
         for batch in (1, 5):
-            found = models.outputs(bundle, [prefix + item for item in items], batch=batch)
+            found = tiny_models.outputs(bundle, [prefix + item for item in items], batch=batch)
             scale = np.linalg.norm(expected, axis=1).max()
             np.testing.assert_allclose(found, expected, atol=ELEMENT_TOLERANCE * scale)
             cosines = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
             assert cosines.min() >= 1 - 1e-5
 
 
-def scores(folder: Path) -> models.Floats:
+def scores(folder: Path) -> tiny_models.Floats:
     """Score the pairs with sentence-transformers: a sigmoid of one logit, or the softmax of two."""
     original = CrossEncoder(str(folder), device="cpu")
     if original.num_labels == 1:
@@ -46,6 +46,6 @@ def scores(folder: Path) -> models.Floats:
     return np.asarray(original.predict(PAIRS, apply_softmax=True))
 
 
-def bundle_scores(bundle: Bundle, batch: int = 1, variant: str = "fp32") -> models.Floats:
+def bundle_scores(bundle: Bundle, batch: int = 1, variant: str = "fp32") -> tiny_models.Floats:
     """Score the pairs with a bundle."""
-    return 1 / (1 + np.exp(-models.outputs(bundle, PAIRS, variant, batch=batch)))
+    return 1 / (1 + np.exp(-tiny_models.outputs(bundle, PAIRS, variant, batch=batch)))

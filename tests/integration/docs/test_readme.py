@@ -50,12 +50,12 @@ def run(command: str, environment: dict[str, str], folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def hub_cache(tiny_models, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hub_cache(tiny_folders, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a model hub's cache that holds tiny models under the names of the README."""
     cache = tmp_path_factory.mktemp("hub")
     for name, folder in (
-        ("sentence-transformers/all-MiniLM-L6-v2", tiny_models.embedder),
-        ("cross-encoder/ms-marco-MiniLM-L6-v2", tiny_models.reranker),
+        ("sentence-transformers/all-MiniLM-L6-v2", tiny_folders.embedder),
+        ("cross-encoder/ms-marco-MiniLM-L6-v2", tiny_folders.reranker),
     ):
         commit = "0" * 40
         stored = cache / f"models--{name.replace('/', '--')}"

@@ -10,7 +10,8 @@ import pytest
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
 
-import models
+import families
+import tiny_models
 from authors import TEXTS, assert_embeds, export, numbers
 from shortlist.export import layout, modules, prompts, tokenizer
 from shortlist.export.app import run
@@ -21,13 +22,13 @@ from shortlist.export.settings import ExportSettings
 @pytest.mark.parametrize("asked", ["dot", "euclidean", "manhattan"])
 def test_similarity_other_than_cosine(asked: str, tmp_path: Path) -> None:
     """It is refused by name, unless the flag takes the loss or vectors of length 1 make it the same order."""
-    folder = models.embedder(tmp_path)
-    models.edit(folder / "config_sentence_transformers.json", similarity_fn_name=asked)
+    folder = tiny_models.embedder(tmp_path)
+    tiny_models.edit(folder / "config_sentence_transformers.json", similarity_fn_name=asked)
     with pytest.raises(ExportError, match=f"the similarity '{asked}'.*--similarity cosine"):
         export(folder, tmp_path)
     assert_embeds(folder, export(folder, tmp_path, similarity="cosine"))
-    unit = models.embedder(tmp_path / "unit", after=[Normalize()])
-    models.edit(unit / "config_sentence_transformers.json", similarity_fn_name=asked)
+    unit = tiny_models.embedder(tmp_path / "unit", after=[Normalize()])
+    tiny_models.edit(unit / "config_sentence_transformers.json", similarity_fn_name=asked)
     if asked == "manhattan":
         with pytest.raises(ExportError, match="manhattan"):
             export(unit, tmp_path)
@@ -40,8 +41,10 @@ def test_similarity_other_than_cosine(asked: str, tmp_path: Path) -> None:
 
 def test_default_prompt(tmp_path: Path) -> None:
     """A default prompt is left out as `encode_query` and `encode_document` leave it out, and progress tells so."""
-    folder = models.embedder(tmp_path, prompts={"sts": "what is said of "})
-    models.edit(folder / "config_sentence_transformers.json", default_prompt_name="sts", prompts={"sts": "said of "})
+    folder = tiny_models.embedder(tmp_path, prompts={"sts": "what is said of "})
+    tiny_models.edit(
+        folder / "config_sentence_transformers.json", default_prompt_name="sts", prompts={"sts": "said of "}
+    )
     lines: list[str] = []
     bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", variants=("fp32",)), lines.append)
     assert any("'said of '" in line and "--query-prefix and --document-prefix" in line for line in lines)
@@ -53,8 +56,8 @@ def test_default_prompt(tmp_path: Path) -> None:
 
 def test_passage_prompt(tmp_path: Path) -> None:
     """A prompt that is named for passages goes before documents, as the library's documentation has it."""
-    folder = models.embedder(tmp_path)
-    models.edit(folder / "config_sentence_transformers.json", prompts={"query": "ask ", "passage": "read "})
+    folder = tiny_models.embedder(tmp_path)
+    tiny_models.edit(folder / "config_sentence_transformers.json", prompts={"query": "ask ", "passage": "read "})
     original = SentenceTransformer(str(folder), device="cpu")
     expected = original.encode_document(TEXTS, prompt_name="passage", batch_size=1)
     found = numbers(export(folder, tmp_path))
@@ -63,8 +66,8 @@ def test_passage_prompt(tmp_path: Path) -> None:
 
 def test_truncated_vectors(tmp_path: Path) -> None:
     """`truncate_dim` cuts the vectors, which are then no longer of length 1."""
-    folder = models.embedder(tmp_path, after=[Normalize()])
-    models.edit(folder / "config_sentence_transformers.json", truncate_dim=12)
+    folder = tiny_models.embedder(tmp_path, after=[Normalize()])
+    tiny_models.edit(folder / "config_sentence_transformers.json", truncate_dim=12)
     bundle = export(folder, tmp_path)
     assert (bundle.manifest.dimensions, bundle.manifest.normalized) == (12, False)
     assert_embeds(folder, bundle)
@@ -72,7 +75,7 @@ def test_truncated_vectors(tmp_path: Path) -> None:
 
 def test_first_versions_configuration(tmp_path: Path) -> None:
     """Window and lower case are found in a file of the name that the first versions gave it."""
-    folder = models.embedder(tmp_path, "roberta")
+    folder = tiny_models.embedder(tmp_path, "roberta")
     (folder / "sentence_bert_config.json").unlink()
     (folder / "sentence_roberta_config.json").write_text('{"max_seq_length": 24, "do_lower_case": true}')
     bundle = export(folder, tmp_path)
@@ -82,21 +85,21 @@ def test_first_versions_configuration(tmp_path: Path) -> None:
 
 def test_without_modules_no_other_file_counts(tmp_path: Path) -> None:
     """sentence_bert_config.json beside a plain encoder is no file that sentence-transformers reads."""
-    folder = models.encoder(tmp_path / "model", "roberta")
+    folder = tiny_models.encoder(tmp_path / "model", "roberta")
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 24, "do_lower_case": true}')
     (folder / "config_sentence_transformers.json").write_text('{"prompts": {"query": "ask "}}')
     bundle = export(folder, tmp_path)
-    assert bundle.manifest.max_tokens == models.WINDOW
+    assert bundle.manifest.max_tokens == families.WINDOW
     assert_embeds(folder, bundle)
 
 
 def _no_prompts(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    models.edit(folder / "config_sentence_transformers.json", prompts={"query": "ask ", "document": ""})
+    tiny_models.edit(folder / "config_sentence_transformers.json", prompts={"query": "ask ", "document": ""})
     monkeypatch.setattr(prompts, "read", lambda config: prompts.Prompts())
 
 
 def _no_window(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    models.edit(folder / "tokenizer_config.json", model_max_length=20)
+    tiny_models.edit(folder / "tokenizer_config.json", model_max_length=20)
     right = tokenizer.loaded
 
     def wider(*given: Any) -> Any:
@@ -112,7 +115,7 @@ def _other_pooling(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def _other_steps(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    models.edit(folder / "config_sentence_transformers.json", truncate_dim=12)
+    tiny_models.edit(folder / "config_sentence_transformers.json", truncate_dim=12)
     right = layout._embedder
     monkeypatch.setattr(layout, "_embedder", lambda *given: replace(right(*given), steps=()))
 
@@ -122,7 +125,7 @@ def test_the_proof_sees_what_is_misread(
     misread: Callable[[pytest.MonkeyPatch, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A prompt, a window, a pooling or a step that export reads wrongly cannot pass."""
-    folder = models.embedder(tmp_path)
+    folder = tiny_models.embedder(tmp_path)
     misread(monkeypatch, folder)
     with pytest.raises(ExportError, match=r"otherwise than by|does not compute what|elements"):
         export(folder, tmp_path)

@@ -11,7 +11,7 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.sentence_transformer.modules import Normalize
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-import models
+import tiny_models
 from authors import IDENTITY, PAIRS, SIGMOID, assert_predicts, export, numbers, reranker, saved_cross_encoder, scores
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
@@ -31,7 +31,7 @@ def test_two_labels(names: tuple[str, str], relevant: int, tmp_path: Path) -> No
     """The label whose words say relevant is scored by; progress tells it, and the manifest keeps it."""
     folder = reranker(tmp_path, names=names)
     lines: list[str] = []
-    settings = ExportSettings(model=str(folder), out=tmp_path / "bundle", variants=("fp32",), **models.OPEN_GATE)
+    settings = ExportSettings(model=str(folder), out=tmp_path / "bundle", variants=("fp32",), **tiny_models.OPEN_GATE)
     bundle = run(settings, lines.append)
     assert any(f"by the label {names[relevant]!r}" in line for line in lines)
     assert bundle.manifest.relevant_label == names[relevant]
@@ -55,7 +55,7 @@ def test_two_labels_that_say_nothing(tmp_path: Path) -> None:
 def test_activation_of_one_label(activation: str, tmp_path: Path) -> None:
     """`predict` gives the server's logit where it has no activation, and its score where it has a sigmoid."""
     folder = reranker(tmp_path)
-    models.edit(folder / "config.json", sentence_transformers={"activation_fn": activation})
+    tiny_models.edit(folder / "config.json", sentence_transformers={"activation_fn": activation})
     found = numbers(export(folder, tmp_path))
     expected = CrossEncoder(str(folder), device="cpu").predict(PAIRS, batch_size=1)
     np.testing.assert_allclose(found if activation == IDENTITY else scores(found), expected, atol=1e-4)
@@ -74,16 +74,16 @@ def test_activations_that_the_server_has_not(
 ) -> None:
     """A cross-encoder with another activation is refused by its name, in the notation of either version."""
     folder = reranker(tmp_path, names=names)
-    models.edit(folder / "config.json", **config)
+    tiny_models.edit(folder / "config.json", **config)
     with pytest.raises(ExportError, match=named):
         export(folder, tmp_path)
 
 
 def test_adapter_of_a_cross_encoder_on_a_dual_encoder(tmp_path: Path) -> None:
     """The base's modules and prompts are a dual encoder's and do not count; its window does, as no other is known."""
-    base = models.embedder(tmp_path, after=[Normalize()], prompts={"query": "ask "})
-    models.edit(base / "sentence_bert_config.json", max_seq_length=20)
-    folder = models.adapter(tmp_path / "adapter", base, TaskType.SEQ_CLS)
+    base = tiny_models.embedder(tmp_path, after=[Normalize()], prompts={"query": "ask "})
+    tiny_models.edit(base / "sentence_bert_config.json", max_seq_length=20)
+    folder = tiny_models.adapter(tmp_path / "adapter", base, TaskType.SEQ_CLS)
     bundle = export(folder, tmp_path)
     assert bundle.manifest.max_tokens == 20
     merged = PeftModel.from_pretrained(
@@ -109,8 +109,8 @@ def test_more_modules_than_a_cross_encoder_has_here(tmp_path: Path) -> None:
 def test_prompts_of_a_cross_encoder(tmp_path: Path) -> None:
     """Prompts that `predict` does not use change nothing; a default one, which it uses, is refused by name."""
     folder = saved_cross_encoder(tmp_path)
-    models.edit(folder / "config_sentence_transformers.json", prompts={"query": "ask "})
+    tiny_models.edit(folder / "config_sentence_transformers.json", prompts={"query": "ask "})
     assert_predicts(folder, export(folder, tmp_path))
-    models.edit(folder / "config_sentence_transformers.json", default_prompt_name="query")
+    tiny_models.edit(folder / "config_sentence_transformers.json", default_prompt_name="query")
     with pytest.raises(ExportError, match="default prompt \\('ask '\\)"):
         export(folder, tmp_path, force=True)

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-import models
+import tiny_models
 from shortlist.export import app, build, variants
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import Judged
@@ -33,14 +33,14 @@ def _not_finite(material: variants.Material, target: Path) -> variants.Made:
     return variants.Made(target, "int8", Judged({}, batch_invariant=True, missed=""))
 
 
-def test_a_variant_that_does_not_run(tiny_models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variant_that_does_not_run(tiny_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new bundle with a graph that gives no numbers is refused, and the one that was there stays as it was."""
     out = tmp_path / "bundle"
-    models.export(tiny_models.reranker, out, variants=("fp32",))
+    tiny_models.export(tiny_folders.reranker, out, variants=("fp32",))
     before = files(out)
     monkeypatch.setitem(variants.MAKERS, "int8", _not_finite)
     with pytest.raises(ExportError, match="int8 gives numbers that are not finite; no bundle was written"):
-        models.export(tiny_models.reranker, out)
+        tiny_models.export(tiny_folders.reranker, out)
     assert files(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
@@ -50,11 +50,11 @@ def test_a_variant_that_does_not_run(tiny_models, tmp_path: Path, monkeypatch: p
     [({"max_tokens": 7}, "max_tokens is 7, below 8"), ({"query_prefix": "ask "}, "fp32, loaded as the server does")],
 )
 def test_a_manifest_that_says_something_else(
-    change: dict[str, object], named: str, tiny_models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: dict[str, object], named: str, tiny_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the manifest says wrongly comes out when the server's code goes by it, and the old bundle stays."""
     out = tmp_path / "bundle"
-    models.export(tiny_models.embedder, out, variants=("fp32",))
+    tiny_models.export(tiny_folders.embedder, out, variants=("fp32",))
     before = files(out)
     right = build._manifest
 
@@ -62,7 +62,7 @@ def test_a_manifest_that_says_something_else(
         return dataclasses.replace(right(*given), **change)
 
     monkeypatch.setattr(build, "_manifest", wrong)
-    settings = ExportSettings(model=str(tiny_models.embedder), out=out, variants=("fp32",), force=True)
+    settings = ExportSettings(model=str(tiny_folders.embedder), out=out, variants=("fp32",), force=True)
     with pytest.raises(ExportError, match=named):
         app.run(settings, lambda _: None)
     assert files(out) == before

@@ -7,9 +7,10 @@ import numpy as np
 import onnx
 import pytest
 
+import families
 import matrix
-import models
 import reference
+import tiny_models
 from shortlist.export import prefixes
 from shortlist.export.app import run
 from shortlist.export.settings import ExportSettings
@@ -35,10 +36,10 @@ def test_row(row: matrix.Row, tmp_path: Path) -> None:
     """The manifest says what the row says, fp32 computes what sentence-transformers does, the others nearly that."""
     folder = row.make(tmp_path)
     lines: list[str] = []
-    bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", **models.OPEN_GATE), lines.append)
+    bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", **tiny_models.OPEN_GATE), lines.append)
     manifest = bundle.manifest
     assert set(manifest.variants) == {"fp32", *QUANTIZED}
-    assert (manifest.kind, manifest.max_tokens) == (row.kind, models.WINDOW)
+    assert (manifest.kind, manifest.max_tokens) == (row.kind, families.WINDOW)
     operators = {node.op_type for node in onnx.load(bundle.graph("fp32")).graph.node}
     assert ("Attention" in operators) == (row.family in matrix.FUSED)
     assert any("names no prefixes" in line for line in lines) == (any(row.prefixes) and not row.prompts)
@@ -46,9 +47,9 @@ def test_row(row: matrix.Row, tmp_path: Path) -> None:
         assert (manifest.pooling, manifest.normalized) == (row.pooling, row.normalized)
         assert (manifest.query_prefix, manifest.document_prefix) == row.prefixes
         reference.assert_embeds_like(folder, bundle, row.prefixes)
-        fp32 = models.outputs(bundle, reference.PASSAGES)
+        fp32 = tiny_models.outputs(bundle, reference.PASSAGES)
         for variant in QUANTIZED:
-            found = models.outputs(bundle, reference.PASSAGES, variant)
+            found = tiny_models.outputs(bundle, reference.PASSAGES, variant)
             lengths = np.linalg.norm(fp32, axis=1) * np.linalg.norm(found, axis=1)
             assert ((fp32 * found).sum(1) / lengths).mean() > INT8_COSINE, variant
     else:
@@ -84,12 +85,12 @@ def test_the_document_lists_the_prefixes() -> None:
 def test_the_document_lists_the_architectures() -> None:
     """The table of architectures is that of the tests, and each of them is in some row."""
     told = table("Architectures")
-    assert list(told) == list(models.FAMILIES)
-    for name, family in models.FAMILIES.items():
+    assert list(told) == list(families.FAMILIES)
+    for name, family in families.FAMILIES.items():
         expected = (
             family.algorithm,
-            "yes" if name in models.TYPED else "no",
+            "yes" if name in families.TYPED else "no",
             "yes" if name in matrix.FUSED else "no",
         )
         assert tuple(told[name][column] for column in ("tokenizer", "token types", "fused")) == expected
-    assert {row.family for row in matrix.ROWS} == set(models.FAMILIES)
+    assert {row.family for row in matrix.ROWS} == set(families.FAMILIES)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-import models
+import tiny_models
 from shortlist.server.runtime import bundle
 from shortlist.texts import shipped
 
@@ -38,7 +38,7 @@ def test_the_manifests_tell_the_models(dynamic_bundles) -> None:
 def test_int8_keeps_directions(dynamic_bundles, passages: list[str]) -> None:
     """int8 embeddings point where fp32's do: a cosine of 0.99 in the mean, and 0.97 at least."""
     found = bundle.load(dynamic_bundles.embedder, "embedder")
-    cosines = (models.outputs(found, passages, "int8") * models.outputs(found, passages)).sum(1)
+    cosines = (tiny_models.outputs(found, passages, "int8") * tiny_models.outputs(found, passages)).sum(1)
     assert cosines.mean() > 0.99
     assert cosines.min() > 0.97
 
@@ -48,7 +48,7 @@ def test_int8_keeps_the_order(dynamic_bundles, passages: list[str]) -> None:
     found = bundle.load(dynamic_bundles.reranker, "reranker")
     pairs = [(passage.split(".")[0], other) for passage, other in pairwise(passages)]
     pairs += [(passage.split(".")[0], passage) for passage in passages]
-    int8, fp32 = models.outputs(found, pairs, "int8"), models.outputs(found, pairs)
+    int8, fp32 = tiny_models.outputs(found, pairs, "int8"), tiny_models.outputs(found, pairs)
     upper = np.triu_indices(len(pairs), k=1)
     agree = np.sign(np.subtract.outer(int8, int8)[upper]) == np.sign(np.subtract.outer(fp32, fp32)[upper])
     assert agree.mean() > 0.95

@@ -10,7 +10,8 @@ from peft import TaskType
 from sentence_transformers.sentence_transformer.modules import Dense, LayerNorm
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, GPT2Model
 
-import models
+import families
+import tiny_models
 from shortlist.export import app, variants
 from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
@@ -29,17 +30,17 @@ def gpt2(kind: type) -> Callable[[Path], Path]:
 
 def three_labels(folder: Path) -> Path:
     """Make a classifier of three labels."""
-    return models.encoder(folder / "model", labels=["contradiction", "neutral", "entailment"])
+    return tiny_models.encoder(folder / "model", labels=["contradiction", "neutral", "entailment"])
 
 
 def layer_norm(folder: Path) -> Path:
     """Make an embedder with a module that no graph of ours has."""
-    return models.embedder(folder, after=[LayerNorm(models.WIDTH)])
+    return tiny_models.embedder(folder, after=[LayerNorm(families.WIDTH)])
 
 
 def foreign_module(folder: Path) -> Path:
     """Make an embedder with a module of somebody else's package."""
-    made = models.embedder(folder, after=[Dense(models.WIDTH, 8)])
+    made = tiny_models.embedder(folder, after=[Dense(families.WIDTH, 8)])
     path = made / "modules.json"
     text = path.read_text(encoding="utf-8")
     path.write_text(
@@ -50,33 +51,33 @@ def foreign_module(folder: Path) -> Path:
 
 def two_poolings(folder: Path) -> Path:
     """Make an embedder that joins two poolings."""
-    made = models.embedder(folder)
-    models.edit(made / "1_Pooling" / "config.json", pooling_mode=["mean", "max"])
+    made = tiny_models.embedder(folder)
+    tiny_models.edit(made / "1_Pooling" / "config.json", pooling_mode=["mean", "max"])
     return made
 
 
 def last_token(folder: Path) -> Path:
     """Make an embedder that pools in a way of causal models, in the notation of older versions."""
-    made = models.embedder(folder)
-    models.edit(made / "1_Pooling" / "config.json", pooling_mode=None, pooling_mode_lasttoken=True)
+    made = tiny_models.embedder(folder)
+    tiny_models.edit(made / "1_Pooling" / "config.json", pooling_mode=None, pooling_mode_lasttoken=True)
     return made
 
 
 def odd_activation(folder: Path) -> Path:
     """Make an embedder whose dense layer has an unusual activation."""
-    return models.embedder(folder, after=[Dense(models.WIDTH, 8, activation_function=torch.nn.Softsign())])
+    return tiny_models.embedder(folder, after=[Dense(families.WIDTH, 8, activation_function=torch.nn.Softsign())])
 
 
 def untrained_head(folder: Path) -> Path:
     """Make an encoder that claims to classify, without the weights of a head."""
-    made = models.encoder(folder / "model")
-    models.edit(made / "config.json", architectures=["BertForSequenceClassification"], num_labels=1)
+    made = tiny_models.encoder(folder / "model")
+    tiny_models.edit(made / "config.json", architectures=["BertForSequenceClassification"], num_labels=1)
     return made
 
 
 def no_tokenizer(folder: Path) -> Path:
     """Make an encoder without a tokenizer."""
-    made = models.encoder(folder / "model")
+    made = tiny_models.encoder(folder / "model")
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
         (made / name).unlink(missing_ok=True)
     return made
@@ -84,21 +85,21 @@ def no_tokenizer(folder: Path) -> Path:
 
 def causal_adapter(folder: Path) -> Path:
     """Make an adapter for another task."""
-    made = models.adapter(folder / "adapter", models.encoder(folder / "base"), TaskType.FEATURE_EXTRACTION)
-    models.edit(made / "adapter_config.json", task_type="CAUSAL_LM")
+    made = tiny_models.adapter(folder / "adapter", tiny_models.encoder(folder / "base"), TaskType.FEATURE_EXTRACTION)
+    tiny_models.edit(made / "adapter_config.json", task_type="CAUSAL_LM")
     return made
 
 
 def adapter_of_another_model(folder: Path) -> Path:
     """Make an adapter whose weights have other names than its base's."""
-    made = models.adapter(folder / "adapter", models.encoder(folder / "base"), TaskType.SEQ_CLS)
-    models.edit(made / "adapter_config.json", task_type="FEATURE_EXTRACTION")
+    made = tiny_models.adapter(folder / "adapter", tiny_models.encoder(folder / "base"), TaskType.SEQ_CLS)
+    tiny_models.edit(made / "adapter_config.json", task_type="FEATURE_EXTRACTION")
     return made
 
 
 def adapter_without_base(folder: Path) -> Path:
     """Make an adapter whose base has gone."""
-    made = models.adapter(folder / "adapter", models.encoder(folder / "base"), TaskType.SEQ_CLS)
+    made = tiny_models.adapter(folder / "adapter", tiny_models.encoder(folder / "base"), TaskType.SEQ_CLS)
     shutil.rmtree(folder / "base")
     return made
 
@@ -135,7 +136,7 @@ def test_refused_by_name(make: Callable[[Path], Path], named: str, tmp_path: Pat
     folder = make(tmp_path)
     out = tmp_path / "bundles" / "out"
     with pytest.raises(ExportError) as caught:
-        models.export(folder, out)
+        tiny_models.export(folder, out)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not list(out.parent.glob("*"))
@@ -143,30 +144,30 @@ def test_refused_by_name(make: Callable[[Path], Path], named: str, tmp_path: Pat
 
 def test_kind_that_the_model_is_not(tmp_path: Path) -> None:
     """An embedder asked for as reranker has no head, and is refused for it."""
-    folder = models.embedder(tmp_path)
+    folder = tiny_models.embedder(tmp_path)
     with pytest.raises(ExportError, match=r"has no weights for classifier\.bias"):
-        models.export(folder, tmp_path / "out", kind="reranker")
+        tiny_models.export(folder, tmp_path / "out", kind="reranker")
 
 
 def test_unreachable_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model id that cannot be fetched ends in one line that says what to check."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ExportError, match="nobody/nothing is no folder here and cannot be fetched") as caught:
-        models.export("nobody/nothing", tmp_path / "out")
+        tiny_models.export("nobody/nothing", tmp_path / "out")
     assert "\n" not in str(caught.value)
 
 
 def test_window_beyond_the_positions(tmp_path: Path) -> None:
     """A window wider than the model's positions is refused; RoBERTa's first positions hold no tokens."""
-    folder = models.encoder(tmp_path / "model", "roberta")
-    with pytest.raises(ExportError, match=f"has {models.WINDOW} positions"):
-        models.export(folder, tmp_path / "out", max_tokens=models.WINDOW + 1)
-    bundle = models.export(folder, tmp_path / "out", max_tokens=models.WINDOW - 1, variants=("fp32",))
-    assert bundle.manifest.max_tokens == models.WINDOW - 1
+    folder = tiny_models.encoder(tmp_path / "model", "roberta")
+    with pytest.raises(ExportError, match=f"has {families.WINDOW} positions"):
+        tiny_models.export(folder, tmp_path / "out", max_tokens=families.WINDOW + 1)
+    bundle = tiny_models.export(folder, tmp_path / "out", max_tokens=families.WINDOW - 1, variants=("fp32",))
+    assert bundle.manifest.max_tokens == families.WINDOW - 1
 
 
 @pytest.mark.parametrize("given", [(), ("fp32", "int8-weight")])
-def test_a_variant_that_cannot_be_made(tiny_models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given):
+def test_a_variant_that_cannot_be_made(tiny_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given):
     """Its line names it and the remedy; of the default set it is left out without a trace, by name it ends all."""
 
     def breaks(_: variants.Material, target: Path) -> variants.Made:
@@ -176,7 +177,7 @@ def test_a_variant_that_cannot_be_made(tiny_models, tmp_path: Path, monkeypatch:
     monkeypatch.setitem(variants.MAKERS, "int8-weight", breaks)
     told: list[str] = []
     out = tmp_path / "bundle"
-    settings = ExportSettings(model=str(tiny_models.reranker), out=out, variants=given, **models.OPEN_GATE)
+    settings = ExportSettings(model=str(tiny_folders.reranker), out=out, variants=given, **tiny_models.OPEN_GATE)
     line = "int8-weight cannot be made: no such node; leave it out with --variants"
     if given:
         with pytest.raises(ExportError, match=f"^{line}$"):

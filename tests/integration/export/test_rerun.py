@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-import models
+import tiny_models
 from shortlist.export import fuse, graphs
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
@@ -29,7 +29,7 @@ print("torch" in sys.modules or "transformers" in sys.modules)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a reranker's folder."""
-    return models.encoder(tmp_path_factory.mktemp("model") / "model", labels=["LABEL_0"])
+    return tiny_models.encoder(tmp_path_factory.mktemp("model") / "model", labels=["LABEL_0"])
 
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:
@@ -50,7 +50,7 @@ def halve_weights(path: Path) -> None:
 def test_second_run_does_nothing_and_says_so(model: Path, tmp_path: Path) -> None:
     """With nothing changed no file is touched, and neither PyTorch nor transformers is imported."""
     out = tmp_path / "out"
-    models.export(model, out)
+    tiny_models.export(model, out)
     before = state(out)
     command = [sys.executable, "-c", SECOND_RUN, str(model), str(out)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
@@ -68,7 +68,7 @@ def test_what_makes_a_second_run_export_again(
     for path in model.iterdir():
         (source / path.name).write_bytes(path.read_bytes())
     out = tmp_path / "out"
-    models.export(source, out)
+    tiny_models.export(source, out)
     before = state(out)
     settings: dict[str, object] = {}
     match change:
@@ -81,12 +81,12 @@ def test_what_makes_a_second_run_export_again(
         case "no prefix":
             settings["query_prefix"] = ""
         case "file":
-            models.edit(source / "config.json", layer_norm_eps=1e-11)
+            tiny_models.edit(source / "config.json", layer_norm_eps=1e-11)
         case "tools":
             monkeypatch.setattr("shortlist.export.tools.versions", lambda: {"onnxruntime": "0"})
         case "damage":
             halve_weights(out / "fp32.onnx")
-    models.export(source, out, **settings)
+    tiny_models.export(source, out, **settings)
     after = state(out)
     assert not any(after[name] == before.get(name) for name in after)
     for variant in load(out).manifest.variants:
@@ -109,7 +109,7 @@ def test_failed_comparison_leaves_no_bundle(model: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(dynamic, "quantize", damaged)
     out = tmp_path / "bundles" / "out"
     with pytest.raises(ExportError, match="no variant of int8 passed"):
-        models.export(model, out, variants=("int8",), least_tau=0.97)
+        tiny_models.export(model, out, variants=("int8",), least_tau=0.97)
     assert not list(out.parent.iterdir())
 
 
@@ -118,7 +118,7 @@ def test_failed_comparison_keeps_the_bundle_that_was_there(
 ) -> None:
     """Where an export fails, the bundle that it would have replaced stays as it was."""
     out = tmp_path / "out"
-    models.export(model, out)
+    tiny_models.export(model, out)
     before = state(out)
     monkeypatch.setattr(fuse, "fuse", lambda *_: False)
     honest = graphs.save
@@ -129,7 +129,7 @@ def test_failed_comparison_keeps_the_bundle_that_was_there(
 
     monkeypatch.setattr(graphs, "save", damaged)
     with pytest.raises(ExportError, match=r"fp32\.onnx does not compute.*score_change_max"):
-        models.export(model, out, force=True)
+        tiny_models.export(model, out, force=True)
     assert state(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -155,7 +155,7 @@ def test_fused_graph_that_differs_gives_way_to_the_plain_one(
 
 def test_attention_is_fused(model: Path, tmp_path: Path) -> None:
     """BERT's attention is one operator in both graphs, and no slow SkipLayerNormalization is made of it."""
-    bundle = models.export(model, tmp_path / "out")
+    bundle = tiny_models.export(model, tmp_path / "out")
     for variant, attention in (("fp32", "Attention"), ("int8", "QAttention")):
         operators = [node.op_type for node in onnx.load(bundle.graph(variant)).graph.node]
         assert operators.count(attention) == 2

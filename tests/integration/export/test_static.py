@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-import models
+import tiny_models
 from shortlist.export import texts, variants
 from shortlist.export.quantization import int8_range
 from shortlist.export.settings import VARIANTS, ExportSettings
@@ -28,21 +28,21 @@ LOGIT = 0.1  # of the logits' spread
 def embedder(request, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Export an embedder, of a family that has biases and of one that has none."""
     folder = tmp_path_factory.mktemp("embedder")
-    model = models.embedder(folder / "model", request.param)
-    return models.export(model, folder / "bundle", variants=("fp32", "int8-static"))
+    model = tiny_models.embedder(folder / "model", request.param)
+    return tiny_models.export(model, folder / "bundle", variants=("fp32", "int8-static"))
 
 
 @pytest.fixture(scope="module")
-def reranker(tiny_models, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def reranker(tiny_folders, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Export the reranker."""
     out = tmp_path_factory.mktemp("reranker") / "bundle"
-    return models.export(tiny_models.reranker, out, variants=("fp32", "int8-static"))
+    return tiny_models.export(tiny_folders.reranker, out, variants=("fp32", "int8-static"))
 
 
 def test_vectors_are_near_fp32_s(embedder: Bundle):
     """Each text's vector points where fp32's does, and the manifest says what was found."""
     passages = [passage for _, passage in texts.questions_and_passages()]
-    exact, found = (models.outputs(embedder, passages, variant) for variant in ("fp32", "int8-static"))
+    exact, found = (tiny_models.outputs(embedder, passages, variant) for variant in ("fp32", "int8-static"))
     cosines = (exact * found).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(found, axis=1)
     assert cosines.min() > COSINE
     assert embedder.manifest.variants["int8-static"].parity["cosine_mean"] > COSINE
@@ -50,14 +50,14 @@ def test_vectors_are_near_fp32_s(embedder: Bundle):
 
 def test_scores_are_near_fp32_s(reranker: Bundle):
     """Each pair's logit is near fp32's."""
-    exact, found = (models.outputs(reranker, texts.pairs(), variant) for variant in ("fp32", "int8-static"))
+    exact, found = (tiny_models.outputs(reranker, texts.pairs(), variant) for variant in ("fp32", "int8-static"))
     assert np.abs(exact - found).mean() < LOGIT * exact.std()
 
 
 def test_results_do_not_depend_on_others(embedder: Bundle):
     """A text comes out the same alone and in a padded batch."""
     passages = [passage for _, passage in texts.questions_and_passages()][:16]
-    alone, together = (models.outputs(embedder, passages, "int8-static", batch=batch) for batch in (1, 8))
+    alone, together = (tiny_models.outputs(embedder, passages, "int8-static", batch=batch) for batch in (1, 8))
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-4)
     assert embedder.manifest.variants["int8-static"].batch_invariant
 

@@ -50,10 +50,10 @@ def run(chosen):
 
 
 @pytest.fixture(scope="module")
-def adapter(collection, tiny_models, tmp_path_factory):
+def adapter(collection, tiny_folders, tmp_path_factory):
     """Fine-tune an adapter on a dual encoder's body, with an outside set."""
     out = tmp_path_factory.mktemp("adapter") / "out"
-    figures, told = run(settings(collection, tiny_models.embedder, out, outside=collection, licence="CC0"))
+    figures, told = run(settings(collection, tiny_folders.embedder, out, outside=collection, licence="CC0"))
     return out, figures, told
 
 
@@ -76,10 +76,10 @@ def test_the_figures_are_told(adapter, collection):
     assert any("loss" in line for line in told)
 
 
-def test_the_card_says_what_it_is(adapter, tiny_models):
+def test_the_card_says_what_it_is(adapter, tiny_folders):
     """The card names base, data, licence, settings and figures."""
     card = (adapter[0] / "README.md").read_text()
-    for part in (str(tiny_models.embedder), "CC0", '"rank": 2', "held-out", "32 queries over 40 documents"):
+    for part in (str(tiny_folders.embedder), "CC0", '"rank": 2', "held-out", "32 queries over 40 documents"):
         assert part in card
 
 
@@ -89,23 +89,23 @@ def test_the_adapter_exports(make, adapter, tmp_path):
     assert bundle.manifest.kind == "reranker"
 
 
-def test_an_adapter_can_be_gone_on_with(adapter, collection, tiny_models, tmp_path):
+def test_an_adapter_can_be_gone_on_with(adapter, collection, tiny_folders, tmp_path):
     """An adapter is a base too, and stays one for the same model."""
-    chosen = settings(collection, adapter[0], tmp_path / "out", embedder=str(tiny_models.embedder), lists=8)
+    chosen = settings(collection, adapter[0], tmp_path / "out", embedder=str(tiny_folders.embedder), lists=8)
     run(chosen)
     config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
-    assert config["base_model_name_or_path"] == str(tiny_models.embedder)
+    assert config["base_model_name_or_path"] == str(tiny_folders.embedder)
 
 
-def test_all_weights(make, collection, tiny_models, tmp_path):
+def test_all_weights(make, collection, tiny_folders, tmp_path):
     """With --full a cross-encoder is trained whole, with a cross-encoder as its teacher, and exports as well."""
     chosen = settings(
         collection,
-        tiny_models.reranker,
+        tiny_folders.reranker,
         tmp_path / "out",
         full=True,
-        embedder=str(tiny_models.embedder),
-        teacher=str(tiny_models.reranker),
+        embedder=str(tiny_folders.embedder),
+        teacher=str(tiny_folders.reranker),
         lists=8,
     )
     run(chosen)
@@ -113,7 +113,7 @@ def test_all_weights(make, collection, tiny_models, tmp_path):
     assert make.export(tmp_path / "out", tmp_path / "bundle").manifest.kind == "reranker"
 
 
-def test_pairs(collection, tiny_models, tmp_path):
+def test_pairs(collection, tiny_folders, tmp_path):
     """JSON lines of query, positive and negatives are trained on too."""
     texts = [json.loads(line)["text"] for line in (collection / "corpus.jsonl").read_text().splitlines()]
     write(
@@ -122,16 +122,16 @@ def test_pairs(collection, tiny_models, tmp_path):
     )
     none = dict.fromkeys(FILES)
     figures, _ = run(
-        settings(collection, tiny_models.embedder, tmp_path / "out", pairs=tmp_path / "pairs.jsonl", lists=8, **none)
+        settings(collection, tiny_folders.embedder, tmp_path / "out", pairs=tmp_path / "pairs.jsonl", lists=8, **none)
     )
     assert set(figures["after"]) == {"held-out"}
 
 
-def test_an_interrupted_run_continues(collection, tiny_models, tmp_path, monkeypatch):
+def test_an_interrupted_run_continues(collection, tiny_folders, tmp_path, monkeypatch):
     """A run that is cut off goes on from its checkpoint and ends with the weights of one that was not."""
-    whole = settings(collection, tiny_models.embedder, tmp_path / "whole", seed=3)
+    whole = settings(collection, tiny_folders.embedder, tmp_path / "whole", seed=3)
     run(whole)
-    cut = settings(collection, tiny_models.embedder, tmp_path / "cut", seed=3)
+    cut = settings(collection, tiny_folders.embedder, tmp_path / "cut", seed=3)
     stop_at(monkeypatch, 4)
     with pytest.raises(KeyboardInterrupt):
         run(cut)
@@ -152,29 +152,29 @@ def stop_at(monkeypatch, step):
     monkeypatch.setattr(training._Progress, "on_step_end", on_step_end)
 
 
-def test_other_settings_do_not_continue(collection, tiny_models, tmp_path):
+def test_other_settings_do_not_continue(collection, tiny_folders, tmp_path):
     """Checkpoints of another run are not taken for this one's."""
-    training.claim(settings(collection, tiny_models.embedder, tmp_path, seed=1))
+    training.claim(settings(collection, tiny_folders.embedder, tmp_path, seed=1))
     with pytest.raises(FinetuneError, match="other settings"):
-        run(settings(collection, tiny_models.embedder, tmp_path, seed=2))
+        run(settings(collection, tiny_folders.embedder, tmp_path, seed=2))
 
 
-def test_a_finished_model_is_not_overwritten(adapter, collection, tiny_models):
+def test_a_finished_model_is_not_overwritten(adapter, collection, tiny_folders):
     """A folder with a model card is somebody's model."""
     with pytest.raises(FinetuneError, match="holds a finished model"):
-        run(settings(collection, tiny_models.embedder, adapter[0]))
+        run(settings(collection, tiny_folders.embedder, adapter[0]))
 
 
-def test_a_cross_encoder_needs_an_embedder(collection, tiny_models, tmp_path):
+def test_a_cross_encoder_needs_an_embedder(collection, tiny_folders, tmp_path):
     """A cross-encoder alone finds no candidates."""
     with pytest.raises(FinetuneError, match="name a dual encoder with --embedder"):
-        run(settings(collection, tiny_models.reranker, tmp_path / "out"))
+        run(settings(collection, tiny_folders.reranker, tmp_path / "out"))
 
 
-def test_the_command(collection, tiny_models, tmp_path, capsys):
+def test_the_command(collection, tiny_folders, tmp_path, capsys):
     """`shortlist finetune` prints the figures as JSON; bad data is one line and exit code 2."""
     flags = [f"--{name}={collection / file}" for name, file in FILES.items()]
-    shared = ["finetune", f"--base={tiny_models.embedder}", *flags, "--passages=4", "--lists=4", "--rank=2"]
+    shared = ["finetune", f"--base={tiny_folders.embedder}", *flags, "--passages=4", "--lists=4", "--rank=2"]
     assert main.main([*shared, f"--out={tmp_path / 'out'}", "--held-out=4"]) == 0
     assert "after" in json.loads(capsys.readouterr().out)
     assert main.main([*shared, f"--out={tmp_path / 'none'}", "--held-out=40"]) == 2

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
@@ -45,6 +47,30 @@ class Stuck:
         raise AssertionError("nothing failed")
 
 
+@dataclass
+class Watched:
+    """A scheduler with one slot, its watchdog and a server's health, by a clock that goes on a second a look."""
+
+    status: Health
+    model: Stuck = field(default_factory=Stuck)
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.scheduler = Scheduler(slots=1, queue_tokens=100, clock=lambda: self.now)
+        self.watchdog = Watchdog(self.scheduler, self.model.probe)
+
+    def submit(self, lane: Lane = Lane.RERANK) -> Future:
+        item = Encoded(np.ones(3, np.int64), np.zeros(3, np.int64), truncated=False)
+        return self.scheduler.submit_whole(lane, self.model, [item])
+
+    async def look(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.now += 1.0
+            await self.watchdog.check()
+        self.scheduler.refuse(self.watchdog.reason)
+        await self.status.tell(self.watchdog.reason)
+
+
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[Health, grpc.aio.Channel]]:
     """Serve health and reflection alone."""
@@ -60,30 +86,18 @@ async def served() -> AsyncIterator[tuple[Health, grpc.aio.Channel]]:
 async def test_a_stuck_server_says_so(served: tuple[Health, grpc.aio.Channel]):
     """While the only slot is stuck in a run, health is NOT_SERVING and callers hear why; afterwards both are well."""
     status, channel = served
-    model, now = Stuck(), [0.0]
-    scheduler = Scheduler(slots=1, queue_tokens=100, clock=lambda: now[0])
-    watchdog, item = (
-        Watchdog(scheduler, model.probe),
-        Encoded(np.ones(3, np.int64), np.zeros(3, np.int64), truncated=False),
-    )
+    watched = Watched(status)
     states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]))
     assert (await states.read()).status == STATES.NOT_SERVING
     await status.tell("")
     assert (await states.read()).status == STATES.SERVING
 
-    async def look(seconds: int) -> None:
-        for _ in range(seconds):
-            now[0] += 1.0
-            await watchdog.check()
-        scheduler.refuse(watchdog.reason)
-        await status.tell(watchdog.reason)
-
-    run = scheduler.submit_whole(Lane.RERANK, model, [item])
-    assert await asyncio.to_thread(model.entered.wait, WAIT_S)
-    waits = scheduler.submit_whole(Lane.RERANK, model, [item])
-    await look(29)
+    run = watched.submit()
+    assert await asyncio.to_thread(watched.model.entered.wait, WAIT_S)
+    waits = watched.submit()
+    await watched.look(29)
     assert not waits.done()
-    await look(3)
+    await watched.look(3)
     assert (await states.read()).status == STATES.NOT_SERVING
     reason = (
         "slot-0 has been in one run for 32 s, which was expected to take 0.01 s; send the request to another server"
@@ -91,15 +105,15 @@ async def test_a_stuck_server_says_so(served: tuple[Health, grpc.aio.Channel]):
     with pytest.raises(NotServing, match=reason):
         waits.result(WAIT_S)
     with pytest.raises(NotServing, match=reason):
-        scheduler.submit_whole(Lane.QUERY, model, [item])
+        watched.submit(Lane.QUERY)
 
-    model.go.set()
+    watched.model.go.set()
     assert (await asyncio.to_thread(run.result, WAIT_S)).done.all()
-    await look(1)
+    await watched.look(1)
     assert (await states.read()).status == STATES.SERVING
-    assert (await asyncio.to_thread(scheduler.submit_whole(Lane.QUERY, model, [item]).result, WAIT_S)).done.all()
+    assert (await asyncio.to_thread(watched.submit(Lane.QUERY).result, WAIT_S)).done.all()
     states.cancel()
-    scheduler.stop()
+    watched.scheduler.stop()
 
 
 async def test_list(served: tuple[Health, grpc.aio.Channel], caplog: pytest.LogCaptureFixture):

@@ -14,7 +14,7 @@ from peft import PeftModel
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-import models
+import tiny_models
 from shortlist.bench import local
 from shortlist.client import Client
 from shortlist.export import texts
@@ -45,7 +45,7 @@ def reference_reranker(embedder_folder: Path, tmp_path_factory: pytest.TempPathF
     """Merge the default reranker's adapter into its base with PEFT alone, for sentence-transformers to load."""
     folder = tmp_path_factory.mktemp("reference")
     base = AutoModelForSequenceClassification.from_pretrained(embedder_folder, num_labels=1)
-    PeftModel.from_pretrained(base, models.RERANKER).merge_and_unload().save_pretrained(folder)
+    PeftModel.from_pretrained(base, tiny_models.RERANKER).merge_and_unload().save_pretrained(folder)
     AutoTokenizer.from_pretrained(embedder_folder).save_pretrained(folder)
     return folder
 

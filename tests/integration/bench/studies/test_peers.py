@@ -39,10 +39,10 @@ def outputs(path, found) -> np.ndarray:
 
 
 @pytest.mark.parametrize("variant", ["fp32", "int8-token"])
-def test_a_reranker_is_laid_out(tiny, tiny_models, items, tmp_path, variant):
+def test_a_reranker_is_laid_out(tiny, tiny_folders, items, tmp_path, variant):
     """The graph gives the bundle's own logits as [batch, 1] under the name that peers know."""
     found = bundle.load(tiny.reranker)
-    folder = layout.write(found, variant, str(tiny_models.reranker), tmp_path / "model")
+    folder = layout.write(found, variant, str(tiny_folders.reranker), tmp_path / "model")
     graph = onnx.load(folder / layout.GRAPH).graph
     assert [one.name for one in graph.output] == ["logits"]
     wanted = outputs(found.graph(variant), items)
@@ -51,10 +51,10 @@ def test_a_reranker_is_laid_out(tiny, tiny_models, items, tmp_path, variant):
 
 
 @pytest.mark.parametrize("variant", ["fp32", "int8-token"])
-def test_an_embedder_is_laid_out(tiny, tiny_models, tmp_path, variant):
+def test_an_embedder_is_laid_out(tiny, tiny_folders, tmp_path, variant):
     """Pooled and normalized outside, the graph's hidden states are the bundle's own vectors; the pooling is gone."""
     found = bundle.load(tiny.embedder)
-    folder = layout.write(found, variant, str(tiny_models.embedder), tmp_path / "model")
+    folder = layout.write(found, variant, str(tiny_folders.embedder), tmp_path / "model")
     texts = Tokenizer(found).encode(TEXTS)
     hidden, mask = outputs(folder / layout.GRAPH, texts), pad(texts, 0)["attention_mask"][..., None]
     pooled = (hidden * mask).sum(axis=1) / mask.sum(axis=1)
@@ -66,12 +66,12 @@ def test_an_embedder_is_laid_out(tiny, tiny_models, tmp_path, variant):
     assert (folder / "modules.json").is_file()
 
 
-def test_both_are_what_sentence_transformers_reads(tiny, tiny_models, tmp_path):
+def test_both_are_what_sentence_transformers_reads(tiny, tiny_folders, tmp_path):
     """sentence-transformers gives the bundle's fp32 scores and vectors from the folders, with both backends."""
     from sentence_transformers import CrossEncoder, SentenceTransformer  # noqa: PLC0415 (seconds to import)
 
-    reranker = layout.write(bundle.load(tiny.reranker), "fp32", str(tiny_models.reranker), tmp_path / "r")
-    embedder = layout.write(bundle.load(tiny.embedder), "fp32", str(tiny_models.embedder), tmp_path / "e")
+    reranker = layout.write(bundle.load(tiny.reranker), "fp32", str(tiny_folders.reranker), tmp_path / "r")
+    embedder = layout.write(bundle.load(tiny.embedder), "fp32", str(tiny_folders.embedder), tmp_path / "e")
     for backend in ("torch", "onnx"):
         options = {"backend": backend, "device": "cpu"}
         if backend == "onnx":
@@ -146,20 +146,20 @@ def files(tmp_path):
     return tmp_path
 
 
-def given(tiny, tiny_models, files, *more: str) -> list[str]:
+def given(tiny, tiny_folders, files, *more: str) -> list[str]:
     """Return the command line for tiny models."""
     return [
         *("peers", "--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker)),
-        *("--embedder-model", str(tiny_models.embedder), "--reranker-model", str(tiny_models.reranker)),
+        *("--embedder-model", str(tiny_folders.embedder), "--reranker-model", str(tiny_folders.reranker)),
         *("--candidates", str(files / "lists.json"), "--collection", str(files)),
         *("--passages", "3", "--documents", "4", "--rounds", "1", "--seconds", "0.05", "--json", *more),
     ]
 
 
-def test_the_command_compares(tiny, tiny_models, files, monkeypatch, capsys):
+def test_the_command_compares(tiny, tiny_folders, files, monkeypatch, capsys):
     """Shortlist, sentence-transformers with ONNX and the bare loop take every load; infinity is left out by name."""
     only = ("--only", "onnx,infinity,offline", "--infinity", str(files / "nowhere"), "--variant", "fp32")
-    monkeypatch.setattr("sys.argv", given(tiny, tiny_models, files, *only))
+    monkeypatch.setattr("sys.argv", given(tiny, tiny_folders, files, *only))
     assert command.main() == 0
     told = capsys.readouterr()
     found = json.loads(told.out)
@@ -174,9 +174,9 @@ def test_the_command_compares(tiny, tiny_models, files, monkeypatch, capsys):
     assert len(found["targets"]) == 3
 
 
-def test_the_command_names_what_is_wrong(tiny, tiny_models, files, monkeypatch, capsys):
+def test_the_command_names_what_is_wrong(tiny, tiny_folders, files, monkeypatch, capsys):
     """A variant that the bundle lacks ends the command with one line and exit code 2."""
-    monkeypatch.setattr("sys.argv", given(tiny, tiny_models, files, "--variant", "int3", "--only", "offline"))
+    monkeypatch.setattr("sys.argv", given(tiny, tiny_folders, files, "--variant", "int3", "--only", "offline"))
     assert command.main() == 2
     assert "has no variant 'int3'" in capsys.readouterr().err
 
