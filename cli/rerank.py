@@ -114,7 +114,7 @@ def shown(result: RerankResult, terms: excerpt.Terms, numbers: Sequence[int], *,
     ]
     yield output.table(("place", "score", "input", "text"), rows, last)
     if result.degraded:
-        yield f"the deadline came near: only {result.reranked} of {len(numbers)} texts have a score"
+        yield scoring.shortfall(result.degraded, result.reranked, len(numbers), "texts")
     if result.truncated:
         yield f"texts longer than the model's window, cut for it: {result.truncated}"
 

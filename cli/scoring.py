@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 
 from shortlist.client.client import Client
-from shortlist.client.types import Limits, Ranked, RerankResult, Timing
+from shortlist.client.types import Degraded, Limits, Ranked, RerankResult, Timing
 
 from .batches import batches
 
@@ -55,6 +55,13 @@ def merged(results: Sequence[RerankResult]) -> RerankResult:
         truncated=sum(result.truncated for result in results),
         timing=Timing(*map(sum, zip(*(astuple(result.timing) for result in results), strict=True))),
     )
+
+
+def shortfall(degraded: Degraded, reranked: int, count: int, noun: str) -> str:
+    """Return why texts that were to be scored have no score."""
+    is_late = degraded == "deadline"
+    why = "the deadline came near" if is_late else "the model could not run some of them (the server's log has why)"
+    return f"{why}: only {reranked} of {count} {noun} have a score"
 
 
 def _order(one: Ranked) -> tuple[bool, float]:

@@ -8,7 +8,7 @@ from shortlist.client.types import Hit, Mode, SearchResult
 from shortlist.console import colors, columns, output
 from shortlist.console.command import Command, Connection
 
-from . import excerpt
+from . import excerpt, scoring
 from .excerpt import Terms
 
 _HEADS = ("place", "score", "similarity", "stage one", "id")
@@ -134,7 +134,7 @@ def notes(result: SearchResult, *, asked: bool) -> Iterator[str]:
     if order := _order(result, asked=asked):
         yield order
     if result.degraded:
-        yield f"the deadline came near: only {result.reranked} of {result.selected} candidates have a score"
+        yield scoring.shortfall(result.degraded, result.reranked, result.selected, "candidates")
     if result.truncated:
         yield f"texts longer than a model's window, cut for it: {result.truncated}"
 

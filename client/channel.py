@@ -95,9 +95,7 @@ def check_target(target: object, timeout_s: object) -> tuple[str, float]:
     checked, deadline_s = address.check(target), check_timeout(timeout_s)
     # A call's own deadline may be 0: nothing is left of its caller's time. That of a client is a mistake.
     if not deadline_s:
-        raise errors.invalid(
-            "timeout_s", timeout_s, "it must be more than 0", "give the seconds that a call may take"
-        )
+        raise _no_time(timeout_s)
     return checked, deadline_s
 
 
@@ -109,10 +107,14 @@ def check_timeout(timeout_s: object) -> float:
     """
     deadline_s = arguments.number("timeout_s", timeout_s)
     if deadline_s < 0:
-        raise errors.invalid("timeout_s", timeout_s, "it must be 0 or more", "give the seconds that a call may take")
+        raise _no_time(timeout_s)
     if deadline_s > MAX_TIMEOUT_S:
         raise errors.invalid("timeout_s", timeout_s, f"{MAX_TIMEOUT_S:,} (30 days) is the most", "give fewer seconds")
     return deadline_s
+
+
+def _no_time(timeout_s: object) -> errors.InvalidRequest:
+    return errors.invalid("timeout_s", timeout_s, "it must be more than 0", "give the seconds that a call may take")
 
 
 def check_size(request: Message) -> None:

@@ -13,6 +13,7 @@ from .requests import MODES
 _DEGRADED: dict[types.Degraded | None, pb.Degraded.ValueType] = {
     None: pb.DEGRADED_NONE,
     "deadline": pb.DEGRADED_DEADLINE,
+    "inference-failed": pb.DEGRADED_INFERENCE_FAILED,
 }
 _LIMITED_BY: dict[types.LimitedBy | None, pb.LimitedBy.ValueType] = {
     None: pb.LIMITED_BY_NONE,

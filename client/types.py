@@ -11,8 +11,8 @@ from typing import Any, Literal
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
 """Which stages a search runs; `auto` has every document of a small collection for a candidate."""
 
-Degraded = Literal["deadline"]
-"""Why fewer documents were scored than asked for."""
+Degraded = Literal["deadline", "inference-failed"]
+"""Why fewer documents were scored than asked for: the deadline came near, or the model could not run some of them."""
 
 LimitedBy = Literal["margin", "budget"]
 """Why stage two read fewer candidates than there were: they were too far behind, or would have taken too long."""
@@ -126,7 +126,7 @@ class Ranked:
     """A text that was reranked."""
 
     index: int  # its place in the request, from 0
-    score: float | None  # 0 to 1; None where the deadline came near first
+    score: float | None  # 0 to 1; None where it was not scored
     text: str
 
 

@@ -84,6 +84,10 @@ class _DegradedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degraded.Val
     """The deadline came near: only the first `reranked` of what was to be scored, in stage-one order, were. They come
     first, by score; the rest follow in stage-one order, without a score.
     """
+    DEGRADED_INFERENCE_FAILED: _Degraded.ValueType  # 2
+    """The model could not run some of what was to be scored, and the server's log has the cause. They follow the others
+    without a score. Where the deadline came near as well, it is DEGRADED_DEADLINE.
+    """
 
 class Degraded(_Degraded, metaclass=_DegradedEnumTypeWrapper):
     """Why a response is less than what was asked for."""
@@ -93,6 +97,10 @@ DEGRADED_NONE: Degraded.ValueType  # 0
 DEGRADED_DEADLINE: Degraded.ValueType  # 1
 """The deadline came near: only the first `reranked` of what was to be scored, in stage-one order, were. They come
 first, by score; the rest follow in stage-one order, without a score.
+"""
+DEGRADED_INFERENCE_FAILED: Degraded.ValueType  # 2
+"""The model could not run some of what was to be scored, and the server's log has the cause. They follow the others
+without a score. Where the deadline came near as well, it is DEGRADED_DEADLINE.
 """
 Global___Degraded: _TypeAlias = Degraded  # noqa: Y015
 
@@ -842,7 +850,7 @@ class Hit(_message.Message):
     """The document's id."""
     score: _builtins.float
     """Stage two: the sigmoid of the cross-encoder's logit, 0 to 1. Absent where stage two did not score the
-    document (MODE_DENSE, SearchResponse.limited_by, or a deadline that came near).
+    document (MODE_DENSE, SearchResponse.limited_by or .degraded).
     """
     similarity: _builtins.float
     """Stage one: the cosine of query and document vector, -1 to 1."""
@@ -1064,7 +1072,7 @@ class RerankResult(_message.Message):
     index: _builtins.int
     """The document's place in the request, from 0."""
     score: _builtins.float
-    """The sigmoid of the cross-encoder's logit, 0 to 1. Absent where the deadline came near first."""
+    """The sigmoid of the cross-encoder's logit, 0 to 1. Absent where it was not scored, see RerankResponse.degraded."""
     def __init__(
         self,
         *,

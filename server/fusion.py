@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 _STILL = 1e-9  # a spread below it is none: all candidates are worth the same
 
 
+def scores(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the sigmoid of each logit, 0 to 1: float64 [candidates]."""
+    return 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
+
+
 def order(
     logits: NDArray[np.float32], done: NDArray[np.bool_], similarities: Sequence[float] = (), share: float = 0.0
 ) -> list[int]:

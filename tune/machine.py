@@ -15,7 +15,8 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server.inference.lanes import Lane, Outcome
+from shortlist.server.inference.lanes import Lane
+from shortlist.server.inference.result import Result
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime import providers
 from shortlist.server.runtime.bundle import Bundle
@@ -115,7 +116,7 @@ class Machine:
         finally:
             scheduler.stop()
 
-    def _search(self, scheduler: Scheduler, embedder: Graph, reranker: Graph) -> Iterator[Future[Outcome]]:
+    def _search(self, scheduler: Scheduler, embedder: Graph, reranker: Graph) -> Iterator[Future[Result]]:
         """Submit a search's two jobs, the second once the caller asks for it."""
         for lane, graph, items in ((Lane.QUERY, embedder, self._query), (Lane.RERANK, reranker, self._pairs)):
             yield scheduler.submit_whole(lane, graph, items)

@@ -27,7 +27,7 @@ from shortlist.export import figures
 from shortlist.export.figures import Floats
 from shortlist.server import cores
 from shortlist.server.errors import check_range
-from shortlist.server.inference.lanes import Lane, Outcome
+from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime import bundle, providers, variant_selection
 from shortlist.server.runtime.bundle import Bundle
@@ -39,6 +39,7 @@ from shortlist.server.settings import Provider
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from shortlist.server.inference.result import Result
     from shortlist.server.runtime.manifest import Kind
 
 Key = tuple[str, Provider]  # a variant, and the provider that it runs on
@@ -197,7 +198,7 @@ def _timed(
 
 def _run(scheduler: Scheduler, graph: Graph, lists: Sequence[Sequence[Encoded]]) -> Floats:
     """Run lists as requests, so many at once: float32 [items, width]."""
-    futures: list[Future[Outcome]] = []
+    futures: list[Future[Result]] = []
     for items in lists:
         if len(futures) >= _AT_ONCE:
             futures[-_AT_ONCE].result()

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 from shortlist.server.errors import InferenceFailed, NoTokens
 from shortlist.server.runtime.tokens import Encoded
 
-from .lanes import Job, Outcome, Spent
+from .lanes import Job
+from .result import Result
 from .scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
@@ -47,15 +48,6 @@ class TokenizingPool:
         self._threads.shutdown(cancel_futures=True)
 
 
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """What one caller got of a job."""
-
-    outcome: Outcome
-    items: Sequence[Encoded]  # that were tokenized in time
-    spent: Spent
-
-
 class InFlight:
     """A running job and the callers that wait for it."""
 
@@ -73,7 +65,7 @@ class InFlight:
         self.future = asyncio.wrap_future(scheduler.submit(job))
         self._feeding = asyncio.create_task(self._feed(pool, encode, texts))
 
-    async def wait(self, deadline: float) -> JobResult:
+    async def wait(self, deadline: float) -> Result:
         """Wait until the job is done, or a deadline, a time of the scheduler's clock in seconds.
 
         Raises:
@@ -85,8 +77,8 @@ class InFlight:
         self._scheduler.prolong(self._job, deadline)
         try:
             await asyncio.wait([self.future], timeout=max(0.0, deadline - since))
-            outcome = self.future.result() if self.future.done() else self._scheduler.outcome(self._job)
-            return JobResult(outcome, self._job.items, self._job.spent(since, self._scheduler.clock()))
+            result = self.future.result() if self.future.done() else self._scheduler.result(self._job)
+            return replace(result, spent=self._job.spent(since, self._scheduler.clock()))
         finally:
             self._waiting -= 1
             if not self._waiting:
@@ -117,7 +109,7 @@ class Coalescer:
         self._pool = pool
         self._by_key: dict[Hashable, InFlight] = {}
 
-    async def run(self, job: Job, encode: Encode, texts: Sequence[str], key: Hashable = None) -> JobResult:
+    async def run(self, job: Job, encode: Encode, texts: Sequence[str], key: Hashable = None) -> Result:
         """Run a job until its deadline; where one of the same key is under way, wait for that instead.
 
         Args:
@@ -144,7 +136,7 @@ class Coalescer:
         in_flight = self._by_key.get(key)
         return in_flight is not None and not in_flight.future.done()
 
-    def _forget(self, key: Hashable, in_flight: InFlight, _: "asyncio.Future[Outcome]") -> None:
+    def _forget(self, key: Hashable, in_flight: InFlight, _: "asyncio.Future[Result]") -> None:
         if self._by_key.get(key) is in_flight:
             del self._by_key[key]
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from shortlist.server.runtime.shapes import Shapes
 from shortlist.server.runtime.tokens import Encoded
 
+from .result import Result, Spent
+
 
 class Lane(enum.IntEnum):
     """The urgency of work, most urgent first."""
@@ -43,27 +45,6 @@ class Model(Protocol):
 
     def estimate_s(self, lengths: Sequence[int]) -> float:
         """Return the seconds that items of these lengths, in tokens, take on one slot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Where the time of a job went, in seconds; jobs that follow each other add up."""
-
-    tokenize_s: float = 0.0  # until the first items were there; the rest is tokenized while these wait and run
-    queue_s: float = 0.0  # from then until the first run began
-    infer_s: float = 0.0  # from then until the last run ended, or the deadline came
-
-    def __add__(self, other: "Spent") -> "Spent":
-        """Return both together."""
-        return Spent(self.tokenize_s + other.tokenize_s, self.queue_s + other.queue_s, self.infer_s + other.infer_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The values of a job."""
-
-    values: NDArray[np.float32]  # float32 [items, width]; rows that are not done hold zeros
-    done: NDArray[np.bool_]  # bool [items]
 
 
 class Job:
@@ -94,11 +75,8 @@ class Job:
         """
         if not lengths or min(lengths) < 1:
             raise ValueError("a job has at least one item, and an item at least one token")
-        self.lane = lane
-        self.model = model
-        self.deadline = deadline
-        self.whole = whole
-        self.reserved = reserved
+        self.lane, self.model, self.deadline = lane, model, deadline
+        self.whole, self.reserved = whole, reserved
         self.count = len(lengths)
         self.seconds = model.estimate_s(lengths)  # on one slot
         self.tokens = sum(lengths)  # expected
@@ -107,12 +85,11 @@ class Job:
         self.waiting: list[int] = []  # indices of the items that no slot has taken, in order
         self.running = 0  # items that slots run now
         self.scored = 0  # items that have their values
-        self.lost = 0  # items that the model could not run
+        self.failed = 0  # items that the model could not run
         self.closed = False  # no further item is taken
         self.settled = False
-        self.future: Future[Outcome] = Future()
-        self.values = np.zeros((self.count, model.width), dtype=np.float32)
-        self.done = np.zeros(self.count, dtype=np.bool_)
+        self.future: Future[Result] = Future()
+        self.made = Result.empty(self.count, model.width)  # so far; its arrays are written into
         self.fed_s: float | None = None  # times of the scheduler's clock: the first items came,
         self.began_s: float | None = None  # and the first run began
 
@@ -120,9 +97,25 @@ class Job:
         """Take the next items."""
         if not all(map(len, items)):
             raise ValueError("an item has at least one token")
-        self.waiting += range(len(self.items), len(self.items) + len(items))
+        added = slice(len(self.items), len(self.items) + len(items))
+        self.made.tokens[added] = [len(item) for item in items]
+        self.made.truncated[added] = [item.truncated for item in items]
+        self.waiting += range(added.start, added.stop)
         self.items += items
         self.lengths += [self.model.shapes.length(len(item)) for item in items]
+
+    def store(self, indices: Sequence[int], values: NDArray[np.float32]) -> None:
+        """Take the values of items that were run: float32 [items, width]."""
+        self.made.values[indices] = values
+        self.made.done[indices] = True
+        self.running -= len(indices)
+        self.scored += len(indices)
+
+    def result(self) -> Result:
+        """Return what is made by now, in arrays that later runs do not touch."""
+        made = self.made
+        arrays = (made.values.copy(), made.done.copy(), made.tokens.copy(), made.truncated.copy())
+        return Result(*arrays, failed=self.failed)
 
     @property
     def seconds_left(self) -> float:

@@ -7,13 +7,9 @@ knows neither collections nor gRPC.
 
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shortlist.server import fusion
 from shortlist.server.errors import DeadlineExceeded, NoTokens
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph
@@ -21,18 +17,9 @@ from shortlist.server.runtime.manifest import TextKind, prefixed
 from shortlist.server.runtime.tokens import Tokenizer, Tokens
 
 from .caches import Cache
-from .coalescing import Coalescer, JobResult
-from .lanes import Job, Lane, Spent
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """The vectors of some texts."""
-
-    vectors: NDArray[np.float32]  # float32 [texts, dimensions]
-    lengths: tuple[int, ...]  # tokens of each text, in its window
-    truncated: tuple[bool, ...]  # whether each text was longer than the window
-    spent: Spent = field(default_factory=Spent)
+from .coalescing import Coalescer
+from .lanes import Job, Lane
+from .result import Result, Spent
 
 
 class Embedder:
@@ -43,10 +30,10 @@ class Embedder:
         self.graph = graph
         self.coalescer = coalescer
         self.tokenizer = Tokenizer(bundle)
-        self.cache: Cache[Embedded] = Cache(cache_bytes)
+        self.cache: Cache[Result] = Cache(cache_bytes)
         self._manifest = bundle.manifest
 
-    async def embed(self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float) -> Embedded:
+    async def embed(self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float) -> Result:
         """Embed each text.
 
         Args:
@@ -66,24 +53,22 @@ class Embedder:
         if known is not None:
             return known
         result = await self._run(self.prefixed(texts, kind), lane, deadline, key)
-        lengths = tuple(len(item) for item in result.items)
-        embedded = Embedded(result.outcome.values, lengths, tuple(item.truncated for item in result.items))
         if key is not None:
-            self.cache.put(key, embedded, embedded.vectors.nbytes + 4 * len(key))
-        return replace(embedded, spent=result.spent)
+            self.cache.put(key, replace(result, spent=Spent()), result.values.nbytes + 4 * len(key))
+        return result
 
     def is_free(self, query: str) -> bool:
         """Return whether a query's vector is known, or on its way for another caller."""
         return query in self.cache or self.coalescer.under_way(query)
 
-    async def _run(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable) -> JobResult:
+    async def _run(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable) -> Result:
         """Run all texts, or raise DeadlineExceeded."""
         lengths = [self.tokenizer.estimate(len(text)) for text in texts]
         job = Job(lane, self.graph, lengths, deadline, whole=True)
         result = await self.coalescer.run(job, self.tokenizer.encode, texts, key)
-        if not result.outcome.done.all():
+        if not result.done.all():
             raise DeadlineExceeded(
-                f"{result.outcome.done.sum()} of {len(texts)} texts were done at the deadline;"
+                f"{result.done.sum()} of {len(texts)} texts were done at the deadline;"
                 " allow more time, or send less at once"
             )
         return result
@@ -95,25 +80,6 @@ class Embedder:
     def show(self, texts: Sequence[str], kind: TextKind) -> list[Tokens]:
         """Return each text as the model reads it."""
         return self.tokenizer.show(self.prefixed(texts, kind))
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The scores of a query beside some documents."""
-
-    logits: NDArray[np.float32]  # float32 [documents]; 0 where not done
-    done: NDArray[np.bool_]  # bool [documents]; False where the deadline came first
-    truncated: int  # pairs that were longer than the window, of those that were tokenized in time
-    spent: Spent = field(default_factory=Spent)
-
-    @property
-    def scores(self) -> NDArray[np.float64]:
-        """Return the sigmoid of each logit, 0 to 1: float64 [documents]."""
-        return 1.0 / (1.0 + np.exp(-self.logits.astype(np.float64)))
-
-    def order(self) -> list[int]:
-        """Return the documents' indices, best first; what was not scored follows in the order it came in."""
-        return fusion.order(self.logits, self.done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +108,7 @@ class Scorer:
         versions: Sequence[Hashable] = (),
         *,
         reserved: bool = False,
-    ) -> Scored:
+    ) -> Result:
         """Score each document, first to last for as long as the deadline allows.
 
         Args:
@@ -159,23 +125,22 @@ class Scorer:
         """
         known = [self.cache.get((query, version)) for version in versions] or [None] * len(documents)
         unknown = [index for index, one in enumerate(known) if one is None]
-        scored = Scored(
-            np.array([one.logit if one else 0.0 for one in known], np.float32),
-            np.array([one is not None for one in known], np.bool_),
-            sum(one.truncated for one in known if one),
-        )
+        scored = Result.empty(len(documents), self.graph.width)
+        for index, one in enumerate(known):
+            if one is not None:
+                scored.values[index], scored.done[index], scored.truncated[index] = one.logit, True, one.truncated
         if not unknown:
             return scored
         wanted = tuple(versions[index] for index in unknown) if versions else ()
-        result = await self._run(query, [documents[index] for index in unknown], deadline, wanted, reserved)
-        outcome, items = result.outcome, result.items
-        scored.logits[unknown], scored.done[unknown] = outcome.values[:, 0], outcome.done
-        self._remember(query, wanted, result)
-        return replace(scored, truncated=scored.truncated + sum(item.truncated for item in items), spent=result.spent)
+        run = await self._run(query, [documents[index] for index in unknown], deadline, wanted, reserved)
+        scored.values[unknown], scored.done[unknown] = run.values, run.done
+        scored.tokens[unknown], scored.truncated[unknown] = run.tokens, run.truncated
+        self._remember(query, wanted, run)
+        return replace(scored, failed=run.failed, spent=run.spent)
 
     async def _run(
         self, query: str, documents: Sequence[str], deadline: float, versions: tuple[Hashable, ...], reserved: bool
-    ) -> JobResult:
+    ) -> Result:
         lengths = [self.tokenizer.estimate(len(query) + len(document)) for document in documents]
         job = Job(Lane.RERANK, self.graph, lengths, deadline, reserved=reserved)
         key = (query, versions) if versions else None
@@ -184,12 +149,13 @@ class Scorer:
         except NoTokens as error:
             raise NoTokens(error.index, query, "query") from error
 
-    def _remember(self, query: str, versions: Sequence[Hashable], result: JobResult) -> None:
-        logits = result.outcome.values[:, 0].tolist()
-        for version, item, logit, done in zip(versions, result.items, logits, result.outcome.done, strict=False):
+    def _remember(self, query: str, versions: Sequence[Hashable], run: Result) -> None:
+        for version, logit, done, truncated in zip(
+            versions, run.logits.tolist(), run.done.tolist(), run.truncated.tolist(), strict=False
+        ):
             if done:
                 # A query's entries share its text, but any may outlive the others: each is charged for all of it.
-                self.cache.put((query, version), Known(logit, item.truncated), 4 * len(query))
+                self.cache.put((query, version), Known(logit, truncated), 4 * len(query))
 
     def reserve(self, pairs: int, tokens: int, deadline: float) -> AbstractContextManager[None]:
         """Reserve room for so many pairs of about so many tokens; call `score` with them after the block.

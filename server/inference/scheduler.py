@@ -13,7 +13,7 @@ that have an item to run.
 
 Invariants
 ----------
-- Every job's future is settled exactly once: with all values, with those that its deadline allowed (`Outcome.done`
+- Every job's future is settled exactly once: with all values, with those that its deadline allowed (`Result.done`
   tells which), with an exception, or by its own cancellation.
 - A slot never waits while there is work: there is no timer for a batch to fill.
 - A run that fails is made again item by item. A job that must be whole fails with one item that cannot be run; other
@@ -42,8 +42,9 @@ from shortlist.server.errors import (
 from shortlist.server.runtime.tokens import Encoded
 
 from . import admission
-from .lanes import Job, Lane, Model, Outcome
+from .lanes import Job, Lane, Model
 from .queue import Queue
+from .result import Result
 from .settlement import Settlement
 from .slot import Activity, Slot, Statistics
 from .turns import Turns
@@ -86,7 +87,7 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, job: Job) -> Future[Outcome]:
+    def submit(self, job: Job) -> Future[Result]:
         """Admit a job and return its future; `feed` brings its items. Cancelling the future takes it off the queue.
 
         Raises:
@@ -133,7 +134,7 @@ class Scheduler:
             self._changed.notify(min(len(items), self.slots))
             return len(job.items) < job.count
 
-    def submit_whole(self, lane: Lane, model: Model, items: Sequence[Encoded]) -> Future[Outcome]:
+    def submit_whole(self, lane: Lane, model: Model, items: Sequence[Encoded]) -> Future[Result]:
         """Submit a job whose items are all there, without a deadline; raises what `submit` does."""
         job = Job(lane, model, [len(item) for item in items], math.inf)
         future = self.submit(job)
@@ -164,9 +165,9 @@ class Scheduler:
             with self._changed:
                 self._queue.expect(job.lane, -job.seconds)
 
-    def outcome(self, job: Job) -> Outcome:
-        """Return what is done of a job by now, in arrays that later runs do not touch."""
-        return self._settlement.outcome(job)
+    def result(self, job: Job) -> Result:
+        """Return what is done of a job by now."""
+        return self._settlement.result(job)
 
     def close(self, job: Job) -> None:
         """Settle a job with what is done by now; nothing more of it is begun."""

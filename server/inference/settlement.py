@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed
 
-from .lanes import Job, JobSlice, Outcome
+from .lanes import Job, JobSlice
 from .queue import Queue
+from .result import Result
 
 
 class Settlement:
@@ -27,16 +28,16 @@ class Settlement:
         self._queue = queue
         self._lock = lock
 
-    def outcome(self, job: Job) -> Outcome:
-        """Return what is done of a job by now, in arrays that later runs do not touch."""
+    def result(self, job: Job) -> Result:
+        """Return what is done of a job by now."""
         with self._lock:
-            return Outcome(job.values.copy(), job.done.copy())
+            return job.result()
 
     def close(self, job: Job) -> None:
         """Settle a job with what is done by now; nothing more of it is begun."""
         with self._lock:
             self.withdraw(job)
-            self._settle(job, self.outcome(job))
+            self._settle(job, job.result())
 
     def fail(self, job: Job, error: Exception) -> None:
         """Settle a job with an error; nothing more of it is begun."""
@@ -45,20 +46,16 @@ class Settlement:
 
     def store(self, part: JobSlice, values: NDArray[np.float32]) -> None:
         """Take the values of items that were run: float32 [items, width]."""
-        job = part.job
         with self._lock:
-            job.values[part.indices] = values
-            job.done[part.indices] = True
-            job.running -= len(part.indices)
-            job.scored += len(part.indices)
-            self._settle_done(job)
+            part.job.store(part.indices, values)
+            self._settle_done(part.job)
 
     def lose(self, job: Job, error: Exception) -> None:
         """Go without one item of a job, if there is anything else of it."""
         with self._lock:
             job.running -= 1
-            job.lost += 1
-            if job.whole or job.lost == job.count:
+            job.failed += 1
+            if job.whole or job.failed == job.count:
                 self.fail(job, failed(error))
             else:
                 self._settle_done(job)
@@ -73,13 +70,12 @@ class Settlement:
 
     def _settle_done(self, job: Job) -> None:
         """Settle a job of which nothing more is to come; the lock is held."""
-        if job.scored + job.lost == job.count:
+        if job.scored + job.failed == job.count:
             self.withdraw(job)
-            self._settle(job, Outcome(job.values, job.done))
-        elif job.closed and not job.running:
-            self._settle(job, self.outcome(job))
+        if job.closed and not job.running:
+            self._settle(job, job.result())
 
-    def _settle(self, job: Job, result: Outcome | Exception) -> None:
+    def _settle(self, job: Job, result: Result | Exception) -> None:
         """Resolve the job's future, unless that has happened already."""
         with self._lock:
             if job.settled:

@@ -10,12 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.errors import InvalidRequest
-from shortlist.server.inference.models import Scored
+from shortlist.server.inference.result import Degraded
 from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
-from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Timing
+from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Ranked, Timing
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 
@@ -36,6 +36,11 @@ _LIMITS: dict[LimitedBy, pb.LimitedBy.ValueType] = {
     "none": pb.LIMITED_BY_NONE,
     "margin": pb.LIMITED_BY_MARGIN,
     "budget": pb.LIMITED_BY_BUDGET,
+}
+_DEGRADED: dict[Degraded, pb.Degraded.ValueType] = {
+    "none": pb.DEGRADED_NONE,
+    "deadline": pb.DEGRADED_DEADLINE,
+    "inference-failed": pb.DEGRADED_INFERENCE_FAILED,
 }
 _KINDS: dict[pb.TextKind.ValueType, TextKind] = {
     pb.TEXT_KIND_UNSPECIFIED: "document",
@@ -122,7 +127,7 @@ def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> 
         selected=found.selected,
         limited_by=_LIMITS[found.limited_by],
         similarity_weight=found.similarity_weight,
-        degraded=pb.DEGRADED_DEADLINE if found.cut_short else pb.DEGRADED_NONE,
+        degraded=_DEGRADED[found.degraded],
         truncated=found.truncated,
         timing=timing_message(found.timing, total_s),
     )
@@ -142,18 +147,14 @@ def timing_message(plain: Timing, total_s: float) -> pb.Timing:
     )
 
 
-def rerank_response(scored: Scored, top_k: int, total_s: float) -> pb.RerankResponse:
+def rerank_response(ranked: Ranked, total_s: float) -> pb.RerankResponse:
     """Return scored documents, best first."""
-    scores, reranked = scored.scores, int(scored.done.sum())
     return pb.RerankResponse(
-        results=[
-            pb.RerankResult(index=index, score=float(scores[index]) if scored.done[index] else None)
-            for index in scored.order()[:top_k]
-        ],
-        reranked=reranked,
-        degraded=pb.DEGRADED_NONE if reranked == len(scored.done) else pb.DEGRADED_DEADLINE,
-        truncated=scored.truncated,
-        timing=timing_message(Timing(spent=scored.spent), total_s),
+        results=[pb.RerankResult(index=index, score=score) for index, score in ranked.results],
+        reranked=ranked.reranked,
+        degraded=_DEGRADED[ranked.degraded],
+        truncated=ranked.truncated,
+        timing=timing_message(ranked.timing, total_s),
     )
 
 

@@ -166,18 +166,16 @@ class Inference(pb_grpc.InferenceServicer):
         lane = Lane.QUERY if kind == "query" else Lane.INGEST
         embedded = await self._pipeline.embedder.embed(request.texts, kind, lane, self._deadlines.of(context))
         return pb.EmbedResponse(
-            embeddings=[pb.Embedding(values=vector) for vector in embedded.vectors.tolist()],
-            truncated=sum(embedded.truncated),
+            embeddings=[pb.Embedding(values=vector) for vector in embedded.values.tolist()],
+            truncated=int(embedded.truncated.sum()),
             timing=conversion.timing_message(Timing(spent=embedded.spent), time.perf_counter() - began),
         )
 
     async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:
         began = time.perf_counter()
-        top_k = request.top_k if request.HasField("top_k") else len(request.documents)
-        if request.HasField("top_k"):
-            self._limits.top_k(top_k)
-        scored = await self._pipeline.rerank(request.query, request.documents, self._deadlines.of(context))
-        return conversion.rerank_response(scored, top_k, time.perf_counter() - began)
+        top_k = request.top_k if request.HasField("top_k") else None
+        ranked = await self._pipeline.rerank(request.query, request.documents, self._deadlines.of(context), top_k)
+        return conversion.rerank_response(ranked, time.perf_counter() - began)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         self._limits.texts("texts", request.texts)

@@ -19,14 +19,15 @@ from typing import ParamSpec, TypeVar
 from shortlist.server import fusion
 from shortlist.server.errors import NoTokens
 from shortlist.server.inference.lanes import Lane
-from shortlist.server.inference.models import Embedded, Embedder, Scored, Scorer
+from shortlist.server.inference.models import Embedder, Scorer
+from shortlist.server.inference.result import Result
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate, Document
 
 from . import selection
 from .limits import Limits
-from .query import Found, Hit, Ingested, Query, Timing
+from .query import Found, Hit, Ingested, Query, Ranked, Timing
 from .selection import Plan, Selection
 
 _P = ParamSpec("_P")
@@ -70,7 +71,7 @@ class Pipeline:
         with reservation or nullcontext():
             embedded = await self._embedded(query)
             embed_done = time.perf_counter()
-            candidates = await asyncio.to_thread(collection.search, embedded.vectors[0], plan.candidates)
+            candidates = await asyncio.to_thread(collection.search, embedded.values[0], plan.candidates)
         retrieve_done = time.perf_counter()
         chosen, scored = Selection(0, "none"), None
         if plan.mode != "dense" and candidates:
@@ -87,7 +88,8 @@ class Pipeline:
             similarity_weight=similarity_weight,
             candidates=len(candidates),
             mode="rerank-all" if whole else plan.mode,
-            truncated=sum(embedded.truncated) + (scored.truncated if scored else 0),
+            degraded=scored.degraded if scored else "none",
+            truncated=int(embedded.truncated.sum() + (scored.truncated.sum() if scored else 0)),
             timing=Timing(
                 spent=embedded.spent + scored.spent if scored else embedded.spent,
                 retrieve_s=retrieve_done - embed_done,
@@ -133,14 +135,14 @@ class Pipeline:
             seconds = self.scorer.seconds(query.text, [candidate.document.content for candidate in candidates])
         return selection.select(similarities, seconds, plan.bounds)
 
-    async def _embedded(self, query: Query) -> Embedded:
+    async def _embedded(self, query: Query) -> Result:
         """Embed the query."""
         try:
             return await self.embedder.embed([query.text], "query", Lane.QUERY, query.deadline)
         except NoTokens as error:
             raise NoTokens(0, query.text, "query") from error
 
-    async def _scored(self, query: Query, candidates: Sequence[Candidate], *, reserved: bool) -> Scored:
+    async def _scored(self, query: Query, candidates: Sequence[Candidate], *, reserved: bool) -> Result:
         """Score candidates beside the query."""
         contents = [candidate.document.content for candidate in candidates]
         versions = [candidate.version for candidate in candidates]
@@ -169,9 +171,9 @@ class Pipeline:
             index = documents.index(changed[error.index])
             raise NoTokens(index, contents[error.index], f"documents[{index}].text") from error
         began = time.perf_counter()
-        written = await self._write(collection.upsert, changed, embedded.vectors, embedded.lengths, moved)
+        written = await self._write(collection.upsert, changed, embedded.values, embedded.tokens.tolist(), moved)
         timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)
-        return Ingested(written.inserted, written.updated, unchanged, sum(embedded.truncated), timing)
+        return Ingested(written.inserted, written.updated, unchanged, int(embedded.truncated.sum()), timing)
 
     async def delete(self, name: str, ids: Sequence[str]) -> int:
         """Delete the documents of these ids that are there, and return how many there were.
@@ -186,16 +188,26 @@ class Pipeline:
         """Make a change in a thread that is kept for changes."""
         return await asyncio.get_running_loop().run_in_executor(self._writing, partial(change, *given, **named))
 
-    async def rerank(self, query: str, documents: Sequence[str], deadline: float) -> Scored:
-        """Score texts that the caller brings.
+    async def rerank(self, query: str, documents: Sequence[str], deadline: float, top_k: int | None = None) -> Ranked:
+        """Score texts that the caller brings, and return the best `top_k` of them, or all.
 
         Raises:
             InvalidRequest: the request is at fault.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
+        if top_k is not None:
+            self.limits.top_k(top_k)
         self.limits.text("query", query)
         self.limits.texts("documents", documents)
-        return await self.scorer.score(query, documents, deadline)
+        scored = await self.scorer.score(query, documents, deadline)
+        scores = _scores(scored)
+        return Ranked(
+            results=[(index, scores[index]) for index in fusion.order(scored.logits, scored.done)[:top_k]],
+            reranked=int(scored.done.sum()),
+            degraded=scored.degraded,
+            truncated=int(scored.truncated.sum()),
+            timing=Timing(spent=scored.spent),
+        )
 
     async def probe(self) -> None:
         """Run both models once, past the scheduler; raise what they raise."""
@@ -208,18 +220,24 @@ class Pipeline:
         return self.scorer.graph.info.similarity_weight if asked is None else asked
 
 
-def _ranked(candidates: Sequence[Candidate], scored: Scored | None, similarity_weight: float) -> list[Hit]:
+def _ranked(candidates: Sequence[Candidate], scored: Result | None, similarity_weight: float) -> list[Hit]:
     """Order the candidates: what was scored by score and similarity, then the rest as stage one had it."""
     if scored is None:
         return [_hit(candidate, None) for candidate in candidates]
     read = len(scored.done)
     similarities = [candidate.similarity for candidate in candidates[:read]]
     order = fusion.order(scored.logits, scored.done, similarities, similarity_weight)
-    scores = [float(score) if done else None for score, done in zip(scored.scores, scored.done, strict=True)]
+    scores = _scores(scored)
     return [
         *(_hit(candidates[index], scores[index]) for index in order),
         *(_hit(candidate, None) for candidate in candidates[read:]),
     ]
+
+
+def _scores(scored: Result) -> list[float | None]:
+    """Return the score of each item; None where it was not run."""
+    scores = fusion.scores(scored.logits).tolist()
+    return [score if done else None for score, done in zip(scores, scored.done, strict=True)]
 
 
 def _hit(candidate: Candidate, score: float | None) -> Hit:

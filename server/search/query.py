@@ -1,4 +1,4 @@
-"""What a search or an upsert is asked, and what it answers, as plain types.
+"""What a search is asked, and what a search, a rerank and an upsert answer, as plain types.
 
 `rpc/` makes a `Query` of a request, and a response of the answer; the pipeline does the rest.
 """
@@ -6,7 +6,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shortlist.server.inference.lanes import Spent
+from shortlist.server.inference.result import Degraded, Spent
 from shortlist.server.storage.document import Document
 
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
@@ -62,13 +62,20 @@ class Found:
     similarity_weight: float  # in the order of what was scored; 0 where nothing was
     candidates: int
     mode: Mode  # the one that ran
+    degraded: Degraded  # why not all that were selected were scored
     truncated: int
     timing: Timing
 
-    @property
-    def cut_short(self) -> bool:
-        """Whether the deadline came before all that were selected were scored."""
-        return self.reranked < self.selected
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The answer to a rerank."""
+
+    results: list[tuple[int, float | None]]  # the place in the request and the score, best first
+    reranked: int
+    degraded: Degraded
+    truncated: int
+    timing: Timing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 
 import tiny_models
 from shortlist.export.texts import ODD
-from shortlist.server.inference.models import Scored
+from shortlist.server import fusion
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.manifest import TextKind, prefixed
@@ -39,7 +39,7 @@ def numbers(bundle: Bundle, kind: TextKind = "document") -> tiny_models.Floats:
 
 def scores(logits: tiny_models.Floats) -> tiny_models.Floats:
     """Return a reranker's scores as the server makes them of its logits."""
-    return Scored(logits, np.ones(len(logits), np.bool_), 0).scores.astype(np.float32)
+    return fusion.scores(logits).astype(np.float32)
 
 
 def assert_embeds(folder: Path, bundle: Bundle) -> None:

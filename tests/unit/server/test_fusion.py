@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.server import fusion
-from shortlist.server.inference.models import Scored
 
 LOGITS = np.array([-8.0, 4.0, 5.0, 0.0], np.float32)
 ALL = np.ones(4, np.bool_)
@@ -31,11 +30,19 @@ def test_nothing_scored():
 
 
 @given(st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=30), st.data())
-def test_no_share_is_the_scorers_order(logits, data):
-    """Share 0 gives what `Scored.order` gives, ties and unscored candidates included."""
+def test_no_share_is_the_order_of_the_logits(logits, data):
+    """Share 0 sorts by logit alone: ties stay as they came, and unscored candidates follow."""
     done = np.array(data.draw(st.lists(st.booleans(), min_size=len(logits), max_size=len(logits))))
     values = np.where(done, np.array(logits, np.float32), np.float32(0))
-    assert fusion.order(values, done, [0.5] * len(logits), 0.0) == Scored(values, done, 0).order()
+    scored, rest = ([place for place, one in enumerate(done) if one == told] for told in (True, False))
+    by_logit = [scored[place] for place in np.argsort(-values[scored], kind="stable")]
+    assert fusion.order(values, done, [0.5] * len(logits), 0.0) == [*by_logit, *rest]
+
+
+def test_scores_are_sigmoids():
+    """A score is the sigmoid of its logit."""
+    found = fusion.scores(np.array([0.0, 2.0, -2.0, 50.0], np.float32))
+    assert found == pytest.approx([0.5, 0.880797, 0.119203, 1.0], abs=1e-6)
 
 
 def test_equal_values_do_not_divide_by_zero():

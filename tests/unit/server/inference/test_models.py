@@ -11,7 +11,8 @@ from gated_model import WAIT_S
 from shortlist.server.errors import DeadlineExceeded, InferenceFailed, NoTokens
 from shortlist.server.inference.coalescing import Coalescer, TokenizingPool
 from shortlist.server.inference.lanes import Lane
-from shortlist.server.inference.models import Embedder, Scored, Scorer
+from shortlist.server.inference.models import Embedder, Scorer
+from shortlist.server.inference.result import Spent
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime.tokens import Encoded
 from word_models import BUNDLE, Graph, Words
@@ -61,7 +62,7 @@ async def test_prefixes_go_before_texts(scheduler: Scheduler, graph: Graph, coal
     deadline = scheduler.clock() + WAIT_S
     query = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
     document = await embedder.embed(["one two"], "document", Lane.INGEST, deadline)
-    assert (query.lengths, document.lengths) == ((3,), (2,))
+    assert (query.tokens.tolist(), document.tokens.tolist()) == ([3], [2])
 
 
 async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
@@ -77,19 +78,31 @@ async def test_a_cancelled_call_leaves_the_queue(scheduler: Scheduler, graph: Gr
 
 
 async def test_a_score_is_cut_at_its_deadline(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
-    """At the deadline the call returns with what is done, and says which; the order puts that first."""
+    """At the deadline the call returns with what is done, and says which and why."""
     scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
     graph.open(2)
     scored = await scorer.score("q", ["one", "one two three", "one two", "one"], scheduler.clock() + 0.2)
     assert scored.done.tolist() == [True, True, False, False]
-    assert scored.order() == [1, 0, 2, 3]
+    assert scored.degraded == "deadline"
 
 
 async def test_a_deadline_in_the_past_scores_nothing(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
-    """Without any time left nothing is tokenized or run, and the order is the one that came in."""
+    """Without any time left nothing is tokenized or run."""
     scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
     scored = await scorer.score("q", ["one", "two"], scheduler.clock() - 1)
-    assert (scored.done.any(), scored.order(), graph.runs) == (False, [0, 1], 0)
+    assert (scored.done.any(), scored.degraded, graph.runs) == (False, "deadline", 0)
+
+
+async def test_a_pair_that_the_model_cannot_run(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
+    """A rerank goes without such a pair and names the model, not the deadline; with both it names the deadline."""
+    scorer = Scorer(BUNDLE, graph, coalescer, CACHE_BYTES)
+    bad = "word " * 13  # for which the graph raises
+    graph.open(3)
+    scored = await scorer.score("q", ["one", bad, "one two"], scheduler.clock() + WAIT_S, [(0, 1), (0, 2), (0, 3)])
+    assert (scored.done.tolist(), scored.failed, scored.degraded) == ([True, False, True], 1, "inference-failed")
+    graph.open(1)
+    again = await scorer.score("q", ["one", bad, "a b c"], scheduler.clock() + 0.2, [(0, 1), (0, 2), (0, 4)])
+    assert (again.done.tolist(), again.failed, again.degraded) == ([True, False, False], 1, "deadline")
 
 
 async def test_an_embed_is_whole_or_refused(scheduler: Scheduler, graph: Graph, coalescer: Coalescer):
@@ -118,7 +131,8 @@ async def test_what_a_query_brought_is_not_computed_again(scheduler: Scheduler, 
     deadline = scheduler.clock() + WAIT_S
     first = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
     again = await embedder.embed(["one two"], "query", Lane.QUERY, deadline)
-    assert (again.vectors.tolist(), again.lengths, graph.runs) == (first.vectors.tolist(), first.lengths, 1)
+    assert (again.values.tolist(), again.tokens.tolist(), graph.runs) == (first.values.tolist(), [3], 1)
+    assert (again.spent, first.spent.infer_s > 0) == (Spent(), True)
     for _ in range(2):
         await embedder.embed(["one two"], "document", Lane.INGEST, deadline)
     assert (graph.runs, embedder.cache.hits, embedder.cache.misses) == (3, 1, 1)
@@ -159,7 +173,7 @@ async def test_identical_queries_share_a_run(scheduler: Scheduler, graph: Graph,
     calls = [asyncio.create_task(embedder.embed(["one two"], "query", Lane.QUERY, deadline)) for _ in range(5)]
     assert await asyncio.to_thread(graph.entered.acquire, timeout=WAIT_S)
     graph.open(1)
-    vectors = [(await call).vectors.tolist() for call in calls]
+    vectors = [(await call).values.tolist() for call in calls]
     assert vectors == [[[3.0]]] * 5
     assert (graph.runs, coalescer.joined) == (1, 4)
 
@@ -231,11 +245,3 @@ async def test_a_caller_who_leaves_ends_tokenizing(scheduler: Scheduler, graph: 
         await call
     over.set()
     assert len(seen) == 1
-
-
-def test_scores_are_sigmoids_and_ties_keep_their_order():
-    """A score is the sigmoid of its logit; equal logits stay in stage one's order, and huge ones still differ."""
-    scored = Scored(np.array([0.0, 40.0, 0.0, 50.0], np.float32), np.ones(4, np.bool_), 0)
-    assert scored.scores[0] == 0.5
-    assert scored.scores[1] == pytest.approx(1.0)
-    assert scored.order() == [3, 1, 0, 2]

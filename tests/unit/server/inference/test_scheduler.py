@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gated_model import WAIT_S, Clock, Gate, items, job, submit
-from shortlist.server.inference.lanes import Lane, Spent
+from shortlist.server.inference.lanes import Lane
+from shortlist.server.inference.result import Spent
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime.tokens import Encoded
 

@@ -9,14 +9,13 @@ import pytest
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.errors import InvalidRequest
-from shortlist.server.inference.lanes import Spent
-from shortlist.server.inference.models import Scored
+from shortlist.server.inference.result import Spent
 from shortlist.server.rpc import conversion
 from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.manifest import Source
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
-from shortlist.server.search.query import Found, Hit, Timing
+from shortlist.server.search.query import Found, Hit, Ranked, Timing
 from shortlist.server.settings import Settings
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
@@ -33,6 +32,7 @@ def found(*hits: Hit, **changes: Any) -> Found:
         "limited_by": "none",
         "similarity_weight": 0.0,
         "candidates": 2,
+        "degraded": "none",
     }
     plain |= {"mode": "two-stage", "truncated": 1, "timing": TIMING, **changes}
     return Found(hits=list(hits), **plain)
@@ -140,18 +140,20 @@ def test_counts_of_a_search():
     assert (message.reranked, message.selected, message.candidates, message.truncated) == (3, 4, 5, 6)
 
 
-@pytest.mark.parametrize(
-    ("changes", "degraded"),
+DEGRADED = pytest.mark.parametrize(
+    ("plain", "told"),
     [
-        ({"reranked": 2, "selected": 2}, pb.DEGRADED_NONE),
-        ({"reranked": 1, "selected": 2}, pb.DEGRADED_DEADLINE),
-        ({"reranked": 2, "selected": 2, "candidates": 9, "limited_by": "margin"}, pb.DEGRADED_NONE),
-        ({"reranked": 0, "selected": 0, "candidates": 9, "mode": "dense"}, pb.DEGRADED_NONE),
+        ("none", pb.DEGRADED_NONE),
+        ("deadline", pb.DEGRADED_DEADLINE),
+        ("inference-failed", pb.DEGRADED_INFERENCE_FAILED),
     ],
 )
-def test_only_a_deadline_degrades(changes: dict[str, Any], degraded: int):
-    """Less than what was to be scored is told as degraded; what was never to be scored is not."""
-    assert conversion.search_response(found(**changes), pb.SearchRequest(), 0.0).degraded == degraded
+
+
+@DEGRADED
+def test_why_a_search_scored_less(plain: Any, told: int):
+    """What kept candidates that were to be scored without a score has the number of its name."""
+    assert conversion.search_response(found(degraded=plain), pb.SearchRequest(), 0.0).degraded == told
 
 
 @pytest.mark.parametrize(
@@ -176,32 +178,14 @@ def test_times_are_milliseconds():
     assert [value for _, value in message.ListFields()] == pytest.approx([1, 2, 4, 8, 16, 128, 32, 64])
 
 
-def scored(logits: list[float], done: list[bool]) -> Scored:
-    """Return scores of some documents."""
-    return Scored(np.array(logits, np.float32), np.array(done), truncated=1, spent=Spent(0.001, 0.002, 0.004))
-
-
-def test_a_rerank_is_told_best_first():
-    """Results stand by score, with the place of each in the request, and their scores are sigmoids."""
-    message = conversion.rerank_response(scored([0.0, 2.0, -2.0], [True] * 3), 3, 0.008)
-    assert [entry.index for entry in message.results] == [1, 0, 2]
-    assert [entry.score for entry in message.results] == pytest.approx([0.880797, 0.5, 0.119203], abs=1e-6)
-    assert (message.reranked, message.degraded, message.truncated) == (3, pb.DEGRADED_NONE, 1)
+@DEGRADED
+def test_a_rerank(plain: Any, told: int):
+    """Results travel as they stand, what was not scored without a score, and so does why."""
+    ranked = Ranked([(2, 0.75), (0, 0.5), (1, None)], 2, plain, 1, Timing(spent=Spent(0.001, 0.002, 0.004)))
+    message = conversion.rerank_response(ranked, 0.008)
+    assert [(one.index, one.score if one.HasField("score") else None) for one in message.results] == ranked.results
+    assert (message.reranked, message.degraded, message.truncated) == (2, told, 1)
     assert (message.timing.infer_ms, message.timing.total_ms) == pytest.approx((4, 8))
-
-
-def test_a_rerank_that_the_deadline_cut():
-    """What was not scored follows without a score in the order it came in, and the answer is told as degraded."""
-    message = conversion.rerank_response(scored([-1.0, 0.0, 1.0, 0.0], [True, False, True, False]), 4, 0.0)
-    assert [entry.index for entry in message.results] == [2, 0, 1, 3]
-    assert [entry.HasField("score") for entry in message.results] == [True, True, False, False]
-    assert (message.reranked, message.degraded) == (2, pb.DEGRADED_DEADLINE)
-
-
-def test_a_rerank_s_first_results():
-    """Fewer results than documents are the best ones; the count of what was scored is that of all."""
-    message = conversion.rerank_response(scored([0.0, 2.0, 1.0], [True] * 3), 2, 0.0)
-    assert ([entry.index for entry in message.results], message.reranked) == ([1, 2], 3)
 
 
 def test_tokens():

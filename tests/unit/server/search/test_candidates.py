@@ -19,7 +19,7 @@ async def test_auto_reads_a_small_collection_whole(filled: Callable, search: Cal
     await filled(30)
     found = await search(top_k=30, margin=EVERYTHING)
     assert (found.mode, found.candidates, found.selected, found.reranked) == ("rerank-all", 30, 30, 30)
-    assert (found.limited_by, found.cut_short) == ("none", False)
+    assert (found.limited_by, found.degraded) == ("none", "none")
     scores = [hit.score for hit in found.hits]
     assert scores == sorted(scores, reverse=True)
 
@@ -38,7 +38,7 @@ async def test_auto_falls_back_under_a_short_deadline(
     assert (found.mode, found.candidates, found.limited_by) == ("two-stage", 60, "budget")
     assert found.selected == pytest.approx(expected, abs=1)  # the time that is left is not what it was
     assert 10 < found.selected < 60
-    assert (found.reranked, found.cut_short) == (found.selected, False)
+    assert (found.reranked, found.degraded) == (found.selected, "none")
     assert_read_first(found.hits, found.selected, 60)
 
 
@@ -51,7 +51,7 @@ async def test_auto_reads_ten_however_short_the_time(
     for top_k, least in ((3, 3), (30, 10)):
         found = await search(left_s=100.0, top_k=top_k, margin=EVERYTHING)
         assert (found.mode, found.selected, found.limited_by) == ("two-stage", least, "budget")
-        assert (found.reranked, found.cut_short) == (0, True)
+        assert (found.reranked, found.degraded) == (0, "deadline")
         assert_read_first(found.hits, 0, top_k)
 
 
@@ -89,7 +89,7 @@ async def test_the_margin_keeps_out_what_is_far_behind(filled: Callable, search:
     every = (await search(mode="dense", top_k=60)).hits
     margin = every[0].similarity - every[14].similarity + 1e-6
     found = await search(top_k=5, margin=margin)
-    assert (found.selected, found.reranked, found.limited_by, found.cut_short) == (15, 15, "margin", False)
+    assert (found.selected, found.reranked, found.limited_by, found.degraded) == (15, 15, "margin", "none")
     found = await search(top_k=20, margin=margin)
     assert (found.selected, found.limited_by) == (20, "margin")
     assert_read_first(found.hits, 20, 20)
@@ -102,7 +102,7 @@ async def test_a_deadline_cuts_what_was_named(
     await filled(20)
     costs(monkeypatch, components.pipeline.scorer.graph, 10.0)
     found = await search(left_s=60.0, mode="two-stage", candidates=20, top_k=20)
-    assert (found.selected, found.reranked, found.cut_short, found.limited_by) == (20, 0, True, "none")
+    assert (found.selected, found.reranked, found.degraded, found.limited_by) == (20, 0, "deadline", "none")
     assert_read_first(found.hits, 0, 20)
 
 
