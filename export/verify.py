@@ -25,6 +25,7 @@ from .reference import SAID, Reference, Scale, Text
 from .tokenizer import Written
 
 LONGEST_TOKENS = 512  # of a text that is run; wider windows would make it a matter of minutes
+_CHARACTERS_A_TOKEN = 4  # of English; other texts have fewer
 
 # fp32 computes the same as PyTorch up to the order of its sums.
 _AT_LEAST = {"cosine_min": 1 - 1e-5}
@@ -143,7 +144,9 @@ def _asked(layout: Layout) -> dict[TextKind, list[Text]]:
     if layout.kind == "reranker":
         query, passage = found[0]
         odd = [pair for text in texts.ODD for pair in ((text, passage), (query, text))]
-        return {"query": [*texts.pairs(), *odd, (query, everything), (everything, everything)]}
+        # Enough to be cut on both sides: of a pair, `tokenizers` keeps each part of the one beside each of the other.
+        enough = everything[: _CHARACTERS_A_TOKEN * LONGEST_TOKENS]
+        return {"query": [*texts.pairs(), *odd, (query, everything), (enough, enough)]}
     queries, passages = zip(*found, strict=True)
     return {"query": [*queries, *texts.ODD], "document": [*passages, *texts.ODD, everything]}
 
