@@ -1,8 +1,9 @@
 """The settings file that tuning writes and `serve --config` reads: TOML, the table [serve]."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import tomli_w
 
 from shortlist.server import durable
 from shortlist.server.errors import SettingsError
@@ -17,12 +18,8 @@ def text(comments: Sequence[str], settings: Mapping[str, Value]) -> str:
         comments: lines for its top.
         settings: of serve, by name; a mapping becomes a table of its own, where it is not empty.
     """
-    plain = [f"{name} = {_value(value)}" for name, value in settings.items() if not isinstance(value, Mapping)]
-    lines = [*(f"# {' '.join(line.split())}" for line in comments), "", "[serve]", *plain]
-    for name, table in settings.items():
-        if isinstance(table, Mapping) and table:
-            lines += ["", f"[serve.{name}]", *(f"{_value(key)} = {_value(value)}" for key, value in table.items())]
-    return "\n".join(lines) + "\n"
+    head = "".join(f"# {' '.join(line.split())}\n" for line in comments)
+    return f"{head}\n{tomli_w.dumps({'serve': {name: value for name, value in settings.items() if value != {}}})}"
 
 
 def check(path: Path, *, force: bool) -> None:
@@ -53,8 +50,3 @@ def put(path: Path, content: str, *, force: bool) -> None:
         raise SettingsError(f"out is {path}, but it cannot be written: {error}") from error
     finally:
         new.unlink(missing_ok=True)
-
-
-def _value(value: str | int) -> str:
-    # TOML's strings are JSON's, but for DEL, which only TOML wants escaped.
-    return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
