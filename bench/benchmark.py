@@ -27,7 +27,7 @@ from .load import Closed, Load, Open
 from .measuring import Plan
 from .outcome import Level
 from .report import Table
-from .requests import Requests, Shape, mixed, options
+from .requests import Requests, Shape, connect, mixed
 from .samples import Spread, spread
 from .settings import BenchSettings
 from .texts import Draw
@@ -75,7 +75,7 @@ class Benchmark:
                 self._check_limits(self.described)
                 async with (
                     self._collections(client) as shape,
-                    grpc.aio.insecure_channel(self.address, options=options(self.address)) as opened,
+                    connect(self.address) as opened,
                 ):
                     if not self.stop.is_set():
                         requests = Requests(opened, self.draw, shape)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .outcome import Level
@@ -14,8 +15,7 @@ _GREY = "#666666"
 def draw(levels: Sequence[Level], title: str, subtitle: str, path: Path) -> None:
     """Write a PNG of p50, p95 and p99 over what was answered a second; levels without answers are left out."""
     shown = [(one, one.all.requests_per_s, one.all.latency_ms) for one in levels if one.all.latency_ms]
-    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = panel()
     for name, colour, marker in _LINES:
         up = [getattr(latency, name) for _, _, latency in shown]
         axes.plot([across for _, across, _ in shown], up, color=colour, marker=marker, linewidth=1.8, label=name)
@@ -30,9 +30,16 @@ def draw(levels: Sequence[Level], title: str, subtitle: str, path: Path) -> None
     axes.margins(x=0.1, y=0.12)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left")
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=24)
     axes.text(0, 1.025, subtitle, transform=axes.transAxes, fontsize=7.5, color=_GREY)
     figure.savefig(path)
+
+
+def panel() -> tuple[Figure, Axes]:
+    """Return an empty figure in the one style of all plots."""
+    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

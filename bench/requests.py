@@ -22,24 +22,25 @@ from .samples import Reply
 from .texts import Draw
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """How large requests are, and which collections they go to."""
 
-    passages: int  # of a rerank, and candidates of a search
-    texts: int  # of an embed
-    text_kind: Literal["query", "document"]
-    batch: int  # documents of an ingest
-    top_k: int  # hits of a search
-    include_text: bool  # of the hits
-    timeout_s: float
+    passages: int = 50  # of a rerank, and candidates of a search
+    texts: int = 1  # of an embed
+    text_kind: Literal["query", "document"] = "query"
+    batch: int = 32  # documents of an ingest
+    top_k: int = 10  # hits of a search
+    include_text: bool = True  # of the hits
+    timeout_s: float = 30.0
     searched: str = ""  # collection
     filled: str = ""  # collection
+    ids: int = 0  # that documents of an ingest take in turns; 0: each has its own
 
 
-def options(address: str) -> list[tuple[str, str | int]]:
-    """Return the arguments of a channel that tries nothing again."""
-    return [*channel.plain(address), ("grpc.enable_retries", 0)]
+def connect(address: str) -> grpc.aio.Channel:
+    """Return a channel that tries nothing again."""
+    return grpc.aio.insecure_channel(address, options=[*channel.plain(address), ("grpc.enable_retries", 0)])
 
 
 class Requests:
@@ -117,7 +118,8 @@ class Requests:
 
     def _ingest(self) -> pb.UpsertRequest:
         texts = [self._draw.passage() for _ in range(self._shape.batch)]
-        documents = [pb.Document(id=str(next(self._ids)), text=text) for text in texts]
+        numbers = (number % self._shape.ids if self._shape.ids else number for number in self._ids)
+        documents = [pb.Document(id=str(number), text=text) for text, number in zip(texts, numbers, strict=False)]
         return pb.UpsertRequest(collection=self._shape.filled, documents=documents)
 
 

@@ -87,6 +87,7 @@ class Figures:
     whole_per_s: float  # of those, with all that was asked for
     items_per_s: float  # texts, pairs or documents of those
     latency_ms: Spread | None  # of those that are OK; None: there are none
+    overhead_ms: Spread | None  # of the same, without the part "infer"
     parts_ms: dict[str, Spread]  # of the same, by part
 
 
@@ -164,6 +165,7 @@ def figures(samples: Sequence[Sample], begin_s: float, end_s: float, deadline_s:
         whole_per_s=sum(not one.reply.degraded for one in answered) / (end_s - begin_s),
         items_per_s=sum(one.reply.items for one in answered) / (end_s - begin_s),
         latency_ms=spread(1000 * one.latency_s for one in good),
+        overhead_ms=spread(1000 * one.latency_s - one.reply.parts_ms.get("infer", 0.0) for one in good),
         parts_ms=_parts(good),
     )
 

@@ -1,35 +1,31 @@
 """Measure what stage one finds among copies and near copies, and how fast its index is built.
 
 Embeds real documents and queries, and boilerplate: lines that differ in a number or a word, and copies of one.
-The boilerplate stands first, mixed in or last. For each order an index is built as a server's start builds it, and
-one as usearch does it with every core adding, a key for each document and a beam of 100. Recall@10 is that of the
-queries, against an exact comparison in float64; of the documents, 3,000 are looked for by their own vectors. A line a
-row.
+The boilerplate stands first, mixed in or last; for each order an index is built as a server's start builds it.
+Recall@10 is that of the queries, against an exact comparison in float64; of the documents, 3,000 are looked for by
+their own vectors.
 """
 
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import onnxruntime  # noqa: F401 (before usearch, as in the server)
 from numpy.typing import NDArray
-from usearch.index import Index
 
-from shortlist.bench import command, texts
-from shortlist.server import app, cores
-from shortlist.server.settings import Settings
+from shortlist.bench import texts
+from shortlist.server import cores
 from shortlist.server.storage import directions
 from shortlist.server.storage.directions import Directions
 from shortlist.server.storage.vectors import Vectors
 
-from .settings import Corpus
+from . import filling, study
+from .study import Corpus
 
 _NEAREST = 10
 _BATCH = 1000
@@ -38,8 +34,6 @@ _NONE = np.empty(0, np.uint64)
 _ROUNDING = 1e-5  # of a cosine in float32
 _LOOKED_FOR = 3000
 _NAMES = ("Acme", "Globex", "Initech", "Umbrella", "Hooli", "Vandelay", "Stark", "Wayne", "Soylent", "Tyrell", "Duff")
-
-Find = Callable[[Directions, int], NDArray[np.float32]]  # the cosines of the nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +47,12 @@ class CopiesSettings(Corpus):
     near: int = field(default=5000, metadata={"help": "near copies"})
     copies: int = field(default=3000, metadata={"help": "copies of one line"})
     asked: int = field(default=300, metadata={"help": "queries, at most"})
-    json: bool = field(default=False, metadata=command.JSON)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """What one index came to."""
 
-    index: str
     boilerplate: str  # where it stands
     documents: int
     vectors_per_s: float  # built, the check included
@@ -73,14 +65,7 @@ class Row:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    return command.main(
-        "bench.studies.copies",
-        CopiesSettings,
-        __doc__,
-        "  python -m shortlist.bench.studies.copies --corpus corpus.jsonl --queries queries.jsonl \\\n"
-        "    --embedder .demo/embedder --reranker .demo/reranker",
-        run,
-    )
+    return study.main("copies", CopiesSettings, __doc__, "--corpus corpus.jsonl --queries queries.jsonl", run)
 
 
 def run(chosen: CopiesSettings) -> int:
@@ -88,26 +73,19 @@ def run(chosen: CopiesSettings) -> int:
     found = texts.find(corpus=chosen.corpus, queries=chosen.queries)
     passages = [" ".join(one.split()[: chosen.words]) for one in found.passages[: chosen.documents]]
     lines = [*_lines(chosen.near), *["All rights reserved."] * chosen.copies]
-    queries = list(found.queries)
-    random.Random(0).shuffle(queries)  # noqa: S311 (no secret)
-    wanted = [(passages, False), (lines, False), (queries[: chosen.asked], True)]
-    real, boilerplate, asked = _embedded(chosen.embedder, chosen.reranker, wanted)
+    queries = random.Random(0).sample(found.queries, min(chosen.asked, len(found.queries)))  # noqa: S311 (no secret)
+    with tempfile.TemporaryDirectory() as data, filling.opened(Path(data), chosen) as pipeline:
+        real, boilerplate = (filling.embedded(pipeline.embedder, some, "document")[0] for some in (passages, lines))
+        asked, _ = filling.embedded(pipeline.embedder, queries, "query")
     rows = []
     for order in _ORDERS:
-        made = directions.of(_ordered(real, boilerplate, order))
-        for measure in (_ours, _all_cores):
-            rows.append(measure(order, made, directions.of(asked)))
-            one = rows[-1]
-            command.show(
-                f"{one.index:10} {one.boilerplate:6} {one.documents:7,} documents {one.vectors_per_s:7,.0f}/s"
-                f"  recall@10 {one.recall:.4f}, worst {one.worst:.1f}, nothing {one.nothing:.3f}"
-                f"  lost {one.lost:.4f}  {one.search_ms:.2f} ms",
-                beside_json=chosen.json,
-            )
-    if chosen.json:
-        told = {"processor": cores.processor(), "cores": cores.usable(), "rows": [asdict(row) for row in rows]}
-        command.result(told)
-    return command.OK
+        rows.append(one := _row(order, directions.of(_ordered(real, boilerplate, order)), directions.of(asked)))
+        study.show(
+            f"{one.boilerplate:6} {one.documents:7,} documents {one.vectors_per_s:7,.0f}/s"
+            f"  recall@10 {one.recall:.4f}, worst {one.worst:.1f}, nothing {one.nothing:.3f}"
+            f"  lost {one.lost:.4f}  {one.search_ms:.2f} ms"
+        )
+    return study.finish({"processor": cores.processor(), "cores": cores.usable(), "rows": rows})
 
 
 def _lines(count: int) -> Iterator[str]:
@@ -119,21 +97,6 @@ def _lines(count: int) -> Iterator[str]:
             yield f"Error {number}: {name.lower()}-{number % 97} timed out after {number % 60} seconds."
 
 
-def _embedded(embedder: Path, reranker: Path, wanted: list[tuple[list[str], bool]]) -> list[NDArray[np.float32]]:
-    """Return the vectors of lists of texts as a server makes them; each list is of queries or of documents."""
-    with tempfile.TemporaryDirectory() as data:
-        parts = app.build(Settings(embedder=embedder, reranker=reranker, data=Path(data)))
-        try:
-            model, made = parts.pipeline.embedder, []
-            with ThreadPoolExecutor(cores.usable()) as pool:
-                for some, are_queries in wanted:
-                    items = model.tokenizer.encode(model.prefixed(some, "query" if are_queries else "document"))
-                    made.append(np.concatenate(list(pool.map(lambda item: model.graph.run([item]), items))))
-            return made
-        finally:
-            parts.close()
-
-
 def _ordered(real: NDArray[np.float32], boilerplate: NDArray[np.float32], order: str) -> NDArray[np.float32]:
     if order == "none":
         return real
@@ -141,7 +104,7 @@ def _ordered(real: NDArray[np.float32], boilerplate: NDArray[np.float32], order:
     return together[np.random.default_rng(0).permutation(len(together))] if order == "mixed" else together
 
 
-def _ours(order: str, made: Directions, asked: Directions) -> Row:
+def _row(order: str, made: Directions, asked: Directions) -> Row:
     """Build and search as the server does; documents with one key are found together."""
     with tempfile.TemporaryDirectory() as folder:
         index, began_s = Vectors(Path(folder) / "vectors.usearch", made.units.shape[1]), time.perf_counter()
@@ -152,41 +115,23 @@ def _ours(order: str, made: Directions, asked: Directions) -> Row:
         counts = dict(zip(*(some.tolist() for some in np.unique(made.keys, return_counts=True)), strict=True))
 
         def find(one: Directions, count: int) -> NDArray[np.float32]:
+            """Return the cosines of the nearest."""
             keys, cosines = index.search(one, count, _NONE)
             return np.repeat(cosines, [counts[key] for key in keys.tolist()])[:count]
 
-        return _row("server", order, made, asked, built_s, find)
-
-
-def _all_cores(order: str, made: Directions, asked: Directions) -> Row:
-    """Build and search as a start did before: every core adds, every document has a key, a beam of 100."""
-    index = Index(ndim=made.units.shape[1], metric="cos", dtype="f16", connectivity=16, expansion_search=100)
-    began_s = time.perf_counter()
-    for start in range(0, len(made.keys), _BATCH):
-        units = made.units[start : start + _BATCH]
-        index.add(np.arange(start, start + len(units), dtype=np.uint64), units, threads=cores.usable())
-    built_s = time.perf_counter() - began_s
-
-    def find(one: Directions, count: int) -> NDArray[np.float32]:
-        return 1.0 - np.array(index.search(one.units[0], count, threads=1).distances, np.float32)
-
-    return _row("all cores", order, made, asked, built_s, find)
-
-
-def _row(index: str, order: str, made: Directions, asked: Directions, built_s: float, find: Find) -> Row:
-    recalls, search_s = [], 0.0
-    every, wanted = (_of_length_1(one.units) for one in (made, asked))
-    for one, query in zip(_each(asked), wanted, strict=True):
-        least = np.sort(every @ query)[-_NEAREST] - _ROUNDING
-        began_s = time.perf_counter()
-        cosines = find(one, _NEAREST)
-        search_s += time.perf_counter() - began_s
-        recalls.append(float(np.sum(cosines >= least)) / _NEAREST)
-    some = np.random.default_rng(1).permutation(len(made.keys))[:_LOOKED_FOR]
-    own = _each(Directions(made.keys[some], made.units[some]))
-    lost = [not np.any(find(one, 1) >= 1 - _ROUNDING) for one in own]
+        recalls, search_s = [], 0.0
+        every, wanted = (_of_length_1(one.units) for one in (made, asked))
+        for one, query in zip(_each(asked), wanted, strict=True):
+            least = np.sort(every @ query)[-_NEAREST] - _ROUNDING
+            began_s = time.perf_counter()
+            cosines = find(one, _NEAREST)
+            search_s += time.perf_counter() - began_s
+            recalls.append(float(np.sum(cosines >= least)) / _NEAREST)
+        some = np.random.default_rng(1).permutation(len(made.keys))[:_LOOKED_FOR]
+        lost = [
+            not np.any(find(one, 1) >= 1 - _ROUNDING) for one in _each(Directions(made.keys[some], made.units[some]))
+        ]
     return Row(
-        index=index,
         boilerplate=order,
         documents=len(made.keys),
         vectors_per_s=len(made.keys) / built_s,

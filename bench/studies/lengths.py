@@ -1,13 +1,55 @@
-"""Texts of a number of tokens: cut out of real ones that are joined.
+"""Write texts of a number of tokens, cut out of real ones that are joined: documents for `shortlist bench --corpus`.
 
-Knows tokenizers, not models. A text that is cut off within a word may come to a token more or less.
+Knows tokenizers, not models. Special tokens are not counted; a text that is cut off within a word may come to a token
+more or less.
 """
 
+import json
 import random
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tokenizers import Tokenizer
+
+from shortlist.bench import command, texts
+from shortlist.console import output
+from shortlist.server.errors import check_range
+from shortlist.server.runtime import bundle
+
+from . import study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthsSettings:
+    """The settings of the texts."""
+
+    bundle: Path = field(metadata={"help": "whose tokens are counted"})
+    corpus: Path = field(metadata={"help": "documents that texts are cut out of", "metavar": "FILE"})
+    tokens: int = field(metadata={"help": "of a text"})
+    texts: int = field(default=5000, metadata={"help": "texts to write"})
+    seed: int = field(default=0, metadata={"help": "decides where texts begin"})
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be cut to."""
+        check_range("tokens", self.tokens, 1)
+        check_range("texts", self.texts, 1)
+
+
+def main() -> int:
+    """Write the texts; return the exit code."""
+    options = "--bundle .demo/reranker --corpus corpus.jsonl --tokens 128 > cut-128.jsonl"
+    return study.main("lengths", LengthsSettings, __doc__, options, run)
+
+
+def run(chosen: LengthsSettings) -> int:
+    """Write the texts, a JSON line each, and return the exit code."""
+    passages = texts.find(corpus=chosen.corpus).passages
+    cutter = Cutter(bundle.load(chosen.bundle).tokenizer, passages, chosen.seed)
+    for number in range(chosen.texts):
+        output.write(json.dumps({"_id": str(number), "text": cutter.cut(chosen.tokens)}))
+    return command.OK
 
 
 class Cutter:
@@ -37,3 +79,7 @@ class Cutter:
         begin = self._rng.randrange(max(1, len(self._starts) - tokens))
         ends = self._starts[begin + tokens : begin + tokens + 1] or [len(self._text)]
         return self._text[self._starts[begin] : ends[0]].strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

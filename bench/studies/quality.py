@@ -7,29 +7,31 @@ count as not found. The result is JSON.
 """
 
 import asyncio
+import itertools
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import ClassVar
 
-from shortlist.bench import beir, command, local, measures
+from shortlist.bench import beir, local, measures
 from shortlist.client import AsyncClient, SearchResult
 from shortlist.client.types import Mode
 from shortlist.console.options import UsageError
+from shortlist.console.progress import Progress
 
-from .settings import Bundles
+from . import study
+from .study import Bundles, each
 
 COLLECTION = "quality"
 CANDIDATES = 50
 RANKED = 10  # hits that are judged
 SEED = 0
 CONCURRENCY = 8
-PROGRESS_EVERY = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +77,7 @@ class Quality:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    return command.main(
-        "bench.studies.quality",
-        QualitySettings,
-        __doc__,
-        "  python -m shortlist.bench.studies.quality --collection squad-dev \\\n"
-        "    --embedder .demo/embedder --reranker .demo/reranker",
-        run,
-    )
+    return study.main("quality", QualitySettings, __doc__, "--collection squad-dev", run)
 
 
 def run(chosen: QualitySettings) -> int:
@@ -91,22 +86,15 @@ def run(chosen: QualitySettings) -> int:
         judged = beir.load(chosen.collection)
     except FileNotFoundError as error:
         raise UsageError(f"collection: {error.filename} is not there") from None
-    variants = (
-        *("--embedder-variant", chosen.embedder_variant),
-        *("--reranker-variant", chosen.reranker_variant),
-    )
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        local.fresh(*chosen.models, *variants, "--log-level", "warning") as address,
-    ):
+    variants = ("--embedder-variant", chosen.embedder_variant, "--reranker-variant", chosen.reranker_variant)
+    with tempfile.TemporaryDirectory() as folder, local.fresh(*chosen.options, *variants) as address:
         corpus = Path(folder) / "corpus.jsonl"
         beir.write_indexable(judged, corpus)
         if judged.without_text:
-            print(f"left out, as they have no text: {', '.join(judged.without_text)}", file=sys.stderr)
+            study.show(f"left out, as they have no text: {', '.join(judged.without_text)}")
         index = ("index", "--address", address, "--collection", COLLECTION, str(corpus))
         subprocess.run([local.SHORTLIST, *index], check=True)
-        command.result(asdict(asyncio.run(_measure(address, judged, chosen))))
-    return command.OK
+        return study.finish(asyncio.run(_measure(address, judged, chosen)))
 
 
 async def _measure(address: str, judged: beir.Judged, chosen: QualitySettings) -> Quality:
@@ -143,31 +131,29 @@ async def _ask(
     client: AsyncClient, judged: beir.Judged, names: list[str], mode: Mode, top_k: int, chosen: QualitySettings
 ) -> list[SearchResult]:
     """Ask queries, some at a time, and return their results in order; show progress on standard error."""
-    gate = asyncio.Semaphore(CONCURRENCY)
-    done = 0
+    progress = Progress(sys.stderr, f"{mode}: asked", len(names), noun="question")
+    done = itertools.count(1)
 
     async def ask(name: str) -> SearchResult:
-        nonlocal done
-        async with gate:
-            result = await client.search(
-                COLLECTION,
-                judged.queries[name],
-                top_k=top_k,
-                candidates=CANDIDATES,
-                mode=mode,
-                include_text=False,
-                include_metadata=False,
-                similarity_weight=chosen.similarity_weight if mode == "two-stage" else None,
-                margin=chosen.margin,
-            )
-        done += 1
-        if done % PROGRESS_EVERY == 0 or done == len(names):
-            print(f"{mode}: {done} of {len(names)} queries", file=sys.stderr)
+        result = await client.search(
+            COLLECTION,
+            judged.queries[name],
+            top_k=top_k,
+            candidates=CANDIDATES,
+            mode=mode,
+            include_text=False,
+            include_metadata=False,
+            similarity_weight=chosen.similarity_weight if mode == "two-stage" else None,
+            margin=chosen.margin,
+        )
+        progress.update(next(done))
         if result.degraded:
             raise RuntimeError(f"query {name} was cut short; the figures would be wrong")
         return result
 
-    return list(await asyncio.gather(*(ask(name) for name in names)))
+    results = await each(ask, names, CONCURRENCY)
+    progress.clear()
+    return results
 
 
 def _mean_recall(judged: beir.Judged, names: list[str], results: list[SearchResult]) -> float:

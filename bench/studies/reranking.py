@@ -9,21 +9,22 @@ without a relevant document are left out. The result is JSON.
 import asyncio
 import math
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.bench import candidates, command, local, measures
+from shortlist.bench import candidates, local, measures
 from shortlist.bench.candidates import Candidates
 from shortlist.client import AsyncClient
 from shortlist.console.options import UsageError
 from shortlist.server import fusion
 from shortlist.server.errors import shown
 
-from .settings import Bundles
+from . import study
+from .study import Bundles, each
 
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 CONCURRENCY = 4
@@ -60,24 +61,14 @@ class Reranking:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    return command.main(
-        "bench.studies.reranking",
-        RerankingSettings,
-        __doc__,
-        "  python -m shortlist.bench.studies.reranking --candidates lists.json --qrels qrels.txt \\\n"
-        "    --embedder .demo/embedder --reranker .demo/reranker",
-        run,
-    )
+    return study.main("reranking", RerankingSettings, __doc__, "--candidates lists.json --qrels qrels.txt", run)
 
 
 def run(chosen: RerankingSettings) -> int:
     """Measure, print, and return the exit code."""
     lists = read(chosen.candidates, chosen.qrels)
-    with local.fresh(
-        *chosen.models, "--reranker-variant", chosen.reranker_variant, "--log-level", "warning"
-    ) as address:
-        command.result(asdict(asyncio.run(_measure(address, chosen.candidates.name, lists))))
-    return command.OK
+    with local.fresh(*chosen.options, "--reranker-variant", chosen.reranker_variant) as address:
+        return study.finish(asyncio.run(_measure(address, chosen.candidates.name, lists)))
 
 
 def read(path: Path, qrels: Path) -> list[Candidates]:
@@ -119,21 +110,19 @@ def _grades(qrels: Path) -> dict[str, dict[str, int]]:
 
 
 async def _measure(address: str, name: str, lists: list[Candidates]) -> Reranking:
-    gate = asyncio.Semaphore(CONCURRENCY)
     async with AsyncClient(address, timeout_s=300.0) as client:
         description = await client.describe()
 
         async def score(one: Candidates) -> tuple[NDArray[np.float32], list[float]]:
-            async with gate:
-                ranked = await client.rerank(one.query, one.texts)
-                query = await client.embed([one.query], kind="query")
-                texts = await client.embed(one.texts)
+            ranked = await client.rerank(one.query, one.texts)
+            query = await client.embed([one.query], kind="query")
+            texts = await client.embed(one.texts)
             logits = np.zeros(len(one.texts), np.float32)
             for result in ranked.results:
                 logits[result.index] = _logit(result.score)
             return logits, (np.asarray(texts.vectors) @ np.asarray(query.vectors)[0]).tolist()
 
-        scored = await asyncio.gather(*map(score, lists))
+        scored = await each(score, lists, CONCURRENCY)
 
     def mean(share: float) -> float:
         return _mean(lists, [_order(logits, near, share) for logits, near in scored])

@@ -2,40 +2,45 @@
 
 A server of its own gets requests from some clients at once: embeds, reranks of a few passages, searches with and
 without stage two, upserts into a bounded set of ids, and deletes. Lengths are log-uniform from one token to the
-model's window, so that onnxruntime sees every shape. The resident memory after the first of them, when caches are
+models' window, so that onnxruntime sees every shape. The resident memory after the first of them, when caches are
 full and every buffer was needed once, is held against that at the end.
 """
 
 import asyncio
 import itertools
+import math
+import random
+import secrets
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-import grpc
-
 from shortlist.bench import command, measuring, texts
 from shortlist.bench.benchmark import interrupts
-from shortlist.bench.load import Closed, Send
+from shortlist.bench.kinds import Name
+from shortlist.bench.load import Closed, Prepare, Send
 from shortlist.bench.measuring import Plan
-from shortlist.bench.outcome import plain
-from shortlist.bench.requests import options
+from shortlist.bench.requests import Requests, Shape, connect, mixed
 from shortlist.bench.samples import OK, Reply
+from shortlist.bench.texts import Draw, Texts
+from shortlist.client import AsyncClient, errors
 from shortlist.console.options import UsageError
-from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import RetrievalStub
 from shortlist.server.runtime import bundle
 
-from . import watched
+from . import study, watched
 from .lengths import Cutter
-from .random_requests import COLLECTION, Sender
-from .settings import Bundles
+from .study import Bundles
 from .watched import Watched
 
+_COLLECTION = "soak"
+_SHARES: dict[Name, int] = {"embed": 3, "rerank": 2, "dense": 3, "search": 1, "ingest": 2}
+_DELETES = 1 / 12  # of the requests
+_TEXTS = 2  # of a request: many requests are wanted, not much work
+_CUT = 20_000  # queries, and passages: further ones are put together of them
 _SAMPLES = 100  # of the memory, over the whole run
 _MOST_FAILED = 0.01  # share of the requests: beyond it the run was of another kind than it says
 _DAYS_S = 1e6  # longer than any run: it ends by its number of requests
@@ -45,7 +50,7 @@ _DAYS_S = 1e6  # longer than any run: it ends by its number of requests
 class SoakSettings(Bundles):
     """The settings of one soak."""
 
-    least: ClassVar = {"clients": 1, "ids": 1}
+    least: ClassVar = {"clients": 1, "ids": _TEXTS}
 
     collection_folder: Path | None = field(
         default=None,
@@ -66,7 +71,6 @@ class SoakSettings(Bundles):
     )
     timeout_s: float = field(default=30.0, metadata={"help": "seconds that a request may take"})
     seed: int = field(default=0, metadata={"help": "decides kinds and lengths"})
-    json: bool = field(default=False, metadata=command.JSON)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be judged.
@@ -138,11 +142,9 @@ class Watch:
         if self.done % max(1, chosen.requests // _SAMPLES) == 0 or self.done == chosen.requests:
             self.samples.append(now := self.held())
             rate = self.done / (time.monotonic() - self._began_s)
-            print(
+            study.show(
                 f"{self.done:,} of {chosen.requests:,} requests, {rate:.0f}/s,"
-                f" {now.rss_mb:.1f} MB resident, caches {now.cache_mb:.1f} MB",
-                file=sys.stderr,
-                flush=True,
+                f" {now.rss_mb:.1f} MB resident, caches {now.cache_mb:.1f} MB"
             )
         if self.done == chosen.requests:
             self._stop.set()
@@ -150,63 +152,83 @@ class Watch:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    return command.main(
-        "bench.studies.soak",
-        SoakSettings,
-        f"{__doc__}\nExits with 1 if memory grew by more than is allowed. Ctrl-C tells what there is by then.",
-        "  python -m shortlist.bench.studies.soak --embedder .demo/embedder --reranker .demo/reranker",
-        run,
-    )
+    told = f"{__doc__}\nExits with 1 if memory grew by more than is allowed. Ctrl-C tells what there is by then."
+    return study.main("soak", SoakSettings, told, "--collection-folder squad-dev", run)
 
 
 def run(chosen: SoakSettings) -> int:
     """Soak a server of one's own, print, and return the exit code."""
-    passages = texts.find(folder=chosen.collection_folder).passages
-    found = (bundle.load(chosen.embedder, "embedder"), bundle.load(chosen.reranker, "reranker"))
-    cutters = (Cutter(found[0].tokenizer, passages, chosen.seed), Cutter(found[1].tokenizer, passages, chosen.seed))
-    windows = (found[0].manifest.max_tokens, found[1].manifest.max_tokens)
+    cut = _texts(chosen)
     with (
         tempfile.TemporaryDirectory(prefix="shortlist-soak-") as data,
-        watched.serving(*chosen.models, "--data", data, "--cache-mb", str(chosen.cache_mb)) as server,
+        watched.serving(*chosen.options, "--data", data, "--cache-mb", str(chosen.cache_mb)) as server,
     ):
-        outcome = asyncio.run(_soak(server, cutters, windows, chosen))
-    command.show(_told(outcome, chosen), beside_json=chosen.json)
-    if chosen.json:
-        command.result(plain(outcome))
-    if outcome.passed is None:
-        return command.INTERRUPTED
-    return command.OK if outcome.passed else command.FAILED
+        outcome = asyncio.run(_soak(server, cut, chosen))
+    study.show(_told(outcome, chosen))
+    codes = {None: command.INTERRUPTED, True: command.OK, False: command.FAILED}
+    return study.finish(outcome, codes[outcome.passed])
 
 
-async def _soak(
-    server: Watched, cutters: tuple[Cutter, Cutter], windows: tuple[int, int], chosen: SoakSettings
-) -> Soak:
-    stop = asyncio.Event()
-    began_s = time.monotonic()
-    with interrupts(stop):
-        async with grpc.aio.insecure_channel(server.address, options=options(server.address)) as opened:
-            await RetrievalStub(opened).CreateCollection(pb.CreateCollectionRequest(name=COLLECTION))
-            sender = Sender(opened, cutters, windows, ids=chosen.ids, timeout_s=chosen.timeout_s, seed=chosen.seed)
-            watch = Watch(server, chosen, stop)
-            plan = Plan(warm_up_s=0, window_s=_DAYS_S, most_windows=1)
-            ran = await measuring.measure(
-                Closed(chosen.clients), lambda: watch.counted(sender.prepare()), plan, stop=stop
-            )
+def _texts(chosen: SoakSettings) -> Texts:
+    """Cut texts whose lengths are log-uniform from one token to the window."""
+    real = texts.find(folder=chosen.collection_folder)
+    embedder, reranker = bundle.load(chosen.embedder, "embedder"), bundle.load(chosen.reranker, "reranker")
+    window = max(embedder.manifest.max_tokens, reranker.manifest.max_tokens)
+    cutter, rng = Cutter(embedder.tokenizer, real.passages, chosen.seed), random.Random(chosen.seed)  # noqa: S311 (no secret)
+    cut = [cutter.cut(round(math.exp(rng.uniform(0, math.log(window))))) for _ in range(2 * _CUT)]
+    return Texts(real.name, tuple(cut[:_CUT]), tuple(cut[_CUT:]))
+
+
+async def _soak(server: Watched, cut: Texts, chosen: SoakSettings) -> Soak:
+    stop, began_s = asyncio.Event(), time.monotonic()
+    sizes = Shape(passages=_TEXTS, texts=_TEXTS, batch=_TEXTS, top_k=_TEXTS, timeout_s=chosen.timeout_s)
+    shape = replace(sizes, searched=_COLLECTION, filled=_COLLECTION, ids=chosen.ids)
+    async with (
+        AsyncClient(server.address) as client,
+        connect(server.address) as opened,
+    ):
+        await client.create_collection(_COLLECTION)
+        requests = Requests(opened, Draw(cut, chosen.seed, secrets.randbits(32)), shape)
+        prepare = _with_deletes(mixed(requests, _SHARES, chosen.seed), client, chosen)
+        watch, plan = Watch(server, chosen, stop), Plan(warm_up_s=0, window_s=_DAYS_S, most_windows=1)
+        with interrupts(stop):
+            load = Closed(chosen.clients)
+            ran = await measuring.measure(load, lambda: watch.counted(prepare()), plan, stop=stop)
     replies = [sample.reply for sample in itertools.islice(ran.log.samples, chosen.requests)]
     return judged(replies, time.monotonic() - began_s, watch.first, watch.held(), watch.samples, chosen)
+
+
+def _with_deletes(others: Prepare, client: AsyncClient, chosen: SoakSettings) -> Prepare:
+    rng = random.Random(chosen.seed)  # noqa: S311 (repeatable, no secret)
+
+    def prepare() -> Send:
+        if rng.random() >= _DELETES:
+            return others()
+        ids = list(map(str, rng.sample(range(chosen.ids), _TEXTS)))
+
+        async def send() -> Reply:
+            try:
+                await client.delete(_COLLECTION, ids)
+            except errors.ShortlistError as error:
+                return Reply("delete", status=type(error).__name__)
+            return Reply("delete")
+
+        return send
+
+    return prepare
 
 
 def judged(
     replies: list[Reply], seconds: float, first: Held | None, last: Held, samples: list[Held], chosen: SoakSettings
 ) -> Soak:
     """Return the outcome: whether memory held still, and most requests were what they were meant to be."""
-    errors = Counter(reply.status for reply in replies if reply.status != OK)
+    failed = Counter(reply.status for reply in replies if reply.status != OK)
     growth = None if first is None else last.rss_mb / first.rss_mb - 1
     passed = None
     if growth is not None and last.requests >= chosen.requests:
-        passed = growth <= chosen.allowed_growth and errors.total() <= _MOST_FAILED * len(replies)
+        passed = growth <= chosen.allowed_growth and failed.total() <= _MOST_FAILED * len(replies)
     kinds = Counter(reply.kind for reply in replies)
-    return Soak(len(replies), seconds, dict(kinds), dict(errors), first, last, growth, passed, samples)
+    return Soak(len(replies), seconds, dict(kinds), dict(failed), first, last, growth, passed, samples)
 
 
 def _told(found: Soak, chosen: SoakSettings) -> str:

@@ -1,182 +1,177 @@
-"""Measure what a search waits for while documents are written: its time at rest beside its time under ingest.
+"""Measure what a search waits for while the server does other work: its time at rest beside its time when busy.
 
-Fills a collection of a server of its own, then sends dense searches at a steady rate, in turns at rest and while
-clients write documents: half of them new, half new texts under old ids. Tells percentiles of the whole search, from
-when it was due, and of its parts by the server's own timing: queue and inference share the cores with the ingest's
-embeddings, retrieving is the index and the rows. Short documents put more writes beside a search. A line a part.
+Fills a collection of a server of its own, then sends dense searches at random times, in turns at rest and while
+clients write documents (new ones first, then new texts under their ids) and rerank. Tells percentiles of the whole
+search, from when it was due, and of its parts by the server's own timing: queue is the wait for a slot, queue and
+inference share the cores with the other work, retrieving is the index and the rows. Beside it stands the longest run
+of a model on the idle server: a query should never wait for longer than one run. Short documents put more writes
+beside a search.
 """
 
 import asyncio
 import itertools
-import random
+import secrets
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-import grpc
+from shortlist.bench import local, measuring, temporary, texts
+from shortlist.bench.app import event_loop
+from shortlist.bench.load import Closed, Log, Open
+from shortlist.bench.measuring import Plan
+from shortlist.bench.requests import Requests, Shape, connect
+from shortlist.bench.samples import OK, Sample, Spread, spread
+from shortlist.bench.texts import Draw, Texts
+from shortlist.client import AsyncClient, errors
 
-from shortlist.bench import command, local, samples, texts
-from shortlist.bench.texts import Texts
-from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import RetrievalStub
-
-from .settings import Corpus
+from . import study
+from .study import Corpus
 
 if TYPE_CHECKING:
-    from shortlist.proto.retrieval_pb2_grpc import RetrievalAsyncStub  # in the stubs' types alone
+    from shortlist.bench.kinds import Name
 
-_COLLECTION = "stalls"
-_FILLING = 100  # documents a call
+_SETTLING_S = 1.0  # before a turn counts: what the turn before had under way ends
 _TIMEOUT_S = 300.0
-_PARTS = ("search", "queue", "infer", "retrieve")
+_PARTS = ("queue", "infer", "retrieve")
+_RUNS = 20  # of a text that fills a window, on the idle server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallsSettings(Corpus):
     """The settings of one measurement."""
 
-    least: ClassVar = {"documents": 1, "batch": 1, "writers": 1, "words": 1, "turns": 1, "rate": 0.1, "seconds": 0.1}
+    least: ClassVar = dict.fromkeys(("documents", "batch", "passages", "words", "turns"), 1) | {
+        "writers": 0,
+        "rerankers": 0,
+        "rate": 0.1,
+        "seconds": 0.1,
+    }
 
     documents: int = field(default=2000, metadata={"help": "documents that are filled in"})
     batch: int = field(default=1000, metadata={"help": "documents of a write"})
     writers: int = field(default=1, metadata={"help": "clients that write"})
+    rerankers: int = field(default=0, metadata={"help": "clients that rerank"})
+    passages: int = field(default=200, metadata={"help": "passages of a rerank"})
     words: int = field(default=16, metadata={"help": "words of a document, at most"})
     rate: float = field(default=20.0, metadata={"help": "searches a second"})
     seconds: float = field(default=10.0, metadata={"help": "length of a turn"})
-    turns: int = field(default=3, metadata={"help": "turns at rest, and as many under ingest"})
-    json: bool = field(default=False, metadata=command.JSON)
+    turns: int = field(default=3, metadata={"help": "turns at rest, and as many of a busy server"})
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A part of a search, in milliseconds."""
+    """A part of a search."""
 
     part: str
-    rest_p50: float
-    rest_p99: float
-    ingest_p50: float
-    ingest_p99: float
-
-    @property
-    def ratio(self) -> float:
-        """Return how many times as long as at rest the 99th percentile is under ingest."""
-        return self.ingest_p99 / self.rest_p99
+    rest: Spread
+    busy: Spread
 
 
 @dataclass(frozen=True, slots=True)
 class Stalls:
     """The outcome."""
 
-    documents: int  # at the start
-    batch: int
-    writers: int
     searches_at_rest: int
-    searches_under_ingest: int
-    ingested_per_s: float
+    searches_when_busy: int
+    ingested_per_s: float  # when busy
+    reranked_per_s: float  # pairs, when busy
+    longest_run_ms: float  # of a text that fills a model's window, alone
     waits: list[Waits]
 
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    return command.main(
-        "bench.studies.stalls",
-        StallsSettings,
-        __doc__,
-        "  python -m shortlist.bench.studies.stalls --corpus corpus.jsonl --queries queries.jsonl \\\n"
-        "    --embedder .demo/embedder --reranker .demo/reranker",
-        run,
-    )
+    return study.main("stalls", StallsSettings, __doc__, "--corpus corpus.jsonl --queries queries.jsonl", run)
 
 
 def run(chosen: StallsSettings) -> int:
     """Measure, print, and return the exit code."""
     found = texts.find(corpus=chosen.corpus, queries=chosen.queries)
-    with local.fresh(*chosen.models, "--cache-mb", "0", "--log-level", "warning") as address:
-        outcome = asyncio.run(_measure(address, found, chosen))
+    short = replace(found, passages=tuple(" ".join(one.split()[: chosen.words]) for one in found.passages))
+    with (
+        local.fresh(*chosen.options, "--cache-mb", "0") as address,
+        asyncio.Runner(loop_factory=event_loop) as runner,
+    ):
+        outcome = runner.run(_measured(address, short, chosen))
     for one in outcome.waits:
-        command.show(
-            f"{one.part:10} at rest p50 {one.rest_p50:7.2f} p99 {one.rest_p99:7.2f} ms"
-            f"   under ingest p50 {one.ingest_p50:7.2f} p99 {one.ingest_p99:7.2f} ms   p99 x {one.ratio:.2f}",
-            beside_json=chosen.json,
+        study.show(
+            f"{one.part:10} at rest p50 {one.rest.p50:7.2f} p99 {one.rest.p99:7.2f} ms"
+            f"   busy p50 {one.busy.p50:7.2f} p99 {one.busy.p99:7.2f} max {one.busy.max:7.2f} ms"
         )
-    if chosen.json:
-        command.result(asdict(outcome))
-    return command.OK
+    study.show(f"longest run alone {outcome.longest_run_ms:.2f} ms")
+    return study.finish(outcome)
 
 
-async def _measure(address: str, found: Texts, chosen: StallsSettings) -> Stalls:
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = RetrievalStub(channel)
-        await stub.CreateCollection(pb.CreateCollectionRequest(name=_COLLECTION))
-        written, queries = _documents(found, chosen.words), itertools.cycle(found.queries)
-        for _ in range(0, chosen.documents, _FILLING):
-            await _write(stub, list(itertools.islice(written, _FILLING)))
-        times: dict[bool, dict[str, list[float]]] = {busy: {part: [] for part in _PARTS} for busy in (False, True)}
-        ingested = 0
-        for _ in range(chosen.turns):
-            for busy in (False, True):
-                end_s = time.perf_counter() + chosen.seconds
-                writers = [_ingest(stub, written, chosen.batch, end_s) for _ in range(chosen.writers * busy)]
-                under_way = [asyncio.create_task(one) for one in writers]
-                await _searches(stub, queries, times[busy], chosen.rate, end_s)
-                ingested += sum(await asyncio.gather(*under_way))
+async def _measured(address: str, found: Texts, chosen: StallsSettings) -> Stalls:
+    draw = Draw(found, 0, secrets.randbits(32))
+    async with (
+        AsyncClient(address, timeout_s=_TIMEOUT_S) as client,
+        connect(address) as opened,
+        temporary.collection(client) as made,
+    ):
+        longest_ms = await _longest_run_ms(client)
+        await temporary.fill(client, made, draw, chosen.documents, lambda _: None, asyncio.Event())
+        shape = Shape(passages=chosen.passages, batch=chosen.batch, timeout_s=_TIMEOUT_S, searched=made, filled=made)
+        shape = replace(shape, ids=max(chosen.documents, chosen.batch))
+        requests, done = Requests(opened, draw, shape), Counter[str]()
+        sent: dict[bool, list[Sample]] = {False: [], True: []}
+        for turn, busy in itertools.product(range(chosen.turns), (False, True)):
+            sent[busy] += await _turn(requests, chosen, turn, done, busy=busy)
+    waits = []
+    for part in ("search", *_PARTS):
+        rest, under_load = (spread(_took_ms(one, part) for one in found) for found in sent.values())
+        if rest is None or under_load is None:
+            raise errors.ServerError("no search was due in a turn: give more --seconds or a higher --rate")
+        waits.append(Waits(part, rest, under_load))
     return Stalls(
-        documents=chosen.documents,
-        batch=chosen.batch,
-        writers=chosen.writers,
-        searches_at_rest=len(times[False]["search"]),
-        searches_under_ingest=len(times[True]["search"]),
-        ingested_per_s=ingested / (chosen.turns * chosen.seconds),
-        waits=[_waits(part, times[False][part], times[True][part]) for part in _PARTS],
+        searches_at_rest=len(sent[False]),
+        searches_when_busy=len(sent[True]),
+        ingested_per_s=done["ingest"] / (chosen.turns * chosen.seconds),
+        reranked_per_s=done["rerank"] / (chosen.turns * chosen.seconds),
+        longest_run_ms=longest_ms,
+        waits=waits,
     )
 
 
-def _waits(part: str, rest: list[float], ingest: list[float]) -> Waits:
-    return Waits(part, *(samples.percentile(sorted(some), which) for some in (rest, ingest) for which in (50, 99)))
+async def _turn(
+    requests: Requests, chosen: StallsSettings, turn: int, done: Counter[str], *, busy: bool
+) -> list[Sample]:
+    """Search for so many seconds, beside other work or not; return what was due in them, and count the work."""
+    log = Log()
+    loads: tuple[tuple[Name, int], ...] = (("ingest", chosen.writers), ("rerank", chosen.rerankers))
+    work = [
+        asyncio.create_task(Closed(clients).drive(partial(requests.prepare, kind), log))
+        for kind, clients in loads
+        if busy and clients
+    ]
+    plan = Plan(warm_up_s=_SETTLING_S, window_s=chosen.seconds, window_requests=1, agreeing=1, most_windows=1)
+    ran = await measuring.measure(Open(chosen.rate, turn), lambda: requests.prepare("dense"), plan)
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    (window,) = ran.windows
+    due = [one for one in ran.log.samples if window.begin_s <= one.due_s < window.end_s]
+    other = [one for one in log.samples if window.begin_s <= one.ended_s < window.end_s]
+    if failed := [one.reply.status for one in (*due, *other) if one.reply.status != OK]:
+        raise errors.ServerError(f"{len(failed)} requests got {failed[0]}: nothing to measure")
+    for one in other:
+        done[one.reply.kind] += one.reply.items
+    return due
 
 
-def _documents(found: Texts, words: int) -> Iterator[pb.Document]:
-    """Yield documents without end: every second one replaces an older one, all texts are of their own."""
-    rng = random.Random(0)  # noqa: S311 (no secret)
-    for number, text in enumerate(itertools.cycle(found.passages)):
-        name = number if number % 2 else rng.randrange(number + 1)
-        yield pb.Document(id=str(name), text=" ".join([str(number), *text.split()[:words]]))
+def _took_ms(one: Sample, part: str) -> float:
+    return 1000 * one.latency_s if part == "search" else one.reply.parts_ms[part]
 
 
-async def _write(stub: "RetrievalAsyncStub", documents: list[pb.Document]) -> None:
-    once = {one.id: one for one in documents}
-    await stub.Upsert(pb.UpsertRequest(collection=_COLLECTION, documents=once.values()), timeout=_TIMEOUT_S)
-
-
-async def _ingest(stub: "RetrievalAsyncStub", documents: Iterator[pb.Document], batch: int, end_s: float) -> int:
-    """Write until the time is over, and return how many documents; the last ones may come after it."""
-    done = 0
-    while time.perf_counter() < end_s:
-        await _write(stub, list(itertools.islice(documents, batch)))
-        done += batch
-    return done
-
-
-async def _searches(
-    stub: "RetrievalAsyncStub", queries: Iterator[str], times: dict[str, list[float]], rate: float, end_s: float
-) -> None:
-    """Send a search whenever one is due, also while others wait, until the time is over; wait for all answers."""
-    due_s, sent = time.perf_counter(), []
-    while due_s < end_s:
-        await asyncio.sleep(due_s - time.perf_counter())
-        sent.append(asyncio.create_task(_search(stub, next(queries), times, due_s)))
-        due_s += 1 / rate
-    await asyncio.gather(*sent)
-
-
-async def _search(stub: "RetrievalAsyncStub", query: str, times: dict[str, list[float]], due_s: float) -> None:
-    request = pb.SearchRequest(collection=_COLLECTION, query=query, mode=pb.MODE_DENSE)
-    timing = (await stub.Search(request, timeout=_TIMEOUT_S)).timing
-    times["search"].append(1000 * (time.perf_counter() - due_s))
-    for part in _PARTS[1:]:
-        times[part].append(getattr(timing, f"{part}_ms"))
+async def _longest_run_ms(client: AsyncClient) -> float:
+    """Return the slowest of some runs that fill a window, one at a time; each model has one."""
+    text, slowest = " ".join(["word"] * 10_000), 0.0
+    for _ in range(_RUNS):
+        embedded, scored = await client.embed([text]), await client.rerank("word", [text])
+        slowest = max(slowest, embedded.timing.infer_ms, scored.timing.infer_ms)
+    return slowest
 
 
 if __name__ == "__main__":

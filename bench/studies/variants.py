@@ -8,20 +8,18 @@ command, whatever provider the others run on. At the end every text is run alone
 what it was among the others is told, in a vector's element or a score. The result is JSON.
 """
 
-import json
 import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shortlist.bench import candidates, command
-from shortlist.console import output
+from shortlist.bench import candidates, texts
 from shortlist.console.options import UsageError
 from shortlist.export import figures
 from shortlist.export.figures import Floats
@@ -35,6 +33,8 @@ from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 from shortlist.server.settings import Provider
+
+from . import study
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -104,14 +104,11 @@ class Timed:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    return command.main(
-        "bench.studies.variants",
-        VariantsSettings,
-        __doc__,
-        "  python -m shortlist.bench.studies.variants --reranker .demo/reranker --candidates lists.json\n"
-        "  ... --embedder .demo/embedder --corpus corpus.jsonl --providers cpu,openvino",
-        run,
+    options = (
+        "--reranker .demo/reranker --candidates lists.json\n"
+        "  ... --embedder .demo/embedder --corpus corpus.jsonl --providers cpu,openvino"
     )
+    return study.main("variants", VariantsSettings, __doc__, options, run)
 
 
 def run(chosen: VariantsSettings) -> int:
@@ -120,32 +117,27 @@ def run(chosen: VariantsSettings) -> int:
         ("reranker", chosen.reranker, "candidates", chosen.candidates),
         ("embedder", chosen.embedder, "corpus", chosen.corpus),
     )
-    given = [(kind, path, _file(option, texts)) for kind, path, option, texts in models if path]
     outcome: list[Timed] = []
-    for kind, path, texts in given:
-        outcome += _compared(bundle.load(path, kind), texts, chosen.texts, chosen.rounds, chosen.on())
+    for kind, path, option, file in models:
+        if path:
+            if file is None:
+                raise UsageError(f"{option} is not set, and {kind} {path} has nothing to run")
+            outcome += _compared(bundle.load(path, kind), file, chosen.texts, chosen.rounds, chosen.on())
     for one in outcome:
-        output.write(
+        study.show(
             f"{one.model:9} {one.variant:12} {one.provider:9} {one.texts_per_s:8.1f} texts/s  {one.speed:.2f} x"
             f"  keeps {one.kept:.4f}  changes by {one.change:.0e}"
         )
-    command.result([asdict(one) for one in outcome])
-    return command.OK
+    return study.finish(outcome)
 
 
-def _file(option: str, path: Path | None) -> Path:
-    if path is None or not path.is_file():
-        raise UsageError(f"{option}: {path} is no file")
-    return path
-
-
-def _compared(found: Bundle, texts: Path, count: int, rounds: int, on: Sequence[Provider]) -> list[Timed]:
+def _compared(found: Bundle, file: Path, count: int, rounds: int, on: Sequence[Provider]) -> list[Timed]:
     """Measure one bundle on texts of a file."""
     if BASE not in found.manifest.variants:
         has = ", ".join(found.manifest.variants)
         raise UsageError(f"{found.path} has no {BASE} to compare with; it has {has}")
     tokenizer = Tokenizer(found)
-    lists = (_pairs if found.manifest.kind == "reranker" else _passages)(tokenizer, texts, count)
+    lists = (_pairs if found.manifest.kind == "reranker" else _passages)(tokenizer, file, count)
     return measure(found, tokenizer, lists, rounds, on)
 
 
@@ -220,9 +212,9 @@ def _pairs(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
 
 def _passages(tokenizer: Tokenizer, path: Path, most: int) -> list[list[Encoded]]:
     """Return passages from all over the corpus, in lists."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    texts = [json.loads(line)["text"] for line in lines[:: max(1, len(lines) // most)][:most]]
-    return [tokenizer.encode(texts[start : start + _REQUEST]) for start in range(0, len(texts), _REQUEST)]
+    found = texts.find(corpus=path).passages
+    chosen = found[:: max(1, len(found) // most)][:most]
+    return [tokenizer.encode(chosen[start : start + _REQUEST]) for start in range(0, len(chosen), _REQUEST)]
 
 
 def _order_kept(base: Floats, other: Floats, lengths: list[int]) -> float:

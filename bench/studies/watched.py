@@ -85,7 +85,7 @@ def serving(*options: str) -> Iterator[Watched]:
         UsageError: it ended before it listened; its own message is on standard error.
     """
     port, began_s = _free_port(), time.monotonic()
-    with local.start([*options, "--host", _HOST, "--metrics-port", str(port), "--log-level", "warning"]) as process:
+    with local.start([*options, "--host", _HOST, "--metrics-port", str(port)]) as process:
         try:
             address = local.address(process)
         except RuntimeError as error:

@@ -149,7 +149,7 @@ async def _compared(
 
 async def _indexed(peers: Sequence[Peer], texts: Questions, progress: Progress) -> None:
     for peer in peers:
-        if peer.searches:
+        if "search" in peer.loads:
             progress(f"{peer.name} takes {len(texts.collection.passages)} passages in")
             await peer.index(texts.collection.passages)
             await peer.search(texts.collection.queries[0], texts.candidates, texts.top_k)

@@ -30,7 +30,7 @@ class Infinity:
     """infinity's server."""
 
     name = "infinity"
-    searches = False
+    loads = frozenset({"rerank", "embed"})
 
     def __init__(self, python: Path) -> None:
         """Take the interpreter of the environment that infinity is in."""
@@ -83,6 +83,10 @@ class Infinity:
 
     async def search(self, query: str, candidates: int, top_k: int) -> list[str]:
         """It does not search."""
+        raise NotImplementedError
+
+    async def ingest(self, passages: Sequence[Passage]) -> None:
+        """It keeps no passages."""
         raise NotImplementedError
 
     async def stop(self) -> None:

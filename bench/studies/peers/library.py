@@ -24,7 +24,7 @@ RUNNER = Path(__file__).with_name("run_sentence_transformers.py")
 class SentenceTransformers:
     """sentence-transformers with one of its backends."""
 
-    searches = True
+    loads = frozenset({"rerank", "embed", "search"})
 
     def __init__(self, backend: Literal["torch", "onnx"]) -> None:
         """Start nothing yet."""
@@ -67,6 +67,10 @@ class SentenceTransformers:
     async def search(self, query: str, candidates: int, top_k: int) -> list[str]:
         """Return the ids of the best."""
         return [str(name) for name in await self._ask("search", query=query, candidates=candidates, top_k=top_k)]
+
+    async def ingest(self, passages: Sequence[Passage]) -> None:
+        """It writes nothing down."""
+        raise NotImplementedError
 
     async def stop(self) -> None:
         """End the process."""

@@ -39,7 +39,7 @@ class Peer(Protocol):
 
     name: str  # in the table
     graph: str  # what it runs, in the table; known once it has started
-    searches: bool  # whether `index` and `search` can be called
+    loads: frozenset[str]  # the kinds of loads that it takes; `index` comes before "search"
 
     def missing(self) -> str:
         """Return what is not installed, and which target of the Makefile installs it; empty if nothing is."""
@@ -62,6 +62,9 @@ class Peer(Protocol):
 
     async def search(self, query: str, candidates: int, top_k: int) -> list[str]:
         """Return the ids of the best of those candidates that are nearest to the query."""
+
+    async def ingest(self, passages: Sequence[Passage]) -> None:
+        """Take passages in that nobody searches for."""
 
     async def stop(self) -> None:
         """End, and wait for the end. Does nothing where it does not run."""

@@ -8,21 +8,23 @@ Belongs to one event loop, which is the load generator's: it computes nothing th
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from typing import Literal, Protocol, TypeVar
 
 from shortlist.bench.candidates import Candidates
+from shortlist.bench.texts import Draw, Texts
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 from .loads import Collection
 from .offline import ARRANGEMENTS, Arrangement, Loop
-from .peer import Peer
+from .peer import Passage, Peer
 from .turns import Turn, closed_loop
 
 _Entry = TypeVar("_Entry")
 
 _TOP_K = 10  # hits of a search
+BATCH = 32  # documents of an ingest
 EMBED_SHARE = 1 / 3  # of a turn's length
 _STRIDE = 997  # entries between the beginnings of two turns, modulo how many there are
 
@@ -31,7 +33,7 @@ _STRIDE = 997  # entries between the beginnings of two turns, modulo how many th
 class Workload:
     """One way to load every participant."""
 
-    kind: Literal["rerank", "embed", "search"]
+    kind: Literal["rerank", "embed", "search", "ingest"]
     clients: int
 
 
@@ -41,6 +43,7 @@ WORKLOADS = (
     Workload("embed", 1),
     Workload("embed", 8),
     Workload("search", 1),
+    Workload("ingest", 4),
 )
 
 
@@ -68,6 +71,13 @@ class Questions:
     def search(self, turn: int) -> Iterator[str]:
         """Return the queries of one turn."""
         return _from(self.collection.queries, turn)
+
+    def ingest(self) -> Iterator[list[Passage]]:
+        """Return documents in batches without an end, each with a text and an id of its own."""
+        draw = Draw(Texts("", passages=tuple(one.text for one in self.collection.passages)), 0, 0)
+        numbers = count()
+        while True:
+            yield [Passage(str(number), draw.passage()) for number in islice(numbers, BATCH)]
 
 
 def _from(entries: Sequence[_Entry], turn: int) -> Iterator[_Entry]:
@@ -99,11 +109,11 @@ class Asked:
     def __init__(self, peer: Peer, texts: Questions) -> None:
         """Take a peer that has started."""
         self.name, self.graph = peer.name, peer.graph
-        self._peer, self._texts = peer, texts
+        self._peer, self._texts, self._batches = peer, texts, texts.ingest()
 
     def takes(self, load: Workload) -> bool:
         """Return whether the peer can."""
-        return load.kind != "search" or self._peer.searches
+        return load.kind in self._peer.loads
 
     async def turn(self, load: Workload, turn: int, seconds: float) -> Turn:
         """Let clients ask."""
@@ -115,6 +125,8 @@ class Asked:
                 return await closed_loop(self._embed, texts.embed(turn), load.clients, seconds)
             case "search":
                 return await closed_loop(self._search, texts.search(turn), load.clients, seconds)
+            case "ingest":
+                return await closed_loop(self._ingest, self._batches, load.clients, seconds)
 
     async def _rerank(self, one: Candidates) -> int:
         return len(await self._peer.rerank(one.query, one.texts))
@@ -126,6 +138,10 @@ class Asked:
         await self._peer.search(query, self._texts.candidates, self._texts.top_k)
         return 1
 
+    async def _ingest(self, batch: list[Passage]) -> int:
+        await self._peer.ingest(batch)
+        return len(batch)
+
 
 class Offline:
     """A bare loop over what the clients of a load would have under way: their lists, or their texts."""
@@ -133,13 +149,14 @@ class Offline:
     def __init__(self, bundle: Bundle, variant: str, arrangement: Arrangement, texts: Questions, cores: int) -> None:
         """Load the bundle's own graph."""
         self.name, self.graph = f"offline: {arrangement.name}", variant
-        self._kind = "rerank" if bundle.manifest.kind == "reranker" else "embed"
+        self._kinds = {"rerank"} if bundle.manifest.kind == "reranker" else {"embed", "ingest"}
+        self._batches = texts.ingest()
         self._texts, self._tokenizer = texts, Tokenizer(bundle)
         self._loop = Loop(bundle.graph(variant), arrangement, cores, bundle.manifest.pad_token_id)
 
     def takes(self, load: Workload) -> bool:
         """Return whether the load is of the graph's kind."""
-        return load.kind == self._kind
+        return load.kind in self._kinds
 
     async def turn(self, load: Workload, turn: int, seconds: float) -> Turn:
         """Run the groups one after another; only where a group is one client's has its time a meaning as latency."""
@@ -151,10 +168,13 @@ class Offline:
         self._loop.close()
 
     def _groups(self, load: Workload, turn: int) -> Iterator[list[Encoded]]:
-        if self._kind == "rerank":
+        if load.kind == "rerank":
             lists = self._texts.rerank(turn)
             while group := list(islice(lists, load.clients)):
                 yield [item for one in group for item in self._tokenizer.encode_pairs(one.query, one.texts)]
+        elif load.kind == "ingest":
+            while documents := [one.text for batch in islice(self._batches, load.clients) for one in batch]:
+                yield self._tokenizer.encode(documents)
         else:
             texts = self._texts.embed(turn)
             while chosen := list(islice(texts, load.clients)):

@@ -14,7 +14,7 @@ from shortlist.client import AsyncClient, Document
 from .errors import PeersError
 from .peer import Floats, Models, Passage
 
-_COLLECTION = "peers"
+_COLLECTION, _INGESTED = "peers", "ingested"
 _BATCH = 100  # documents in one upsert
 _PATIENCE_S = 120.0
 
@@ -23,7 +23,7 @@ class Shortlist:
     """Shortlist's server, with its defaults but for the cache."""
 
     name = "Shortlist"
-    searches = True
+    loads = frozenset({"rerank", "embed", "search", "ingest"})
 
     def __init__(self) -> None:
         """Start nothing yet."""
@@ -56,6 +56,7 @@ class Shortlist:
         except RuntimeError as error:
             raise PeersError(f"Shortlist: {error}") from error
         self._client = AsyncClient(address, timeout_s=_PATIENCE_S)
+        await self._client.create_collection(_INGESTED)
 
     async def rerank(self, query: str, passages: Sequence[str]) -> Floats:
         """Return a score for each passage."""
@@ -75,8 +76,14 @@ class Shortlist:
         """Upsert the passages."""
         await self._ready.create_collection(_COLLECTION)
         for start in range(0, len(passages), _BATCH):
-            part = passages[start : start + _BATCH]
-            await self._ready.upsert(_COLLECTION, [Document(one.id, one.text) for one in part])
+            await self._upsert(_COLLECTION, passages[start : start + _BATCH])
+
+    async def ingest(self, passages: Sequence[Passage]) -> None:
+        """Upsert the passages into a collection of their own."""
+        await self._upsert(_INGESTED, passages)
+
+    async def _upsert(self, collection: str, passages: Sequence[Passage]) -> None:
+        await self._ready.upsert(collection, [Document(one.id, one.text) for one in passages])
 
     async def search(self, query: str, candidates: int, top_k: int) -> list[str]:
         """Search with both stages, in the order of the scores alone, as the peers do."""

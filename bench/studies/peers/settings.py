@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from shortlist.bench import command
-from shortlist.bench.studies.settings import Bundles
+from shortlist.bench.studies.study import Bundles
 from shortlist.server.errors import SettingsError
 
 PEERS = ("infinity", "torch", "onnx", "offline")
-LOADS = ("rerank", "embed", "search")
+LOADS = ("rerank", "embed", "search", "ingest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,9 +169,9 @@ def test_the_command_compares(tiny, tiny_folders, files, monkeypatch, capsys):
     peers = {"Shortlist", "sentence-transformers, ONNX"}
     for kind, clients in (("rerank", 1), ("rerank", 8), ("embed", 1), ("embed", 8), ("search", 1)):
         assert peers <= {name for a, b, name in rows if (a, b) == (kind, clients)}
-    assert len(rows) == 5 * 2 + 4 * 2 + 1 * 2
+    assert len(rows) == 5 * 2 + 4 * 2 + 1 * 2 + 2
     assert found["agreements"]["sentence-transformers, ONNX"]["tau"] == 1
-    assert len(found["targets"]) == 3
+    assert len(found["targets"]) == 4
 
 
 def test_the_command_names_what_is_wrong(tiny, tiny_folders, files, monkeypatch, capsys):

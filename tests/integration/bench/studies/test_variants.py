@@ -13,7 +13,7 @@ def files(tmp_path):
     texts = [f"passage number {number} about rivers and hills" for number in range(24)]
     hits = [{"content": text} for text in texts[:4]]
     (tmp_path / "lists.json").write_text(json.dumps([{"query": f"query {n}", "hits": hits} for n in range(3)]))
-    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps({"_id": text, "text": text}) + "\n" for text in texts))
     return tmp_path
 
 
@@ -72,4 +72,4 @@ def test_a_missing_file_is_named(tiny, monkeypatch, capsys):
     """A file that is not there ends the command with its name."""
     monkeypatch.setattr("sys.argv", ["variants", "--reranker", str(tiny.reranker), "--candidates", "no.json"])
     assert variants.main() == 2
-    assert "no.json is no file" in capsys.readouterr().err
+    assert "no.json cannot be read: No such file" in capsys.readouterr().err

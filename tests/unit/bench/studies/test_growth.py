@@ -1,20 +1,15 @@
-"""The measurement of growth: what is made up past the real documents, what limits a level, what is kept."""
+"""The measurement of growth: what is made up past the real documents, and what is near."""
 
-import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from shortlist.bench.outcome import plain
-from shortlist.bench.studies.growth import limits, recall, session
-from shortlist.bench.studies.growth.filling import Seeds, nearest
-from shortlist.bench.studies.growth.level import Place, Point, shares
-from shortlist.bench.studies.growth.settings import GrowthSettings
+from shortlist.bench.studies import recall
+from shortlist.bench.studies.filling import Seeds, nearest
+from shortlist.bench.studies.growth import GrowthSettings
 from shortlist.bench.studies.lengths import Cutter
-from shortlist.bench.texts import Texts
 from shortlist.console.options import UsageError
 from shortlist.server.errors import SettingsError
 from shortlist.server.runtime import bundle
@@ -22,27 +17,7 @@ from shortlist.server.storage import directions
 from shortlist.server.storage.document import Origin
 from shortlist.server.storage.documents import Documents
 
-GIVEN = {name: Path(name) for name in ("embedder", "reranker", "collection_folder")}
-POINT = Point(
-    axis="documents",
-    at=1000,
-    load="dense",
-    clients=1,
-    stable=True,
-    requests=100,
-    requests_per_s=200.0,
-    items_per_s=200.0,
-    p50_ms=2.0,
-    p99_ms=4.0,
-    errors={},
-    degraded=0,
-    parts_ms={"queue": 0.02, "infer": 1.2, "retrieve": 0.78},
-    slots=2,
-    busy_slots=0.5,
-    server_cores=0.8,
-    generator_cores=0.2,
-    rss_mb=300.0,
-)
+GIVEN = {"embedder": Path("e"), "reranker": Path("r"), "load": "dense"}
 
 
 def seeds(count: int = 5, dimensions: int = 16) -> Seeds:
@@ -55,25 +30,25 @@ def seeds(count: int = 5, dimensions: int = 16) -> Seeds:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"axes": ("queries",)}, "axes has 'queries', but there are documents, clients, tokens"),
-        ({"documents": ("1k",)}, "documents: '1k' is not a whole number above 0"),
+        ({"load": "rerank"}, "load is rerank, but only a search meets the documents"),
+        ({"sizes": ("1k",)}, "sizes: '1k' is not a whole number above 0"),
+        ({"sizes": ("0",)}, "sizes: '0' is not a whole number above 0 and up to 100,000,000"),
         ({"clients": ("2000",)}, "clients: '2000' is not a whole number above 0 and up to 1,000"),
-        ({"tokens": ("0",)}, "tokens: '0' is not"),
         ({"window_s": float("nan")}, "window_s is nan"),
-        ({"plot": Path("plot.pdf")}, "must end in .png"),
-        ({"results": Path("nowhere/results.json")}, "there is no folder nowhere"),
+        ({"recall_queries": 0}, "recall_queries is 0"),
+        ({"embedder": None, "reranker": None}, "embedder and reranker are not set"),
     ],
 )
 def test_bad_settings(given, told):
     """The setting, its value and the limit are named."""
     with pytest.raises((UsageError, SettingsError)) as caught:
-        GrowthSettings(**GIVEN, **given)
+        GrowthSettings(**GIVEN | given)
     assert told in str(caught.value)
 
 
 def test_levels_ascend_and_come_once():
-    """Levels are measured from the least to the most, whatever order they are given in."""
-    assert GrowthSettings(**GIVEN, clients=("8", "1", "8")).levels("clients") == (1, 8)
+    """Sizes are measured from the least to the most, whatever order they are given in."""
+    assert GrowthSettings(**GIVEN, sizes=("8", "1", "8")).levels() == [1, 8]
 
 
 def test_the_first_documents_are_real():
@@ -131,66 +106,6 @@ def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
     queries = seeds(3).vectors
     wanted = np.argsort(-(queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T), axis=1)[:, :10]
     assert recall.nearest(path, queries) == [list(map(str, row)) for row in wanted.tolist()]
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"busy_slots": 1.9, "server_cores": 0.7}, "other work took cores: 1.90 slots ran on 0.70 cores"),
-        ({"busy_slots": 1.9}, "the model: slots run 95% of the time; of a request: infer 60%, retrieve 39%"),
-        (
-            {"server_cores": 1.6, "generator_cores": 0.3},
-            "the cores, with what is around the model: slots run 25% of the time, 1.60 cores in the server",
-        ),
-        ({}, "neither slots nor cores, but one step after another: slots run 25% of the time"),
-        ({"errors": {"RESOURCE_EXHAUSTED": 25}}, "25.0% get RESOURCE_EXHAUSTED"),
-        ({"degraded": 50}, "50.0% of the answers are cut short by the deadline"),
-    ],
-)
-def test_what_limits_a_level(changes, told):
-    """Full slots, full cores or neither is what limits; what was refused or cut short is told behind it."""
-    assert told in limits.limit(dataclasses.replace(POINT, **changes), cores=2)
-
-
-def test_a_line_for_each_end():
-    """Of each load the first and the last level get a line, where clients grow whatever their number."""
-    grown = [dataclasses.replace(POINT, at=at) for at in (100, 10, 1000)]
-    clients = [dataclasses.replace(POINT, axis="clients", at=at, clients=at) for at in (1, 2, 4)]
-    told = [line.partition(":")[0] for line in limits.lines([*grown, *clients], cores=2)]
-    assert told == [
-        "dense, 10 documents, 1 client",
-        "dense, 1,000 documents, 1 client",
-        "dense, 1 clients",
-        "dense, 4 clients",
-    ]
-
-
-def test_shares_add_up():
-    """Shares are those of the whole time, the largest first; of no time there is no share."""
-    assert shares({"queue": 1.0, "infer": 3.0}) == {"infer": 0.75, "queue": 0.25}
-    assert shares({"queue": 0.0}) == {"queue": 0.0}
-
-
-def test_what_was_measured_is_kept(tmp_path):
-    """A level that the file has is not missing, others are."""
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps(plain({"points": [POINT]})))
-    found = session.opened(GrowthSettings(**GIVEN, results=path), Texts("none"))
-    assert found.points == [POINT]
-    there, other = Place("documents", 1000, "dense", 1), Place("documents", 1000, "dense", 8)
-    assert found.missing(there, other) == [other]
-    found.interrupted = True
-    assert found.missing(other) == []
-
-
-@pytest.mark.parametrize("content", ["[]", "{}", '{"points": [{"axis": "documents"}]}', "no JSON"])
-def test_a_file_of_something_else(tmp_path, content):
-    """A file that holds no results is named, not overwritten."""
-    path = tmp_path / "results.json"
-    path.write_text(content)
-    with pytest.raises(UsageError, match="is no file of this command"):
-        session.opened(GrowthSettings(**GIVEN, results=path), Texts("none"))
-    assert path.read_text() == content
 
 
 def test_texts_have_the_tokens_asked_for(tiny):

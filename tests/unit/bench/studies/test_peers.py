@@ -32,7 +32,7 @@ MODELS = {"embedder_model": "e", "reranker_model": "r"}
         ({"seconds": float("nan")}, "seconds is nan"),
         ({"documents": 10}, "documents is 10, but a search takes 50 candidates"),
         ({"only": ("triton",)}, "only names 'triton', but there are infinity, torch"),
-        ({"loads": ("ingest",)}, "loads names 'ingest', but there are rerank"),
+        ({"loads": ("delete",)}, "loads names 'delete', but there are rerank"),
         ({"loads": ()}, "loads is empty"),
     ],
 )
@@ -95,7 +95,12 @@ async def test_participants_take_turns():
     turns: list[tuple[str, Workload, int]] = []
     some = [Counting(name, "rerank", turns) for name in ("a", "b")] + [Counting("c", "embed", turns)]
     rows = await measure(some, WORKLOADS[:1], 2, 1.0, lambda _: None)
-    assert turns == [("a", WORKLOADS[0], 0), ("b", WORKLOADS[0], 0), ("b", WORKLOADS[0], 5), ("a", WORKLOADS[0], 5)]
+    assert turns == [
+        ("a", WORKLOADS[0], 0),
+        ("b", WORKLOADS[0], 0),
+        ("b", WORKLOADS[0], len(WORKLOADS)),
+        ("a", WORKLOADS[0], len(WORKLOADS)),
+    ]
     assert [(row.name, len(row.turns)) for row in rows] == [("a", 2), ("b", 2)]
 
 

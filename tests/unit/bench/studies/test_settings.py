@@ -7,18 +7,13 @@ import pytest
 
 from shortlist.bench.studies.copies import CopiesSettings
 from shortlist.bench.studies.deadlines import DeadlinesSettings
-from shortlist.bench.studies.overhead import OverheadSettings
 from shortlist.bench.studies.peers.settings import PeersSettings
 from shortlist.bench.studies.quality import QualitySettings
 from shortlist.bench.studies.soak import SoakSettings
 from shortlist.bench.studies.stalls import StallsSettings
-from shortlist.bench.studies.urgency import UrgencySettings
 from shortlist.server.errors import SettingsError
 
-STUDIES = (
-    *(CopiesSettings, DeadlinesSettings, OverheadSettings, PeersSettings),
-    *(QualitySettings, SoakSettings, StallsSettings, UrgencySettings),
-)
+STUDIES = (CopiesSettings, DeadlinesSettings, PeersSettings, QualitySettings, SoakSettings, StallsSettings)
 
 
 @pytest.mark.parametrize(("study", "name"), [(study, name) for study in STUDIES for name in study.least], ids=str)

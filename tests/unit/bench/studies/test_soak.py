@@ -44,7 +44,7 @@ def test_interrupted_before_the_first():
     [
         ({"first": 200_000}, "first is 200,000, but it must be above 0 and below requests"),
         ({"clients": 0}, "clients is 0"),
-        ({"ids": 0}, "ids is 0"),
+        ({"ids": 1}, "ids is 1"),
     ],
 )
 def test_bad_settings(given, told):

@@ -10,40 +10,38 @@ from numpy.typing import NDArray
 from shortlist.client import AsyncClient
 from shortlist.server.storage.documents import Documents
 
-from .filling import COLLECTION
+from .study import each
 
 _NEAREST = 10
 _BLOCK = 20_000  # documents that are compared at once
 _UNDER_WAY = 4  # calls
 
 
-def measure(address: str, data: Path, queries: Sequence[str]) -> float:
+def measure(address: str, collection: str, path: Path, queries: Sequence[str]) -> float:
     """Return recall@10 of a server's dense search, the mean over queries.
 
     Args:
         address: the server's.
-        data: its data folder.
+        collection: that is searched.
+        path: its documents.
         queries: at least one.
     """
-    vectors, found = asyncio.run(_asked(address, queries))
-    wanted = nearest(data / "collections" / COLLECTION / "documents.sqlite", vectors)
-    hits = [len(set(one) & set(other)) / len(other) for one, other in zip(found, wanted, strict=True)]
+    answers = asyncio.run(_asked(address, collection, queries))
+    wanted = nearest(path, np.array([vector for vector, _ in answers], np.float32))
+    hits = [len(set(ids) & set(other)) / len(other) for (_, ids), other in zip(answers, wanted, strict=True)]
     return sum(hits) / len(hits)
 
 
-async def _asked(address: str, queries: Sequence[str]) -> tuple[NDArray[np.float32], list[list[str]]]:
+async def _asked(address: str, collection: str, queries: Sequence[str]) -> list[tuple[Sequence[float], list[str]]]:
     """Return the vectors of queries as the server makes them, and the ids that it finds."""
-    room = asyncio.Semaphore(_UNDER_WAY)
     async with AsyncClient(address) as client:
 
         async def ask(query: str) -> tuple[Sequence[float], list[str]]:
-            async with room:
-                embedded = await client.embed([query], kind="query")
-                hits = (await client.search(COLLECTION, query, top_k=_NEAREST, mode="dense")).hits
-                return embedded.vectors[0], [hit.id for hit in hits]
+            embedded = await client.embed([query], kind="query")
+            found = await client.search(collection, query, top_k=_NEAREST, mode="dense")
+            return embedded.vectors[0], [hit.id for hit in found.hits]
 
-        answers = await asyncio.gather(*map(ask, queries))
-    return np.array([vector for vector, _ in answers], np.float32), [ids for _, ids in answers]
+        return await each(ask, queries, _UNDER_WAY)
 
 
 def nearest(path: Path, vectors: NDArray[np.float32]) -> list[list[str]]:

@@ -10,26 +10,29 @@ Rows are written as the server writes them; the index is what the server makes o
 import contextlib
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.bench.studies import watched
-from shortlist.bench.studies.watched import Watched
 from shortlist.console.options import UsageError
 from shortlist.console.progress import Progress
 from shortlist.server import app, cores
+from shortlist.server.inference.models import Embedder
+from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.settings import Settings
 from shortlist.server.storage import directions
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
 from shortlist.server.storage.documents import Documents
+
+from . import watched
+from .study import Bundles
+from .watched import Watched
 
 COLLECTION = "growth"
 _BLOCK = 50_000  # documents between two times that the index is brought up to them
@@ -39,23 +42,6 @@ _NOISE = 0.003  # standard deviation of each element; a vector's length is 1
 _ROWS = 1000  # real vectors whose nearest are looked for at once
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What filling took; zeros where the documents were there already."""
-
-    documents: int  # that were added
-    rows_s: float  # writing them
-    index_s: float  # bringing the index up to them
-
-
-class Served(NamedTuple):
-    """A server of a filled collection."""
-
-    server: Watched
-    data: Path  # its folder
-    filled: Filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +71,13 @@ class Seeds:
 
 @contextlib.contextmanager
 def served(
-    kept: Path | None, embedder: Path, reranker: Path, passages: Sequence[str], documents: int
-) -> Iterator[Served]:
-    """Serve a collection of so many documents, filled where it is not there yet.
+    kept: Path | None, bundles: Bundles, passages: Sequence[str], documents: int
+) -> Iterator[tuple[Watched, Path]]:
+    """Fill a collection where it is not there yet, serve it, and yield the server and its data folder.
 
     Args:
         kept: folder with a data folder for each number of documents; None: one that is removed at the end.
-        embedder: bundle.
-        reranker: bundle.
+        bundles: that the server runs.
         passages: real texts, each once.
         documents: how many there are to be.
     """
@@ -100,21 +85,22 @@ def served(
         kept = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-growth-")))
         data, progress = kept / f"documents-{documents}", Progress(sys.stderr, "filled", documents)
         data.mkdir(parents=True, exist_ok=True)
-        filled = fill(data, embedder, reranker, passages, documents, progress.update)
+        fill(data, bundles, passages, documents, progress.update)
         progress.clear()
-        models = ("--embedder", str(embedder), "--reranker", str(reranker))
-        yield Served(stack.enter_context(watched.serving(*models, "--data", str(data))), data, filled)
+        yield stack.enter_context(watched.serving(*bundles.options, "--data", str(data))), data
 
 
-def fill(
-    data: Path, embedder: Path, reranker: Path, passages: Sequence[str], documents: int, watch: Callable[[int], None]
-) -> Filled:
-    """Make a collection of so many documents in a data folder, unless it is there.
+def documents_of(data: Path) -> Path:
+    """Return where a data folder has the documents of the collection."""
+    return data / "collections" / COLLECTION / "documents.sqlite"
+
+
+def fill(data: Path, bundles: Bundles, passages: Sequence[str], documents: int, watch: Callable[[int], None]) -> int:
+    """Make a collection of so many documents in a data folder, unless it is there; return how many were added.
 
     Args:
-        data: the folder; made if it is not there.
-        embedder: bundle.
-        reranker: bundle.
+        data: the folder.
+        bundles: of the server that will open it.
         passages: real texts, each once.
         documents: how many there are to be.
         watch: takes how many there are by now.
@@ -123,22 +109,17 @@ def fill(
         UsageError: the folder holds more documents already.
         StartupError: a bundle or the folder cannot be used.
     """
-    path = data / "collections" / COLLECTION / "documents.sqlite"
+    path = documents_of(data)
     there = _count(path)
-    if there == documents:
-        return Filled(0, 0.0, 0.0)
     if there > documents:
         raise UsageError(f"{data} holds {there:,} documents, but {documents:,} are wanted: name another --data")
-    seeds, origin = _seeds(data, embedder, reranker, passages[:documents])
-    rows_s = index_s = 0.0
-    for start in range(there, documents, _BLOCK):
-        began_s = time.perf_counter()
-        _write(path, seeds, start, min(start + _BLOCK, documents))
-        written_s = time.perf_counter()
-        Catalog(data, origin).close()
-        rows_s, index_s = rows_s + written_s - began_s, index_s + time.perf_counter() - written_s
-        watch(min(start + _BLOCK, documents))
-    return Filled(documents - there, rows_s, index_s)
+    if there < documents:
+        seeds, origin = _seeds(data, bundles, passages[:documents])
+        for start in range(there, documents, _BLOCK):
+            _write(path, seeds, start, min(start + _BLOCK, documents))
+            Catalog(data, origin).close()
+            watch(min(start + _BLOCK, documents))
+    return documents - there
 
 
 def _count(path: Path) -> int:
@@ -149,20 +130,31 @@ def _count(path: Path) -> int:
     return opened.count
 
 
-def _seeds(data: Path, embedder: Path, reranker: Path, passages: Sequence[str]) -> tuple[Seeds, Origin]:
+def _seeds(data: Path, bundles: Bundles, passages: Sequence[str]) -> tuple[Seeds, Origin]:
     """Embed the real passages with the variant that a server of this folder runs, and make the collection."""
-    parts = app.build(Settings(embedder=embedder, reranker=reranker, data=data))
+    with opened(data, bundles) as pipeline:
+        collection, _ = pipeline.catalog.create(COLLECTION, exist_ok=True)
+        vectors, lengths = embedded(pipeline.embedder, passages, "document")
+    # The server ranks by cosine, so a vector's length is nothing to it; mixtures want them of one length.
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return Seeds(passages, vectors, lengths, nearest(vectors)), collection.origin
+
+
+@contextlib.contextmanager
+def opened(data: Path, bundles: Bundles) -> Iterator[Pipeline]:
+    """Yield what a server over a data folder has behind its RPCs."""
+    parts = app.build(Settings(embedder=bundles.embedder, reranker=bundles.reranker, data=data))
     try:
-        collection, _ = parts.pipeline.catalog.create(COLLECTION, exist_ok=True)
-        model = parts.pipeline.embedder
-        items = model.tokenizer.encode(model.prefixed(passages, "document"))
-        with ThreadPoolExecutor(cores.usable()) as pool:
-            vectors = np.concatenate(list(pool.map(lambda item: model.graph.run([item]), items)))
-        # The server ranks by cosine, so a vector's length is nothing to it; mixtures want them of one length.
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return Seeds(passages, vectors, [len(item) for item in items], nearest(vectors)), collection.origin
+        yield parts.pipeline
     finally:
         parts.close()
+
+
+def embedded(model: Embedder, texts: Sequence[str], kind: Literal["query", "document"]) -> tuple[Floats, list[int]]:
+    """Return the vectors of texts as the server makes them, float32 [texts, dimensions], and their tokens."""
+    items = model.tokenizer.encode(model.prefixed(texts, kind))
+    with ThreadPoolExecutor(cores.usable()) as pool:
+        return np.concatenate(list(pool.map(lambda item: model.graph.run([item]), items))), list(map(len, items))
 
 
 def nearest(vectors: Floats) -> NDArray[np.int64]:

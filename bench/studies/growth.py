@@ -1,0 +1,130 @@
+"""Measure how searches, memory and the start of a server grow with the documents of a collection.
+
+For each size a collection is filled (`filling.py`: real texts and vectors first, then mixtures) and a server started;
+told are recall@10 of stage one against an exact search, memory, disk, the start, and the levels of `shortlist bench`,
+whose settings these are as well, with the share of the time that the server's slots and cores were busy.
+Filling a million documents takes ten minutes and more: --data keeps them. Ctrl-C ends the level under way and tells
+what there is. Linux only.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from shortlist.bench import command, texts
+from shortlist.bench.app import event_loop
+from shortlist.bench.benchmark import Benchmark
+from shortlist.bench.outcome import plain
+from shortlist.bench.request_settings import number
+from shortlist.bench.settings import BenchSettings
+from shortlist.bench.texts import Draw, Texts
+from shortlist.console.options import UsageError
+from shortlist.server.errors import check_range
+
+from . import recall, study, watched
+from .filling import COLLECTION, documents_of, served
+from .study import Bundles
+
+_MOST = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowthSettings(BenchSettings):
+    """The settings of `shortlist bench`, and the collections that grow."""
+
+    sizes: tuple[str, ...] = field(
+        default=("1000", "10000", "100000", "1000000"),
+        metadata={"help": "documents in a collection, one size after another", "metavar": "N,N"},
+    )
+    data: Path | None = field(
+        default=None,
+        metadata={"help": "folder to keep the filled collections in, for another time; else they are removed"},
+    )
+    recall_queries: int = field(default=200, metadata={"help": "queries that recall@10 is taken over"})
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            UsageError, SettingsError: naming the setting, its value and the limit.
+        """
+        BenchSettings.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
+        if self.load not in {"dense", "search"}:
+            raise UsageError(f"load is {self.load}, but only a search meets the documents: give dense or search")
+        check_range("recall_queries", self.recall_queries, 1)
+        self.bundles()
+        self.levels()
+
+    def bundles(self) -> Bundles:
+        """Return the bundles of the server."""
+        if self.embedder is None or self.reranker is None:
+            raise UsageError("embedder and reranker are not set: a collection that grows has a server of its own")
+        return Bundles(embedder=self.embedder, reranker=self.reranker)
+
+    def benchmark(self, address: str, clients: int) -> BenchSettings:
+        """Return the settings of one level."""
+        given = {one.name: getattr(self, one.name) for one in fields(BenchSettings)}
+        own = {"embedder": None, "reranker": None, "json": True}
+        return BenchSettings(
+            **given | own | {"address": address, "collection": COLLECTION, "clients": (str(clients),)}
+        )
+
+    def levels(self) -> list[int]:
+        """Return the sizes, ascending."""
+        return sorted({number("sizes", text, int, _MOST) for text in self.sizes})
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    options = "--load dense --clients 1,8 \\\n    --collection-folder squad-dev --data growth"
+    options += " --embedder .demo/embedder --reranker .demo/reranker"
+    return study.main("growth", GrowthSettings, __doc__, options, run)
+
+
+def run(chosen: GrowthSettings) -> int:
+    """Measure size after size, print, and return the exit code."""
+    real = texts.find(chosen.candidates, chosen.collection_folder, chosen.corpus, chosen.queries)
+    rows: list[dict[str, Any]] = []
+    ended = False
+    with contextlib.suppress(KeyboardInterrupt):  # while a collection is filled or a server starts; else a level ends
+        ended = all(_measured(chosen, size, real, rows) for size in chosen.levels())
+    return study.finish(plain(rows), command.OK if ended else command.INTERRUPTED)
+
+
+def _measured(chosen: GrowthSettings, size: int, real: Texts, rows: list[dict[str, Any]]) -> bool:
+    """Add the levels of one size, with what is known of its collection and server; return False if interrupted."""
+    with served(chosen.data, chosen.bundles(), real.passages, size) as (server, data):
+        queries = real.queries[: chosen.recall_queries]
+        facts: dict[str, Any] = {
+            "documents": size,
+            "recall_at_10": recall.measure(server.address, COLLECTION, documents_of(data), queries),
+            "start_s": server.start_s,
+            "disk_mb": sum(one.stat().st_size for one in data.rglob("*") if one.is_file()) / 1e6,
+        }
+        for clients in chosen.client_levels():
+            settings = chosen.benchmark(server.address, clients)
+            benchmark = Benchmark(settings, Draw(real, chosen.seed, secrets.randbits(32)), server.address)
+            before = server.usage()
+            with asyncio.Runner(loop_factory=event_loop) as runner:
+                runner.run(benchmark.run())
+            after = server.usage()
+            used = watched.between(before, after)
+            told = {
+                **facts,
+                "rss_mb": after.rss_bytes / 1e6,
+                "busy_slots": used.slots / after.slots,
+                "server_cores": used.cores,
+            }
+            rows += [told | {"level": level} for level in benchmark.levels]
+            study.show("  ".join(f"{name} {value:,.3f}" for name, value in told.items()))
+            if benchmark.stop.is_set():
+                return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

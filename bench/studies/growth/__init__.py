@@ -1,1 +1,0 @@
-"""Measure how throughput and latency grow with documents, clients and tokens."""

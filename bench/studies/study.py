@@ -1,0 +1,87 @@
+"""The frame of studies: their settings, how one is called, asks, and ends in one line of JSON.
+
+A study shows what people read on standard error while it runs, and prints its outcome as JSON at the end.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from shortlist.bench import command
+from shortlist.console import output
+from shortlist.server.errors import check_range
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Settings = TypeVar("_Settings", bound="DataclassInstance")
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundles:
+    """The two bundles of a server of one's own, and the least values of a study's other settings."""
+
+    least: ClassVar[Mapping[str, float]] = {}
+
+    embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
+    reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            UsageError, SettingsError: naming the setting, its value and the limit.
+        """
+        for name, least in self.least.items():
+            check_range(name, getattr(self, name), least)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of `shortlist serve` that name them, and have it log warnings alone."""
+        return "--embedder", str(self.embedder), "--reranker", str(self.reranker), "--log-level", "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus(Bundles):
+    """A server of one's own, and the texts that it is given."""
+
+    corpus: Path = field(metadata={"help": "documents, in any form that `index` reads", "metavar": "FILE"})
+    queries: Path = field(metadata={"help": "queries, as JSON lines", "metavar": "FILE"})
+
+
+def main(
+    name: str, settings: type[_Settings], description: str | None, options: str, run: Callable[[_Settings], int]
+) -> int:
+    """Run the study `name`, which --help shows with these options; see `command.main`."""
+    example = f"  python -m shortlist.bench.studies.{name} {options}"
+    if issubclass(settings, Bundles):
+        example += " \\\n    --embedder .demo/embedder --reranker .demo/reranker"
+    return command.main(f"bench.studies.{name}", settings, description, example, run)
+
+
+def show(line: str) -> None:
+    """Show what people read."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def finish(outcome: Any, code: int = command.OK) -> int:
+    """Print the outcome as one line of JSON, and return the exit code."""
+    output.write(json.dumps(outcome, default=asdict))
+    return code
+
+
+async def each(ask: Callable[[_Asked], Awaitable[_Answer]], items: Iterable[_Asked], at_once: int) -> list[_Answer]:
+    """Ask about every item, so many at a time, and return the answers in order."""
+    room = asyncio.Semaphore(at_once)
+
+    async def one(item: _Asked) -> _Answer:
+        async with room:
+            return await ask(item)
+
+    return list(await asyncio.gather(*map(one, items)))
