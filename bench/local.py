@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -61,3 +62,10 @@ def address(process: "subprocess.Popen[str]") -> str:
     if not announced.startswith("listening on "):
         raise RuntimeError(f"the server ended with exit code {process.wait()} before it listened")
     return announced.split()[-1]
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port that nobody has now, for a server that does not tell which one it took."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -84,7 +83,7 @@ def serving(*options: str) -> Iterator[Watched]:
     Raises:
         UsageError: it ended before it listened; its own message is on standard error.
     """
-    port, began_s = _free_port(), time.monotonic()
+    port, began_s = local.free_port(), time.monotonic()
     with local.start([*options, "--host", _HOST, "--metrics-port", str(port)]) as process:
         try:
             address = local.address(process)
@@ -94,9 +93,3 @@ def serving(*options: str) -> Iterator[Watched]:
             yield Watched(process.pid, address, port, time.monotonic() - began_s)
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])

@@ -9,8 +9,7 @@ import numpy as np
 from shortlist.bench.candidates import Candidates
 from shortlist.export import figures
 
-from .errors import PeersError
-from .peer import Floats, Peer
+from .peer import Floats, Peer, PeersError
 
 # Kendall's tau of a list's order, the mean over lists. The same graph differs in the last bits where batches are
 # padded; a graph that varies with its batch, or another precision, changes places among passages that are hardly

@@ -7,30 +7,29 @@ import asyncio
 import contextlib
 import gc
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from shortlist.bench.studies.study import show
 from shortlist.server import cores
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle
 
-from . import agreement, layout, loads, rounds
+from . import agreement, layout, questions, rounds
 from .agreement import Agreement
-from .errors import PeersError
 from .infinity import Infinity
 from .library import SentenceTransformers
-from .peer import Models, Peer
+from .peer import Models, Peer, PeersError
+from .questions import Questions
 from .report import Report
-from .rounds import WORKLOADS, Asked, Participant, Questions
+from .rounds import WORKLOADS, Asked, Participant, Row
 from .server import Shortlist
 from .settings import PeersSettings
-
-Progress = Callable[[str], None]
 
 _COMPARED_LISTS, _COMPARED_TEXTS = 3, 16
 
 
-async def run(settings: PeersSettings, progress: Progress) -> Report:
+async def run(settings: PeersSettings) -> Report:
     """Compare.
 
     Raises:
@@ -38,8 +37,8 @@ async def run(settings: PeersSettings, progress: Progress) -> Report:
         StartupError: a bundle or a model cannot be read.
     """
     texts = Questions(
-        loads.read_candidates(settings.candidates, settings.passages),
-        loads.read_collection(settings.collection, settings.documents),
+        questions.read_candidates(settings.candidates, settings.passages),
+        questions.read_collection(settings.collection, settings.documents),
         settings.passages,
     )
     embedder, reranker = bundle.load(settings.embedder, "embedder"), bundle.load(settings.reranker, "reranker")
@@ -47,34 +46,45 @@ async def run(settings: PeersSettings, progress: Progress) -> Report:
     asked = [Shortlist(), *_peers(settings)]
     left_out = {one.name: why for one in asked if (why := one.missing())}
     for name, why in left_out.items():
-        progress(f"left out: {name}: {why}")
+        show(f"left out: {name}: {why}")
     peers = [one for one in asked if one.name not in left_out]
-    chosen = [load for load in WORKLOADS if load.kind in settings.loads]
     with tempfile.TemporaryDirectory() as folder:
-        models = _laid_out(settings, embedder, reranker, Path(folder), progress, alone=len(peers) == 1)
-        async with _started(peers, models, progress):
+        models = _laid_out(settings, embedder, reranker, Path(folder), alone=len(peers) == 1)
+        async with _started(peers, models):
             agreements = await _compared(peers, texts, embedder, reranker, settings)
-            if "search" in settings.loads:
-                await _indexed(peers, texts, progress)
-            participants: list[Participant] = [Asked(peer, texts) for peer in peers]
-            bare = []
-            if "offline" in settings.only:
-                bare = rounds.offline(embedder, reranker, settings.variant, texts, cores.usable())
-            gc.collect()
-            gc.freeze()  # laying out brought PyTorch's million objects, which are not to be gone through in a turn
-            rows = await rounds.measure([*participants, *bare], chosen, settings.rounds, settings.seconds, progress)
-            for one in bare:
-                one.close()
+            rows = await _rows(peers, texts, embedder, reranker, settings)
     return Report(
         machine=f"{cores.usable()} cores of {cores.processor()}",
         passages=settings.passages,
         rounds=settings.rounds,
         seconds=settings.seconds,
         rows=rows,
-        versions={peer.name: peer.version() for peer in peers},
+        versions={peer.name: peer.version for peer in peers},
         agreements=agreements,
         left_out=left_out,
     )
+
+
+async def _rows(
+    peers: Sequence[Peer], texts: Questions, embedder: Bundle, reranker: Bundle, settings: PeersSettings
+) -> list[Row]:
+    """Fill what is searched, and load everybody in turns."""
+    for peer in peers:
+        if "search" in peer.loads & set(settings.loads):
+            show(f"{peer.name} takes {len(texts.collection.documents)} documents in")
+            await peer.index(texts.collection.documents)
+            await peer.search(texts.collection.queries[0], texts.candidates, texts.top_k)
+    bare = []
+    if "offline" in settings.only:
+        bare = rounds.offline(embedder, reranker, settings.variant, texts, cores.usable())
+    gc.collect()
+    gc.freeze()  # laying out brought PyTorch's million objects, which are not to be gone through in a turn
+    chosen = [load for load in WORKLOADS if load.kind in settings.loads]
+    participants: list[Participant] = [*(Asked(peer, texts) for peer in peers), *bare]
+    found = await rounds.measure(participants, chosen, settings.rounds, settings.seconds, show)
+    for one in bare:
+        one.close()
+    return found
 
 
 def _peers(settings: PeersSettings) -> list[Peer]:
@@ -97,9 +107,7 @@ def _check(embedder: Bundle, reranker: Bundle, variant: str) -> None:
         raise PeersError(f"embedder {embedder.path} pools by {embedder.manifest.pooling}, which infinity cannot")
 
 
-def _laid_out(
-    settings: PeersSettings, embedder: Bundle, reranker: Bundle, folder: Path, progress: Progress, *, alone: bool
-) -> Models:
+def _laid_out(settings: PeersSettings, embedder: Bundle, reranker: Bundle, folder: Path, *, alone: bool) -> Models:
     """Write both models as the peers read them, unless Shortlist is alone with the bare loop."""
     models = Models(
         embedder_bundle=embedder.path,
@@ -110,18 +118,18 @@ def _laid_out(
         pooling=embedder.manifest.pooling,
     )
     if not alone:
-        progress("laying both models out as the peers read them")
+        show("laying both models out as the peers read them")
         layout.write(embedder, settings.variant, settings.embedder_model, models.embedder_folder)
         layout.write(reranker, settings.variant, settings.reranker_model, models.reranker_folder)
     return models
 
 
 @contextlib.asynccontextmanager
-async def _started(peers: Sequence[Peer], models: Models, progress: Progress) -> AsyncIterator[None]:
+async def _started(peers: Sequence[Peer], models: Models) -> AsyncIterator[None]:
     """Start the peers one after another, and stop all of them at the end."""
     try:
         for peer in peers:
-            progress(f"starting {peer.name}")
+            show(f"starting {peer.name}")
             await peer.start(models)
         yield
     finally:
@@ -145,11 +153,3 @@ async def _compared(
         )
         for peer in others
     }
-
-
-async def _indexed(peers: Sequence[Peer], texts: Questions, progress: Progress) -> None:
-    for peer in peers:
-        if "search" in peer.loads:
-            progress(f"{peer.name} takes {len(texts.collection.passages)} passages in")
-            await peer.index(texts.collection.passages)
-            await peer.search(texts.collection.queries[0], texts.candidates, texts.top_k)

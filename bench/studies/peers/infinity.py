@@ -3,7 +3,6 @@
 import asyncio
 import json
 import select
-import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .errors import PeersError
-from .peer import Floats, Models, Passage
+from shortlist.bench import local
+
+from .peer import Floats, Models, Peer, PeersError
 from .process import Process
 
 RUNNER = Path(__file__).with_name("run_infinity.py")
@@ -26,11 +26,10 @@ _LISTENING = "Uvicorn running on"  # what uvicorn logs once its socket is open
 _OK = 200
 
 
-class Infinity:
+class Infinity(Peer):
     """infinity's server."""
 
     name = "infinity"
-    loads = frozenset({"rerank", "embed"})
 
     def __init__(self, python: Path) -> None:
         """Take the interpreter of the environment that infinity is in."""
@@ -40,8 +39,6 @@ class Infinity:
         self._threads = ThreadPoolExecutor(_CALLS, thread_name_prefix="http")
         self._own = threading.local()  # a thread's connection, kept open
         self._port = 0
-        self._version = ""
-        self.graph = ""
 
     def missing(self) -> str:
         """Return how to get it, if its environment is not there."""
@@ -52,13 +49,13 @@ class Infinity:
     async def start(self, models: Models) -> None:
         """Start the server and wait until it listens."""
         self.graph = models.variant
-        self._port = _free_port()
+        self._port = local.free_port()
         command = [str(self._python), "-P", str(RUNNER), *_options(models, self._port)]
         # Its model hub is not asked, and its makers are sent no statistics.
         environment = {"HF_HUB_OFFLINE": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0", "DO_NOT_TRACK": "1"}
         self._process = await Process.start(command, environment)
         try:
-            self._version = await self._process.read()
+            self.version = await self._process.read()
             while _LISTENING not in await self._process.read():
                 pass
         except PeersError as error:
@@ -77,27 +74,11 @@ class Infinity:
         answer = await self._post("/embeddings", {"model": _EMBEDDER, "input": list(texts)})
         return np.array([one["embedding"] for one in answer["data"]], np.float32)
 
-    async def index(self, passages: Sequence[Passage]) -> None:
-        """It keeps no passages."""
-        raise NotImplementedError
-
-    async def search(self, query: str, candidates: int, top_k: int) -> list[str]:
-        """It does not search."""
-        raise NotImplementedError
-
-    async def ingest(self, passages: Sequence[Passage]) -> None:
-        """It keeps no passages."""
-        raise NotImplementedError
-
     async def stop(self) -> None:
         """Stop the server."""
         if self._process is not None:
             await self._process.stop()
         self._threads.shutdown()
-
-    def version(self) -> str:
-        """Return what its environment has."""
-        return self._version
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, path, body)
@@ -130,11 +111,3 @@ def _options(models: Models, port: int) -> list[str]:
         # The graph is to run as it is: infinity would put its own optimization of another one in a cache by name.
         "--onnx-disable-optimize",
     ]
-
-
-def _free_port() -> int:
-    """Return a port that nobody has now; uvicorn does not tell which one it took."""
-    with socket.socket() as found:
-        found.bind((_HOST, 0))
-        port: int = found.getsockname()[1]
-        return port

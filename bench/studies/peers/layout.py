@@ -20,7 +20,7 @@ from shortlist.export import layout as layouts
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.manifest import OUTPUT, Kind
 
-from .errors import PeersError
+from .peer import PeersError
 
 GRAPH = Path("onnx", "model.onnx")
 LOGITS = "logits"

@@ -10,30 +10,29 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from .errors import PeersError
-from .peer import Floats, Models, Passage
+from shortlist.client import Document
+
+from .peer import Floats, Kind, Models, Peer, PeersError
 from .process import Process
 
 RUNNER = Path(__file__).with_name("run_sentence_transformers.py")
 
 
-class SentenceTransformers:
+class SentenceTransformers(Peer):
     """sentence-transformers with one of its backends."""
 
-    loads = frozenset({"rerank", "embed", "search"})
+    loads: ClassVar[frozenset[Kind]] = frozenset({"rerank", "embed", "search"})
 
     def __init__(self, backend: Literal["torch", "onnx"]) -> None:
         """Start nothing yet."""
         self.name = f"sentence-transformers, {'PyTorch' if backend == 'torch' else 'ONNX'}"
-        self.graph = ""
         self._backend = backend
         self._process: Process | None = None
         self._line = asyncio.Lock()
-        self._version = ""
 
     def missing(self) -> str:
         """Return how to get it, if it is not installed beside Shortlist."""
@@ -48,7 +47,7 @@ class SentenceTransformers:
         command = [sys.executable, "-P", str(RUNNER), self._backend, *folders]
         self._process = await Process.start(command, {"HF_HUB_OFFLINE": "1"})
         try:
-            self._version = json.loads(await self._process.read())
+            self.version = json.loads(await self._process.read())
         except PeersError as error:
             raise PeersError(f"{self.name} does not start: {error}") from error
 
@@ -60,26 +59,18 @@ class SentenceTransformers:
         """Return the vectors of texts."""
         return np.array(await self._ask("embed", texts=list(texts)), np.float32)
 
-    async def index(self, passages: Sequence[Passage]) -> None:
-        """Embed the passages, and keep their vectors and texts in memory."""
-        await self._ask("index", ids=[one.id for one in passages], texts=[one.text for one in passages])
+    async def index(self, documents: Sequence[Document]) -> None:
+        """Embed the documents, and keep their vectors and texts in memory."""
+        await self._ask("index", ids=[one.id for one in documents], texts=[one.text for one in documents])
 
     async def search(self, query: str, candidates: int, top_k: int) -> list[str]:
         """Return the ids of the best."""
         return [str(name) for name in await self._ask("search", query=query, candidates=candidates, top_k=top_k)]
 
-    async def ingest(self, passages: Sequence[Passage]) -> None:
-        """It writes nothing down."""
-        raise NotImplementedError
-
     async def stop(self) -> None:
         """End the process."""
         if self._process is not None:
             await self._process.stop()
-
-    def version(self) -> str:
-        """Return what it runs on."""
-        return self._version
 
     @property
     def _ready(self) -> Process:

@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from .errors import PeersError
+from .peer import PeersError
 
 READY_S = 120.0  # PyTorch and two models, on a slow disk
 END_S = 10.0

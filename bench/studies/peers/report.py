@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from shortlist.bench import samples
+
 from .agreement import Agreement
-from .rounds import BATCH, Row, Workload
-from .turns import Range, Turn, percentile_ms, ratios
+from .questions import BATCH
+from .rounds import Row, Workload
+from .turns import Range, Turn, ratios
 
 SHORTLIST, INFINITY, OFFLINE = "Shortlist", "infinity", "offline"
 _ITEMS = {"rerank": "pairs", "embed": "texts", "search": "searches", "ingest": "documents"}
@@ -86,27 +89,10 @@ def markdown(report: Report) -> str:
 
 def plain(report: Report) -> dict[str, Any]:
     """Return everything as JSON has it; a row's turns as rates and latencies."""
-    rows = [
-        {
-            **asdict(row.load),
-            "name": row.name,
-            "graph": row.graph,
-            "rate": asdict(Range.of([one.rate for one in row.turns])),
-            "latency_ms": _latency(row),
-            "requests": sum(len(one.latencies_s) for one in row.turns),
-        }
-        for row in report.rows
-    ]
     return {
-        "machine": report.machine,
-        "passages": report.passages,
-        "rounds": report.rounds,
-        "seconds": report.seconds,
-        "rows": rows,
+        **asdict(report),
+        "rows": [{**asdict(row.load), "name": row.name, "graph": row.graph, **_figures(row)} for row in report.rows],
         "targets": [asdict(one) for one in targets(report.rows)],
-        "versions": dict(report.versions),
-        "agreements": {name: asdict(one) for name, one in report.agreements.items()},
-        "left_out": dict(report.left_out),
     }
 
 
@@ -143,23 +129,24 @@ def _load_table(rows: Sequence[Row], load: Workload) -> str:
     mine = _shortlist(rows, load)
     heads = ("", "graph", f"{_ITEMS[load.kind]}/s", "x Shortlist", "p50 ms", "p95", "p99", "requests")
     cells = []
-    for row in rows:
-        if row.load == load:
-            rate = Range.of([one.rate for one in row.turns])
-            latency = [f"{value:.1f}" for value in _latency(row).values()] or ["", "", ""]
-            count = sum(len(one.latencies_s) for one in row.turns)
-            times = ratios(row.turns, mine, _rate).median
-            cells.append((row.name, row.graph, _spread(rate, 1), f"{times:.2f}", *latency, str(count or "")))
+    for row in (row for row in rows if row.load == load):
+        found = _figures(row)
+        latency = [f"{value:.1f}" for value in found["latency_ms"].values()] or ["", "", ""]
+        times = ratios(row.turns, mine, _rate).median
+        rate = _spread(Range(**found["rate"]), 1)
+        cells.append((row.name, row.graph, rate, f"{times:.2f}", *latency, str(found["requests"] or "")))
     return _table(heads, cells)
 
 
-def _latency(row: Row) -> dict[str, float]:
-    """Return percentiles: p50 as the median of the rounds, the others over all requests; none of an offline group."""
-    together = [one for turn in row.turns for one in turn.latencies_s]
-    if not together:
-        return {}
-    p50 = Range.of([turn.p50_ms for turn in row.turns]).median
-    return {"p50": p50, "p95": percentile_ms(together, 95), "p99": percentile_ms(together, 99)}
+def _figures(row: Row) -> dict[str, Any]:
+    """Return a row's figures: p50 is the median of the rounds, p95 and p99 are those of all requests together."""
+    together = sorted(one for turn in row.turns for one in turn.latencies_s)
+    latency = {}
+    if together:  # an offline group of several clients' has none
+        latency["p50"] = Range.of([turn.p50_ms for turn in row.turns]).median
+        latency |= {f"p{percent}": 1000 * samples.percentile(together, percent) for percent in (95, 99)}
+    rate = Range.of([turn.rate for turn in row.turns])
+    return {"rate": asdict(rate), "latency_ms": latency, "requests": len(together)}
 
 
 def _peers(report: Report) -> list[tuple[str, ...]]:

@@ -6,34 +6,29 @@ Belongs to one event loop, which is the load generator's: it computes nothing th
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, cycle, islice
-from typing import Literal, Protocol, TypeVar
+from itertools import islice
+from typing import Any, Protocol
 
 from shortlist.bench.candidates import Candidates
-from shortlist.bench.texts import Draw, Texts
+from shortlist.client import Document
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
-from .loads import Collection
 from .offline import ARRANGEMENTS, Arrangement, Loop
-from .peer import Passage, Peer
+from .peer import Kind, Peer
+from .questions import Questions
 from .turns import Turn, closed_loop
 
-_Entry = TypeVar("_Entry")
-
-_TOP_K = 10  # hits of a search
-BATCH = 32  # documents of an ingest
 EMBED_SHARE = 1 / 3  # of a turn's length
-_STRIDE = 997  # entries between the beginnings of two turns, modulo how many there are
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One way to load every participant."""
 
-    kind: Literal["rerank", "embed", "search", "ingest"]
+    kind: Kind
     clients: int
 
 
@@ -45,44 +40,6 @@ WORKLOADS = (
     Workload("search", 1),
     Workload("ingest", 4),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """The texts that are asked about."""
-
-    lists: list[Candidates]
-    collection: Collection
-    candidates: int  # of a search
-
-    @property
-    def top_k(self) -> int:
-        """Hits of a search."""
-        return min(_TOP_K, self.candidates)
-
-    def rerank(self, turn: int) -> Iterator[Candidates]:
-        """Return the lists of one turn, without an end."""
-        return _from(self.lists, turn)
-
-    def embed(self, turn: int) -> Iterator[str]:
-        """Return the texts of one turn; no two turns of a comparison have the same, as long as there are enough."""
-        return _from(self.collection.texts, turn)
-
-    def search(self, turn: int) -> Iterator[str]:
-        """Return the queries of one turn."""
-        return _from(self.collection.queries, turn)
-
-    def ingest(self) -> Iterator[list[Passage]]:
-        """Return documents in batches without an end, each with a text and an id of its own."""
-        draw = Draw(Texts("", passages=tuple(one.text for one in self.collection.passages)), 0, 0)
-        numbers = count()
-        while True:
-            yield [Passage(str(number), draw.passage()) for number in islice(numbers, BATCH)]
-
-
-def _from(entries: Sequence[_Entry], turn: int) -> Iterator[_Entry]:
-    start = turn * _STRIDE % len(entries)
-    return islice(cycle(entries), start, None)
 
 
 class Participant(Protocol):
@@ -118,15 +75,13 @@ class Asked:
     async def turn(self, load: Workload, turn: int, seconds: float) -> Turn:
         """Let clients ask."""
         texts = self._texts
-        match load.kind:
-            case "rerank":
-                return await closed_loop(self._rerank, texts.rerank(turn), load.clients, seconds)
-            case "embed":
-                return await closed_loop(self._embed, texts.embed(turn), load.clients, seconds)
-            case "search":
-                return await closed_loop(self._search, texts.search(turn), load.clients, seconds)
-            case "ingest":
-                return await closed_loop(self._ingest, self._batches, load.clients, seconds)
+        kinds: dict[Kind, tuple[Callable[[Any], Awaitable[int]], Iterator[Any]]] = {
+            "rerank": (self._rerank, texts.rerank(turn)),
+            "embed": (self._embed, texts.embed(turn)),
+            "search": (self._search, texts.search(turn)),
+            "ingest": (self._ingest, self._batches),
+        }
+        return await closed_loop(*kinds[load.kind], load.clients, seconds)
 
     async def _rerank(self, one: Candidates) -> int:
         return len(await self._peer.rerank(one.query, one.texts))
@@ -138,7 +93,7 @@ class Asked:
         await self._peer.search(query, self._texts.candidates, self._texts.top_k)
         return 1
 
-    async def _ingest(self, batch: list[Passage]) -> int:
+    async def _ingest(self, batch: list[Document]) -> int:
         await self._peer.ingest(batch)
         return len(batch)
 

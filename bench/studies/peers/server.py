@@ -5,41 +5,37 @@ import contextlib
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import ClassVar
 
 import numpy as np
 
 from shortlist.bench import local
 from shortlist.client import AsyncClient, Document
 
-from .errors import PeersError
-from .peer import Floats, Models, Passage
+from .peer import Floats, Kind, Models, Peer, PeersError
 
 _COLLECTION, _INGESTED = "peers", "ingested"
 _BATCH = 100  # documents in one upsert
 _PATIENCE_S = 120.0
 
 
-class Shortlist:
+class Shortlist(Peer):
     """Shortlist's server, with its defaults but for the cache."""
 
     name = "Shortlist"
-    loads = frozenset({"rerank", "embed", "search", "ingest"})
+    loads: ClassVar[frozenset[Kind]] = frozenset({"rerank", "embed", "search", "ingest"})
+    version = f"shortlist {version('shortlist')}, onnxruntime {version('onnxruntime')}"
 
     def __init__(self) -> None:
         """Start nothing yet."""
         self._open = contextlib.ExitStack()
         self._client: AsyncClient | None = None
-        self.graph = ""
 
     @property
     def _ready(self) -> AsyncClient:
         if self._client is None:
             raise PeersError("Shortlist was not started")
         return self._client
-
-    def missing(self) -> str:
-        """Return nothing: it is this project."""
-        return ""
 
     async def start(self, models: Models) -> None:
         """Start the server with a data folder of its own."""
@@ -72,18 +68,15 @@ class Shortlist:
         """Return the vectors of queries."""
         return np.array((await self._ready.embed(texts, kind="query")).vectors, np.float32)
 
-    async def index(self, passages: Sequence[Passage]) -> None:
-        """Upsert the passages."""
+    async def index(self, documents: Sequence[Document]) -> None:
+        """Upsert the documents, some at a time."""
         await self._ready.create_collection(_COLLECTION)
-        for start in range(0, len(passages), _BATCH):
-            await self._upsert(_COLLECTION, passages[start : start + _BATCH])
+        for start in range(0, len(documents), _BATCH):
+            await self._ready.upsert(_COLLECTION, documents[start : start + _BATCH])
 
-    async def ingest(self, passages: Sequence[Passage]) -> None:
-        """Upsert the passages into a collection of their own."""
-        await self._upsert(_INGESTED, passages)
-
-    async def _upsert(self, collection: str, passages: Sequence[Passage]) -> None:
-        await self._ready.upsert(collection, [Document(one.id, one.text) for one in passages])
+    async def ingest(self, documents: Sequence[Document]) -> None:
+        """Upsert the documents into a collection of their own."""
+        await self._ready.upsert(_INGESTED, documents)
 
     async def search(self, query: str, candidates: int, top_k: int) -> list[str]:
         """Search with both stages, in the order of the scores alone, as the peers do."""
@@ -99,7 +92,3 @@ class Shortlist:
         if self._client is not None:
             await self._client.close()
         await asyncio.to_thread(self._open.close)
-
-    def version(self) -> str:
-        """Return Shortlist's and onnxruntime's version."""
-        return f"shortlist {version('shortlist')}, onnxruntime {version('onnxruntime')}"

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from shortlist.bench import command
 from shortlist.bench.studies.study import Bundles
 from shortlist.server.errors import SettingsError
 
@@ -44,7 +43,6 @@ class PeersSettings(Bundles):
     )
     passages: int = field(default=50, metadata={"help": "passages in a list to rerank, and candidates of a search"})
     documents: int = field(default=500, metadata={"help": "passages of the collection to search"})
-    json: bool = field(default=False, metadata=command.JSON)
 
     def __post_init__(self) -> None:
         """Refuse values that nothing can be measured with.

@@ -28,7 +28,7 @@ class Turn:
     @property
     def p50_ms(self) -> float:
         """The median latency."""
-        return percentile_ms(self.latencies_s, 50)
+        return 1000 * samples.percentile(sorted(self.latencies_s), 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,6 @@ async def closed_loop(
     except ExceptionGroup as failed:  # clients of one server fail for one reason
         raise failed.exceptions[0] from failed
     return Turn(tuple(latencies), sum(items), perf_counter() - began)
-
-
-def percentile_ms(latencies_s: Sequence[float], percent: int) -> float:
-    """Return a nearest-rank percentile in milliseconds."""
-    return 1000 * samples.percentile(sorted(latencies_s), percent)
 
 
 def ratios(mine: Sequence[Turn], other: Sequence[Turn], of: Callable[[Turn], float]) -> Range:

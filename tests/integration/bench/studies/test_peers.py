@@ -13,8 +13,8 @@ import pytest
 
 from shortlist.bench.studies.peers import __main__ as command
 from shortlist.bench.studies.peers import layout
-from shortlist.bench.studies.peers.errors import PeersError
 from shortlist.bench.studies.peers.offline import ARRANGEMENTS, Loop
+from shortlist.bench.studies.peers.peer import PeersError
 from shortlist.bench.studies.peers.settings import PeersSettings
 from shortlist.bench.studies.peers.turns import Turn
 from shortlist.server.runtime import bundle
@@ -152,7 +152,7 @@ def given(tiny, tiny_folders, files, *more: str) -> list[str]:
         *("peers", "--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker)),
         *("--embedder-model", str(tiny_folders.embedder), "--reranker-model", str(tiny_folders.reranker)),
         *("--candidates", str(files / "lists.json"), "--collection", str(files)),
-        *("--passages", "3", "--documents", "4", "--rounds", "1", "--seconds", "0.05", "--json", *more),
+        *("--passages", "3", "--documents", "4", "--rounds", "1", "--seconds", "0.05", *more),
     ]
 
 

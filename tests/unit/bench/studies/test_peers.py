@@ -10,15 +10,15 @@ import pytest
 from shortlist.bench.candidates import Candidates
 from shortlist.bench.studies.peers import agreement, report
 from shortlist.bench.studies.peers.agreement import Agreement, Answers
-from shortlist.bench.studies.peers.errors import PeersError
 from shortlist.bench.studies.peers.infinity import Infinity
-from shortlist.bench.studies.peers.loads import Collection
-from shortlist.bench.studies.peers.peer import Passage
+from shortlist.bench.studies.peers.peer import PeersError
 from shortlist.bench.studies.peers.process import Process
+from shortlist.bench.studies.peers.questions import Collection, Questions
 from shortlist.bench.studies.peers.report import Report
-from shortlist.bench.studies.peers.rounds import WORKLOADS, Questions, Row, Workload, measure
+from shortlist.bench.studies.peers.rounds import WORKLOADS, Row, Workload, measure
 from shortlist.bench.studies.peers.settings import PeersSettings
 from shortlist.bench.studies.peers.turns import Turn, closed_loop
+from shortlist.client import Document
 from shortlist.server.errors import SettingsError
 
 GIVEN = {name: Path(name) for name in ("embedder", "reranker", "candidates", "collection")}
@@ -108,7 +108,7 @@ def test_turns_have_other_texts():
     """Two turns begin elsewhere in the texts, and go on without an end."""
     texts = Questions(
         [Candidates(f"query {number}", ("a",)) for number in range(5)],
-        Collection([Passage("1", "a")], ["q"], [f"text {number}" for number in range(10)]),
+        Collection([Document("1", "a")], ["q"], [f"text {number}" for number in range(10)]),
         1,
     )
     first, second = texts.embed(0), texts.embed(1)

@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from shortlist.bench.studies.peers import loads
-from shortlist.bench.studies.peers.errors import PeersError
+from shortlist.bench.studies.peers import questions
+from shortlist.bench.studies.peers.peer import PeersError
 from shortlist.console.options import UsageError
 
 
 def test_every_beginning_is_a_fair_sample():
     """Whatever number of lists a peer gets to, their mean is near that of all; none is lost."""
     ordered = [float(number) for number in range(86)]
-    found = loads.evenly(ordered)
+    found = questions.evenly(ordered)
     assert sorted(found) == ordered
     for count in (8, 16, 30, 60):
         assert abs(np.mean(found[:count]) - np.mean(ordered)) < 0.1 * np.mean(ordered)
@@ -24,7 +24,7 @@ def test_a_long_list_gives_several(tmp_path):
     hits = [{"content": f"passage {number}"} for number in range(7)]
     path = tmp_path / "lists.json"
     path.write_text(json.dumps([{"query": "first", "hits": hits}, {"query": "second", "hits": hits[:2]}]))
-    found = loads.read_candidates(path, 3)
+    found = questions.read_candidates(path, 3)
     assert sorted(one.texts for one in found) == [
         ("passage 0", "passage 1", "passage 2"),
         ("passage 3", "passage 4", "passage 5"),
@@ -37,7 +37,7 @@ def test_a_file_of_something_else_is_named(tmp_path, content):
     path = tmp_path / "lists.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=r"lists\.json is no file of candidate lists"):
-        loads.read_candidates(path, 3)
+        questions.read_candidates(path, 3)
 
 
 def test_lists_that_are_too_short_are_named(tmp_path):
@@ -45,7 +45,7 @@ def test_lists_that_are_too_short_are_named(tmp_path):
     path = tmp_path / "lists.json"
     path.write_text(json.dumps([{"query": "q", "hits": [{"content": "a"}]}]))
     with pytest.raises(PeersError, match="no list of 2 passages; lower --passages"):
-        loads.read_candidates(path, 2)
+        questions.read_candidates(path, 2)
 
 
 def test_a_collection_is_split(tmp_path):
@@ -56,7 +56,7 @@ def test_a_collection_is_split(tmp_path):
     (tmp_path / "queries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in queries))
     rows = "".join(f"q{number}\td{number}\t1\n" for number in range(6))
     (tmp_path / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
-    found = loads.read_collection(tmp_path, 3)
-    assert [one.id for one in found.passages] == ["d0", "d2", "d4"]
+    found = questions.read_collection(tmp_path, 3)
+    assert [one.id for one in found.documents] == ["d0", "d2", "d4"]
     assert found.queries == ["query 0", "query 2", "query 4"]
     assert found.texts == ["query 1", "query 3", "query 5"]
