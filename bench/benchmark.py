@@ -17,7 +17,7 @@ import grpc
 
 from shortlist.client import AsyncClient, Description
 from shortlist.console.options import UsageError
-from shortlist.console.progress import Progress
+from shortlist.console.progress import Progress, StatusLine
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub
 
@@ -33,7 +33,6 @@ from .settings import BenchSettings
 from .texts import Draw
 
 _EMPTY_CALLS = 200
-_CLEAR_LINE = "\r\x1b[K"
 
 
 @dataclass(slots=True)
@@ -104,16 +103,17 @@ class Benchmark:
     async def _level(self, one: Load, way: tuple[int | None, float | None], requests: Requests) -> Level | None:
         chosen = self.settings
         name = f"{way[0]} clients" if way[0] is not None else f"{way[1]:g} requests/s"
+        status = StatusLine(sys.stderr)
         began_cpu_s, began_s = cpu_s(), time.perf_counter()
         run = await measuring.measure(
             one,
             mixed(requests, chosen.shares(), chosen.seed),
             self.plan,
-            watch=lambda seen: _show(report.progress(name, seen)),
+            watch=lambda seen: status.show(report.progress(name, seen)),
             stop=self.stop,
         )
         busy_cores = (cpu_s() - began_cpu_s) / (time.perf_counter() - began_s)
-        _show("")
+        status.show("")
         deadline_s = None if chosen.deadline_ms is None else chosen.deadline_ms / 1000
         return outcome.level(way, run, self.plan, self.kinds, deadline_s, busy_cores)
 
@@ -132,9 +132,8 @@ class Benchmark:
         async with temporary.collection(client) as made:
             if searches and chosen.collection is None:
                 self.documents = chosen.documents
-                progress = Progress(sys.stderr, "indexed", chosen.documents, noun="passage")
-                await temporary.fill(client, made, self.draw, chosen.documents, progress.update, self.stop)
-                progress.clear()
+                with Progress(sys.stderr, "indexed", chosen.documents, noun="passage") as progress:
+                    await temporary.fill(client, made, self.draw, chosen.documents, progress.update, self.stop)
             yield replace(shape, filled=made, searched=shape.searched or made)
 
     def _shape(self) -> Shape:
@@ -207,9 +206,3 @@ def cpu_s() -> float:
     """Return the processor time of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-def _show(line: str) -> None:
-    """Redraw the line of progress, where it would not fill a log."""
-    if sys.stderr.isatty():
-        print(f"{_CLEAR_LINE}{line}", end="", file=sys.stderr, flush=True)

@@ -74,11 +74,10 @@ class Outcome:
 
 def _check(found: Found, reader: Reader) -> int:
     """Read all files once, so that nothing is sent if a line cannot be; return how many documents there are."""
-    progress = Progress(sys.stderr, "checked", noun=_noun(found))
     count = 0
-    for count, _ in enumerate(reader.documents(found.files), start=1):
-        progress.update(count)
-    progress.clear()
+    with Progress(sys.stderr, "checked", noun=_noun(found)) as progress:
+        for count, _ in enumerate(reader.documents(found.files), start=1):
+            progress.update(count)
     return count
 
 
@@ -90,9 +89,9 @@ def _send(upserts: Upserts, settings: IndexSettings, every: Iterator[list[Docume
     if settings.create:
         upserts.client.create_collection(settings.collection, exist_ok=True)
     try:
-        upserts.send(itertools.chain([first], every))
+        with upserts.progress:
+            upserts.send(itertools.chain([first], every))
     except BaseException:
-        upserts.progress.clear()
         if upserts.tally.documents:
             print(
                 f"stopped after {upserts.tally.documents:,} documents, which are indexed. The same command continues:"
@@ -100,7 +99,6 @@ def _send(upserts: Upserts, settings: IndexSettings, every: Iterator[list[Docume
                 file=sys.stderr,
             )
         raise
-    upserts.progress.clear()
 
 
 def _noun(found: Found) -> str:

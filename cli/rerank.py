@@ -62,11 +62,8 @@ def run(settings: RerankSettings) -> int:
     with settings.client() as client:
         limits = client.describe().limits
         check(inputs, "text" if settings.texts else "standard input, line", limits)
-        progress = Progress(sys.stderr, "scored", len(texts), noun="text")
-        try:
+        with Progress(sys.stderr, "scored", len(texts), noun="text") as progress:
             result = scoring.score(client, settings.query, texts, limits, progress.update)
-        finally:
-            progress.clear()
     result = dataclasses.replace(result, results=result.results[: settings.top_k])
     if settings.json:
         output.write(output.as_json(result))

@@ -6,7 +6,7 @@ Knows what was done and when, not what is done. Its owner calls it from one thre
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TextIO
+from typing import Self, TextIO
 
 from .output import counted
 
@@ -15,6 +15,25 @@ _LOG_EVERY_S = 5.0
 # The rate is that of the last seconds: documents that are there already pass much faster than new ones.
 _RATE_OVER_S = 20.0
 _CLEAR_LINE = "\r\x1b[K"
+
+
+class StatusLine:
+    """A line of a terminal that is drawn again in its place."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Begin with an empty line.
+
+        Args:
+            stream: where to draw; what is no terminal gets nothing.
+        """
+        self._stream = stream
+        self.is_drawn = stream.isatty()
+
+    def show(self, text: str) -> None:
+        """Draw another text; an empty one makes room for what comes after."""
+        if self.is_drawn:
+            self._stream.write(f"{_CLEAR_LINE}{text}")
+            self._stream.flush()
 
 
 class Progress:
@@ -43,9 +62,15 @@ class Progress:
         self._noun = noun
         self._total = total
         self._clock = clock
-        self._on_terminal = stream.isatty()
+        self._status = StatusLine(stream)
         self._points = deque([(clock(), 0)])  # time and how many are done, over the last _RATE_OVER_S
         self._shown_at = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.show("")
 
     def update(self, done: int, unchanged: int = 0) -> None:
         """Count what is done, and show it if it is time to."""
@@ -53,19 +78,15 @@ class Progress:
         self._points.append((now, done))
         while len(self._points) > 2 and self._points[1][0] < now - _RATE_OVER_S:  # noqa: PLR2004 (both ends)
             self._points.popleft()
-        if now - self._shown_at >= (_TERMINAL_EVERY_S if self._on_terminal else _LOG_EVERY_S):
+        if now - self._shown_at >= (_TERMINAL_EVERY_S if self._status.is_drawn else _LOG_EVERY_S):
             self._shown_at = now
             (since, before), elapsed = self._points[0], now - self._points[0][0]
             rate = (done - before) / elapsed if since < now else 0.0
             text = line(self._verb, done, self._total, rate, unchanged, self._noun)
-            self._stream.write(f"{_CLEAR_LINE}{text}" if self._on_terminal else f"{text}\n")
-            self._stream.flush()
-
-    def clear(self) -> None:
-        """Take the line off the terminal, to make room for what comes after."""
-        if self._on_terminal:
-            self._stream.write(_CLEAR_LINE)
-            self._stream.flush()
+            if self._status.is_drawn:
+                self._status.show(text)
+            else:
+                print(text, file=self._stream, flush=True)
 
 
 def line(verb: str, done: int, total: int | None, rate: float, unchanged: int, noun: str = "document") -> str:

@@ -83,10 +83,10 @@ def served(
     """
     with contextlib.ExitStack() as stack:
         kept = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-growth-")))
-        data, progress = kept / f"documents-{documents}", Progress(sys.stderr, "filled", documents)
+        data = kept / f"documents-{documents}"
         data.mkdir(parents=True, exist_ok=True)
-        fill(data, bundles, passages, documents, progress.update)
-        progress.clear()
+        with Progress(sys.stderr, "filled", documents) as progress:
+            fill(data, bundles, passages, documents, progress.update)
         yield stack.enter_context(watched.serving(*bundles.options, "--data", str(data))), data
 
 

@@ -131,7 +131,6 @@ async def _ask(
     client: AsyncClient, judged: beir.Judged, names: list[str], mode: Mode, top_k: int, chosen: QualitySettings
 ) -> list[SearchResult]:
     """Ask queries, some at a time, and return their results in order; show progress on standard error."""
-    progress = Progress(sys.stderr, f"{mode}: asked", len(names), noun="question")
     done = itertools.count(1)
 
     async def ask(name: str) -> SearchResult:
@@ -151,9 +150,8 @@ async def _ask(
             raise RuntimeError(f"query {name} was cut short; the figures would be wrong")
         return result
 
-    results = await each(ask, names, CONCURRENCY)
-    progress.clear()
-    return results
+    with Progress(sys.stderr, f"{mode}: asked", len(names), noun="question") as progress:
+        return await each(ask, names, CONCURRENCY)
 
 
 def _mean_recall(judged: beir.Judged, names: list[str], results: list[SearchResult]) -> float:

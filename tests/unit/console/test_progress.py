@@ -50,11 +50,10 @@ def test_duration(seconds, text):
 def test_a_log_gets_a_line_now_and_then():
     """Away from a terminal there is a whole line every 5 seconds, without control characters."""
     screen, clock = Screen(terminal=False), Clock()
-    progress = Progress(screen, "indexed", 100, clock)
-    for second in range(1, 11):
-        clock.now = 100.0 + second
-        progress.update(second)
-    progress.clear()
+    with Progress(screen, "indexed", 100, clock) as progress:
+        for second in range(1, 11):
+            clock.now = 100.0 + second
+            progress.update(second)
     assert screen.getvalue() == (
         "indexed 5 of 100 documents (5%), 1/s, 1 min 35 s left\n"
         "indexed 10 of 100 documents (10%), 1/s, 1 min 30 s left\n"
@@ -64,11 +63,10 @@ def test_a_log_gets_a_line_now_and_then():
 def test_a_terminal_gets_one_line_redrawn():
     """On a terminal the line is drawn again in its place, and taken away at the end."""
     screen, clock = Screen(terminal=True), Clock()
-    progress = Progress(screen, "indexed", None, clock)
-    clock.now += 1
-    progress.update(3)
-    progress.update(4)
-    progress.clear()
+    with Progress(screen, "indexed", None, clock) as progress:
+        clock.now += 1
+        progress.update(3)
+        progress.update(4)
     assert screen.getvalue() == "\r\x1b[Kindexed 3 documents, 3/s\r\x1b[K"
 
 
