@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -80,11 +80,7 @@ def run(chosen: CopiesSettings) -> int:
     rows = []
     for order in _ORDERS:
         rows.append(one := _row(order, directions.of(_ordered(real, boilerplate, order)), directions.of(asked)))
-        study.show(
-            f"{one.boilerplate:6} {one.documents:7,} documents {one.vectors_per_s:7,.0f}/s"
-            f"  recall@10 {one.recall:.4f}, worst {one.worst:.1f}, nothing {one.nothing:.3f}"
-            f"  lost {one.lost:.4f}  {one.search_ms:.2f} ms"
-        )
+        study.row(asdict(one))
     return study.finish({"processor": cores.processor(), "cores": cores.usable(), "rows": rows})
 
 

@@ -9,7 +9,7 @@ goes from that order's to the reranker's. An answer counts as in time if the cli
 import asyncio
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import ClassVar
@@ -89,7 +89,6 @@ def run(chosen: DeadlinesSettings) -> int:
 
 async def _measure(address: str, lists: list[Candidates], chosen: DeadlinesSettings) -> list[DeadlineFigures]:
     levels = []
-    study.show("deadline ms  requests  in time  refused  reranked  nDCG@10  p50 ms  worst ms")
     async with AsyncClient(address) as client:
         # The first calls also open the connection and start threads; they are not counted.
         await each(lambda one: client.rerank(one.query, one.texts), lists[: chosen.clients], chosen.clients)
@@ -107,10 +106,7 @@ async def _measure(address: str, lists: list[Candidates], chosen: DeadlinesSetti
         for deadline_ms in DEADLINES_MS:
             answers = await each(ask, lists * chosen.passes, chosen.clients)
             levels.append(level := summary(deadline_ms, answers))
-            study.show(
-                f"{deadline_ms:11}  {level.requests:8}  {level.in_time:7.3f}  {level.refused:7.3f}"
-                f"  {level.reranked:8.1f}  {level.ndcg_at_10:7.4f}  {level.p50_ms:6.0f}  {level.worst_ms:8.0f}"
-            )
+            study.row(asdict(level))
     return levels
 
 

@@ -120,7 +120,7 @@ def _measured(chosen: GrowthSettings, size: int, real: Texts, rows: list[dict[st
                 "server_cores": used.cores,
             }
             rows += [told | {"level": level} for level in benchmark.levels]
-            study.show("  ".join(f"{name} {value:,.3f}" for name, value in told.items()))
+            study.row(told)
             if benchmark.stop.is_set():
                 return False
     return True

@@ -13,7 +13,7 @@ import itertools
 import secrets
 import sys
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -96,11 +96,9 @@ def run(chosen: StallsSettings) -> int:
     ):
         outcome = runner.run(_measured(address, short, chosen))
     for one in outcome.waits:
-        study.show(
-            f"{one.part:10} at rest p50 {one.rest.p50:7.2f} p99 {one.rest.p99:7.2f} ms"
-            f"   busy p50 {one.busy.p50:7.2f} p99 {one.busy.p99:7.2f} max {one.busy.max:7.2f} ms"
-        )
-    study.show(f"longest run alone {outcome.longest_run_ms:.2f} ms")
+        for when, took_ms in (("at rest", one.rest), ("busy", one.busy)):
+            study.row({one.part: f"{when}, ms", **asdict(took_ms)})
+    study.row({"longest run alone, ms": outcome.longest_run_ms})
     return study.finish(outcome)
 
 

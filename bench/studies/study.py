@@ -70,6 +70,11 @@ def show(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def row(told: Mapping[str, object]) -> None:
+    """Show the values of one measurement, each behind its name."""
+    show("  ".join(f"{name} {_shown(value)}" for name, value in told.items()))
+
+
 def finish(outcome: Any, code: int = command.OK) -> int:
     """Print the outcome as one line of JSON, and return the exit code."""
     output.write(json.dumps(outcome, default=asdict))
@@ -85,3 +90,9 @@ async def each(ask: Callable[[_Asked], Awaitable[_Answer]], items: Iterable[_Ask
             return await ask(item)
 
     return list(await asyncio.gather(*map(one, items)))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float) and abs(value) < 1000:  # noqa: PLR2004 (four digits)
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)

@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -124,10 +124,7 @@ def run(chosen: VariantsSettings) -> int:
                 raise UsageError(f"{option} is not set, and {kind} {path} has nothing to run")
             outcome += _compared(bundle.load(path, kind), file, chosen.texts, chosen.rounds, chosen.on())
     for one in outcome:
-        study.show(
-            f"{one.model:9} {one.variant:12} {one.provider:9} {one.texts_per_s:8.1f} texts/s  {one.speed:.2f} x"
-            f"  keeps {one.kept:.4f}  changes by {one.change:.0e}"
-        )
+        study.row(asdict(one))
     return study.finish(outcome)
 
 

@@ -60,7 +60,7 @@ def test_growth_is_measured(run, folder, load):
         assert one["rss_mb"] > 10
         # Ten of 60 by chance would be 0.17. In an index of 60, float16 may swap some neighbours.
         assert 0.8 < one["recall_at_10"] <= 1
-    assert sum(line.startswith("documents 60.000") for line in lines) == 2
+    assert sum(line.startswith("documents 60  recall_at_10 ") for line in lines) == 2
 
 
 def test_filling_goes_on(tiny, folder):
