@@ -784,7 +784,9 @@ class SearchRequest(_message.Message):
     mode: Global___Mode.ValueType
     """Default MODE_AUTO."""
     include_text: _builtins.bool
-    """True: hits carry title and text. Hits of more than 60 MiB together are INVALID_ARGUMENT."""
+    """True: hits carry title and text. Where the largest top_k of the candidates would be more than 60 MiB together with
+    what hits carry, the search is INVALID_ARGUMENT, before stage two reads any.
+    """
     include_metadata: _builtins.bool
     """True: hits carry metadata."""
     similarity_weight: _builtins.float
@@ -959,7 +961,9 @@ class EmbedRequest(_message.Message):
     """Default TEXT_KIND_DOCUMENT."""
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 1,000 texts, none empty; 1 MiB each at most, truncated to the embedder's window."""
+        """1 to 1,000 texts, none empty; 1 MiB each at most, truncated to the embedder's window. Vectors of more than 60 MiB
+        together are INVALID_ARGUMENT.
+        """
 
     def __init__(
         self,

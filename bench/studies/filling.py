@@ -7,6 +7,7 @@ and number make the same collection, and one that was filled in part is filled u
 Rows are written as the server writes them; the index is what the server makes of them when it opens the folder.
 """
 
+import asyncio
 import contextlib
 import sys
 import tempfile
@@ -133,7 +134,7 @@ def _count(path: Path) -> int:
 def _seeds(data: Path, bundles: Bundles, passages: Sequence[str]) -> tuple[Seeds, Origin]:
     """Embed the real passages with the variant that a server of this folder runs, and make the collection."""
     with opened(data, bundles) as pipeline:
-        collection, _ = pipeline.catalog.create(COLLECTION, exist_ok=True)
+        collection, _ = asyncio.run(pipeline.contents.create(COLLECTION, exist_ok=True))
         vectors, lengths = embedded(pipeline.embedder, passages, "document")
     # The server ranks by cosine, so a vector's length is nothing to it; mixtures want them of one length.
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

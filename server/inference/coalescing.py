@@ -104,8 +104,10 @@ class Coalescer:
 
     def __init__(self, scheduler: Scheduler, pool: TokenizingPool) -> None:
         """Begin with none."""
-        self.scheduler = scheduler
+        self.slots = scheduler.slots
+        self.reserve = scheduler.reserve
         self.joined = 0  # callers who got the run of another
+        self._scheduler = scheduler
         self._pool = pool
         self._by_key: dict[Hashable, InFlight] = {}
 
@@ -125,7 +127,7 @@ class Coalescer:
         if key is not None and self.under_way(key):
             self.joined += 1
             return await self._by_key[key].wait(job.deadline)
-        in_flight = InFlight(self.scheduler, self._pool, job, encode, texts)
+        in_flight = InFlight(self._scheduler, self._pool, job, encode, texts)
         if key is not None:
             self._by_key[key] = in_flight
             in_flight.future.add_done_callback(partial(self._forget, key, in_flight))

@@ -12,7 +12,7 @@ from functools import partial
 
 from shortlist.server.errors import DeadlineExceeded, NoTokens
 from shortlist.server.runtime.bundle import Bundle
-from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.graph import Graph, ModelInfo
 from shortlist.server.runtime.manifest import TextKind, prefixed
 from shortlist.server.runtime.tokens import Tokenizer, Tokens
 
@@ -32,6 +32,11 @@ class Embedder:
         self.tokenizer = Tokenizer(bundle)
         self.cache: Cache[Result] = Cache(cache_bytes)
         self._manifest = bundle.manifest
+
+    @property
+    def info(self) -> ModelInfo:
+        """Return what runs."""
+        return self.graph.info
 
     async def embed(self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float) -> Result:
         """Embed each text.
@@ -100,6 +105,11 @@ class Scorer:
         self.tokenizer = Tokenizer(bundle)
         self.cache: Cache[Known] = Cache(cache_bytes)
 
+    @property
+    def info(self) -> ModelInfo:
+        """Return what runs."""
+        return self.graph.info
+
     async def score(
         self,
         query: str,
@@ -163,7 +173,7 @@ class Scorer:
         Raises:
             Overloaded: they would not be scored by the deadline.
         """
-        return self.coalescer.scheduler.reserve(Job(Lane.RERANK, self.graph, [tokens] * pairs, deadline))
+        return self.coalescer.reserve(Job(Lane.RERANK, self.graph, [tokens] * pairs, deadline))
 
     def seconds(self, query: str, documents: Sequence[str]) -> list[float]:
         """Estimate what each document takes beside the query, if it has all slots for itself."""
@@ -172,4 +182,4 @@ class Scorer:
 
     def pair_s(self, tokens: int) -> float:
         """Estimate what a pair of so many tokens takes of a job of many, which all slots share, in seconds."""
-        return self.graph.estimate_s([tokens]) / self.coalescer.scheduler.slots
+        return self.graph.estimate_s([tokens]) / self.coalescer.slots

@@ -1,15 +1,12 @@
 """Between the proto's messages and the pipeline's plain types, both ways. No logic beyond that.
 
-Field names in errors are the proto's.
+Nothing is refused here: numbers that an enum does not have do not pass `request_parsing.py`, and the rules on what a
+request may hold are the pipeline's.
 """
-
-from collections.abc import Mapping
-from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.server.errors import InvalidRequest
 from shortlist.server.inference.result import Degraded
 from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.manifest import Kind, TextKind
@@ -20,9 +17,6 @@ from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 
 from . import metadata
-
-_Number = TypeVar("_Number", bound=int)
-_Plain = TypeVar("_Plain")
 
 _MODES: dict[pb.Mode.ValueType, Mode] = {
     pb.MODE_UNSPECIFIED: "auto",
@@ -55,40 +49,23 @@ _MODELS: dict[pb.Model.ValueType, Kind] = {
 
 
 def mode(message: pb.Mode.ValueType) -> Mode:
-    """Return a search's mode.
-
-    Raises:
-        InvalidRequest: a number that this version does not know.
-    """
-    return _known("mode", message, _MODES)
+    """Return a search's mode."""
+    return _MODES[message]
 
 
 def text_kind(message: pb.TextKind.ValueType) -> TextKind:
-    """Return what a text is to the embedder.
-
-    Raises:
-        InvalidRequest: a number that this version does not know.
-    """
-    return _known("kind", message, _KINDS)
+    """Return what a text is to the embedder."""
+    return _KINDS[message]
 
 
 def model(message: pb.Model.ValueType) -> Kind:
-    """Return which model is asked for.
-
-    Raises:
-        InvalidRequest: a number that this version does not know.
-    """
-    return _known("model", message, _MODELS)
+    """Return which model is asked for."""
+    return _MODELS[message]
 
 
-def document(message: pb.Document, index: int) -> Document:
-    """Return the document at an index of a request.
-
-    Raises:
-        InvalidRequest: its metadata is not JSON, or nests too deep.
-    """
-    given = message.HasField("metadata")
-    stored = metadata.stored(f"documents[{index}].metadata", message.metadata) if given else ""
+def document(message: pb.Document) -> Document:
+    """Return a document of a request."""
+    stored = metadata.stored(message.metadata) if message.HasField("metadata") else ""
     return Document(message.id, message.text, message.title, stored, message.source)
 
 
@@ -190,15 +167,6 @@ def limits_message(plain: Limits) -> pb.Limits:
         auto_budget_ms=plain.auto_budget_ms,
         margin=plain.margin,
     )
-
-
-def _known(field: str, message: _Number, values: Mapping[_Number, _Plain]) -> _Plain:
-    """Return the plain value of an enum's number; proto3 lets any number through."""
-    try:
-        return values[message]
-    except KeyError:
-        known = f"the enum has {', '.join(map(str, values))}"
-        raise InvalidRequest(field, message, known, "use one of them, or a server that knows it") from None
 
 
 def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:

@@ -80,7 +80,7 @@ class _State(Collector):
         yield from self._scheduling()
         yield from self._caching()
         documents = GaugeMetricFamily("shortlist_documents", "Documents in a collection", labels=["collection"])
-        for collection in self._pipeline.catalog.collections():
+        for collection in self._pipeline.contents.collections():
             documents.add_metric([collection.name], len(collection))
         yield documents
 

@@ -1,4 +1,4 @@
-"""Requests that are too large, or that protobuf cannot parse: which field is at fault.
+"""Bytes that are no request: too many, what protobuf cannot parse, numbers that an enum does not have.
 
 gRPC answers a request that does not parse with INTERNAL and no reason, as if the server were broken. Here
 parsing never raises: it returns a `Malformed` that says what is wrong, and `interceptor.py` refuses it like any
@@ -30,15 +30,23 @@ class Malformed:
 
 def parser(message: type[Message], max_bytes: int) -> Callable[[bytes], Message | Malformed]:
     """Return a deserializer for one kind of request, of so many bytes at most, that does not raise."""
+    enums: list[tuple[str, Any]] = [
+        (field.name, field.enum_type.values_by_number) for field in message.DESCRIPTOR.fields if field.enum_type
+    ]
 
     def parse(data: bytes) -> Message | Malformed:
         if len(data) > max_bytes:
             limit = f"the most is {max_bytes} (the server's max_request_bytes)"
             return Malformed(TooLarge("bytes of the request", len(data), limit, "send fewer or shorter texts"))
         try:
-            return message.FromString(data)
+            parsed = message.FromString(data)
         except DecodeError:
             return Malformed(_reason(message.DESCRIPTOR, data))
+        for name, known in enums:  # proto3 lets any number through
+            if (number := getattr(parsed, name)) not in known:
+                limit = f"the enum has {', '.join(map(str, known))}"
+                return Malformed(InvalidRequest(name, number, limit, "use one of them, or a server that knows it"))
+        return parsed
 
     return parse
 

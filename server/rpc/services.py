@@ -3,7 +3,6 @@
 Errors pass through: `interceptor.py` turns them into statuses.
 """
 
-import asyncio
 import math
 import time
 from dataclasses import dataclass
@@ -12,22 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
-from shortlist.server.errors import InvalidRequest, TooLarge, UnknownDocument, shown
-from shortlist.server.inference.lanes import Lane
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import DEFAULT_TOP_K, Query, Timing
-from shortlist.server.storage.listing import Page
 
-from . import conversion, pages
+from . import conversion
 
 if TYPE_CHECKING:
     import grpc
 
 # Many calls that are cut short at one moment are answered one after another; longer deadlines have more of them.
 _MARGIN_SHARE = 0.05
-_DEFAULT_PAGE_SIZE = 100
-_SHOWN_IDS = 5
-_MOST_ANSWER_BYTES = 60 << 20  # of documents: clients take messages of 64 MiB, with what is around them
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
 
@@ -53,30 +46,28 @@ class Retrieval(pb_grpc.RetrievalServicer):
     def __init__(self, pipeline: Pipeline, deadlines: Deadlines) -> None:
         """Serve one pipeline."""
         self._pipeline = pipeline
-        self._catalog = pipeline.catalog
-        self._limits = pipeline.limits
+        self._contents = pipeline.contents
         self._deadlines = deadlines
 
     async def CreateCollection(
         self, request: pb.CreateCollectionRequest, context: Context
     ) -> pb.CreateCollectionResponse:
-        collection, created = await asyncio.to_thread(self._catalog.create, request.name, exist_ok=request.exist_ok)
+        collection, created = await self._contents.create(request.name, exist_ok=request.exist_ok)
         return pb.CreateCollectionResponse(collection=conversion.collection_message(collection), created=created)
 
     async def DropCollection(self, request: pb.DropCollectionRequest, context: Context) -> pb.DropCollectionResponse:
-        return pb.DropCollectionResponse(documents=await asyncio.to_thread(self._catalog.drop, request.name))
+        return pb.DropCollectionResponse(documents=await self._contents.drop(request.name))
 
     async def ListCollections(
         self, request: pb.ListCollectionsRequest, context: Context
     ) -> pb.ListCollectionsResponse:
         return pb.ListCollectionsResponse(
-            collections=[conversion.collection_message(found) for found in self._catalog.collections()]
+            collections=[conversion.collection_message(found) for found in self._contents.collections()]
         )
 
     async def Upsert(self, request: pb.UpsertRequest, context: Context) -> pb.UpsertResponse:
         began = time.perf_counter()
-        self._limits.batch("documents", len(request.documents))
-        documents = [conversion.document(message, index) for index, message in enumerate(request.documents)]
+        documents = [conversion.document(message) for message in request.documents]
         done = await self._pipeline.upsert(request.collection, documents, self._deadlines.of(context))
         return pb.UpsertResponse(
             inserted=done.inserted,
@@ -87,48 +78,24 @@ class Retrieval(pb_grpc.RetrievalServicer):
         )
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
-        return pb.DeleteResponse(deleted=await self._pipeline.delete(request.collection, list(request.ids)))
+        return pb.DeleteResponse(deleted=await self._contents.delete(request.collection, list(request.ids)))
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
-        self._limits.ids(request.ids)
-        collection = self._catalog.get(request.collection)
-        sizes = await asyncio.to_thread(collection.sizes, list(request.ids))
-        size = sum(sizes.get(name, 0) for name in request.ids)
-        _check_answer("ids", len(request.ids), size, "ask for fewer at once")
-        found = await asyncio.to_thread(collection.get, list(request.ids))
-        if missing := [name for name in request.ids if name not in found]:
-            raise UnknownDocument(
-                f"ids: {len(missing)} of {len(request.ids)} are not in collection {request.collection!r}:"
-                f" {', '.join(map(shown, missing[:_SHOWN_IDS]))}{', ...' if len(missing) > _SHOWN_IDS else ''}"
-            )
-        return pb.GetResponse(documents=[conversion.document_message(found[name]) for name in request.ids])
+        found = await self._contents.get(request.collection, list(request.ids))
+        return pb.GetResponse(documents=map(conversion.document_message, found))
 
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
-        size = request.page_size if request.HasField("page_size") else _DEFAULT_PAGE_SIZE
-        self._limits.page_size(size)
-        collection = self._catalog.get(request.collection)
-        wanted = Page(
-            size=size,
-            most_bytes=_MOST_ANSWER_BYTES,
-            after=pages.after(collection, request.page_token),
-            source=request.source,
-            ids_only=request.ids_only,
+        size = request.page_size if request.HasField("page_size") else None
+        page, following = await self._contents.page(
+            request.collection, request.page_token, size, source=request.source, ids_only=request.ids_only
         )
-        page, more = await asyncio.to_thread(collection.page, wanted)
-        return pb.ListResponse(
-            documents=[conversion.document_message(document) for _, document in page],
-            next_page_token=pages.token(collection, page[-1][0]) if page and more else "",
-        )
+        return pb.ListResponse(documents=map(conversion.document_message, page), next_page_token=following)
 
     async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
-        size = request.page_size if request.HasField("page_size") else _DEFAULT_PAGE_SIZE
-        self._limits.page_size(size)
-        collection = self._catalog.get(request.collection)
-        page = await asyncio.to_thread(collection.sources, request.below, request.page_token, size)
-        return pb.ListSourcesResponse(
-            sources=[pb.Source(name=name, documents=count) for name, count in page],
-            next_page_token=page[-1][0] if len(page) == size else "",
-        )
+        size = request.page_size if request.HasField("page_size") else None
+        page, following = await self._contents.sources(request.collection, request.below, request.page_token, size)
+        sources = [pb.Source(name=name, documents=count) for name, count in page]
+        return pb.ListSourcesResponse(sources=sources, next_page_token=following)
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         began = time.perf_counter()
@@ -136,16 +103,15 @@ class Retrieval(pb_grpc.RetrievalServicer):
             collection=request.collection,
             text=request.query,
             deadline=self._deadlines.of(context),
-            top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._limits.max_top_k),
+            top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._pipeline.limits.max_top_k),
             candidates=request.candidates if request.HasField("candidates") else None,
             mode=conversion.mode(request.mode),
             similarity_weight=request.similarity_weight if request.HasField("similarity_weight") else None,
             margin=request.margin if request.HasField("margin") else None,
+            include_text=request.include_text,
+            include_metadata=request.include_metadata,
         )
         found = await self._pipeline.search(query)
-        if request.include_text:
-            size = sum(len(hit.document.content.encode()) for hit in found.hits)
-            _check_answer("top_k", len(found.hits), size, "ask for fewer hits, or without include_text")
         return conversion.search_response(found, request, time.perf_counter() - began)
 
 
@@ -155,16 +121,13 @@ class Inference(pb_grpc.InferenceServicer):
     def __init__(self, pipeline: Pipeline, deadlines: Deadlines, description: pb.DescribeResponse) -> None:
         """Serve one pipeline's models; `description` is what Describe answers."""
         self._pipeline = pipeline
-        self._limits = pipeline.limits
         self._deadlines = deadlines
         self._description = description
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
         began = time.perf_counter()
         kind = conversion.text_kind(request.kind)
-        self._limits.texts("texts", request.texts)
-        lane = Lane.QUERY if kind == "query" else Lane.INGEST
-        embedded = await self._pipeline.embedder.embed(request.texts, kind, lane, self._deadlines.of(context))
+        embedded = await self._pipeline.embed(request.texts, kind, self._deadlines.of(context))
         return pb.EmbedResponse(
             embeddings=[pb.Embedding(values=vector) for vector in embedded.values.tolist()],
             truncated=int(embedded.truncated.sum()),
@@ -178,27 +141,13 @@ class Inference(pb_grpc.InferenceServicer):
         return conversion.rerank_response(ranked, time.perf_counter() - began)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
-        self._limits.texts("texts", request.texts)
         model = conversion.model(request.model)
-        if request.query:
-            self._limits.text("query", request.query)
-            if request.ends_only:
-                refusal = "ends_only is about texts alone", "leave the query out, or ask for the tokens"
-                raise InvalidRequest("query", request.query, *refusal)
-            if model == "embedder":
-                raise InvalidRequest(
-                    "query", request.query, "the embedder reads texts alone", "set model to MODEL_RERANKER"
-                )
-        embedder, scorer = self._pipeline.embedder, self._pipeline.scorer
         if request.ends_only:
-            tokenizer = scorer.tokenizer if model == "reranker" else embedder.tokenizer
-            ends = await asyncio.to_thread(tokenizer.ends, request.texts)
+            ends = await self._pipeline.token_ends(request.texts, model, request.query)
             return pb.TokenizeResponse(tokenizations=[pb.Tokenization(ends=each) for each in ends])
-        if model == "reranker":
-            shown = await asyncio.to_thread(scorer.tokenizer.show, request.texts, request.query)
-        else:
-            shown = await asyncio.to_thread(embedder.show, request.texts, conversion.text_kind(request.kind))
-        return pb.TokenizeResponse(tokenizations=[conversion.tokenization_message(tokens) for tokens in shown])
+        kind = conversion.text_kind(request.kind)
+        tokens = await self._pipeline.tokenize(request.texts, model, kind, request.query)
+        return pb.TokenizeResponse(tokenizations=map(conversion.tokenization_message, tokens))
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
         return self._description
@@ -208,16 +157,9 @@ def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeRespons
     """Return the answer of Describe, which stays the same while the server runs."""
     return pb.DescribeResponse(
         version=version("shortlist"),
-        embedder=conversion.model_message(pipeline.embedder.graph.info),
-        reranker=conversion.model_message(pipeline.scorer.graph.info),
+        embedder=conversion.model_message(pipeline.embedder.info),
+        reranker=conversion.model_message(pipeline.scorer.info),
         limits=conversion.limits_message(pipeline.limits),
         slots=slots,
         threads=threads,
     )
-
-
-def _check_answer(field: str, documents: int, size: int, remedy: str) -> None:
-    """Refuse an answer that is larger than clients take, before it is made."""
-    if size > _MOST_ANSWER_BYTES:
-        value, limit = f"{documents} documents of {size:,} bytes", f"an answer holds {_MOST_ANSWER_BYTES:,}"
-        raise TooLarge(field, value, limit, remedy)

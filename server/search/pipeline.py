@@ -10,33 +10,27 @@ Runs on the event loop; what blocks goes to threads. Knows no gRPC.
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import ParamSpec, TypeVar
 
 from shortlist.server import fusion
 from shortlist.server.errors import NoTokens
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.result import Result
+from shortlist.server.runtime.manifest import Kind, TextKind
+from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate, Document
 
-from . import selection
+from . import checks, ranking, selection
+from .contents import Contents
 from .limits import Limits
-from .query import Found, Hit, Ingested, Query, Ranked, Timing
+from .query import Found, Ingested, Query, Ranked, Timing
 from .selection import Plan, Selection
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
 _PROBE_TOKENS = 8
-# Changes of one collection wait for each other, so they have threads of their own: however many wait, no search waits
-# for a thread.
-_WRITING_THREADS = 4
 
 
 class Pipeline:
@@ -46,14 +40,8 @@ class Pipeline:
         """Join the models and the collections."""
         self.embedder = embedder
         self.scorer = scorer
-        self.catalog = catalog
         self.limits = limits
-        self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
-
-    def close(self) -> None:
-        """Let the changes under way end, then save and close the collections."""
-        self._writing.shutdown()
-        self.catalog.close()
+        self.contents = Contents(catalog, limits)
 
     async def search(self, query: Query) -> Found:
         """Find the documents that answer a query.
@@ -63,53 +51,44 @@ class Pipeline:
             DeadlineExceeded: not even stage one could be done in time.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
-        collection = self._checked(query)
-        plan = selection.plan(query, collection, self.limits)
-
+        collection, plan = self._planned(query)
         began = time.perf_counter()
         reservation = self._reservation(query, plan, collection)
         with reservation or nullcontext():
             embedded = await self._embedded(query)
             embed_done = time.perf_counter()
             candidates = await asyncio.to_thread(collection.search, embedded.values[0], plan.candidates)
+        checks.hits_answer(query, [candidate.document for candidate in candidates])
         retrieve_done = time.perf_counter()
-        chosen, scored = Selection(0, "none"), None
-        if plan.mode != "dense" and candidates:
-            chosen = self._selection(query, plan, candidates)
-            scored = await self._scored(query, candidates[: chosen.count], reserved=reservation is not None)
-        rerank_done = time.perf_counter()
+        chosen = self._selection(query, plan, candidates)
+        scored = await self._scored(query, candidates[: chosen.count], reserved=reservation is not None)
+        timing = Timing(
+            spent=embedded.spent + scored.spent,
+            retrieve_s=retrieve_done - embed_done,
+            embed_s=embed_done - began,
+            rerank_s=time.perf_counter() - retrieve_done,
+        )
         whole = query.mode == "auto" and 0 < chosen.count == len(collection)
-        similarity_weight = self._similarity_weight(query) if scored else 0.0
+        similarity_weight = self._similarity_weight(query) if chosen.count else 0.0
         return Found(
-            hits=_ranked(candidates, scored, similarity_weight)[: query.top_k],
-            reranked=int(scored.done.sum()) if scored else 0,
+            hits=ranking.hits(candidates, scored, similarity_weight)[: query.top_k],
+            reranked=int(scored.done.sum()),
             selected=chosen.count,
             limited_by=chosen.limited_by,
             similarity_weight=similarity_weight,
             candidates=len(candidates),
             mode="rerank-all" if whole else plan.mode,
-            degraded=scored.degraded if scored else "none",
-            truncated=int(embedded.truncated.sum() + (scored.truncated.sum() if scored else 0)),
-            timing=Timing(
-                spent=embedded.spent + scored.spent if scored else embedded.spent,
-                retrieve_s=retrieve_done - embed_done,
-                embed_s=embed_done - began,
-                rerank_s=rerank_done - retrieve_done,
-            ),
+            degraded=scored.degraded,
+            truncated=int(embedded.truncated.sum() + scored.truncated.sum()),
+            timing=timing,
         )
 
-    def _checked(self, query: Query) -> Collection:
-        """Refuse what the limits do not allow, and return the collection that is asked."""
-        self.limits.text("query", query.text)
-        self.limits.top_k(query.top_k)
-        if query.candidates is not None:
-            self.limits.candidates(query.candidates, query.top_k)
-        collection = self.catalog.get(query.collection)
-        if query.similarity_weight is not None:
-            self.limits.similarity_weight(query.similarity_weight)
-        if query.margin is not None:
-            self.limits.margin_of(query.margin)
-        return collection
+    def _planned(self, query: Query) -> tuple[Collection, Plan]:
+        """Refuse what the limits do not allow, and return where to search and how."""
+        checks.search(self.limits, query)
+        collection = self.contents.collection(query.collection)
+        checks.rerank_all(self.limits, query, collection.name, len(collection))
+        return collection, selection.plan(query, collection, self.limits)
 
     def _reservation(self, query: Query, plan: Plan, collection: Collection) -> AbstractContextManager[None] | None:
         """Reserve room for stage two before stage one costs anything; None if a stage may cost nothing.
@@ -129,6 +108,8 @@ class Pipeline:
 
     def _selection(self, query: Query, plan: Plan, candidates: Sequence[Candidate]) -> Selection:
         """Return which candidates stage two reads."""
+        if plan.mode == "dense":
+            return Selection(0, "none")
         similarities = [candidate.similarity for candidate in candidates]
         seconds = [0.0] * len(candidates)
         if plan.bounds.budget_s < math.inf:  # else no estimate is looked at
@@ -144,6 +125,8 @@ class Pipeline:
 
     async def _scored(self, query: Query, candidates: Sequence[Candidate], *, reserved: bool) -> Result:
         """Score candidates beside the query."""
+        if not candidates:
+            return Result.empty(0, 1)
         contents = [candidate.document.content for candidate in candidates]
         versions = [candidate.version for candidate in candidates]
         return await self.scorer.score(query.text, contents, query.deadline, versions, reserved=reserved)
@@ -156,13 +139,13 @@ class Pipeline:
             DeadlineExceeded: the vectors could not be made in time; nothing was written.
             Overloaded, ShuttingDown, InferenceFailed: the server is; nothing was written.
         """
-        self.limits.documents(documents)
-        collection = self.catalog.get(name)
+        checks.upsert(self.limits, documents)
+        collection = self.contents.collection(name)
         changed, moved = await asyncio.to_thread(collection.compare, documents)
         unchanged = len(documents) - len(changed)
         if not changed:
             if moved:
-                await self._write(collection.move, moved)
+                await self.contents.write(collection.move, moved)
             return Ingested(0, 0, unchanged, 0, Timing())
         contents = [document.content for document in changed]
         try:
@@ -171,22 +154,11 @@ class Pipeline:
             index = documents.index(changed[error.index])
             raise NoTokens(index, contents[error.index], f"documents[{index}].text") from error
         began = time.perf_counter()
-        written = await self._write(collection.upsert, changed, embedded.values, embedded.tokens.tolist(), moved)
+        written = await self.contents.write(
+            collection.upsert, changed, embedded.values, embedded.tokens.tolist(), moved
+        )
         timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)
         return Ingested(written.inserted, written.updated, unchanged, int(embedded.truncated.sum()), timing)
-
-    async def delete(self, name: str, ids: Sequence[str]) -> int:
-        """Delete the documents of these ids that are there, and return how many there were.
-
-        Raises:
-            InvalidRequest, UnknownCollection: the request is at fault.
-        """
-        self.limits.ids(ids)
-        return await self._write(self.catalog.get(name).delete, ids)
-
-    async def _write(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
-        """Make a change in a thread that is kept for changes."""
-        return await asyncio.get_running_loop().run_in_executor(self._writing, partial(change, *given, **named))
 
     async def rerank(self, query: str, documents: Sequence[str], deadline: float, top_k: int | None = None) -> Ranked:
         """Score texts that the caller brings, and return the best `top_k` of them, or all.
@@ -195,12 +167,9 @@ class Pipeline:
             InvalidRequest: the request is at fault.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
-        if top_k is not None:
-            self.limits.top_k(top_k)
-        self.limits.text("query", query)
-        self.limits.texts("documents", documents)
+        checks.rerank(self.limits, query, documents, top_k)
         scored = await self.scorer.score(query, documents, deadline)
-        scores = _scores(scored)
+        scores = ranking.scores(scored)
         return Ranked(
             results=[(index, scores[index]) for index in fusion.order(scored.logits, scored.done)[:top_k]],
             reranked=int(scored.done.sum()),
@@ -208,6 +177,38 @@ class Pipeline:
             truncated=int(scored.truncated.sum()),
             timing=Timing(spent=scored.spent),
         )
+
+    async def embed(self, texts: Sequence[str], kind: TextKind, deadline: float) -> Result:
+        """Embed texts that the caller brings; queries are urgent, documents are not.
+
+        Raises:
+            InvalidRequest: the request is at fault.
+            DeadlineExceeded: the vectors could not be made in time.
+            Overloaded, ShuttingDown, InferenceFailed: the server is.
+        """
+        checks.embed(self.limits, texts, self.embedder.info.dimensions)
+        return await self.embedder.embed(texts, kind, Lane.QUERY if kind == "query" else Lane.INGEST, deadline)
+
+    async def tokenize(self, texts: Sequence[str], model: Kind, kind: TextKind, query: str) -> list[Tokens]:
+        """Return texts as a model reads them: the reranker beside a query if there is one, the embedder as of a kind.
+
+        Raises:
+            InvalidRequest: the request is at fault.
+        """
+        checks.tokenize(self.limits, texts, model, query, ends_only=False)
+        if model == "reranker":
+            return await asyncio.to_thread(self.scorer.tokenizer.show, texts, query)
+        return await asyncio.to_thread(self.embedder.show, texts, kind)
+
+    async def token_ends(self, texts: Sequence[str], model: Kind, query: str) -> list[list[int]]:
+        """Return where each token of each whole text ends.
+
+        Raises:
+            InvalidRequest: the request is at fault; there can be no query.
+        """
+        checks.tokenize(self.limits, texts, model, query, ends_only=True)
+        reader = self.scorer if model == "reranker" else self.embedder
+        return await asyncio.to_thread(reader.tokenizer.ends, texts)
 
     async def probe(self) -> None:
         """Run both models once, past the scheduler; raise what they raise."""
@@ -217,28 +218,4 @@ class Pipeline:
     def _similarity_weight(self, query: Query) -> float:
         """Return the similarity's weight in the final order."""
         asked = query.similarity_weight
-        return self.scorer.graph.info.similarity_weight if asked is None else asked
-
-
-def _ranked(candidates: Sequence[Candidate], scored: Result | None, similarity_weight: float) -> list[Hit]:
-    """Order the candidates: what was scored by score and similarity, then the rest as stage one had it."""
-    if scored is None:
-        return [_hit(candidate, None) for candidate in candidates]
-    read = len(scored.done)
-    similarities = [candidate.similarity for candidate in candidates[:read]]
-    order = fusion.order(scored.logits, scored.done, similarities, similarity_weight)
-    scores = _scores(scored)
-    return [
-        *(_hit(candidates[index], scores[index]) for index in order),
-        *(_hit(candidate, None) for candidate in candidates[read:]),
-    ]
-
-
-def _scores(scored: Result) -> list[float | None]:
-    """Return the score of each item; None where it was not run."""
-    scores = fusion.scores(scored.logits).tolist()
-    return [score if done else None for score, done in zip(scores, scored.done, strict=True)]
-
-
-def _hit(candidate: Candidate, score: float | None) -> Hit:
-    return Hit(candidate.document, score, candidate.similarity, candidate.rank)
+        return self.scorer.info.similarity_weight if asked is None else asked

@@ -28,6 +28,8 @@ class Query:
     mode: Mode = "auto"
     margin: float | None = None  # of cosine, behind the best, that stage two reads; None: the server's own
     similarity_weight: float | None = None  # in the final order; None: what the reranker's bundle says
+    include_text: bool = False  # what hits will carry
+    include_metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shortlist.server.errors import InvalidRequest
 from shortlist.server.storage.collection import Collection
 
 from .limits import Limits
@@ -49,22 +48,11 @@ class Selection:
 
 
 def plan(query: Query, collection: Collection, limits: Limits) -> Plan:
-    """Turn what is asked for into what to do.
-
-    Raises:
-        InvalidRequest: the collection is too large to be read whole.
-    """
+    """Turn what is asked for into what to do."""
     size = len(collection)
     if query.mode == "dense":
         return Plan("dense", query.top_k, UNBOUND)
     if query.mode == "rerank-all":
-        if size > limits.max_candidates:
-            raise InvalidRequest(
-                "mode",
-                "MODE_RERANK_ALL",
-                f"collection {collection.name} holds {size} documents and the limit is {limits.max_candidates}",
-                "use MODE_TWO_STAGE, or raise max_candidates on the server",
-            )
         return Plan("rerank-all", size, UNBOUND)
     if query.candidates is not None:
         margin = math.inf if query.margin is None else query.margin

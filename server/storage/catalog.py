@@ -13,7 +13,6 @@ threads.
 
 import fcntl
 import logging
-import re
 import shutil
 import sqlite3
 import threading
@@ -24,7 +23,6 @@ from pathlib import Path
 from shortlist.server import durable
 from shortlist.server.errors import (
     CollectionExists,
-    InvalidRequest,
     StorageError,
     StorageFailed,
     UnknownCollection,
@@ -38,7 +36,6 @@ from .document import Origin
 logger = logging.getLogger(__name__)
 
 _COLLECTIONS = "collections"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class Catalog:
@@ -100,20 +97,12 @@ class Catalog:
         return [collection for _, collection in sorted(self._collections.items())]
 
     def create(self, name: str, *, exist_ok: bool) -> tuple[Collection, bool]:
-        """Make a collection, and return it and whether it is new.
+        """Make a collection, of a name that can be a folder's, and return it and whether it is new.
 
         Raises:
-            InvalidRequest: the name is not allowed.
             CollectionExists: it is there, and `exist_ok` is false.
             StorageFailed: the disk is full, or fails.
         """
-        if not _NAME.fullmatch(name):
-            raise InvalidRequest(
-                "name",
-                name,
-                "a name is 1 to 64 characters of a-z, 0-9, '-' and '_', beginning with a letter or digit",
-                "choose such a name",
-            )
         with self._changing:
             if name in self._collections:
                 if exist_ok:

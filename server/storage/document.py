@@ -41,9 +41,5 @@ class Candidate:
 
 
 def canonical(metadata: dict[str, Any]) -> str:
-    """Return metadata as JSON with sorted keys, so that equal objects are equal texts.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
-    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    """Return metadata as JSON with sorted keys, so that equal objects are equal texts."""
+    return json.dumps(metadata, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -62,10 +62,8 @@ async def test_an_embedder_reads_no_pairs(inference: Inference):
     [
         ("Embed", pb.EmbedRequest(), "texts"),
         ("Embed", pb.EmbedRequest(texts=["a", ""]), "texts[1]"),
-        ("Embed", pb.EmbedRequest(texts=["a"], kind=77), "kind"),
         ("Rerank", pb.RerankRequest(query="q"), "documents"),
         ("Rerank", pb.RerankRequest(documents=["a"]), "query"),
-        ("Tokenize", pb.TokenizeRequest(texts=["a"], model=77), "model"),
         ("Tokenize", pb.TokenizeRequest(texts=["a"], model=pb.MODEL_RERANKER, query="\t"), "query"),
     ],
 )

@@ -1,6 +1,7 @@
 """Requests that are too large or do not parse: size and limit, or the field that is at fault, are named."""
 
 import pytest
+from google.protobuf.message import Message
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.rpc.request_parsing import Malformed, parser
@@ -93,3 +94,19 @@ def test_a_request_that_is_too_large():
     assert str(parsed.reason).startswith(
         "bytes of the request: got 102, but the most is 101 (the server's max_request"
     )
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.SearchRequest(mode=77), "mode"),
+        (pb.EmbedRequest(texts=["a"], kind=77), "kind"),
+        (pb.TokenizeRequest(texts=["a"], model=77), "model"),
+    ],
+)
+def test_a_number_that_no_enum_has(request_: Message, field: str):
+    """A number of a later version's enum is refused by field and value, with those that there are."""
+    parsed = parser(type(request_), 1 << 20)(request_.SerializeToString())
+    assert isinstance(parsed, Malformed)
+    assert str(parsed.reason).startswith(f"{parsed.reason.field}: got 77, but the enum has 0, 1, 2")
+    assert parsed.reason.field == field

@@ -11,8 +11,8 @@ import pytest
 from fake_call import CALL, Call
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.errors import CollectionExists, InvalidRequest, UnknownCollection, UnknownDocument
-from shortlist.server.rpc import services
 from shortlist.server.rpc.services import Deadlines, Retrieval
+from shortlist.server.search import checks, contents
 
 DOCUMENTS = [
     pb.Document(id="fox", text="the quick brown fox jumps over the lazy dog", title="animals"),
@@ -136,7 +136,8 @@ async def test_a_page_token_of_no_page(filled: Retrieval, token: str):
 
 async def test_answers_that_no_client_takes_are_not_made(filled: Retrieval, monkeypatch: pytest.MonkeyPatch):
     """Documents of more bytes than a message holds are refused by Get and Search, and end a page of List early."""
-    monkeypatch.setattr(services, "_MOST_ANSWER_BYTES", 95)
+    for module in (checks, contents):
+        monkeypatch.setattr(module, "MAX_ANSWER_BYTES", 95)
     with pytest.raises(InvalidRequest, match=r"^ids: got '3 documents of 1\d\d bytes', .* ask for fewer at once"):
         await filled.Get(pb.GetRequest(collection="c", ids=["fox", "tea", "sea"]), CALL)
     with pytest.raises(InvalidRequest, match=r"^top_k: got '3 documents of 1\d\d bytes'"):
@@ -171,7 +172,7 @@ async def test_a_search_that_says_nothing_has_the_defaults(filled: Retrieval):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("top_k", 0), ("candidates", 0), ("mode", 77), ("margin", 3.0), ("similarity_weight", -0.5), ("query", " ")],
+    [("top_k", 0), ("candidates", 0), ("margin", 3.0), ("similarity_weight", -0.5), ("query", " ")],
 )
 async def test_a_search_s_zero_is_no_default(filled: Retrieval, field: str, value: object):
     """A value outside its limits is refused by its field, a zero that was sent among them."""

@@ -17,12 +17,12 @@ def pipeline(components: Components) -> Pipeline:
 
 
 @pytest.fixture
-def filled(pipeline: Pipeline) -> Callable:
+def filled(components: Components) -> Callable:
     """Return what makes a collection of the first documents."""
 
     async def fill(count: int) -> None:
-        pipeline.catalog.create("c", exist_ok=False)
-        done = await pipeline.upsert("c", DOCUMENTS[:count], pipeline.scorer.coalescer.scheduler.clock() + LONG_S)
+        await components.pipeline.contents.create("c", exist_ok=False)
+        done = await components.pipeline.upsert("c", DOCUMENTS[:count], now(components) + LONG_S)
         assert done.inserted == count
 
     return fill

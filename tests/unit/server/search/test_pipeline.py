@@ -41,7 +41,7 @@ async def test_the_best_are_returned(filled: Callable, search: Callable):
 
 async def test_an_empty_collection(pipeline: Pipeline, components: Components, search: Callable):
     """Nothing is found in nothing, in every mode, and no pair is run."""
-    pipeline.catalog.create("c", exist_ok=False)
+    await pipeline.contents.create("c", exist_ok=False)
     before = runs(components)[Lane.RERANK]
     for mode in ("auto", "two-stage", "dense", "rerank-all"):
         found = await search(mode=mode)
@@ -81,7 +81,7 @@ async def test_an_upsert_is_whole_or_nothing(
     costs(monkeypatch, components.pipeline.embedder.graph, 100.0)
     with pytest.raises(DeadlineExceeded):
         await components.pipeline.upsert("c", [Document("0", "other"), Document("new", "text")], now(components) + 10)
-    collection = components.pipeline.catalog.get("c")
+    collection = components.pipeline.contents.collection("c")
     assert collection.get(["0", "new"]) == {"0": DOCUMENTS[0]}
 
 
@@ -119,9 +119,11 @@ async def test_a_search_s_score_is_the_rerank_s(components: Components, filled: 
 async def test_no_search_waits_for_a_thread(components: Components, filled: Callable, search: Callable):
     """While more changes wait for each other than there are threads, a search is answered."""
     await filled(5)
-    collection = components.pipeline.catalog.get("c")
+    collection = components.pipeline.contents.collection("c")
     with collection._changing:
-        waiting = [asyncio.create_task(components.pipeline.delete("c", [str(number)])) for number in range(50)]
+        waiting = [
+            asyncio.create_task(components.pipeline.contents.delete("c", [str(number)])) for number in range(50)
+        ]
         found = await search(mode="dense")
         assert len(found.hits) == 5
         assert not any(one.done() for one in waiting)

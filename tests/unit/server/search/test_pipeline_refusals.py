@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from shortlist.server.app import Components
-from shortlist.server.errors import DeadlineExceeded, InvalidRequest, Overloaded, UnknownCollection
+from shortlist.server.errors import DeadlineExceeded, InvalidRequest, Overloaded, TooLarge, UnknownCollection
 from shortlist.server.inference.lanes import Job, Lane
+from shortlist.server.search import checks
 from two_stages import DOCUMENTS, ENTRIES, LONG_S, costs, now, runs
 
 
@@ -47,6 +48,19 @@ async def test_a_collection_too_large_to_be_read_whole(
     )
     with pytest.raises(InvalidRequest, match="holds 20 documents and the limit is 19; use MODE_TWO_STAGE"):
         await search(mode="rerank-all")
+
+
+async def test_hits_that_no_answer_holds(
+    components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
+):
+    """Hits too large for an answer are refused once stage one found them, and no pair of theirs is read."""
+    await filled(20)
+    monkeypatch.setattr(checks, "MAX_ANSWER_BYTES", 500)
+    before = runs(components)[Lane.RERANK]
+    with pytest.raises(TooLarge, match=r"^top_k: got '10 documents of .* or without include_text"):
+        await search(top_k=10, candidates=20, include_text=True)
+    assert runs(components)[Lane.RERANK] == before
+    assert len((await search(top_k=10, candidates=20)).hits) == 10
 
 
 async def test_a_collection_that_is_not_there(components: Components, search: Callable):
@@ -89,7 +103,7 @@ async def test_a_search_leaves_no_place_behind(
 
     costs(monkeypatch, graph, 1.0)
     with monkeypatch.context() as patch:
-        patch.setattr(components.pipeline.catalog.get("c"), "search", broken)
+        patch.setattr(components.pipeline.contents.collection("c"), "search", broken)
         with pytest.raises(OSError, match="the index is gone"):
             await search(left_s=1e5, text=ENTRIES[5].query, candidates=20)
     # Either search reserved more than this one is allowed to wait.

@@ -206,7 +206,5 @@ def test_a_closed_file_is_a_dropped_collection(documents: Documents):
 
 
 def test_equal_metadata_is_equal_text():
-    """The order of keys does not make metadata different, and what is not finite is refused."""
+    """The order of keys does not make metadata different."""
     assert canonical({"b": 1, "a": {"d": 2, "c": 3}}) == canonical({"a": {"c": 3, "d": 2}, "b": 1})
-    with pytest.raises(ValueError, match="JSON"):
-        canonical({"a": float("nan")})

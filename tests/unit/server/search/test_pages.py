@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import InvalidRequest
-from shortlist.server.rpc import pages
+from shortlist.server.search import pages
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
 from shortlist.server.storage.listing import Page

@@ -1,0 +1,230 @@
+"""Every rule on a request, in one place: refused with field, value, limit and remedy before anything runs.
+
+One function a kind of request, called once, where the request comes in (`pipeline.py`, `contents.py`); what speaks
+gRPC or HTTP only translates. Field names are those of the proto, with the index in a list where there is one
+(`documents[3].text`). Four kinds of refusal stand elsewhere:
+
+- bytes that are no request at all (`rpc/request_parsing.py`);
+- what is not there, or is there already, which the catalog knows;
+- a page token, which is of one collection (`pages.py`);
+- what is found on the way: a text of which the tokenizer leaves nothing (`coalescing.py`), and more tokens than the
+  whole queue holds (`queue.py`).
+"""
+
+import heapq
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from shortlist.server.errors import InvalidRequest, TooLarge, shown
+from shortlist.server.runtime.manifest import Kind
+from shortlist.server.settings import MAX_MARGIN
+from shortlist.server.storage.document import Document
+
+from .limits import (
+    MAX_ANSWER_BYTES,
+    MAX_ID_BYTES,
+    MAX_METADATA_BYTES,
+    MAX_METADATA_LEVELS,
+    MAX_SOURCE_BYTES,
+    MAX_TITLE_BYTES,
+    Limits,
+)
+from .query import Query
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_VALUE_BYTES = 4  # of a vector's element
+
+
+def create(name: str) -> None:
+    """Check the name of a collection to be made."""
+    if not _NAME.fullmatch(name):
+        limit = "a name is 1 to 64 characters of a-z, 0-9, '-' and '_', beginning with a letter or digit"
+        raise InvalidRequest("name", name, limit, "choose such a name")
+
+
+def search(limits: Limits, query: Query) -> None:
+    """Check a search."""
+    _text(limits, "query", query.text)
+    _top_k(limits, query.top_k)
+    if query.candidates is not None:
+        if query.candidates < query.top_k:
+            limit = f"it must be top_k ({query.top_k}) or more"
+            raise InvalidRequest("candidates", query.candidates, limit, "raise candidates or lower top_k")
+        remedy = "ask for fewer, or raise max_candidates on the server"
+        _range("candidates", query.candidates, limits.max_candidates, "documents", remedy)
+    if query.similarity_weight is not None and not 0 <= query.similarity_weight <= 1:
+        remedy = "send 0 to order by score alone, or leave it out"
+        raise InvalidRequest("similarity_weight", query.similarity_weight, "a weight is from 0 to 1", remedy)
+    if query.margin is not None and not 0 <= query.margin <= MAX_MARGIN:
+        limit = f"a difference of cosines is from 0 to {MAX_MARGIN:g}"
+        raise InvalidRequest("margin", query.margin, limit, f"send {MAX_MARGIN:g} to have all candidates read")
+
+
+def rerank_all(limits: Limits, query: Query, name: str, size: int) -> None:
+    """Check that a collection may be read whole, if a search wants that."""
+    if query.mode == "rerank-all" and size > limits.max_candidates:
+        limit = f"collection {name} holds {size} documents and the limit is {limits.max_candidates}"
+        remedy = "use MODE_TWO_STAGE, or raise max_candidates on the server"
+        raise InvalidRequest("mode", "MODE_RERANK_ALL", limit, remedy)
+
+
+def upsert(limits: Limits, documents: Sequence[Document]) -> None:
+    """Check documents to store."""
+    _batch(limits, "documents", len(documents))
+    seen: dict[str, int] = {}
+    for index, document in enumerate(documents):
+        field = f"documents[{index}]"
+        _identifier(f"{field}.id", document.id)
+        first = seen.setdefault(document.id, index)
+        if first != index:
+            limit = f"documents[{first}] has the same id"
+            raise InvalidRequest(f"{field}.id", document.id, limit, "send each id once a call")
+        _text(limits, f"{field}.text", document.text)
+        _size(f"{field}.title", document.title, MAX_TITLE_BYTES, "shorten it, or move it into the text")
+        _metadata(f"{field}.metadata", document.metadata)
+        _size(f"{field}.source", document.source, MAX_SOURCE_BYTES, "use a shorter name, such as a hash of this one")
+
+
+def ids(limits: Limits, values: Sequence[str]) -> None:
+    """Check the ids of documents to get or delete."""
+    _batch(limits, "ids", len(values))
+    for index, value in enumerate(values):
+        _identifier(f"ids[{index}]", value)
+
+
+def page(limits: Limits, size: int) -> None:
+    """Check the size of a page."""
+    _range("page_size", size, limits.max_batch, "documents", "read more pages")
+
+
+def embed(limits: Limits, texts: Sequence[str], dimensions: int) -> None:
+    """Check texts to embed, and that an answer holds their vectors."""
+    _texts(limits, "texts", texts)
+    _answer("texts", f"{len(texts)} texts", len(texts) * dimensions * _VALUE_BYTES, "send them in several calls")
+
+
+def rerank(limits: Limits, query: str, documents: Sequence[str], top_k: int | None) -> None:
+    """Check a query and the texts to score beside it."""
+    if top_k is not None:
+        _top_k(limits, top_k)
+    _text(limits, "query", query)
+    _texts(limits, "documents", documents)
+
+
+def tokenize(limits: Limits, texts: Sequence[str], model: Kind, query: str, *, ends_only: bool) -> None:
+    """Check texts to tokenize, and what they are paired with."""
+    _texts(limits, "texts", texts)
+    if not query:
+        return
+    _text(limits, "query", query)
+    if ends_only:
+        remedy = "leave the query out, or ask for the tokens"
+        raise InvalidRequest("query", query, "ends_only is about texts alone", remedy)
+    if model == "embedder":
+        raise InvalidRequest("query", query, "the embedder reads texts alone", "set model to MODEL_RERANKER")
+
+
+def documents_answer(count: int, size: int) -> None:
+    """Check that an answer holds so many documents of so many bytes."""
+    _answer("ids", f"{count} documents", size, "ask for fewer at once")
+
+
+def hits_answer(query: Query, found: Sequence[Document]) -> None:
+    """Check that an answer holds any `top_k` of the documents that were found, with what hits are to carry."""
+
+    def size(of: Callable[[str], int]) -> int:
+        """Return what the largest take together."""
+        sizes = (
+            query.include_text * (of(one.title) + of(one.text)) + query.include_metadata * of(one.metadata)
+            for one in found
+        )
+        return sum(heapq.nlargest(query.top_k, sizes))
+
+    # A character takes 4 bytes at most, so most texts need not be encoded to be found short enough.
+    if size(len) * 4 > MAX_ANSWER_BYTES:
+        count = min(query.top_k, len(found))
+        remedy = "ask for fewer hits, or without include_text and include_metadata"
+        _answer("top_k", f"{count} documents", size(lambda text: len(text.encode())), remedy)
+
+
+def _answer(field: str, value: str, size: int, remedy: str) -> None:
+    if size > MAX_ANSWER_BYTES:
+        raise TooLarge(field, f"{value} of {size:,} bytes", f"an answer holds {MAX_ANSWER_BYTES:,}", remedy)
+
+
+def _text(limits: Limits, field: str, value: str) -> None:
+    if not value or value.isspace():
+        raise InvalidRequest(field, value, "it must hold more than white space", "send the text")
+    _size(field, value, limits.max_text_bytes, "cut it into passages: models read some hundred words of each")
+
+
+def _texts(limits: Limits, field: str, values: Sequence[str]) -> None:
+    _batch(limits, field, len(values))
+    for index, value in enumerate(values):
+        _text(limits, f"{field}[{index}]", value)
+
+
+def _batch(limits: Limits, field: str, count: int) -> None:
+    """Check how many documents, texts or ids a call brings."""
+    if not count:
+        raise InvalidRequest(field, [], "at least one is needed", "send one or more")
+    if count > limits.max_batch:
+        raise TooLarge(field, count, f"it must be 1 to {limits.max_batch} entries", "send them in several calls")
+
+
+def _top_k(limits: Limits, value: int) -> None:
+    _range("top_k", value, limits.max_top_k, "hits", "ask for fewer, or raise max_top_k on the server")
+
+
+def _identifier(field: str, value: str) -> None:
+    if not value:
+        raise InvalidRequest(field, value, "an id must not be empty", "give each document an id of its own")
+    if "\0" in value:
+        raise InvalidRequest(field, value, "an id must not hold a NUL character", "take it out of the id")
+    _size(field, value, MAX_ID_BYTES, "use a shorter id, such as a hash of this one")
+
+
+def _metadata(field: str, text: str) -> None:
+    """Check metadata, a JSON text in which Python's NaN and Infinity may stand; few are parsed for it."""
+    _size(field, text, MAX_METADATA_BYTES, "keep large values elsewhere")
+    may_nest = text.count("{") + text.count("[") > MAX_METADATA_LEVELS
+    if may_nest and (levels := _levels(json.loads(text))) > MAX_METADATA_LEVELS:
+        limit = f"it nests {MAX_METADATA_LEVELS} levels deep at most"
+        raise InvalidRequest(field, f"{levels} levels", limit, "flatten it")
+    if "NaN" in text or "Infinity" in text:
+        for name, number in _no_numbers(field, json.loads(text)):
+            remedy = "leave such values out, or send them as text"
+            raise InvalidRequest(name, number, "JSON has finite numbers only", remedy)
+
+
+def _levels(value: object) -> int:
+    """Return how deep objects and lists nest."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return 1 + max(map(_levels, inner), default=0)
+    return 0
+
+
+def _no_numbers(name: str, value: object) -> Iterator[tuple[str, float]]:
+    """Yield name and value of every number that is not finite."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _no_numbers(f"{name}[{shown(key)}]", inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _no_numbers(f"{name}[{index}]", inner)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield name, value
+
+
+def _size(field: str, value: str, limit: int, remedy: str) -> None:
+    if len(value) * 4 > limit and (size := len(value.encode())) > limit:
+        raise InvalidRequest(field, f"{value[:20]}... ({size} bytes)", f"the limit is {limit} bytes", remedy)
+
+
+def _range(field: str, value: int, most: int, unit: str, remedy: str) -> None:
+    if not 1 <= value <= most:
+        limit = f"it must be 1 to {most} {unit}"
+        raise InvalidRequest(field, value, limit, remedy if value > most else "give at least 1")

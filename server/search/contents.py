@@ -1,0 +1,130 @@
+"""What is done with collections and their documents without a model: made, dropped, listed, read and deleted.
+
+Plain types only. Methods run on the event loop; what blocks goes to threads. Knows no gRPC.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from shortlist.server.errors import UnknownDocument, shown
+from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.document import Document
+from shortlist.server.storage.listing import Page
+
+from . import checks, pages
+from .limits import MAX_ANSWER_BYTES, Limits
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+# Changes of one collection wait for each other, so they have threads of their own: however many wait, no search waits
+# for a thread.
+_WRITING_THREADS = 4
+_DEFAULT_PAGE_SIZE = 100
+_SHOWN_IDS = 5
+
+
+class Contents:
+    """The collections, for callers that need no model."""
+
+    def __init__(self, catalog: Catalog, limits: Limits) -> None:
+        """Take the collections, and hold requests to limits."""
+        self._catalog = catalog
+        self._limits = limits
+        self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
+
+    def close(self) -> None:
+        """Let the changes under way end, then save and close the collections."""
+        self._writing.shutdown()
+        self._catalog.close()
+
+    async def create(self, name: str, *, exist_ok: bool) -> tuple[Collection, bool]:
+        """Make a collection, and return it and whether it is new.
+
+        Raises:
+            InvalidRequest, CollectionExists, StorageFailed: as `checks` and the catalog say.
+        """
+        checks.create(name)
+        return await asyncio.to_thread(self._catalog.create, name, exist_ok=exist_ok)
+
+    async def drop(self, name: str) -> int:
+        """Delete a collection, and return how many documents it held.
+
+        Raises:
+            UnknownCollection, StorageFailed: as the catalog says.
+        """
+        return await asyncio.to_thread(self._catalog.drop, name)
+
+    def collections(self) -> list[Collection]:
+        """Return all collections by name."""
+        return self._catalog.collections()
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection.
+
+        Raises:
+            UnknownCollection: there is none of that name.
+        """
+        return self._catalog.get(name)
+
+    async def get(self, name: str, ids: Sequence[str]) -> list[Document]:
+        """Return documents by id, in the order of the ids.
+
+        Raises:
+            InvalidRequest, UnknownCollection, UnknownDocument: the request is at fault.
+        """
+        checks.ids(self._limits, ids)
+        collection = self.collection(name)
+        sizes = await asyncio.to_thread(collection.sizes, ids)
+        checks.documents_answer(len(ids), sum(sizes.get(one, 0) for one in ids))
+        found = await asyncio.to_thread(collection.get, ids)
+        if missing := [one for one in ids if one not in found]:
+            raise UnknownDocument(
+                f"ids: {len(missing)} of {len(ids)} are not in collection {name!r}:"
+                f" {', '.join(map(shown, missing[:_SHOWN_IDS]))}{', ...' if len(missing) > _SHOWN_IDS else ''}"
+            )
+        return [found[one] for one in ids]
+
+    async def page(
+        self, name: str, token: str, size: int | None, *, source: str, ids_only: bool
+    ) -> tuple[list[Document], str]:
+        """Return a page of documents, and the token of the next one; empty where nothing follows.
+
+        Raises:
+            InvalidRequest, UnknownCollection: the request is at fault.
+        """
+        size = _DEFAULT_PAGE_SIZE if size is None else size
+        checks.page(self._limits, size)
+        collection = self.collection(name)
+        after = pages.after(collection, token)
+        wanted = Page(size=size, most_bytes=MAX_ANSWER_BYTES, after=after, source=source, ids_only=ids_only)
+        page, more = await asyncio.to_thread(collection.page, wanted)
+        return [document for _, document in page], pages.token(collection, page[-1][0]) if page and more else ""
+
+    async def sources(self, name: str, below: str, after: str, size: int | None) -> tuple[list[tuple[str, int]], str]:
+        """Return a page of what documents came from, with how many, and the token of the next page.
+
+        Raises:
+            InvalidRequest, UnknownCollection: the request is at fault.
+        """
+        size = _DEFAULT_PAGE_SIZE if size is None else size
+        checks.page(self._limits, size)
+        page = await asyncio.to_thread(self.collection(name).sources, below, after, size)
+        return page, page[-1][0] if len(page) == size else ""
+
+    async def delete(self, name: str, ids: Sequence[str]) -> int:
+        """Delete the documents of these ids that are there, and return how many there were.
+
+        Raises:
+            InvalidRequest, UnknownCollection: the request is at fault.
+        """
+        checks.ids(self._limits, ids)
+        return await self.write(self.collection(name).delete, ids)
+
+    async def write(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
+        """Make a change in a thread that is kept for changes."""
+        return await asyncio.get_running_loop().run_in_executor(self._writing, partial(change, *given, **named))
