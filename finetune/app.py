@@ -9,7 +9,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from sentence_transformers import CrossEncoder
@@ -43,7 +43,7 @@ class _Ready:
     panels: tuple[Panel, ...]
 
 
-def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str, object]:
+def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[card.When, dict[str, dict[str, float]]]:
     """Fine-tune a cross-encoder.
 
     Args:
@@ -63,18 +63,16 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str
     training.claim(settings)
     set_seed(settings.seed)
     ready = _prepared(settings, examples, base, progress)
-    began = time.monotonic()
-    taught = _measured("Teacher", ready, ready.teacher.agreement, progress)
-    before = _measured("Before", ready, partial(models.logits, ready.model), progress)
+    began, judge = time.monotonic(), partial(models.logits, ready.model)
+    figures: dict[card.When, dict[str, Figures]] = {}
+    figures["teacher"] = _measured("Teacher", ready, ready.teacher.agreement, progress)
+    figures["before"] = _measured("Before", ready, judge, progress)
     made = lists.make(settings, ready.examples, ready.index, ready.teacher, progress)
     steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress)
-    after = _measured("After", ready, partial(models.logits, ready.model), progress)
+    figures["after"] = _measured("After", ready, judge, progress)
     told = card.Run(
-        base=settings.base,
         teacher=ready.teacher.name,
         embedder=ready.finder.name,
-        data=_data(settings),
-        licence=settings.licence,
         queries=len(ready.examples.queries),
         documents=len(examples.documents),
         lists=len(made),
@@ -82,15 +80,12 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[str
         steps=steps,
         seconds=time.monotonic() - began,
         weights=models.trainable(ready.model),
-        settings=training.shown(settings),
-        taught=taught,
-        before=before,
-        after=after,
+        figures=figures,
     )
     models.save(ready.model, settings.out)
-    (settings.out / CARD).write_text(card.write(told), encoding="utf-8")
+    (settings.out / CARD).write_text(card.write(settings, told), encoding="utf-8")
     shutil.rmtree(settings.out / "checkpoints")
-    return card.figures(told)
+    return {when: {name: asdict(one) for name, one in found.items()} for when, found in figures.items()}
 
 
 def _prepared(
@@ -130,10 +125,3 @@ def _measured(
         )
         result[panel.name] = found
     return result
-
-
-def _data(settings: FinetuneSettings) -> str:
-    """Name the data for the card: the file of pairs, or the folder that holds the corpus."""
-    if settings.corpus is None:
-        return settings.pairs.name if settings.pairs else ""
-    return settings.corpus.resolve().parent.name

@@ -43,6 +43,24 @@ class Part:
     share: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Adapter:
+    """An adapter's files, and how much of it the average takes."""
+
+    part: Part
+    config: dict[str, Any]
+    weights: Weights
+
+    @property
+    def rank(self) -> int:
+        return int(self.config["r"])
+
+    def change(self, layer: str) -> torch.Tensor:
+        """Return its share of the change of a layer, float32 [outputs, inputs]."""
+        scale = self.part.share * float(self.config["lora_alpha"]) / self.rank
+        return scale * self.weights[layer + _UP].float() @ self.weights[layer + _DOWN].float()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AveragingSettings:
     """The settings of one average."""
@@ -94,17 +112,16 @@ def average(parts: Sequence[Part], out: Path, rank: int | None = None) -> None:
     _check_shares(parts)
     if out.exists():
         raise FinetuneError(f"out {out} is there already; name a new folder")
-    configs = [_config(part.folder) for part in parts]
-    _check_alike(parts, configs)
-    ranks = [int(config["r"]) for config in configs]
+    adapters = [_read(part) for part in parts]
+    _check_alike(adapters)
+    ranks = [one.rank for one in adapters]
     rank = rank or max(ranks)
     if not 1 <= rank <= sum(ranks):
         raise FinetuneError(f"rank is {rank}, but the average of these adapters has a rank of 1 to {sum(ranks)}")
-    scales = [float(config["lora_alpha"]) / own for config, own in zip(configs, ranks, strict=True)]
-    weights = _averaged(parts, scales, rank)
+    weights = _averaged(adapters, rank)
     out.mkdir(parents=True)
     save_file(weights, str(out / WEIGHTS))
-    config = {**configs[0], "r": rank, "lora_alpha": rank}
+    config = {**adapters[0].config, "r": rank, "lora_alpha": rank}
     (out / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     recommended = parts[0].folder / "shortlist.json"  # a share of similarity goes on until somebody measures again
     if recommended.exists():
@@ -128,30 +145,17 @@ def cut(matrix: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.nn.functional.pad(up, (0, missing)), torch.nn.functional.pad(down, (0, 0, 0, missing))
 
 
-def _averaged(parts: Sequence[Part], scales: Sequence[float], rank: int) -> Weights:
+def _averaged(adapters: Sequence[_Adapter], rank: int) -> Weights:
     """Average what the adapters hold, as float16, which is what `shortlist finetune` writes."""
-    found = [{name: value.float() for name, value in _weights(part.folder).items()} for part in parts]
-    names = set(found[0])
-    for part, weights in zip(parts, found, strict=True):
-        if odd := names ^ set(weights):
-            raise FinetuneError(
-                f"{part.folder} and {parts[0].folder} do not adapt the same layers ({min(odd)} is in one of them);"
-                " average adapters of one line of training"
-            )
     result: Weights = {}
-    for name in sorted(names):
-        if name.endswith(_UP):
-            continue
+    for name in sorted(adapters[0].weights):
         layer = name.removesuffix(_DOWN)
-        if layer == name:
-            whole = [part.share * one[name] for one, part in zip(found, parts, strict=True)]
+        if layer != name:
+            change = torch.stack([one.change(layer) for one in adapters]).sum(dim=0)
+            result[layer + _UP], result[name] = cut(change, rank)
+        elif not name.endswith(_UP):
+            whole = [one.part.share * one.weights[name].float() for one in adapters]
             result[name] = torch.stack(whole).sum(dim=0)
-            continue
-        changes = [
-            part.share * scale * one[layer + _UP] @ one[name]
-            for one, part, scale in zip(found, parts, scales, strict=True)
-        ]
-        result[layer + _UP], result[name] = cut(torch.stack(changes).sum(dim=0), rank)
     return {name: value.half().contiguous() for name, value in result.items()}
 
 
@@ -174,31 +178,30 @@ def _check_shares(parts: Sequence[Part]) -> None:
         raise FinetuneError(f"the shares add up to {total:g}, but they must add up to 1")
 
 
-def _check_alike(parts: Sequence[Part], configs: Sequence[dict[str, Any]]) -> None:
-    for part, config in zip(parts, configs, strict=True):
+def _check_alike(adapters: Sequence[_Adapter]) -> None:
+    first = adapters[0]
+    for one in adapters:
         for name in _SAME:
-            if config.get(name) != configs[0].get(name):
+            if one.config.get(name) != first.config.get(name):
                 raise FinetuneError(
-                    f"{name} of {part.folder} is {config.get(name)!r} and that of {parts[0].folder} is"
-                    f" {configs[0].get(name)!r}; average adapters over the same base"
+                    f"{name} of {one.part.folder} is {one.config.get(name)!r} and that of {first.part.folder} is"
+                    f" {first.config.get(name)!r}; average adapters over the same base"
                 )
-        if odd := [name for name in _UNSUPPORTED if config.get(name)]:
-            raise FinetuneError(f"{part.folder} sets {odd[0]}, and only plain LoRA is averaged")
+        if odd := [name for name in _UNSUPPORTED if one.config.get(name)]:
+            raise FinetuneError(f"{one.part.folder} sets {odd[0]}, and only plain LoRA is averaged")
+        if other := first.weights.keys() ^ one.weights.keys():
+            raise FinetuneError(
+                f"{one.part.folder} and {first.part.folder} do not adapt the same layers ({min(other)} is in one of"
+                " them); average adapters of one line of training"
+            )
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _read(part: Part) -> _Adapter:
     try:
-        found: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads((part.folder / CONFIG).read_text(encoding="utf-8"))
+        return _Adapter(part, config, load_file(str(part.folder / WEIGHTS)))
     except (OSError, ValueError) as error:
-        raise FinetuneError(f"{folder} is no adapter: {CONFIG} cannot be read ({error})") from error
-    return found
-
-
-def _weights(folder: Path) -> Weights:
-    try:
-        return load_file(str(folder / WEIGHTS))
-    except (OSError, ValueError) as error:
-        raise FinetuneError(f"{folder} is no adapter: {WEIGHTS} cannot be read ({error})") from error
+        raise FinetuneError(f"{part.folder} is no adapter: {CONFIG} or {WEIGHTS} cannot be read ({error})") from error
 
 
 if __name__ == "__main__":

@@ -2,24 +2,64 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Literal
 
+from . import training
 from .quality import CANDIDATES, Figures
+from .settings import FinetuneSettings
+
+When = Literal["teacher", "before", "after"]  # who was measured: the teacher itself, and the model twice
 
 _TOOLS = ("sentence-transformers", "transformers", "peft", "torch")
+_CARD = """\
+---
+base_model: {base_model}
+license: {license}
+library_name: {library}
+tags: [cross-encoder, reranker, text-ranking]
+---
+
+# A cross-encoder fine-tuned from {base}
+
+Made by `shortlist finetune` on {date}. It reads a query and a passage together and gives one logit; its sigmoid is
+the score. `shortlist export` turns it into a bundle{merged}.
+
+## Data
+
+{data}: {run.queries} queries over {run.documents} documents; licence: {licence}.
+{run.lists} lists ({run.pairs} pairs) were made of them. Candidates come from the dual encoder {run.embedder}; the
+order that was distilled is that of {run.teacher}.
+
+## Figures
+
+nDCG@10, linear gain, the embedder's best {candidates} candidates reranked; fused: z-scores of logit and
+similarity, added. Queries of `held-out` were kept from training. A set of another domain shows what the model knows
+beyond its own data.
+
+| queries | stage one | teacher | before | after | after, fused |
+|---|---|---|---|---|---|
+{rows}
+
+## Training
+
+{run.steps} steps in {minutes:.0f} minutes, {run.weights:,} weights trained. ListNet loss over labels and
+teacher. {tools}.
+
+```json
+{settings}
+```
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """What a card says of a training run."""
 
-    base: str
     teacher: str
     embedder: str
-    data: str
-    licence: str
     queries: int
     documents: int
     lists: int
@@ -27,68 +67,40 @@ class Run:
     steps: int
     seconds: float
     weights: int
-    settings: Mapping[str, object]
-    taught: Mapping[str, Figures]  # what the teacher itself is worth
-    before: Mapping[str, Figures]
-    after: Mapping[str, Figures]
+    figures: Mapping[When, Mapping[str, Figures]]  # by set of queries
 
 
-def write(run: Run) -> str:
+def write(settings: FinetuneSettings, run: Run) -> str:
     """Return the card as Markdown, with the head that model hubs read."""
-    date = datetime.now(UTC).date().isoformat()
-    tools = ", ".join(f"{name} {version(name)}" for name in _TOOLS)
-    return f"""\
----
-base_model: {json.dumps(run.base)}
-license: {json.dumps(run.licence or "unknown")}
-library_name: {"sentence-transformers" if run.settings["full"] else "peft"}
-tags: [cross-encoder, reranker, text-ranking]
----
-
-# A cross-encoder fine-tuned from {run.base}
-
-Made by `shortlist finetune` on {date}. It reads a query and a passage together and gives one logit; its sigmoid is
-the score. `shortlist export` turns it into a bundle{"" if run.settings["full"] else ", merged into its base"}.
-
-## Data
-
-{run.data}: {run.queries} queries over {run.documents} documents; licence: {run.licence or "not given"}.
-{run.lists} lists ({run.pairs} pairs) were made of them. Candidates come from the dual encoder {run.embedder}; the
-order that was distilled is that of {run.teacher}.
-
-## Figures
-
-nDCG@10, linear gain, the embedder's best {CANDIDATES} candidates reranked; fused: z-scores of logit and
-similarity, added. Queries of `held-out` were kept from training. A set of another domain shows what the model knows
-beyond its own data.
-
-| queries | stage one | teacher | before | after | after, fused |
-|---|---|---|---|---|---|
-{_rows(run)}
-
-## Training
-
-{run.steps} steps in {run.seconds / 60:.0f} minutes, {run.weights:,} weights trained. ListNet loss over labels and
-teacher. {tools}.
-
-```json
-{json.dumps(dict(run.settings), indent=2)}
-```
-"""
+    return _CARD.format(
+        run=run,
+        base=settings.base,
+        base_model=json.dumps(settings.base),
+        license=json.dumps(settings.licence or "unknown"),
+        licence=settings.licence or "not given",
+        library="sentence-transformers" if settings.full else "peft",
+        merged="" if settings.full else ", merged into its base",
+        data=_data(settings),
+        date=datetime.now(UTC).date().isoformat(),
+        candidates=CANDIDATES,
+        rows=_rows(run),
+        minutes=run.seconds / 60,
+        tools=", ".join(f"{name} {version(name)}" for name in _TOOLS),
+        settings=json.dumps(training.shown(settings), indent=2),
+    )
 
 
-def figures(run: Run) -> dict[str, object]:
-    """Return the figures for a machine."""
-    return {
-        "teacher": {name: asdict(found) for name, found in run.taught.items()},
-        "before": {name: asdict(found) for name, found in run.before.items()},
-        "after": {name: asdict(found) for name, found in run.after.items()},
-    }
+def _data(settings: FinetuneSettings) -> str:
+    """Name the data: the file of pairs, or the folder that holds the corpus."""
+    if settings.corpus is None:
+        return settings.pairs.name if settings.pairs else ""
+    return settings.corpus.resolve().parent.name
 
 
 def _rows(run: Run) -> str:
+    teacher, before = run.figures["teacher"], run.figures["before"]
     return "\n".join(
-        f"| {name} | {after.stage_one:.3f} | {run.taught[name].reranked:.3f} | {run.before[name].reranked:.3f}"
+        f"| {name} | {after.stage_one:.3f} | {teacher[name].reranked:.3f} | {before[name].reranked:.3f}"
         f" | {after.reranked:.3f} | {after.fused:.3f} |"
-        for name, after in run.after.items()
+        for name, after in run.figures["after"].items()
     )

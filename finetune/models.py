@@ -16,14 +16,14 @@ from torch import nn
 from shortlist.export import layout, source
 from shortlist.export.silence import quiet
 from shortlist.export.source import Origin
+from shortlist.server import cores
 
 from .errors import FinetuneError
 from .settings import FinetuneSettings
 
 Floats = NDArray[np.float32]
 
-_EMBED_BATCH = 32
-_SCORE_BATCH = 32
+_BATCH = 32
 
 
 def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
@@ -51,9 +51,9 @@ def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
             " start from a model with one label, or from its body"
         )
     if settings.full and origin.adapter is not None:
-        _place(model, PeftModel.from_pretrained(inner(model), str(origin.adapter)).merge_and_unload())
+        model[0].model = PeftModel.from_pretrained(inner(model), str(origin.adapter)).merge_and_unload()
     elif not settings.full:
-        _place(model, _adapted(settings, origin, inner(model)))
+        model[0].model = _adapted(settings, origin, inner(model))
     return model
 
 
@@ -66,13 +66,14 @@ def _adapted(settings: FinetuneSettings, origin: Origin, model: Any) -> Any:
     if getattr(model.base_model, "pooler", None) is not None:
         heads.append("pooler")
     linear = [name for name, module in model.base_model.named_modules() if isinstance(module, nn.Linear)]
+    modules = {path.rpartition(".")[2]: module for path, module in model.named_modules()}
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=settings.rank,
         lora_alpha=settings.rank,
         target_modules=sorted({name.rsplit(".", 1)[-1] for name in linear if not name.startswith("pooler")}),
         exclude_modules=r".*\b(" + "|".join(heads) + r")\b.*",
-        modules_to_save=[name for name in heads if any(True for _ in _named(model, name).parameters())],
+        modules_to_save=[name for name in heads if any(True for _ in modules[name].parameters())],
     )
     adapted = get_peft_model(model, config)
     # What export is to look for; a path of this machine would mean nothing elsewhere.
@@ -97,46 +98,42 @@ class Dual:
         except (OSError, ValueError) as error:
             raise FinetuneError(f"{origin.name} cannot be loaded as a dual encoder: {error}") from error
 
-    def queries(self, texts: list[str]) -> Floats:
-        """Return float32 [texts, dimensions]."""
-        return self._encoded(texts, self._form.query_prefix)
-
-    def documents(self, texts: list[str]) -> Floats:
-        """Return float32 [texts, dimensions]."""
-        return self._encoded(texts, self._form.document_prefix)
-
     @property
     def pools_by_mean(self) -> bool:
         """Whether its token vectors lie in the space of its text vectors."""
         return self._form.pooling == "mean"
 
+    def queries(self, texts: list[str]) -> Floats:
+        """Return float32 [texts, dimensions]."""
+        found: Floats = self._encoded(self._form.query_prefix, texts)
+        return found
+
+    def documents(self, texts: list[str]) -> Floats:
+        """Return float32 [texts, dimensions]."""
+        found: Floats = self._encoded(self._form.document_prefix, texts)
+        return found
+
     def query_tokens(self, texts: list[str]) -> list[Floats]:
         """Return a query's token vectors of length 1 each, float32 [tokens, dimensions]."""
-        return self._tokens(texts, self._form.query_prefix)
+        return self._tokens(self._form.query_prefix, texts)
 
     def document_tokens(self, texts: list[str]) -> list[Floats]:
         """Return a document's token vectors of length 1 each, float32 [tokens, dimensions]."""
-        return self._tokens(texts, self._form.document_prefix)
+        return self._tokens(self._form.document_prefix, texts)
 
-    def _tokens(self, texts: list[str], prefix: str) -> list[Floats]:
-        found: Any = self._model.encode(
-            [prefix + text for text in texts],
-            prompt="",
-            output_value="token_embeddings",
-            batch_size=_EMBED_BATCH,
-            show_progress_bar=False,
-        )
+    def _tokens(self, prefix: str, texts: list[str]) -> list[Floats]:
+        found = self._encoded(prefix, texts, output_value="token_embeddings")
         return [nn.functional.normalize(one, dim=1).cpu().numpy() for one in found]
 
-    def _encoded(self, texts: list[str], prefix: str) -> Floats:
-        found: Floats = self._model.encode(
+    def _encoded(self, prefix: str, texts: list[str], **options: Any) -> Any:
+        return self._model.encode(
             [prefix + text for text in texts],
             prompt="",
-            batch_size=_EMBED_BATCH,
-            normalize_embeddings=True,
+            batch_size=_BATCH,
+            normalize_embeddings=not options,
             show_progress_bar=False,
+            **options,
         )
-        return found
 
 
 def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
@@ -158,7 +155,7 @@ def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
 def logits(model: CrossEncoder, pairs: list[tuple[str, str]]) -> Floats:
     """Return a cross-encoder's logits, float32 [pairs]."""
     asked: Any = pairs  # its own type is a union of all modalities, and lists of it are invariant
-    found: Any = model.predict(asked, batch_size=_SCORE_BATCH, activation_fn=nn.Identity(), show_progress_bar=False)
+    found: Any = model.predict(asked, batch_size=_BATCH, activation_fn=nn.Identity(), show_progress_bar=False)
     return np.asarray(found, np.float32)
 
 
@@ -186,22 +183,12 @@ def has_bf16() -> bool:
     """Return whether the processor that trains computes in bfloat16 rather than imitating it."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
-    flags = Path("/proc/cpuinfo")
-    return flags.exists() and "avx512_bf16" in flags.read_text(encoding="utf-8")
+    return "avx512_bf16" in cores.flags()
 
 
 def inner(model: CrossEncoder) -> Any:
     """Return the transformer inside a cross-encoder, in its adapter if it has one."""
     return model[0].model
-
-
-def _place(model: CrossEncoder, transformer: Any) -> None:
-    model[0].model = transformer
-
-
-def _named(model: Any, name: str) -> nn.Module:
-    found: nn.Module = next(module for path, module in model.named_modules() if path.rsplit(".", 1)[-1] == name)
-    return found
 
 
 def is_reranker(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.base.model import BaseModel
 
 from shortlist.bench import beir, measures
+from shortlist.server import fusion
 
 from . import models, reading
 from .errors import FinetuneError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 CANDIDATES = 30
-_STILL = 1e-9  # a spread below it is none: all candidates score the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,9 @@ class Panel:
         """Rerank all candidates as somebody judges pairs, and compare."""
         logits = judge([(one.query, passage) for one in self._asked for passage in one.passages])
         orders: list[tuple[float, float, float]] = []
-        start = 0
-        for one in self._asked:
-            scores = logits[start : start + len(one.ids)]
-            start += len(one.ids)
-            both = _standard(scores) + _standard(one.similarities)
-            first, second, third = (_ndcg(one, order) for order in (one.similarities, scores, both))
-            orders.append((first, second, third))
+        ends = np.cumsum([len(one.ids) for one in self._asked])[:-1]
+        for one, scores in zip(self._asked, np.split(logits, ends), strict=True):
+            orders.append((_ndcg(one, scores, 1.0), _ndcg(one, scores, 0.0), _ndcg(one, scores, 0.5)))
         return Figures(*(round(fmean(column), 4) for column in zip(*orders, strict=True)))
 
 
@@ -118,12 +114,7 @@ def metric(panel: str) -> str:
     return f"{panel}_ndcg@10"
 
 
-def _ndcg(one: _Asked, scores: Floats) -> float:
-    order = np.argsort(-scores, kind="stable")
+def _ndcg(one: _Asked, scores: Floats, share: float) -> float:
+    """Return what an order is worth in which the similarity has a share, as the server orders."""
+    order = fusion.order(scores, np.ones(len(scores), np.bool_), one.similarities.tolist(), share)
     return measures.ndcg([one.ids[place] for place in order], one.grades)
-
-
-def _standard(values: Floats) -> Floats:
-    spread = values.std()
-    result: Floats = (values - values.mean()) / (spread if spread > _STILL else 1.0)
-    return result

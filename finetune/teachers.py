@@ -5,6 +5,7 @@ before a softmax makes shares of them, unless the settings say otherwise.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -45,10 +46,11 @@ class Pooled:
     """A dual encoder that judges by the cosine of its texts' vectors."""
 
     sharpness: ClassVar[float] = _COSINES
+    _by: ClassVar[str] = ""
 
     def __init__(self, dual: Dual) -> None:
         """Judge with this dual encoder."""
-        self.name = dual.name
+        self.name = f"{dual.name}{self._by}"
         self._dual = dual
 
     def agreement(self, pairs: Pairs) -> Floats:
@@ -59,19 +61,14 @@ class Pooled:
         return np.array([left[query] @ right[passage] for query, passage in pairs], np.float32)
 
 
-class LateInteraction:
+class LateInteraction(Pooled):
     """A dual encoder that judges token by token: the mean of each query token's best cosine in the passage.
 
     This is the MaxSim of ColBERT (Khattab and Zaharia, 2020, arXiv:2004.12832), divided by the query's tokens. Of a
     dual encoder that pools by mean it orders better than the cosine of the pooled vectors: docs/finetuning.md.
     """
 
-    sharpness: ClassVar[float] = _COSINES
-
-    def __init__(self, dual: Dual) -> None:
-        """Judge with this dual encoder's token vectors."""
-        self.name = f"{dual.name}, by its token vectors"
-        self._dual = dual
+    _by: ClassVar[str] = ", by its token vectors"
 
     def agreement(self, pairs: Pairs) -> Floats:
         """Return how well each passage covers its query, from -1 to 1, float32 [pairs]."""
@@ -79,29 +76,23 @@ class LateInteraction:
         return found
 
 
-class Ensemble:
-    """Three opinions that err in different places: token by token, by windows of tokens, and BM25.
+class Ensemble(Pooled):
+    """Three opinions that err in different places: token by token, by windows of tokens, and BM25 over the passages.
 
     Each is divided by its mean spread within a query, so that their weights mean the same on any data, and so is
     their sum: its unit is a deviation.
     """
 
     sharpness: ClassVar[float] = 3.0
+    _by: ClassVar[str] = ", by its token vectors and windows of them, with BM25"
     _weights: ClassVar[tuple[float, float, float]] = (1.0, 1.0, 0.3)
-
-    def __init__(self, dual: Dual) -> None:
-        """Judge with this dual encoder's token vectors and BM25 over the passages that are asked about."""
-        self.name = f"{dual.name}, by its token vectors and windows of them, with BM25"
-        self._dual = dual
 
     def agreement(self, pairs: Pairs) -> Floats:
         """Return the sum of opinions, in deviations, float32 [pairs]."""
         opinions = (*_by_tokens(self._dual, pairs, late, windowed), _lexical(pairs))
         queries = [query for query, _ in pairs]
-        parts = [
-            weight * opinion / spread(queries, opinion)
-            for weight, opinion in zip(self._weights, opinions, strict=True)
-        ]
+        weighted = zip(self._weights, opinions, strict=True)
+        parts = [weight * opinion / spread(queries, opinion) for weight, opinion in weighted]
         total: Floats = np.sum(parts, axis=0, dtype=np.float32)
         return total / np.float32(spread(queries, total))
 
@@ -189,15 +180,12 @@ def _by_tokens(dual: Dual, pairs: Pairs, *judges: Callable[[Floats, Floats], flo
 
 
 def _lexical(pairs: Pairs) -> Floats:
-    queries, passages = _distinct(pairs)
+    _, passages = _distinct(pairs)
     index = Lexical(passages)
     places = {passage: place for place, passage in enumerate(passages)}
-    rows: dict[str, list[int]] = {}
-    for row, (query, _) in enumerate(pairs):
-        rows.setdefault(query, []).append(row)
     result = np.zeros(len(pairs), np.float32)
-    for query in queries:
-        asked = rows[query]
+    for query, rows in groupby(sorted(range(len(pairs)), key=lambda row: pairs[row][0]), lambda row: pairs[row][0]):
+        asked = list(rows)
         result[asked] = index.scores(query)[[places[pairs[row][1]] for row in asked]]
     return result
 

@@ -10,31 +10,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 # Words that a keyword query leaves out.
-_STOP_WORDS = frozenset(
-    (
-        *(
-            "a",
-            "an",
-            "and",
-            "are",
-            "as",
-            "at",
-            "be",
-            "been",
-            "by",
-            "can",
-            "could",
-            "did",
-            "do",
-            "does",
-            "for",
-            "from",
-        ),
-        *("had", "has", "have", "how", "in", "is", "it", "its", "many", "much", "of", "on", "or", "that", "the"),
-        *("these", "this", "those", "to", "was", "were", "what", "when", "where", "which", "who", "whom", "whose"),
-        *("why", "will", "with", "would"),
-    )
-)
+_LEFT_OUT = """
+    a an and are as at be been by can could did do does for from had has have how in is it its many much of
+    on or that the these this those to was were what when where which who whom whose why will with would
+"""
+_STOP_WORDS = frozenset(_LEFT_OUT.split())
 _STEP_WORDS = 4  # windows start every so many words; between them the best one hardly changes
 _LEAST_WORDS = 3
 
