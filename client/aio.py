@@ -185,15 +185,7 @@ class AsyncClient:
     ) -> SearchResult:
         """Find the documents that answer a query, best first; see `Client.search`."""
         request = requests.search(
-            collection,
-            query,
-            top_k=top_k,
-            candidates=candidates,
-            mode=mode,
-            include_text=include_text,
-            include_metadata=include_metadata,
-            similarity_weight=similarity_weight,
-            margin=margin,
+            collection, query, top_k, candidates, mode, include_text, include_metadata, similarity_weight, margin
         )
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 

@@ -215,8 +215,7 @@ class Client:
     ) -> SearchResult:
         """Find the documents that answer a query, best first.
 
-        A deadline that comes near does not fail the search: the result then holds what was reranked by then,
-        followed by the rest in stage one's order, and says so in `degraded`.
+        A deadline that comes near fails no search: what was not reranked by then follows the rest, see `degraded`.
 
         Args:
             collection: where to look.
@@ -237,15 +236,7 @@ class Client:
             timeout_s: deadline of this call.
         """
         request = requests.search(
-            collection,
-            query,
-            top_k=top_k,
-            candidates=candidates,
-            mode=mode,
-            include_text=include_text,
-            include_metadata=include_metadata,
-            similarity_weight=similarity_weight,
-            margin=margin,
+            collection, query, top_k, candidates, mode, include_text, include_metadata, similarity_weight, margin
         )
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 

@@ -86,7 +86,6 @@ def sources_page(collection: str, below: str, page_size: int | None, page_token:
 def search(
     collection: str,
     query: str,
-    *,
     top_k: int,
     candidates: int | None,
     mode: types.Mode,

@@ -68,7 +68,7 @@ class Components:
         """Stop computing, then save and close the collections."""
         self.pool.close()
         self.scheduler.stop()
-        self.pipeline.contents.close()
+        self.pipeline.close()
 
 
 def run(settings: Settings, announce: Callable[[str], None]) -> int:

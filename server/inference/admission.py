@@ -1,4 +1,4 @@
-"""Whether a job can be done before its deadline: the one place that decides so on arrival.
+"""Whether a job can be done before its deadline: the one place that decides so before it is begun.
 
 A queue that admits all that fits its memory grows, under overload, until every answer comes at its deadline with a
 part of what was asked. So a job is admitted if
@@ -18,6 +18,11 @@ import random
 from shortlist.server.errors import DeadlineExceeded, Overloaded
 
 _LEAST_RETRY_S = 0.05
+
+
+def budget_s(left_s: float, share: float) -> float:
+    """Return what a job may be expected to take on an idle server, so that it is done with time to spare."""
+    return share * left_s
 
 
 def check(waits_s: float, takes_s: float, left_s: float, share: float, *, whole: bool) -> None:
@@ -41,7 +46,7 @@ def check(waits_s: float, takes_s: float, left_s: float, share: float, *, whole:
         )
     if left_s <= 0:  # nothing of it would be done on an idle server either
         return
-    allowed_s = max(share * left_s - takes_s, (1 - share) * left_s)
+    allowed_s = max(budget_s(left_s, share) - takes_s, (1 - share) * left_s)
     if whole:
         allowed_s = min(allowed_s, left_s - takes_s)
     if waits_s > allowed_s:

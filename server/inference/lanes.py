@@ -151,6 +151,11 @@ class JobSlice:
     indices: Sequence[int]
 
     @property
+    def model(self) -> Model:
+        """Return what runs them."""
+        return self.job.model
+
+    @property
     def items(self) -> Sequence[Encoded]:
         """Return the items themselves."""
         return [self.job.items[index] for index in self.indices]

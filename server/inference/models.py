@@ -38,6 +38,11 @@ class Embedder:
         """Return what runs."""
         return self.graph.info
 
+    @property
+    def dimensions(self) -> int:
+        """Return how many elements a vector has."""
+        return self.graph.width
+
     async def embed(self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float) -> Result:
         """Embed each text.
 
@@ -110,6 +115,11 @@ class Scorer:
         """Return what runs."""
         return self.graph.info
 
+    @property
+    def similarity_weight(self) -> float:
+        """Return the similarity's weight in the order of searches that name none."""
+        return self.info.similarity_weight
+
     async def score(
         self,
         query: str,
@@ -166,6 +176,10 @@ class Scorer:
             if done:
                 # A query's entries share its text, but any may outlive the others: each is charged for all of it.
                 self.cache.put((query, version), Known(logit, truncated), 4 * len(query))
+
+    def show(self, query: str, texts: Sequence[str]) -> list[Tokens]:
+        """Return each text as the model reads it, beside the query if there is one."""
+        return self.tokenizer.show(texts, query)
 
     def reserve(self, pairs: int, tokens: int, deadline: float) -> AbstractContextManager[None]:
         """Reserve room for so many pairs of about so many tokens; call `score` with them after the block.

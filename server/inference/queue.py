@@ -1,28 +1,35 @@
-"""What waits for a slot: jobs in lanes, their tokens, and the time that they are expected to take.
+"""What waits for a slot, and what is let in to wait: jobs in lanes, their tokens, and the time that they may take.
 
-Within a lane the earliest deadline comes first. The tokens that wait are bounded. Knows neither threads nor clocks:
-the scheduler's lock guards it, and the caller says what time it is.
+Within a lane the earliest deadline comes first. The tokens that wait are bounded, and so is the time: `admission.py`
+says whether a job can be done by its deadline. Knows neither threads nor clocks: the scheduler's lock guards it, and
+the caller says what time it is.
 """
 
 import bisect
 import math
 from collections.abc import Iterable, Sequence
 
+from shortlist.server.errors import Overloaded, TooLarge
 from shortlist.server.runtime.tokens import Encoded
 
+from . import admission
 from .lanes import Job, JobSlice, Lane, Shape, take
 
 
 class Queue:
     """The jobs that have an item to run, and the tokens and seconds that they bring."""
 
-    def __init__(self, capacity_tokens: int) -> None:
+    def __init__(self, capacity_tokens: int, slots: int, admit_share: float) -> None:
         """Begin empty.
 
         Args:
             capacity_tokens: tokens that may wait.
+            slots: runs that go on at once.
+            admit_share: of the time to a job's deadline, what it and the work before it may be expected to take.
         """
-        self.capacity_tokens = capacity_tokens
+        self._capacity_tokens = capacity_tokens
+        self._slots = slots
+        self._admit_share = admit_share
         self.lanes: tuple[list[Job], ...] = tuple([] for _ in Lane)
         self.tokens = 0.0  # that wait, expected ones among them
         self._served_at = [0.0 for _ in Lane]
@@ -39,13 +46,51 @@ class Queue:
         later = jobs[bisect.bisect_right(jobs, deadline, key=_deadline) :]
         return max(0.0, sum(self._backlog_s[: lane + 1]) - sum(job.seconds_left for job in later))
 
-    def expect(self, lane: Lane, seconds: float) -> None:
-        """Count slot seconds of a job that is still to come; negative ones take them back."""
-        self._backlog_s[lane] = max(0.0, self._backlog_s[lane] + seconds)
+    def reserve(self, job: Job, now: float) -> None:
+        """Let a job in before its items are known, and count its seconds until `release`.
 
-    def admit(self, job: Job) -> None:
-        """Count a job with its expected tokens."""
+        Raises:
+            TooLarge: the job is larger than the whole queue.
+            Overloaded: the queue is too long for its deadline.
+        """
+        self._check(job, now)
+        self._expect(job.lane, job.seconds)
+
+    def release(self, job: Job) -> None:
+        """Take back what was reserved for a job."""
+        self._expect(job.lane, -job.seconds)
+
+    def admit(self, job: Job, now: float) -> None:
+        """Let a job in, and count its expected tokens; one that was reserved is let in if there is room.
+
+        Raises:
+            TooLarge: the job is larger than the whole queue.
+            Overloaded: the queue is full, or too long for the job's deadline.
+            DeadlineExceeded: the job must be done whole, and cannot be by its deadline.
+        """
+        capacity = self._capacity_tokens
+        if job.tokens <= capacity < self.tokens + job.tokens:
+            raise Overloaded(
+                f"the queue is full: {self.tokens:.0f} tokens wait, this request brings {job.tokens},"
+                f" and queue_tokens is {capacity}; try again later, or send less at once",
+                retry_after_ms=admission.retry_after_ms(self.backlog_s(Lane.INGEST) / self._slots),
+            )
+        self._check(job, now)
         self._count(job, job.tokens)
+
+    def _check(self, job: Job, now: float) -> None:
+        """Refuse a job that the whole queue does not hold, or that its deadline does not allow."""
+        if job.tokens > self._capacity_tokens:
+            limit = f"the server's whole queue holds {self._capacity_tokens}"
+            remedy = "send less at once, or raise queue_tokens on the server"
+            raise TooLarge("request", f"{job.tokens} tokens", limit, remedy)
+        if not job.reserved:
+            waits_s = self.backlog_s(job.lane, job.deadline) / self._slots
+            takes_s = job.seconds / min(self._slots, job.count)
+            admission.check(waits_s, takes_s, job.deadline - now, self._admit_share, whole=job.whole)
+
+    def _expect(self, lane: Lane, seconds: float) -> None:
+        self._backlog_s[lane] = max(0.0, self._backlog_s[lane] + seconds)
 
     def feed(self, job: Job, items: Sequence[Encoded], now: float) -> None:
         """Give a job its next items, and count their real tokens."""

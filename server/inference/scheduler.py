@@ -18,8 +18,7 @@ Invariants
 - A slot never waits while there is work: there is no timer for a batch to fill.
 - A run that fails is made again item by item. A job that must be whole fails with one item that cannot be run; other
   jobs go without it. What raises before a run fails the jobs for which no run could be chosen. The slot lives on.
-- Waiting tokens are bounded: `submit` raises Overloaded beyond `queue_tokens`, as far as lengths are known, and where
-  the work that waits would keep a job from being done by its deadline (`admission.py`).
+- What waits is bounded, in tokens and in time: `queue.py` refuses the rest.
 - An item is not begun if its job is settled, or if it would end after its job's deadline.
 
 All state is under one lock, which is held for decisions and never during a run. Knows neither texts nor gRPC.
@@ -32,16 +31,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
-from shortlist.server.errors import (
-    CapacityError,
-    NotServing,
-    Overloaded,
-    ShuttingDown,
-    TooLarge,
-)
+from shortlist.server.errors import CapacityError, NotServing, ShuttingDown
 from shortlist.server.runtime.tokens import Encoded
 
-from . import admission
 from .lanes import Job, Lane, Model
 from .queue import Queue
 from .result import Result
@@ -72,8 +64,7 @@ class Scheduler:
         """
         self.slots = slots
         self.clock = clock
-        self._admit_share = admit_share
-        self._queue = Queue(queue_tokens)
+        self._queue = Queue(queue_tokens, slots, admit_share)
         self._stopping = False
         self._fault = ""  # why no slot works
         self._changed = threading.Condition(threading.RLock())
@@ -97,26 +88,10 @@ class Scheduler:
             NotServing: `refuse` was called.
             ShuttingDown: `stop` was called.
         """
-        capacity = self._queue.capacity_tokens
-        if job.tokens > capacity:
-            raise TooLarge(
-                "request",
-                f"{job.tokens} tokens",
-                f"the server's whole queue holds {capacity}",
-                "send less at once, or raise queue_tokens on the server",
-            )
         with self._changed:
             if refusal := self._refusal():
                 raise refusal
-            if self._queue.tokens + job.tokens > capacity:
-                raise Overloaded(
-                    f"the queue is full: {self._queue.tokens:.0f} tokens wait, this request brings {job.tokens},"
-                    f" and queue_tokens is {capacity}; try again later, or send less at once",
-                    retry_after_ms=admission.retry_after_ms(self._queue.backlog_s(Lane.INGEST) / self.slots),
-                )
-            if not job.reserved:
-                self._check(job)
-            self._queue.admit(job)
+            self._queue.admit(job, self.clock())
         job.future.add_done_callback(lambda future: self._settlement.withdraw(job) if future.cancelled() else None)
         return job.future
 
@@ -154,16 +129,16 @@ class Scheduler:
         After the block it is submitted as `reserved`, and not refused, since work was done for it by then.
 
         Raises:
+            TooLarge: the job is larger than the whole queue.
             Overloaded: the queue is too long for the job's deadline.
         """
         with self._changed:
-            self._check(job)
-            self._queue.expect(job.lane, job.seconds)
+            self._queue.reserve(job, self.clock())
         try:
             yield
         finally:
             with self._changed:
-                self._queue.expect(job.lane, -job.seconds)
+                self._queue.release(job)
 
     def result(self, job: Job) -> Result:
         """Return what is done of a job by now."""
@@ -224,12 +199,6 @@ class Scheduler:
         for job in self._queue.jobs:
             if refusal := self._refusal():
                 self.fail(job, refusal)
-
-    def _check(self, job: Job) -> None:
-        """Refuse a job that its deadline does not allow; the lock is held."""
-        waits_s = self._queue.backlog_s(job.lane, job.deadline) / self.slots
-        takes_s = job.seconds / min(self.slots, job.count)
-        admission.check(waits_s, takes_s, job.deadline - self.clock(), self._admit_share, whole=job.whole)
 
     def _work(self, slot: Slot) -> None:
         """Make one turn after the other until the scheduler stops; if one raises, the next one follows."""

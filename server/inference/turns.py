@@ -44,19 +44,18 @@ class Turns:
         now, run_s = self._clock(), 0.0
         while parts := self._queue.take(now, slot.last):
             slot.parts = parts
-            first = parts[0]
-            model, item = first.job.model, first.items[0]
-            run_s = model.estimate_s([len(each) for part in parts for each in part.items])
-            if now + run_s < first.job.deadline:
+            first, job = parts[0], parts[0].job
+            run_s = job.model.estimate_s([len(each) for part in parts for each in part.items])
+            if now + run_s < job.deadline:
                 break
-            run_s = model.estimate_s([len(item)])
-            if now + run_s < first.job.deadline:
-                slot.parts = (JobSlice(first.job, first.indices[:1]),)
+            run_s = job.model.estimate_s([len(first.items[0])])
+            if now + run_s < job.deadline:
+                slot.parts = (JobSlice(job, first.indices[:1]),)
                 break
             # Its next item would end too late. What still runs of it may yet end in time.
-            self._settlement.withdraw(first.job)
-            if not first.job.running:
-                self._settlement.close(first.job)
+            self._settlement.withdraw(job)
+            if not job.running:
+                self._settlement.close(job)
             slot.parts = ()
         for part in slot.parts:
             job = part.job
@@ -71,7 +70,7 @@ class Turns:
     def run(self, parts: Sequence[JobSlice]) -> None:
         """Run parts of jobs of one model and hand out the values."""
         try:
-            values = parts[0].job.model.run([item for part in parts for item in part.items])
+            values = parts[0].model.run([item for part in parts for item in part.items])
         except Exception as error:
             logger.exception("a run failed")
             self._run_apart(parts, error)
@@ -89,7 +88,7 @@ class Turns:
         for one in alone:
             if len(alone) > 1 and not one.job.settled:
                 try:
-                    values = one.job.model.run(one.items)
+                    values = one.model.run(one.items)
                 except Exception as again:  # noqa: BLE001 (it goes to the job, like the first one)
                     error = again
                 else:

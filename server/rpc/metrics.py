@@ -71,7 +71,8 @@ class _State(Collector):
     """What the server's parts know of themselves, read when Prometheus asks."""
 
     def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
-        self._pipeline = pipeline
+        self._contents = pipeline.contents
+        self._models = pipeline.embedder, pipeline.scorer
         self._scheduler = scheduler
         self._watchdog = watchdog
 
@@ -80,7 +81,7 @@ class _State(Collector):
         yield from self._scheduling()
         yield from self._caching()
         documents = GaugeMetricFamily("shortlist_documents", "Documents in a collection", labels=["collection"])
-        for collection in self._pipeline.contents.collections():
+        for collection in self._contents.collections():
             documents.add_metric([collection.name], len(collection))
         yield documents
 
@@ -105,7 +106,7 @@ class _State(Collector):
         yield CounterMetricFamily("shortlist_slots_busy_seconds", "Time of all slots in runs", now.busy_s)
 
     def _caching(self) -> Iterator[Family]:
-        embedder, scorer = self._pipeline.embedder, self._pipeline.scorer
+        embedder, scorer = self._models
         hits = CounterMetricFamily("shortlist_cache_hits", "Results that were kept from before", labels=["cache"])
         misses = CounterMetricFamily("shortlist_cache_misses", "Results that had to be computed", labels=["cache"])
         size = GaugeMetricFamily("shortlist_cache_bytes", "About what a cache takes", labels=["cache"])

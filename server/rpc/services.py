@@ -47,6 +47,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
         """Serve one pipeline."""
         self._pipeline = pipeline
         self._contents = pipeline.contents
+        self._limits = pipeline.limits
         self._deadlines = deadlines
 
     async def CreateCollection(
@@ -103,7 +104,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             collection=request.collection,
             text=request.query,
             deadline=self._deadlines.of(context),
-            top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._pipeline.limits.max_top_k),
+            top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._limits.max_top_k),
             candidates=request.candidates if request.HasField("candidates") else None,
             mode=conversion.mode(request.mode),
             similarity_weight=request.similarity_weight if request.HasField("similarity_weight") else None,

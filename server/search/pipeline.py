@@ -43,6 +43,10 @@ class Pipeline:
         self.limits = limits
         self.contents = Contents(catalog, limits)
 
+    def close(self) -> None:
+        """Let the changes under way end, then save and close the collections."""
+        self.contents.close()
+
     async def search(self, query: Query) -> Found:
         """Find the documents that answer a query.
 
@@ -186,7 +190,7 @@ class Pipeline:
             DeadlineExceeded: the vectors could not be made in time.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
-        checks.embed(self.limits, texts, self.embedder.info.dimensions)
+        checks.embed(self.limits, texts, self.embedder.dimensions)
         return await self.embedder.embed(texts, kind, Lane.QUERY if kind == "query" else Lane.INGEST, deadline)
 
     async def tokenize(self, texts: Sequence[str], model: Kind, kind: TextKind, query: str) -> list[Tokens]:
@@ -197,7 +201,7 @@ class Pipeline:
         """
         checks.tokenize(self.limits, texts, model, query, ends_only=False)
         if model == "reranker":
-            return await asyncio.to_thread(self.scorer.tokenizer.show, texts, query)
+            return await asyncio.to_thread(self.scorer.show, query, texts)
         return await asyncio.to_thread(self.embedder.show, texts, kind)
 
     async def token_ends(self, texts: Sequence[str], model: Kind, query: str) -> list[list[int]]:
@@ -218,4 +222,4 @@ class Pipeline:
     def _similarity_weight(self, query: Query) -> float:
         """Return the similarity's weight in the final order."""
         asked = query.similarity_weight
-        return self.scorer.info.similarity_weight if asked is None else asked
+        return self.scorer.similarity_weight if asked is None else asked

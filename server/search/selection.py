@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from shortlist.server.inference import admission
 from shortlist.server.storage.collection import Collection
 
 from .limits import Limits
@@ -60,10 +61,10 @@ def plan(query: Query, collection: Collection, limits: Limits) -> Plan:
     wanted = max(DEFAULT_CANDIDATES, query.top_k)
     if query.mode == "auto" and size <= limits.auto_rerank_all:
         wanted = max(wanted, size)
-    left_s = query.deadline - time.monotonic()
+    affordable_s = admission.budget_s(query.deadline - time.monotonic(), limits.admit_share)
     bounds = Bounds(
         margin=limits.margin if query.margin is None else query.margin,
-        budget_s=min(limits.auto_budget_ms / 1000, limits.admit_share * left_s),
+        budget_s=min(limits.auto_budget_ms / 1000, affordable_s),
         least=query.top_k,
         least_in_budget=min(query.top_k, DEFAULT_TOP_K),
     )

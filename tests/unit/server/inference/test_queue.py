@@ -1,12 +1,13 @@
 """The queue of jobs, without a thread or a clock: order within a lane, and what waits counted exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shortlist.server.errors import TooLarge
 from shortlist.server.inference.lanes import Job, JobSlice, Lane
 from shortlist.server.inference.queue import Queue
 from shortlist.server.runtime.shapes import Shapes
@@ -37,14 +38,14 @@ def items(*lengths: int) -> list[Encoded]:
 
 
 def job(*lengths: int, lane: Lane = Lane.RERANK, deadline: float = 10.0) -> Job:
-    """Return a job that expects items of these lengths, none of which is there yet."""
-    return Job(lane, MODEL, lengths, deadline)
+    """Return a job that expects items of these lengths, none of which is there yet; no deadline keeps it out."""
+    return Job(lane, MODEL, lengths, deadline, reserved=True)
 
 
 def waiting(queue: Queue, *lengths: int, lane: Lane = Lane.RERANK, deadline: float = 10.0) -> Job:
     """Return a job that waits in the queue with all of its items."""
     made = job(*lengths, lane=lane, deadline=deadline)
-    queue.admit(made)
+    queue.admit(made, 0.0)
     queue.feed(made, items(*lengths), now=0.0)
     return made
 
@@ -52,7 +53,7 @@ def waiting(queue: Queue, *lengths: int, lane: Lane = Lane.RERANK, deadline: flo
 @pytest.fixture
 def queue() -> Queue:
     """Return an empty queue."""
-    return Queue(capacity_tokens=1000)
+    return Queue(capacity_tokens=1000, slots=1, admit_share=1.0)
 
 
 def test_the_earliest_deadline_comes_first(queue: Queue):
@@ -71,7 +72,7 @@ def test_urgent_lanes_come_first(queue: Queue):
 def test_a_job_waits_once_it_has_an_item(queue: Queue):
     """A job that was let in counts with its expected tokens, and stands in line from its first item on."""
     made = job(4, 4)
-    queue.admit(made)
+    queue.admit(made, 0.0)
     assert (queue.tokens, queue.jobs, queue.take(0.0, None)) == (8, [], ())
     queue.feed(made, items(4), now=0.0)
     assert queue.jobs == [made]
@@ -80,7 +81,7 @@ def test_a_job_waits_once_it_has_an_item(queue: Queue):
 def test_real_tokens_take_the_place_of_expected_ones(queue: Queue):
     """As its items come, a job's estimate is replaced, slice by slice, by what they have."""
     made = job(10, 10, 10, 10)
-    queue.admit(made)
+    queue.admit(made, 0.0)
     assert queue.tokens == 40
     queue.feed(made, items(3, 5), now=0.0)
     assert queue.tokens == 3 + 5 + 20
@@ -100,7 +101,7 @@ def test_what_a_slot_begins_waits_no_longer(queue: Queue):
 
 def test_a_job_that_ran_dry_stands_in_line_again(queue: Queue):
     """Where slots outrun tokenizing, a job leaves its lane and comes back to its place with its next items."""
-    queue.admit(dry := job(2, 2, deadline=5.0))
+    queue.admit(dry := job(2, 2, deadline=5.0), 0.0)
     queue.feed(dry, items(2), now=0.0)
     queue.begin(JobSlice(dry, [0]), 0.0)
     later = waiting(queue, 1, deadline=7.0)
@@ -113,7 +114,7 @@ def test_another_deadline_is_another_place(queue: Queue):
     first, second = waiting(queue, 1, deadline=3.0), waiting(queue, 1, deadline=5.0)
     queue.prolong(first, 9.0, now=0.0)
     assert (queue.jobs, first.deadline) == ([second, first], 9.0)
-    queue.admit(empty := job(1, deadline=1.0))
+    queue.admit(empty := job(1, deadline=1.0), 0.0)
     queue.prolong(empty, 8.0, now=0.0)
     assert (queue.jobs, empty.deadline) == ([second, first], 8.0)
 
@@ -121,7 +122,7 @@ def test_another_deadline_is_another_place(queue: Queue):
 def test_what_is_withdrawn_leaves_nothing_behind(queue: Queue):
     """A withdrawn job takes off what waits of it and what was still expected, and nothing of another's."""
     other = waiting(queue, 6)
-    queue.admit(made := job(4, 4, 4))
+    queue.admit(made := job(4, 4, 4), 0.0)
     queue.feed(made, items(4, 5), now=0.0)
     queue.begin(JobSlice(made, [0]), 0.0)
     queue.withdraw(made)
@@ -143,11 +144,19 @@ def test_work_of_later_deadlines_is_not_before_one(queue: Queue):
     assert [queue.backlog_s(Lane.RERANK, deadline) for deadline in (1.0, 3.0, 5.0, 6.0)] == [4.0, 5.0, 5.0, 7.0]
 
 
+@pytest.mark.parametrize("enter", [Queue.reserve, Queue.admit])
+def test_more_than_the_whole_queue(queue: Queue, enter: Callable):
+    """A job that no empty queue would hold is refused before it is reserved or let in, and counts for nothing."""
+    with pytest.raises(TooLarge, match=r"^request: got '1001 tokens', but the server's whole queue holds 1000; send"):
+        enter(queue, job(500, 501), 0.0)
+    assert (queue.tokens, queue.backlog_s(Lane.INGEST)) == (0, 0.0)
+
+
 def test_expected_work_counts_until_it_is_taken_back(queue: Queue):
     """Seconds of a job that is still to come stand in its lane's backlog, without being tokens that wait."""
-    queue.expect(Lane.RERANK, 3.0)
+    queue.reserve(expected := job(2, 4), 0.0)
     assert (queue.backlog_s(Lane.QUERY), queue.backlog_s(Lane.RERANK), queue.tokens) == (0.0, 3.0, 0)
-    queue.expect(Lane.RERANK, -3.0)
+    queue.release(expected)
     assert queue.backlog_s(Lane.RERANK) == 0.0
 
 
@@ -157,7 +166,7 @@ def test_an_idle_time_is_no_wait(queue: Queue):
     queue.begin(queue.take(0.0, None)[0], 999.0)
     for lane in (Lane.INGEST, Lane.QUERY):
         made = job(1, lane=lane, deadline=1e6)
-        queue.admit(made)
+        queue.admit(made, 0.0)
         queue.feed(made, items(1), now=1000.0)
     (part,) = queue.take(1000.1, None)
     assert part.job.lane is Lane.QUERY
@@ -179,12 +188,12 @@ steps = st.lists(
 @given(steps)
 def test_the_count_is_what_waits(sequence: Sequence[tuple]):
     """After any changes, tokens and seconds are those of the jobs that are there, and lanes are in order."""
-    queue, there = Queue(1000), []
+    queue, there = Queue(1000, 1, 1.0), []
     for name, which, value in sequence:
         made = there[which % len(there)] if there and isinstance(which, int) else None
         if name == "admit":
             there.append(job(*which, lane=value))
-            queue.admit(there[-1])
+            queue.admit(there[-1], 0.0)
         elif name == "feed" and made and len(made.items) < made.count:
             queue.feed(made, items(value), now=0.0)
         elif name == "begin":
