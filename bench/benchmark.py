@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
@@ -32,6 +33,11 @@ from .samples import Spread, spread
 from .settings import BenchSettings
 from .texts import Draw
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Part = TypeVar("_Part", bound="DataclassInstance")
+
 _EMPTY_CALLS = 200
 
 
@@ -51,15 +57,7 @@ class Benchmark:
     @property
     def plan(self) -> Plan:
         """How long to measure."""
-        chosen = self.settings
-        return Plan(
-            warm_up_s=chosen.warm_up_s,
-            window_s=chosen.window_s,
-            window_requests=chosen.window_requests,
-            agreeing=chosen.agreeing,
-            tolerance=chosen.tolerance,
-            most_windows=chosen.max_windows,
-        )
+        return part(Plan, self.settings)
 
     @property
     def kinds(self) -> list[Name]:
@@ -72,10 +70,7 @@ class Benchmark:
             async with AsyncClient(self.address, timeout_s=self.settings.timeout_s) as client:
                 self.described = await client.describe()
                 self._check_limits(self.described)
-                async with (
-                    self._collections(client) as shape,
-                    connect(self.address) as opened,
-                ):
+                async with self._collections(client) as shape, connect(self.address) as opened:
                     if not self.stop.is_set():
                         requests = Requests(opened, self.draw, shape)
                         await requests.attempt(self.kinds, self.settings.timeout_s)
@@ -86,36 +81,29 @@ class Benchmark:
         chosen = self.settings
         table = Table(self.kinds, is_open=bool(chosen.rates), has_deadline=chosen.deadline_ms is not None)
         command.show(f"{outcome.title(chosen)}\n{subtitle}\n\n{table.heads()}", beside_json=chosen.json)
-        loads: list[tuple[Load, tuple[int | None, float | None]]] = [
-            *((Closed(clients), (clients, None)) for clients in chosen.client_levels()),
-            *(
-                (Open(rate, chosen.seed + place, chosen.outstanding), (None, rate))
-                for place, rate in enumerate(chosen.rate_levels())
-            ),
-        ]
-        for one, way in loads:
+        rates = enumerate(chosen.rate_levels())
+        loads: list[Load] = [*map(Closed, chosen.client_levels())]
+        loads += [Open(rate, chosen.seed + place, chosen.outstanding) for place, rate in rates]
+        for load in loads:
             if self.stop.is_set():
                 return
-            if (level := await self._level(one, way, requests)) is not None:
+            if (level := await self._level(load, requests)) is not None:
                 self.levels.append(level)
                 command.show(table.lines(level), beside_json=chosen.json)
 
-    async def _level(self, one: Load, way: tuple[int | None, float | None], requests: Requests) -> Level | None:
-        chosen = self.settings
-        name = f"{way[0]} clients" if way[0] is not None else f"{way[1]:g} requests/s"
+    async def _level(self, load: Load, requests: Requests) -> Level | None:
         status = StatusLine(sys.stderr)
         began_cpu_s, began_s = cpu_s(), time.perf_counter()
         run = await measuring.measure(
-            one,
-            mixed(requests, chosen.shares(), chosen.seed),
+            load,
+            mixed(requests, self.settings.shares(), self.settings.seed),
             self.plan,
-            watch=lambda seen: status.show(report.progress(name, seen)),
+            watch=lambda seen: status.show(report.progress(load.name, seen)),
             stop=self.stop,
         )
         busy_cores = (cpu_s() - began_cpu_s) / (time.perf_counter() - began_s)
         status.show("")
-        deadline_s = None if chosen.deadline_ms is None else chosen.deadline_ms / 1000
-        return outcome.level(way, run, self.plan, self.kinds, deadline_s, busy_cores)
+        return outcome.level(load, run, self.plan, self.kinds, self.settings.deadline_ms, busy_cores)
 
     @contextlib.asynccontextmanager
     async def _collections(self, client: AsyncClient) -> AsyncIterator[Shape]:
@@ -137,16 +125,8 @@ class Benchmark:
             yield replace(shape, filled=made, searched=shape.searched or made)
 
     def _shape(self) -> Shape:
-        chosen = self.settings
-        return Shape(
-            passages=chosen.passages,
-            texts=chosen.texts,
-            text_kind=chosen.text_kind,
-            batch=chosen.batch,
-            top_k=chosen.top_k,
-            include_text=chosen.include_text,
-            timeout_s=chosen.timeout_s if chosen.deadline_ms is None else chosen.deadline_ms / 1000,
-        )
+        shape, deadline_ms = part(Shape, self.settings), self.settings.deadline_ms
+        return shape if deadline_ms is None else replace(shape, timeout_s=deadline_ms / 1000)
 
     def _check_limits(self, described: Description) -> None:
         chosen, limits = self.settings, described.limits
@@ -158,6 +138,12 @@ class Benchmark:
         ):
             if getattr(chosen, name) > most:
                 raise UsageError(f"{name} is {getattr(chosen, name):,}, but the server takes {most:,} at most")
+
+
+def part(kind: type[_Part], settings: BenchSettings, **changes: object) -> _Part:
+    """Return those of the settings that a dataclass has fields for, by their names."""
+    shared = {one.name for one in fields(kind)} & {one.name for one in fields(settings)}
+    return kind(**{name: getattr(settings, name) for name in shared} | changes)
 
 
 @contextlib.contextmanager

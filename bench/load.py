@@ -66,6 +66,10 @@ class Load(Protocol):
     """A way to put load on something."""
 
     @property
+    def name(self) -> str:
+        """What it is, for people."""
+
+    @property
     def paced(self) -> bool:
         """Whether requests come at times of their own, not when answers do."""
 
@@ -78,6 +82,11 @@ class Closed:
     """Clients that each have one request under way."""
 
     clients: int
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+        return f"{self.clients} clients"
 
     @property
     def paced(self) -> bool:
@@ -107,6 +116,11 @@ class Open:
     rate: float  # a second, the mean
     seed: int = 0
     outstanding: int = 1000  # requests under way at most; those that come when there are so many are sent later
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+        return f"{self.rate:g} requests/s"
 
     @property
     def paced(self) -> bool:

@@ -19,7 +19,7 @@ def serving(*options: str) -> Iterator[str]:
     """Run `shortlist serve` with these options and yield its address; stop it as an operator would, with SIGTERM.
 
     Raises:
-        RuntimeError: it ended before it listened; its own message is on standard error.
+        UsageError: it ended before it listened; its own message is on standard error.
     """
     with start(options) as process:
         try:
@@ -33,13 +33,9 @@ def fresh(*options: str) -> Iterator[str]:
     """Run a server as `serving` does, with a data folder that is removed at the end.
 
     Raises:
-        UsageError: it ended before it listened; its own message is on standard error.
+        UsageError: as `serving`.
     """
-    with tempfile.TemporaryDirectory(prefix="shortlist-bench-") as data, contextlib.ExitStack() as stack:
-        try:
-            address = stack.enter_context(serving(*options, "--data", data))
-        except RuntimeError as error:
-            raise UsageError(f"{error}; it says above why") from None
+    with tempfile.TemporaryDirectory(prefix="shortlist-bench-") as data, serving(*options, "--data", data) as address:
         yield address
 
 
@@ -56,11 +52,11 @@ def address(process: "subprocess.Popen[str]") -> str:
     """Wait until a started server listens, and return its address.
 
     Raises:
-        RuntimeError: it ended before.
+        UsageError: it ended before; its own message is on standard error.
     """
     announced = process.stdout.readline() if process.stdout else ""
     if not announced.startswith("listening on "):
-        raise RuntimeError(f"the server ended with exit code {process.wait()} before it listened")
+        raise UsageError(f"the server ended with exit code {process.wait()} before it listened; it says above why")
     return announced.split()[-1]
 
 

@@ -1,6 +1,6 @@
 """Measure a load until the windows hold still.
 
-    warm-up | window | window | window ... until `stable`, or `most_windows` | drain
+    warm-up | window | window | window ... until `stable`, or `max_windows` | drain
 
 Requests go on throughout, and into the drain, which waits for those that were due in the windows; so no request is
 left out for having been slow.
@@ -24,7 +24,7 @@ class Plan:
     window_requests: int = 30  # a window goes on, up to ten times as long, until it has so many answers
     agreeing: int = 3  # so many windows in a row must agree
     tolerance: float = 0.1  # by this share, in throughput and median latency
-    most_windows: int = 10
+    max_windows: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class _Observer:
         """Return when the windows agree, or at the last of them, and all that was due in them has ended."""
         run, plan = self.run, self.plan
         await self._wait(plan.warm_up_s, "warm-up")
-        while len(run.windows) < plan.most_windows and not run.stable:
+        while len(run.windows) < plan.max_windows and not run.stable:
             await self._window(f"window {len(run.windows) + 1}")
             run.stable = samples.stable(run.windows, plan.agreeing, plan.tolerance, paced=self.paced)
         draining = asyncio.create_task(run.log.drained(run.windows[-1].end_s))

@@ -13,6 +13,7 @@ from shortlist.console.output import counted
 from shortlist.server import cores
 
 from .kinds import Name
+from .load import Closed, Load, Open
 from .measuring import Plan, Run
 from .samples import Figures, figures
 from .settings import BenchSettings
@@ -46,21 +47,16 @@ class Level:
 
 
 def level(
-    way: tuple[int | None, float | None],
-    run: Run,
-    plan: Plan,
-    kinds: Sequence[Name],
-    deadline_s: float | None,
-    generator_cores: float,
+    load: Load, run: Run, plan: Plan, kinds: Sequence[Name], deadline_ms: float | None, generator_cores: float
 ) -> Level | None:
     """Return what came of a load; None if the run was interrupted before there was anything to tell.
 
     Args:
-        way: clients of a closed loop, or requests a second of an open one.
+        load: that was put on.
         run: what was measured.
         plan: by which.
         kinds: of requests; several are told apart.
-        deadline_s: that of a request.
+        deadline_ms: that of a request.
         generator_cores: that the load generator itself kept busy.
     """
     counted = run.counted(plan.agreeing)
@@ -69,20 +65,14 @@ def level(
     begin_s, end_s, samples = counted[0].begin_s, counted[-1].end_s, run.log.samples
     told_apart = kinds if len(kinds) > 1 else ()
     by_kind = {kind: [one for one in samples if one.reply.kind == kind] for kind in told_apart}
+    deadline_s = None if deadline_ms is None else deadline_ms / 1000
     return Level(
-        *way,
+        clients=load.clients if isinstance(load, Closed) else None,
+        rate=load.rate if isinstance(load, Open) else None,
         stable=run.stable,
         interrupted=run.interrupted,
         seconds=end_s - begin_s,
-        windows=[
-            {
-                "seconds": one.end_s - one.begin_s,
-                "due": one.due,
-                "requests_per_s": one.requests_per_s,
-                "p50_ms": one.p50_ms,
-            }
-            for one in run.windows
-        ],
+        windows=[one.told() for one in run.windows],
         set_aside=len(run.windows) - len(counted),
         held_back=run.log.held,
         generator_cores=generator_cores,

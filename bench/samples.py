@@ -71,6 +71,11 @@ class Window:
         """The throughput."""
         return self.answered / (self.end_s - self.begin_s)
 
+    def told(self) -> dict[str, float | None]:
+        """Return what a result says of it."""
+        seconds = self.end_s - self.begin_s
+        return {"seconds": seconds, "due": self.due, "requests_per_s": self.requests_per_s, "p50_ms": self.p50_ms}
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:

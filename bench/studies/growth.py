@@ -11,13 +11,13 @@ import asyncio
 import contextlib
 import secrets
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from shortlist.bench import command, texts
 from shortlist.bench.app import event_loop
-from shortlist.bench.benchmark import Benchmark
+from shortlist.bench.benchmark import Benchmark, part
 from shortlist.bench.outcome import plain
 from shortlist.bench.request_settings import number
 from shortlist.bench.settings import BenchSettings
@@ -67,11 +67,8 @@ class GrowthSettings(BenchSettings):
 
     def benchmark(self, address: str, clients: int) -> BenchSettings:
         """Return the settings of one level."""
-        given = {one.name: getattr(self, one.name) for one in fields(BenchSettings)}
-        own = {"embedder": None, "reranker": None, "json": True}
-        return BenchSettings(
-            **given | own | {"address": address, "collection": COLLECTION, "clients": (str(clients),)}
-        )
+        own = {"address": address, "collection": COLLECTION, "clients": (str(clients),)}
+        return part(BenchSettings, self, **own, embedder=None, reranker=None, json=True)
 
     def levels(self) -> list[int]:
         """Return the sizes, ascending."""

@@ -190,7 +190,7 @@ async def _soak(server: Watched, cut: Texts, chosen: SoakSettings) -> Soak:
         await client.create_collection(_COLLECTION)
         requests = Requests(opened, Draw(cut, chosen.seed, secrets.randbits(32)), shape)
         prepare = _with_deletes(mixed(requests, _SHARES, chosen.seed), client, chosen)
-        watch, plan = Watch(server, chosen, stop), Plan(warm_up_s=0, window_s=_DAYS_S, most_windows=1)
+        watch, plan = Watch(server, chosen, stop), Plan(warm_up_s=0, window_s=_DAYS_S, max_windows=1)
         with interrupts(stop):
             load = Closed(chosen.clients)
             ran = await measuring.measure(load, lambda: watch.counted(prepare()), plan, stop=stop)

@@ -144,7 +144,7 @@ async def _turn(
         for kind, clients in loads
         if busy and clients
     ]
-    plan = Plan(warm_up_s=_SETTLING_S, window_s=chosen.seconds, window_requests=1, agreeing=1, most_windows=1)
+    plan = Plan(warm_up_s=_SETTLING_S, window_s=chosen.seconds, window_requests=1, agreeing=1, max_windows=1)
     ran = await measuring.measure(Open(chosen.rate, turn), lambda: requests.prepare("dense"), plan)
     for task in work:
         task.cancel()

@@ -11,7 +11,6 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from shortlist.bench import local
-from shortlist.console.options import UsageError
 
 _HOST = "127.0.0.1"
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads back to this machine
@@ -85,10 +84,7 @@ def serving(*options: str) -> Iterator[Watched]:
     """
     port, began_s = local.free_port(), time.monotonic()
     with local.start([*options, "--host", _HOST, "--metrics-port", str(port)]) as process:
-        try:
-            address = local.address(process)
-        except RuntimeError as error:
-            raise UsageError(f"{error}; it says above why") from None
+        address = local.address(process)
         try:
             yield Watched(process.pid, address, port, time.monotonic() - began_s)
         finally:

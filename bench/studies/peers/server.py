@@ -47,10 +47,7 @@ class Shortlist(Peer):
             # What was asked before is computed again, as the peers do.
             *("--cache-mb", "0", "--data", data, "--log-level", "warning"),
         )
-        try:
-            address = await asyncio.to_thread(self._open.enter_context, serving)
-        except RuntimeError as error:
-            raise PeersError(f"Shortlist: {error}") from error
+        address = await asyncio.to_thread(self._open.enter_context, serving)
         self._client = AsyncClient(address, timeout_s=_PATIENCE_S)
         await self._client.create_collection(_INGESTED)
 

@@ -87,7 +87,7 @@ def test_a_stall_shows_in_an_open_loop():
 
     Of a closed loop only the one request that the client had under way does: the others are never sent.
     """
-    plan = Plan(warm_up_s=2.0, window_s=10.0, agreeing=1, most_windows=1)
+    plan = Plan(warm_up_s=2.0, window_s=10.0, agreeing=1, max_windows=1)
     stall = [(5.0, 8.0)]
     _, _, closed = measured(Closed(1), plan, work_s=0.01, stalls=stall)
     _, run, opened = measured(Open(10.0, seed=1), plan, work_s=0.01, stalls=stall)
@@ -101,7 +101,7 @@ def test_a_stall_shows_in_an_open_loop():
 
 def test_a_stall_counts_though_too_many_were_outstanding():
     """What is sent late, because the limit of outstanding requests is reached, counts from when it was due."""
-    plan = Plan(warm_up_s=2.0, window_s=10.0, agreeing=1, most_windows=1)
+    plan = Plan(warm_up_s=2.0, window_s=10.0, agreeing=1, max_windows=1)
     server, run, figures = measured(Open(10.0, seed=1, outstanding=4), plan, work_s=0.01, stalls=[(5.0, 8.0)])
     late = [one for one in run.log.samples if one.sent_s > one.due_s + 0.001]
     assert server.most == 4
@@ -111,7 +111,7 @@ def test_a_stall_counts_though_too_many_were_outstanding():
 
 def test_what_is_slow_is_waited_for():
     """A request that is due in a window counts, though its answer comes long after the last one."""
-    plan = Plan(warm_up_s=1.0, window_s=5.0, agreeing=1, most_windows=1, window_requests=1)
+    plan = Plan(warm_up_s=1.0, window_s=5.0, agreeing=1, max_windows=1, window_requests=1)
     _, run, figures = measured(Open(10.0, seed=2), plan, work_s=0.01, stalls=[(4.0, 60.0)])
     due = [time_s for time_s in islice(arrivals(10.0, 2), 100) if 1.0 <= time_s < run.windows[-1].end_s]
     assert figures.requests == len(due)
@@ -123,7 +123,7 @@ def test_a_run_that_does_not_become_stable_says_so():
     _, run, figures = measured(Open(15.0), work_s=0.1)
     assert not run.stable
     assert run.counted(PLAN.agreeing) == run.windows
-    assert len(run.windows) == PLAN.most_windows
+    assert len(run.windows) == PLAN.max_windows
     assert figures.latency_ms.max > 10_000
 
 
@@ -137,7 +137,7 @@ def test_windows_that_disagree_are_set_aside():
 
 def test_a_window_waits_for_answers():
     """A window goes on until it has enough answers, and does not wait for ever for them."""
-    plan = Plan(warm_up_s=0.0, window_s=1.0, window_requests=30, most_windows=3)
+    plan = Plan(warm_up_s=0.0, window_s=1.0, window_requests=30, max_windows=3)
     _, run, _ = measured(Closed(1), plan, work_s=0.1)
     assert [one.end_s - one.begin_s for one in run.windows] == pytest.approx([4.0, 3.0, 4.0], abs=1.01)
     _, run, _ = measured(Closed(1), plan, work_s=5.0)
