@@ -19,7 +19,6 @@ from shortlist.export import source
 from shortlist.export.source import Origin
 
 from . import card, lists, models, quality, reading, teachers, training
-from .errors import FinetuneError
 from .lists import Index
 from .models import Dual, Floats
 from .quality import Figures, Panel
@@ -27,7 +26,6 @@ from .reading import Examples
 from .settings import FinetuneSettings
 from .teachers import Teacher
 
-CARD = "README.md"
 HELD_OUT = "held-out"
 
 
@@ -44,20 +42,15 @@ class _Ready:
 
 
 def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[card.When, dict[str, dict[str, float]]]:
-    """Fine-tune a cross-encoder.
+    """Fine-tune a cross-encoder; return what teacher, model before and after are worth, by set of queries.
 
     Args:
         settings: what to train on what.
         progress: takes one line a step.
 
-    Returns:
-        The figures of the teacher, before and after, by set of queries.
-
     Raises:
         FinetuneError: the data, a model or the output's folder cannot be used; nothing was trained.
     """
-    if (settings.out / CARD).exists():
-        raise FinetuneError(f"{settings.out} holds a finished model; name another folder with --out")
     examples = reading.read(settings)
     base = source.resolve(settings.base)
     training.claim(settings)
@@ -83,7 +76,7 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
         figures=figures,
     )
     models.save(ready.model, settings.out)
-    (settings.out / CARD).write_text(card.write(settings, told), encoding="utf-8")
+    (settings.out / training.CARD).write_text(card.write(settings, told), encoding="utf-8")
     shutil.rmtree(settings.out / "checkpoints")
     return {when: {name: asdict(one) for name, one in found.items()} for when, found in figures.items()}
 

@@ -31,6 +31,8 @@ _PAIRS_AT_ONCE = 16  # what one forward pass holds; more pads more
 _WINDOW_BATCHES = 40  # batches whose lists are sorted by length together; the rest stays shuffled
 _ASKED = "asked.json"
 
+CARD = "README.md"  # of a model that is finished
+
 
 def train(
     settings: FinetuneSettings,
@@ -74,8 +76,10 @@ def claim(settings: FinetuneSettings) -> None:
     """Note in the output's folder what was asked for, so that only the same run continues it.
 
     Raises:
-        FinetuneError: another run's checkpoints are there.
+        FinetuneError: a finished model, or another run's checkpoints, are there.
     """
+    if (settings.out / CARD).exists():
+        raise FinetuneError(f"{settings.out} holds a finished model; name another folder with --out")
     folder = settings.out / "checkpoints"
     path, asked = folder / _ASKED, json.dumps(shown(settings), indent=2) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != asked:

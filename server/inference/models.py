@@ -9,6 +9,7 @@ from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Generic, TypeVar
 
 from shortlist.server.errors import DeadlineExceeded, NoTokens
 from shortlist.server.runtime.bundle import Bundle
@@ -21,22 +22,28 @@ from .coalescing import Coalescer
 from .lanes import Job, Lane
 from .result import Result, Spent
 
+_Kept = TypeVar("_Kept")
 
-class Embedder:
-    """The dual encoder: texts to vectors."""
+
+class _Model(Generic[_Kept]):
+    """A bundle's tokenizer beside its loaded graph, and what is remembered of its results."""
 
     def __init__(self, bundle: Bundle, graph: Graph, coalescer: Coalescer, cache_bytes: int) -> None:
-        """Join the bundle's tokenizer and prefixes with its loaded graph; remember queries in so many bytes."""
+        """Remember nothing yet, and `cache_bytes` at most."""
         self.graph = graph
         self.coalescer = coalescer
         self.tokenizer = Tokenizer(bundle)
-        self.cache: Cache[Result] = Cache(cache_bytes)
+        self.cache: Cache[_Kept] = Cache(cache_bytes)
         self._manifest = bundle.manifest
 
     @property
     def info(self) -> ModelInfo:
         """Return what runs."""
         return self.graph.info
+
+
+class Embedder(_Model[Result]):
+    """The dual encoder: texts to vectors."""
 
     @property
     def dimensions(self) -> int:
@@ -100,20 +107,8 @@ class Known:
     truncated: bool
 
 
-class Scorer:
+class Scorer(_Model[Known]):
     """The cross-encoder: a query beside documents to scores."""
-
-    def __init__(self, bundle: Bundle, graph: Graph, coalescer: Coalescer, cache_bytes: int) -> None:
-        """Join the bundle's tokenizer with its loaded graph; remember scores in so many bytes."""
-        self.graph = graph
-        self.coalescer = coalescer
-        self.tokenizer = Tokenizer(bundle)
-        self.cache: Cache[Known] = Cache(cache_bytes)
-
-    @property
-    def info(self) -> ModelInfo:
-        """Return what runs."""
-        return self.graph.info
 
     @property
     def similarity_weight(self) -> float:
