@@ -9,6 +9,7 @@ on disk.
 """
 
 import asyncio
+import functools
 import logging
 import os
 import resource
@@ -146,6 +147,7 @@ def _graph(
 ) -> Graph:
     """Load the variant that is asked for, or the one that is chosen."""
 
+    @functools.cache  # what had to be loaded to be timed is not loaded again
     def load(variant: str) -> Graph:
         return Graph(source, variant, target, providers.batch_tokens(settings))
 
