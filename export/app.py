@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime as ort
+from threadpoolctl import threadpool_limits
 
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle
@@ -42,7 +43,8 @@ def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
     from .build import build  # noqa: PLC0415 (seconds of imports, which the check above spares)
 
     start = time.monotonic()
-    with atomic_dir.replacing(settings.out) as folder:
+    # What takes long runs an item a core; the threads of a matrix product beside these wait for each other.
+    with threadpool_limits(1), atomic_dir.replacing(settings.out) as folder:
         build(settings, origin, asked, folder, progress)
     progress(f"Wrote {settings.out} in {time.monotonic() - start:.0f} s")
     return bundle.load(settings.out)

@@ -4,9 +4,10 @@ Every text runs alone on one thread, as the server does on CPUs, on all cores at
 another provider that is the server's own session, with its options and its lengths.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from .errors import ExportError
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, NDArray[np.int64]]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 BATCH = 8
 _PLAIN, _ANY = Target(), Shapes(0)
@@ -63,13 +67,11 @@ class Runner:
 
     def alone(self, items: Sequence[Encoded]) -> Floats:
         """Run each text alone: float32 [texts, dimensions], or [texts] of a reranker."""
-        with ThreadPoolExecutor(cores.usable()) as pool:
-            return np.concatenate(list(pool.map(lambda item: self.run(self._feeds([item])), items)))
+        return self._batches(items, 1)
 
     def together(self, items: Sequence[Encoded]) -> Floats:
         """Run the texts in padded batches."""
-        starts = range(0, len(items), BATCH)
-        return np.concatenate([self.run(self._feeds(items[at : at + BATCH])) for at in starts])
+        return self._batches(items, BATCH)
 
     def of_length(self, tokens: int) -> Floats:
         """Run one text of that many tokens, whatever it says."""
@@ -80,8 +82,18 @@ class Runner:
         """Run once; inputs that the graph does not take are left out."""
         return self._session.run(self._output, given)
 
+    def _batches(self, items: Sequence[Encoded], size: int) -> Floats:
+        batches = [items[start : start + size] for start in range(0, len(items), size)]
+        return np.concatenate(each(lambda batch: self.run(self._feeds(batch)), batches))
+
     def _feeds(self, items: Sequence[Encoded]) -> Feeds:
         return pad(items, self._pad, length=self._shapes.length(max(map(len, items))))
+
+
+def each(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    """Return a function's results in the items' order; one item a core, all cores at once."""
+    with ThreadPoolExecutor(cores.usable()) as pool:
+        return list(pool.map(function, items))
 
 
 def session(graph: Path, target: Target = _PLAIN, shapes: Shapes = _ANY) -> Session:

@@ -6,13 +6,12 @@ texts, and `chosen` takes one for all where that costs least.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import rounding
-from .calibration import Rows
 from .products import Floats, Product, grid, normalized, on_grid
 
 _EXPONENTS = (None, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the smoothing; None: no smoothing
@@ -46,46 +45,50 @@ class Scaling:
         return weight if self.smoothing is None else weight * self.smoothing[:, None]
 
 
-def chosen(products: Sequence[Product], rows: Rows, more_change: float) -> dict[str, Scaling]:
+def candidates(product: Product, rows: Floats) -> tuple[Scaling, Scaling]:
+    """Return the scaling that changes a product least with one scale for all tokens, and with one for each.
+
+    Of a fused attention these are the same, since onnxruntime's QAttention takes one scale for all.
+    """
+    rows, results = nonzero(product, rows)
+    fixed = _best(product, rows, results, fixed=True)
+    return fixed, fixed if product.fused else _best(product, rows, results, fixed=False)
+
+
+def chosen(found: Mapping[str, tuple[Scaling, Scaling]], more_change: float) -> dict[str, Scaling]:
     """Choose each product's scaling, by its name.
 
     Args:
-        products: of one graph.
-        rows: of calibration texts, by the name of a product's input.
+        found: the candidates of each product of one graph.
         more_change: what one scale for all tokens may add to the changes of all products together, as a share of what
             a scale for each token costs. It is spent where it costs least.
     """
-    fixed = {product.name: best(product, rows[product.data], fixed=True) for product in products}
-    found = {
-        # What enters a fused attention has one scale, since onnxruntime's QAttention takes one.
-        product.name: fixed[product.name] if product.fused else best(product, rows[product.data], fixed=False)
-        for product in products
-    }
-    left = more_change * sum(scaling.change for scaling in found.values())
-    more = {name: fixed[name].change - scaling.change for name, scaling in found.items() if not scaling.fixed}
+    taken = {name: own for name, (_, own) in found.items()}
+    left = more_change * sum(own.change for own in taken.values())
+    more = {name: fixed.change - own.change for name, (fixed, own) in found.items() if not own.fixed}
     for name in sorted(more, key=lambda name: more[name]):
         left -= max(0.0, more[name])
         if left < 0:
             break
-        found[name] = fixed[name]
-    return found
-
-
-def best(product: Product, rows: Floats, *, fixed: bool) -> Scaling:
-    """Return the scaling whose smoothing changes the product least."""
-    rows, lengths = nonzero(product, rows)
-    tried = [_tried(product, rows, lengths, exponent, fixed=fixed) for exponent in _EXPONENTS]
-    return min(tried, key=lambda scaling: scaling.change)
+        taken[name] = found[name][0]
+    return taken
 
 
 def nonzero(product: Product, rows: Floats) -> tuple[Floats, Floats]:
-    """Return the rows whose product is not zero, and the lengths of their products, float32 [rows, 1]."""
-    lengths = np.linalg.norm(rows @ product.weight, axis=1, keepdims=True)
-    return rows[lengths[:, 0] > 0], lengths[lengths[:, 0] > 0]
+    """Return the rows whose product is not zero, and their products, float32 [rows, columns]."""
+    results = rows @ product.weight
+    some = results.any(axis=1)
+    return rows[some], results[some]
 
 
-def _tried(product: Product, rows: Floats, lengths: Floats, exponent: float | None, *, fixed: bool) -> Scaling:
-    """Return the scaling with one smoothing."""
+def _best(product: Product, rows: Floats, results: Floats, *, fixed: bool) -> Scaling:
+    """Return the scaling whose smoothing changes the product least."""
+    tried = [_tried(product, rows, results[:_TRIED_ROWS], exponent, fixed=fixed) for exponent in _EXPONENTS]
+    return min(tried, key=lambda scaling: scaling.change)
+
+
+def _tried(product: Product, rows: Floats, results: Floats, exponent: float | None, *, fixed: bool) -> Scaling:
+    """Return the scaling with one smoothing, tried on the rows that have results."""
     smoothing = None if exponent is None else _smoothing(rows, product.weight, exponent)
     smooth = rows if smoothing is None else rows / smoothing
     if fixed:
@@ -97,10 +100,9 @@ def _tried(product: Product, rows: Floats, lengths: Floats, exponent: float | No
     found = Scaling(0.0, smoothing, low, high, signed, fixed)
     weight = found.smoothed(product.weight)
     scale = rounding.scales(weight)
-    some = rows[:_TRIED_ROWS]
-    after = found.quantized(some) @ (rounding.nearest(weight, scale) * scale)
-    change = (after - some @ product.weight) / lengths[:_TRIED_ROWS]
-    return dataclasses.replace(found, change=float((change**2).sum(axis=1).mean()))
+    after = found.quantized(rows[: len(results)]) @ (rounding.nearest(weight, scale) * scale)
+    changes = ((after - results) ** 2).sum(axis=1) / (results**2).sum(axis=1)
+    return dataclasses.replace(found, change=float(changes.mean()))
 
 
 def _smoothing(rows: Floats, weight: Floats, exponent: float) -> Floats:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper, version_converter
 
 from shortlist.export import append_head, first_token, graphs
-from shortlist.export.inference import Feeds
+from shortlist.export.inference import Feeds, each
 
 from . import calibration, int8_range, rounding
 from .products import Floats, Product, Surgery, find, grid, normalized, on_grid
@@ -77,7 +77,8 @@ class StaticQuantizer:
             inputs.setdefault(product.data, []).append(product)
         rows = calibration.capture(self._source, list(inputs), given, scratch) if inputs else {}
         self._scaled = {name: None if _narrows(users) else _scaled(rows[name]) for name, users in inputs.items()}
-        self._fitted = {one.name: _fit(one, rows[one.data], self._scaled[one.data]) for one in self.products}
+        fitted = each(lambda one: _fit(one, rows[one.data], self._scaled[one.data]), self.products)
+        self._fitted = {product.name: one for product, one in zip(self.products, fitted, strict=True)}
 
     def write(self, target: Path, keep: Collection[str] = ()) -> None:
         """Write the graph; the products named in `keep` stay fp32."""

@@ -24,7 +24,7 @@ from onnx import helper, numpy_helper
 
 from shortlist.export import graphs
 from shortlist.export.errors import ExportError
-from shortlist.export.inference import Feeds
+from shortlist.export.inference import Feeds, each
 
 from . import calibration, int8_range, rounding, scaling
 from .products import Floats, Product, Surgery, find, grid
@@ -46,7 +46,7 @@ class _Fitted:
 
 
 class Fitting:
-    """What is fitted to one graph's products; each is fitted when it is first asked for."""
+    """What is fitted to one graph's products; each is rounded when it is first asked for."""
 
     def __init__(self, source: Path, given: Iterable[Feeds], scratch: Path) -> None:
         """Run the calibration texts; `scratch` is a folder for files in between.
@@ -59,6 +59,8 @@ class Fitting:
         if not self.products:
             raise ExportError("the graph has no matrix product with weights to quantize")
         self.rows = calibration.capture(source, list(dict.fromkeys(p.data for p in self.products)), given, scratch)
+        found = each(lambda product: scaling.candidates(product, self.rows[product.data]), self.products)
+        self.scalings = {product.name: both for product, both in zip(self.products, found, strict=True)}
         self._fitted: dict[tuple[str, bool], _Fitted] = {}
 
     def fitted(self, product: Product, scaled: Scaling) -> _Fitted:
@@ -76,7 +78,7 @@ class Quantizer:
         """Choose the scales; `more_change` is what one scale for all tokens may cost, see `scaling.chosen`."""
         self._fitting = fitting
         self.products = fitting.products
-        self._scalings = scaling.chosen(self.products, fitting.rows, more_change)
+        self._scalings = scaling.chosen(fitting.scalings, more_change)
         own = sum(not self._scalings[product.name].fixed for product in self.products)
         self.precision = f"{int8_range.PRECISION}, one scale a token in {own} of {len(self.products)} products"
 
@@ -86,8 +88,9 @@ class Quantizer:
         surgery = _Surgery(model)
         quantized = [product for product in self.products if product.name not in keep]
         folded = self._folded(quantized, surgery)
-        for product in quantized:
-            surgery.quantize(product, self._fitting.fitted(product, self._scalings[product.name]), folded)
+        fitted = each(lambda product: self._fitting.fitted(product, self._scalings[product.name]), quantized)
+        for product, one in zip(quantized, fitted, strict=True):
+            surgery.quantize(product, one, folded)
         surgery.finish()
         graphs.save(model, target)
 
@@ -104,12 +107,12 @@ class Quantizer:
 
 
 def _fit(product: Product, rows: Floats, scaled: Scaling) -> _Fitted:
-    rows, lengths = scaling.nonzero(product, rows)
+    rows, results = scaling.nonzero(product, rows)
     weight = scaled.smoothed(product.weight)
     scale = rounding.scales(weight)
     quantized = scaled.quantized(rows)
-    rounded = rounding.compensated(quantized / lengths, weight, scale)
-    change = quantized @ (rounded * scale) - rows @ product.weight
+    rounded = rounding.compensated(quantized / np.linalg.norm(results, axis=1, keepdims=True), weight, scale)
+    change = quantized @ (rounded * scale) - results
     correction: Floats = -change.mean(axis=0).astype(np.float32)
     return _Fitted(scaled, rounded, scale, correction)
 

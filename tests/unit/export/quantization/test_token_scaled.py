@@ -173,13 +173,12 @@ def test_smoothing_behind_an_attention_changes_no_result(fitted: dict[Kind, Fitt
 def test_one_scale_for_all_stays_within_what_it_may_cost(fitted: dict[Kind, Fitted], share: float):
     """Products take one scale, the cheapest first, as long as their changes together grow by the share at most."""
     fitting = fitted["reranker"].fitting
-    tokens = scaling.chosen(fitting.products, fitting.rows, -1)
-    found = scaling.chosen(fitting.products, fitting.rows, share)
+    tokens = scaling.chosen(fitting.scalings, -1)
+    found = scaling.chosen(fitting.scalings, share)
     most = (1 + max(share, 0)) * sum(one.change for one in tokens.values())
     assert sum(one.change for one in found.values()) <= most * (1 + 1e-6)
     costs = {
-        product.name: scaling.best(product, fitting.rows[product.data], fixed=True).change
-        - tokens[product.name].change
+        product.name: fitting.scalings[product.name][0].change - tokens[product.name].change
         for product in fitting.products
         if not product.fused
     }
