@@ -35,6 +35,11 @@ def save(model: onnx.ModelProto, path: Path) -> None:
         onnx.save(model, path)
 
 
+def opset(model: onnx.ModelProto) -> int:
+    """Return the version of ONNX's own operators in a graph."""
+    return max((entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), default=0)
+
+
 def ranks(model: onnx.ModelProto) -> dict[str, int]:
     """Return how many axes each tensor has, as far as that can be told; of no tensor where a graph is large."""
     if _weights_bytes(model) > _INLINE_BYTES:

@@ -4,6 +4,8 @@ Written out here, since what is traced must be what the server can run in any ba
 sentence-transformers, whose modules these are.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
@@ -13,19 +15,48 @@ from .modules import Pooling
 _SMALLEST_COUNT = 1e-9  # as in sentence-transformers: no division by zero where a text has no token
 
 
+class EmbeddingHead(nn.Module):
+    """Pooling and steps: the tokens' vectors into one a text; without pooling the steps alone."""
+
+    def __init__(self, pooling: Pooling | None, steps: nn.Module) -> None:
+        """Put the parts together; `steps` turns the pooled vectors into what leaves the model."""
+        super().__init__()
+        self.pooling = pooling
+        self.steps = steps
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return float32 [batch, dimensions]."""
+        vectors = hidden if self.pooling is None else pooled(hidden, attention_mask, self.pooling)
+        return cast("Tensor", self.steps(vectors))
+
+
+class LogitHead(nn.Module):
+    """One logit of a classifier's labels; of two the difference, whose sigmoid is the softmax's positive."""
+
+    def __init__(self, positive: int, negative: int | None) -> None:
+        """Keep the labels; `negative` is None where there is one."""
+        super().__init__()
+        self.positive = positive
+        self.negative = negative
+
+    def forward(self, logits: Tensor, _: Tensor) -> Tensor:
+        """Return [batch] for float32 [batch, labels]."""
+        found = logits[:, self.positive]
+        return found if self.negative is None else found - logits[:, self.negative]
+
+
 class Embedder(nn.Module):
-    """A body with pooling and steps: token ids into one vector a text."""
+    """A body with its head: token ids into one vector a text."""
 
     config: PretrainedConfig  # the exporter reads it
     body: nn.Module
 
-    def __init__(self, body: PreTrainedModel, pooling: Pooling, steps: nn.Module) -> None:
-        """Put the parts together; `steps` turns the pooled vectors into what leaves the model."""
+    def __init__(self, body: PreTrainedModel, head: EmbeddingHead) -> None:
+        """Put the two together."""
         super().__init__()
         self.config = body.config
         self.body = body
-        self.pooling = pooling
-        self.steps = steps
+        self.head = head
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
@@ -33,7 +64,7 @@ class Embedder(nn.Module):
         """Return `embedding`, float32 [batch, dimensions], for int64 [batch, sequence] inputs."""
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         hidden = self.body(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
-        return {"embedding": self.steps(pooled(hidden, attention_mask, self.pooling))}
+        return {"embedding": self.head(hidden, attention_mask)}
 
 
 class Reranker(nn.Module):
@@ -42,21 +73,20 @@ class Reranker(nn.Module):
     config: PretrainedConfig  # the exporter reads it
     body: nn.Module
 
-    def __init__(self, classifier: PreTrainedModel, positive: int, negative: int | None) -> None:
-        """Keep the classifier and its labels; `negative` is None where there is one label."""
+    def __init__(self, classifier: PreTrainedModel, head: LogitHead) -> None:
+        """Put the two together."""
         super().__init__()
         self.config = classifier.config
         self.body = classifier
-        self.positive = positive
-        self.negative = negative
+        self.head = head
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return `logit`, float32 [batch]; of two labels the difference, whose sigmoid is the softmax's positive."""
+        """Return `logit`, float32 [batch]."""
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         logits = self.body(input_ids=input_ids, attention_mask=attention_mask, **types).logits
-        return {"logit": logit(logits, self.positive, self.negative)}
+        return {"logit": self.head(logits, attention_mask)}
 
 
 class Normalize(nn.Module):
@@ -78,12 +108,6 @@ class Truncate(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         """Return float32 [batch, dimensions]."""
         return vectors[:, : self.dimensions]
-
-
-def logit(logits: Tensor, positive: int, negative: int | None) -> Tensor:
-    """Return one logit a pair, [batch], for float32 [batch, labels]."""
-    found = logits[:, positive]
-    return found if negative is None else found - logits[:, negative]
 
 
 def pooled(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:

@@ -10,7 +10,7 @@ from transformers import PretrainedConfig
 
 from shortlist.server.runtime.manifest import Kind
 
-from . import append_head
+from . import graphs
 from .errors import ExportError
 from .layout import Layout
 from .modules import Dense
@@ -29,7 +29,7 @@ def inputs(graph: onnx.ModelProto, named: str) -> tuple[str, ...]:
     Raises:
         ExportError: it takes something else, or no opset that can be gone on with.
     """
-    if not _LEAST_OPSET <= (version := append_head.opset(graph)) <= onnx.defs.onnx_opset_version():
+    if not _LEAST_OPSET <= (version := graphs.opset(graph)) <= onnx.defs.onnx_opset_version():
         raise ExportError(
             f"{named} has opset {version}, but {_LEAST_OPSET} to {onnx.defs.onnx_opset_version()} can be taken in;"
             " export it again with one of these"

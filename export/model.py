@@ -80,13 +80,13 @@ def _embedder(origin: Origin, layout: Layout) -> heads.Embedder:
         body.pooler = None  # the embedding does not pass through it, and its weights may be random
     if layout.pooling == "":
         raise ExportError(f"{origin.name} names no pooling")
-    return heads.Embedder(body, layout.pooling, steps(origin, layout.steps))
+    return heads.Embedder(body, heads.EmbeddingHead(layout.pooling, steps(origin, layout.steps)))
 
 
 def _reranker(origin: Origin, layout: Layout) -> heads.Reranker:
     classifier = _loaded(origin, layout, AutoModelForSequenceClassification)
     found = labels.read(origin.name, classifier.config.id2label, layout.relevant_label)
-    return heads.Reranker(classifier, found.positive, found.negative)
+    return heads.Reranker(classifier, heads.LogitHead(found.positive, found.negative))
 
 
 def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] = ()) -> Any:

@@ -5,7 +5,6 @@ need code of the model's own, which is never run, it is held against the graph a
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 from onnxruntime.transformers.onnx_model import OnnxModel
-from torch import Tensor
+from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
 from shortlist.server.errors import first_line
@@ -33,8 +32,6 @@ from .tokenizer import Limits
 # Their positions begin to count after the padding's index.
 _SHIFTED = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "xmod", "data2vec-text"}
 
-Finish = Callable[[Tensor, Tensor], Tensor]  # a graph's output and the attention mask -> the last number
-
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -49,9 +46,9 @@ class Taken:
 
 
 class Original:
-    """The graph as it was published, with PyTorch's pooling and steps behind it."""
+    """The graph as it was published, with the head behind it in PyTorch."""
 
-    def __init__(self, path: Path, value: str, finish: Finish) -> None:
+    def __init__(self, path: Path, value: str, head: nn.Module) -> None:
         """Load the graph.
 
         Raises:
@@ -59,7 +56,7 @@ class Original:
         """
         self._session = session(path)
         self._value = value
-        self._finish = finish
+        self._head = head
 
     def run(self, feeds: Feeds) -> Floats:
         """Return a vector, float32 [1, dimensions], or a logit, float32 [1].
@@ -74,7 +71,8 @@ class Original:
             found = self._session.run(self._value, feeds)
         except Exception as error:
             raise ExportError(f"the published graph cannot be run: {first_line(error)}") from error
-        return self._finish(torch.from_numpy(found), torch.from_numpy(feeds["attention_mask"])).numpy()
+        made: Floats = self._head(torch.from_numpy(found), torch.from_numpy(feeds["attention_mask"])).numpy()
+        return made
 
 
 def take(origin: Origin, layout: Layout, scratch: Path, *, typed: bool) -> Taken:
@@ -97,13 +95,13 @@ def take(origin: Origin, layout: Layout, scratch: Path, *, typed: bool) -> Taken
     settings = _settings(origin, layout, raw)
     interface.check(graph, value, layout, settings, named, typed=typed)
     limits = Limits(positions(settings), interface.rows(graph))
-    finish = _completed(graph, value, origin, layout, settings)
+    head = _completed(graph, value, origin, layout, settings, scratch)
     if append_head.TYPES in inputs and not typed:
         append_head.begin_without_types(graph)
     target = scratch / "taken.onnx"
     graphs.save(graph, target)
     by_torch = has_weights(origin.folder) and "auto_map" not in raw
-    original = None if by_torch else Original(origin.folder / origin.graph, value, finish)
+    original = None if by_torch else Original(origin.folder / origin.graph, value, head)
     return Taken(target, settings, (settings.architectures or ["unknown"])[0], _sha256(graph), limits, original)
 
 
@@ -114,27 +112,26 @@ def positions(settings: Any) -> int:
 
 
 def _completed(
-    graph: onnx.ModelProto, value: str, origin: Origin, layout: Layout, settings: PretrainedConfig
-) -> Finish:
+    graph: onnx.ModelProto, value: str, origin: Origin, layout: Layout, settings: PretrainedConfig, scratch: Path
+) -> nn.Module:
     """Put what is missing behind a graph, and return the same in PyTorch."""
     kept = [entry for entry in graph.graph.output if entry.name == value]
     del graph.graph.output[:]
     graph.graph.output.extend(kept)
     if OUTPUT[layout.kind] in {name for node in graph.graph.node for name in node.output}:
         onnx.compose.add_prefix(graph, "published/", rename_inputs=False, rename_outputs=False, inplace=True)
+    head: nn.Module
     if layout.kind == "reranker":
         found = labels.read(origin.name, settings.id2label or {}, layout.relevant_label)
-        append_head.end_in_logit(graph, value, found.positive, found.negative)
+        head = heads.LogitHead(found.positive, found.negative)
     else:
-        pooling = None if value == interface.POOLED else layout.pooling or None
+        pooled = value == interface.POOLED
         # What is pooled already went through the dense layers; dividing by the length once more changes nothing.
-        steps = [step for step in layout.steps if value != interface.POOLED or not isinstance(step, Dense)]
-        loaded = model.steps(origin, steps)
-        append_head.end_in_embedding(graph, value, pooling, loaded)
+        steps = [step for step in layout.steps if not (pooled and isinstance(step, Dense))]
+        head = heads.EmbeddingHead(None if pooled else layout.pooling or None, model.steps(origin, steps))
+    append_head.append(graph, value, head, layout.kind, scratch)
     OnnxModel(graph).prune_graph()
-    if layout.kind == "reranker":
-        return lambda logits, _: heads.logit(logits, found.positive, found.negative)
-    return lambda hidden, mask: loaded(hidden if pooling is None else heads.pooled(hidden, mask, pooling))
+    return head
 
 
 def _settings(origin: Origin, layout: Layout, raw: Any) -> PretrainedConfig:

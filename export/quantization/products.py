@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from shortlist.export import append_head
+from shortlist.export import graphs
 
 from . import int8_range
 
@@ -84,7 +84,7 @@ class Surgery:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         """Take the model, which is changed by `finish`."""
-        self.opset = append_head.opset(model)
+        self.opset = graphs.opset(model)
         self.weights = {tensor.name: tensor for tensor in model.graph.initializer}
         self._graph = model.graph
         self._nodes = {node.output[0]: [node] for node in model.graph.node}

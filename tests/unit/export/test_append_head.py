@@ -1,6 +1,7 @@
 """What is put behind a published graph computes what the same thing computes in PyTorch, in every opset."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -10,6 +11,7 @@ from torch import nn
 
 import graphs
 from shortlist.export import append_head, heads
+from shortlist.export.modules import Pooling
 
 OPSETS = (11, 13, 17, 18, 21)
 IDS = np.array([[1, 5, 7, 9, 2], [1, 8, 2, 0, 0], [3, 0, 0, 0, 0]], np.int64)
@@ -34,51 +36,51 @@ def linear(outputs: int, activation: nn.Module, *, bias: bool = True) -> nn.Sequ
 
 @pytest.mark.parametrize("opset", OPSETS)
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
-def test_pooling_and_normalization(pooling: str, opset: int) -> None:
+def test_pooling_and_normalization(pooling: Pooling, opset: int, tmp_path: Path) -> None:
     """Each pooling, normalized, is blind to padding as PyTorch's is."""
     model = graphs.encoder(opset=opset)
-    steps = nn.Sequential(heads.Normalize())
-    append_head.end_in_embedding(model, "last_hidden_state", pooling, steps)
-    hidden = torch.from_numpy(graphs.table()[IDS])
-    expected = steps(heads.pooled(hidden, torch.from_numpy(MASK), pooling)).numpy()
+    head = heads.EmbeddingHead(pooling, nn.Sequential(heads.Normalize()))
+    append_head.append(model, "last_hidden_state", head, "embedder", tmp_path)
+    expected = head(torch.from_numpy(graphs.table()[IDS]), torch.from_numpy(MASK)).numpy()
     np.testing.assert_allclose(run(model), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("opset", [OPSETS[0], OPSETS[-1]])
 @pytest.mark.parametrize("activation", ["Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU"])
-def test_dense_layers(activation: str) -> None:
+def test_dense_layers(activation: str, opset: int, tmp_path: Path) -> None:
     """A dense layer with every activation that model.py lets through, with a bias and without."""
     for bias in (True, False):
-        model = graphs.encoder()
+        model = graphs.encoder(opset=opset)
         steps = nn.Sequential(linear(4, getattr(nn, activation)(), bias=bias)).requires_grad_(requires_grad=False)
-        append_head.end_in_embedding(model, "last_hidden_state", "cls", steps)
+        append_head.append(model, "last_hidden_state", heads.EmbeddingHead("cls", steps), "embedder", tmp_path)
         expected = steps(torch.from_numpy(graphs.table()[IDS[:, 0]])).numpy()
         np.testing.assert_allclose(run(model), expected, atol=1e-6)
 
 
-def test_a_vector_of_zeros_stays_zeros() -> None:
+def test_a_vector_of_zeros_stays_zeros(tmp_path: Path) -> None:
     """Normalization divides by no zero, as in PyTorch."""
     model = graphs.encoder(output="sentence_embedding")
     for tensor in model.graph.initializer:
         tensor.raw_data = bytes(len(tensor.raw_data))
-    append_head.end_in_embedding(model, "sentence_embedding", None, nn.Sequential(heads.Normalize()))
+    head = heads.EmbeddingHead(None, nn.Sequential(heads.Normalize()))
+    append_head.append(model, "sentence_embedding", head, "embedder", tmp_path)
     assert not run(model).any()
 
 
-def test_logits() -> None:
+def test_logits(tmp_path: Path) -> None:
     """A logit is a label's own, or the positive's less the negative's."""
     logits = graphs.table()[IDS[:, 0]]
     for positive, negative in ((0, None), (1, 0), (0, 1)):
         model = graphs.encoder(output="logits")
-        append_head.end_in_logit(model, "logits", positive, negative)
-        expected = heads.logit(torch.from_numpy(logits), positive, negative).numpy()
+        append_head.append(model, "logits", heads.LogitHead(positive, negative), "reranker", tmp_path)
+        expected = logits[:, positive] - (0 if negative is None else logits[:, negative])
         np.testing.assert_allclose(run(model), expected)
 
 
-def test_names_stay_apart() -> None:
+def test_names_stay_apart(tmp_path: Path) -> None:
     """No two nodes of a completed graph have the same name or output."""
     model = graphs.encoder()
-    append_head.end_in_embedding(
-        model, "last_hidden_state", "mean", nn.Sequential(heads.Normalize(), heads.Normalize())
-    )
+    head = heads.EmbeddingHead("mean", nn.Sequential(heads.Normalize(), heads.Normalize()))
+    append_head.append(model, "last_hidden_state", head, "embedder", tmp_path)
     outputs = sorted(name for node in model.graph.node for name in node.output)
     assert all(first != second for first, second in pairwise(outputs))
