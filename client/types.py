@@ -157,7 +157,7 @@ class ModelDescription:
 
     source: str  # what it was exported from: a model id, or the name of a folder or Python package
     revision: str  # empty if the source has none
-    variant: str  # the graph that runs: "fp32", "int8", ...
+    variant: str  # the graph that runs: "fp32", "int8-token", ...
     provider: str  # onnxruntime's name of what runs it
     max_tokens: int  # the window
     dimensions: int  # elements of a vector; 0 for a reranker

@@ -28,10 +28,7 @@ from .source import ADAPTER_CONFIG, Origin
 
 
 class Authors:
-    """A SentenceTransformer or a CrossEncoder, on one thread, each text alone.
-
-    Several threads wait for each other longer than a short text takes, and padding is no part of a model.
-    """
+    """A SentenceTransformer or a CrossEncoder, each text alone, since padding is no part of a model."""
 
     def __init__(self, origin: Origin, layout: Layout, labels: Labels | None, scratch: Path) -> None:
         """Load the model.
@@ -71,15 +68,11 @@ class Authors:
 
     def run(self, texts: Sequence[Text], kind: TextKind) -> Floats:
         """Return what `encode_query` and `encode_document` or `predict` return."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
         try:
             with quiet(), torch.inference_mode():
                 return self._run(list(texts), kind)
         except Exception as error:  # somebody else's code, on a model that may not fit it
             raise ExportError(f"sentence-transformers cannot run this model: {first_line(error)}") from error
-        finally:
-            torch.set_num_threads(threads)
 
     def _run(self, texts: list[Text], kind: TextKind) -> Floats:
         settings: dict[str, Any] = {"batch_size": 1, "show_progress_bar": False}

@@ -14,8 +14,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     # name -> the execution providers that it is for
     "fp32": ("cpu", "openvino", "cuda", "tensorrt"),
     "bf16": ("openvino", "tensorrt"),
-    "int8": ("cpu",),
-    "int8-weight": ("cpu",),
     "int8-token": ("cpu",),
     "int8-static": ("openvino",),
     "fp16": ("cuda", "tensorrt"),

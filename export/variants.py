@@ -17,7 +17,7 @@ from . import graphs, mixed_precision
 from .errors import ExportError
 from .gate import Gate, Judged
 from .inference import Feeds
-from .quantization import dynamic, fp16, weight_only
+from .quantization import fp16
 from .settings import VARIANTS, ExportSettings
 
 Progress = Callable[[str], None]
@@ -66,16 +66,6 @@ def _bf16(material: Material, _: Path) -> Made:
     return Made(material.fp32, BF16, material.gate.judge(material.fp32, where, BF16), where)
 
 
-def _int8(material: Material, target: Path) -> Made:
-    dynamic.quantize(material.fp32, target, material.scratch)
-    return Made(target, dynamic.PRECISION, material.gate.judge(target))
-
-
-def _int8_weight(material: Material, target: Path) -> Made:
-    weight_only.quantize(material.fp32, target)
-    return Made(target, weight_only.PRECISION, material.gate.judge(target))
-
-
 def _int8_token(material: Material, target: Path) -> Made:
     fitting = Fitting(material.fp32, material.calibration, material.scratch)
     quantizers = [Quantizer(fitting, more_change) for more_change in MORE_CHANGE]
@@ -101,8 +91,6 @@ def _fp16(material: Material, target: Path) -> Made:
 
 MAKERS: Mapping[str, Callable[[Material, Path], Made]] = {
     "bf16": _bf16,
-    "int8": _int8,
-    "int8-weight": _int8_weight,
     "int8-token": _int8_token,
     "int8-static": _int8_static,
     "fp16": _fp16,

@@ -1270,7 +1270,7 @@ class ModelDescription(_message.Message):
     revision: _builtins.str
     """Its revision, if the source has one."""
     variant: _builtins.str
-    """The variant that runs: "fp32", "int8", ..."""
+    """The variant that runs: "fp32", "int8-token", ..."""
     provider: _builtins.str
     """The execution provider that runs it, as onnxruntime names it."""
     max_tokens: _builtins.int

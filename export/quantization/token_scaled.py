@@ -3,9 +3,9 @@
     x ─▶ Mul(1 / smoothing) ─▶ Mul(1 / row's largest) ─▶ QuantizeLinear ─▶ MatMulIntegerToFloat ─▶ Mul(row's largest)
     x ─▶ Mul(1 / smoothing) ─▶ QuantizeLinear ─▶ MatMulIntegerToFloat(bias)            where one scale for all will do
 
-Dynamic int8 takes one scale over a whole batch: one token with a large activation, and transformers have such
-tokens, costs all others their resolution, strangers' texts in the batch among them. Here the step of the quantizer is
-fixed and each row is brought to it, or all rows have one scale that is fixed too (scaling.py chooses).
+onnxruntime's dynamic int8 takes one scale over a whole batch: one token with a large activation, and transformers
+have such tokens, costs all others their resolution, strangers' texts in the batch among them. Here the step of the
+quantizer is fixed and each row is brought to it, or all rows have one scale that is fixed too (scaling.py chooses).
 
 Three things are fitted on calibration texts: the smoothing, which moves large channels from activations to weights
 (SmoothQuant: Xiao et al. 2022, arXiv:2211.10438; here the exponent is chosen for each product), the rounding

@@ -6,7 +6,7 @@ A bundle is a folder:
     tokenizer.json    a `tokenizers` file; of its truncation only the side counts, of its padding nothing: the
                       manifest decides
     fp32.onnx         one graph a variant (and its `*.onnx_data` where it is over 2 GB)
-    int8.onnx
+    int8-token.onnx
 
 The variant bf16 has no file of its own: it is fp32.onnx, which the provider runs in bf16.
 

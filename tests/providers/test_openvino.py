@@ -113,9 +113,9 @@ def test_shapes_are_few_and_results_the_same(tiny):
 
 
 def test_a_graph_that_is_taken_in_part(options: list[str], tmp_path: Path):
-    """Dynamic int8 would run half on onnxruntime's own kernels, and slower: it is refused with the way out."""
-    line = refused([*options[:-1], "int8"], tmp_path)
-    assert "provider openvino takes only a part of int8.onnx" in line
+    """int8-token would run half on onnxruntime's own kernels, and slower: it is refused with the way out."""
+    line = refused([*options[:-1], "int8-token"], tmp_path)
+    assert "provider openvino takes only a part of int8-token.onnx" in line
     assert "--reranker-variant" in line
 
 

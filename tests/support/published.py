@@ -31,9 +31,5 @@ def publish(folder: Path, kind: str = "embedder", *, library: str = "transformer
 def told(folder: Path, out: Path, **settings: Any) -> tuple[Bundle, str]:
     """Export, and return what progress told beside the bundle."""
     lines: list[str] = []
-    return run(
-        ExportSettings(
-            model=str(folder), out=out, **{"variants": ("fp32", "int8"), **tiny_models.OPEN_GATE, **settings}
-        ),
-        lines.append,
-    ), "\n".join(lines)
+    chosen = {"variants": ("fp32", "int8-token"), **tiny_models.OPEN_GATE, **settings}
+    return run(ExportSettings(model=str(folder), out=out, **chosen), lines.append), "\n".join(lines)

@@ -114,7 +114,7 @@ OPEN_GATE: dict[str, Any] = {"least_overlap": 0.0, "least_tau": 0.0, "most_ndcg_
 
 def export(model: Path | str, out: Path, **settings: Any) -> Bundle:
     """Export two variants without progress, past an open gate."""
-    chosen = {"variants": ("fp32", "int8"), **OPEN_GATE, **settings}
+    chosen = {"variants": ("fp32", "int8-token"), **OPEN_GATE, **settings}
     return run(ExportSettings(model=str(model), out=out, **chosen), lambda _: None)
 
 
@@ -158,20 +158,8 @@ def demo_bundles() -> tuple[Path, Path]:
     Returns:
         the embedder's bundle and the reranker's.
     """
-    return _real(ROOT / ".demo")
-
-
-def dynamic_bundles(root: Path) -> tuple[Path, Path]:
-    """Export the same two below `root`, with dynamic int8 beside fp32, whatever it loses."""
-    few = root / "few.jsonl"  # the whole of the texts would take longer than a test may
-    entries = [{"query": one.query, "passages": one.passages[:4]} for one in judging.bundled().lists[::3]]
-    few.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
-    return _real(root, variants=("fp32", "int8"), calibration=few, **OPEN_GATE)
-
-
-def _real(root: Path, **settings: Any) -> tuple[Path, Path]:
-    embedder = ExportSettings(model=EMBEDDER, kind="embedder", out=root / "embedder", **settings)
-    reranker = ExportSettings(model=str(RERANKER), kind="reranker", out=root / "reranker", **settings)
+    embedder = ExportSettings(model=EMBEDDER, kind="embedder", out=ROOT / ".demo" / "embedder")
+    reranker = ExportSettings(model=str(RERANKER), kind="reranker", out=ROOT / ".demo" / "reranker")
     return run(embedder, lambda _: None).path, run(reranker, lambda _: None).path
 
 

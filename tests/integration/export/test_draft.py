@@ -30,7 +30,7 @@ def _not_finite(material: variants.Material, target: Path) -> variants.Made:
         if array.dtype == np.float32 and array.ndim > 1:
             tensor.CopyFrom(numpy_helper.from_array(np.full_like(array, np.nan), tensor.name))
     onnx.save(graph, target)
-    return variants.Made(target, "int8", Judged({}, batch_invariant=True, missed=""))
+    return variants.Made(target, "int8-token", Judged({}, batch_invariant=True, missed=""))
 
 
 def test_a_variant_that_does_not_run(tiny_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,8 +38,8 @@ def test_a_variant_that_does_not_run(tiny_folders, tmp_path: Path, monkeypatch: 
     out = tmp_path / "bundle"
     tiny_models.export(tiny_folders.reranker, out, variants=("fp32",))
     before = files(out)
-    monkeypatch.setitem(variants.MAKERS, "int8", _not_finite)
-    with pytest.raises(ExportError, match="int8 gives numbers that are not finite; no bundle was written"):
+    monkeypatch.setitem(variants.MAKERS, "int8-token", _not_finite)
+    with pytest.raises(ExportError, match="int8-token gives numbers that are not finite; no bundle was written"):
         tiny_models.export(tiny_folders.reranker, out)
     assert files(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]

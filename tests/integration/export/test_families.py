@@ -14,7 +14,7 @@ import families
 import reference
 import tiny_models
 from shortlist.export.app import run
-from shortlist.export.quantization import dynamic
+from shortlist.export.quantization import int8_range
 from shortlist.export.settings import ExportSettings
 
 
@@ -174,19 +174,18 @@ def test_what_the_manifest_says(tmp_path: Path) -> None:
     manifest = bundle.manifest
     assert manifest.source.model == "model"
     assert manifest.source.architecture == "BertModel"
-    assert list(manifest.variants) == ["fp32", "int8"]
-    assert manifest.variants["int8"].precision == dynamic.PRECISION
-    fp32, int8 = (manifest.variants[name] for name in ("fp32", "int8"))
+    assert list(manifest.variants) == ["fp32", "int8-token"]
+    fp32, int8 = manifest.variants.values()
+    assert int8.precision.startswith(f"{int8_range.PRECISION}, one scale a token in ")
     assert fp32.batch_invariant
-    assert not int8.batch_invariant
+    assert int8.batch_invariant
     assert fp32.parity["cosine_min"] > 1 - 1e-5
     assert fp32.parity["cosine_min"] > int8.parity["cosine_mean"] > 0.95
-    assert int8.parity["batch_change_max"] > 100 * fp32.parity["batch_change_max"]
     assert manifest.tools["onnxruntime"]
     for variant in manifest.variants:
         bundle.verify(variant)
     names = {path.name for path in bundle.path.iterdir()}
-    assert names == {"fp32.onnx", "int8.onnx", "tokenizer.json", "manifest.json"}
+    assert names == {"fp32.onnx", "int8-token.onnx", "tokenizer.json", "manifest.json"}
 
 
 def test_weights_hash_is_the_models_not_the_folders(tmp_path: Path) -> None:
@@ -202,9 +201,11 @@ def test_weights_hash_is_the_models_not_the_folders(tmp_path: Path) -> None:
 
 
 def test_int8_alone(tmp_path: Path) -> None:
-    """A bundle of int8 alone holds no fp32 graph."""
-    bundle = tiny_models.export(tiny_models.encoder(tmp_path / "model"), tmp_path / "bundle", variants=("int8",))
-    assert list(bundle.manifest.variants) == ["int8"]
+    """A bundle of int8-token alone holds no fp32 graph."""
+    bundle = tiny_models.export(
+        tiny_models.encoder(tmp_path / "model"), tmp_path / "bundle", variants=("int8-token",)
+    )
+    assert list(bundle.manifest.variants) == ["int8-token"]
     assert not (bundle.path / "fp32.onnx").exists()
 
 

@@ -18,6 +18,7 @@ import tiny_models
 from published import publish, told
 from shortlist.export import model, onnx_import
 from shortlist.export.silence import quiet
+from shortlist.server.runtime.bundle import load
 
 
 @pytest.mark.parametrize("library", ["transformers", "sentence_transformers"])
@@ -34,7 +35,7 @@ def test_embedder_without_pytorch_weights(family: str, library: str, tmp_path: P
     assert "taking in onnx/model.onnx" in lines
     assert "comparing fp32 with the graph as it was published" in lines
     assert (manifest.dimensions, manifest.pooling, manifest.normalized) == (16, "mean", True)
-    assert set(manifest.variants) == {"fp32", "int8"}
+    assert set(manifest.variants) == {"fp32", "int8-token"}
     assert manifest.max_tokens == families.WINDOW
     reference.assert_embeds_like(folder, bundle)
 
@@ -66,7 +67,7 @@ def test_graph_that_was_optimized_already(tmp_path: Path) -> None:
         )
     optimized.save_model_to_file(str(published / "onnx" / "model_O2.onnx"))
     bundle = tiny_models.export(published, tmp_path / "bundle", graph="onnx/model_O2.onnx")
-    assert set(bundle.manifest.variants) == {"fp32", "int8"}
+    assert set(bundle.manifest.variants) == {"fp32", "int8-token"}
     reference.assert_embeds_like(folder, bundle)
 
 
@@ -131,13 +132,12 @@ def test_names_that_are_taken(tmp_path: Path) -> None:
     reference.assert_embeds_like(folder, tiny_models.export(published, tmp_path / "bundle", variants=("fp32",)))
 
 
-def test_all_minilm_as_published(embedder_folder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_all_minilm_as_published(embedder_folder: Path, tmp_path: Path, bundles) -> None:
     """all-MiniLM-L6-v2, taken in as a graph, is the model that its PyTorch weights are."""
     folder = tmp_path / "all-MiniLM-L6-v2"
     shutil.copytree(embedder_folder, folder)
     taken = tiny_models.export(publish(folder), tmp_path / "taken", variants=("fp32",))
-    # The bundle that other tests with real models keep between runs.
-    traced = tiny_models.export(tiny_models.EMBEDDER, Path(request.config.cache.mkdir("bundles")) / "embedder")
+    traced = load(bundles.embedder)
     for name in ("max_tokens", "dimensions", "pooling", "normalized", "kind"):
         assert getattr(taken.manifest, name) == getattr(traced.manifest, name)
     items = [*reference.QUERIES, *reference.PASSAGES]

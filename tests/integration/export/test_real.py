@@ -22,33 +22,31 @@ def passages() -> list[str]:
     return found[:: len(found) // PASSAGES][:PASSAGES]
 
 
-def test_the_manifests_tell_the_models(dynamic_bundles) -> None:
+def test_the_manifests_tell_the_models(bundles) -> None:
     """Window, dimensions, pooling and normalization are those of the models' own configurations."""
-    embedder = bundle.load(dynamic_bundles.embedder, "embedder").manifest
+    embedder = bundle.load(bundles.embedder, "embedder").manifest
     assert (embedder.max_tokens, embedder.dimensions) == (256, 384)  # tokenizer.json would cut at 128
     assert (embedder.pooling, embedder.normalized) == ("mean", True)
-    reranker = bundle.load(dynamic_bundles.reranker, "reranker").manifest
+    reranker = bundle.load(bundles.reranker, "reranker").manifest
     assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (256, 0, "")  # its base's window
     assert reranker.similarity_weight == 0.5  # as the shortlist.json beside the weights recommends
-    for manifest in (embedder, reranker):
-        assert manifest.variants["fp32"].batch_invariant
-        assert not manifest.variants["int8"].batch_invariant
+    assert all(one.batch_invariant for both in (embedder, reranker) for one in both.variants.values())
 
 
-def test_int8_keeps_directions(dynamic_bundles, passages: list[str]) -> None:
-    """int8 embeddings point where fp32's do: a cosine of 0.99 in the mean, and 0.97 at least."""
-    found = bundle.load(dynamic_bundles.embedder, "embedder")
-    cosines = (tiny_models.outputs(found, passages, "int8") * tiny_models.outputs(found, passages)).sum(1)
+def test_int8_keeps_directions(bundles, passages: list[str]) -> None:
+    """int8-token's embeddings point where fp32's do: a cosine of 0.99 in the mean, and 0.97 at least."""
+    found = bundle.load(bundles.embedder, "embedder")
+    cosines = (tiny_models.outputs(found, passages, "int8-token") * tiny_models.outputs(found, passages)).sum(1)
     assert cosines.mean() > 0.99
     assert cosines.min() > 0.97
 
 
-def test_int8_keeps_the_order(dynamic_bundles, passages: list[str]) -> None:
-    """Of all pairs of scores, int8 orders 95 in 100 as fp32 does."""
-    found = bundle.load(dynamic_bundles.reranker, "reranker")
+def test_int8_keeps_the_order(bundles, passages: list[str]) -> None:
+    """Of all pairs of scores, int8-token orders 95 in 100 as fp32 does."""
+    found = bundle.load(bundles.reranker, "reranker")
     pairs = [(passage.split(".")[0], other) for passage, other in pairwise(passages)]
     pairs += [(passage.split(".")[0], passage) for passage in passages]
-    int8, fp32 = tiny_models.outputs(found, pairs, "int8"), tiny_models.outputs(found, pairs)
+    int8, fp32 = tiny_models.outputs(found, pairs, "int8-token"), tiny_models.outputs(found, pairs)
     upper = np.triu_indices(len(pairs), k=1)
     agree = np.sign(np.subtract.outer(int8, int8)[upper]) == np.sign(np.subtract.outer(fp32, fp32)[upper])
     assert agree.mean() > 0.95

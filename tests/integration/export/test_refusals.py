@@ -166,7 +166,7 @@ def test_window_beyond_the_positions(tmp_path: Path) -> None:
     assert bundle.manifest.max_tokens == families.WINDOW - 1
 
 
-@pytest.mark.parametrize("given", [(), ("fp32", "int8-weight")])
+@pytest.mark.parametrize("given", [(), ("fp32", "int8-token")])
 def test_a_variant_that_cannot_be_made(tiny_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given):
     """Its line names it and the remedy; of the default set it is left out without a trace, by name it ends all."""
 
@@ -174,11 +174,11 @@ def test_a_variant_that_cannot_be_made(tiny_folders, tmp_path: Path, monkeypatch
         target.write_bytes(b"half a graph")
         raise ValueError("no such node\nand a long explanation")
 
-    monkeypatch.setitem(variants.MAKERS, "int8-weight", breaks)
+    monkeypatch.setitem(variants.MAKERS, "int8-token", breaks)
     told: list[str] = []
     out = tmp_path / "bundle"
     settings = ExportSettings(model=str(tiny_folders.reranker), out=out, variants=given, **tiny_models.OPEN_GATE)
-    line = "int8-weight cannot be made: no such node; leave it out with --variants"
+    line = "int8-token cannot be made: no such node; leave it out with --variants"
     if given:
         with pytest.raises(ExportError, match=f"^{line}$"):
             app.run(settings, told.append)
@@ -186,5 +186,5 @@ def test_a_variant_that_cannot_be_made(tiny_folders, tmp_path: Path, monkeypatch
     else:
         bundle = app.run(settings, told.append)
         assert f"      Left out: {line}" in told
-        assert set(bundle.manifest.variants) == {"fp32", "int8", "int8-token"}
-        assert not (out / "int8-weight.onnx").exists()
+        assert set(bundle.manifest.variants) == {"fp32"}
+        assert not (out / "int8-token.onnx").exists()

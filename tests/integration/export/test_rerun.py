@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import onnx
@@ -11,7 +12,7 @@ import tiny_models
 from shortlist.export import fuse, graphs
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
-from shortlist.export.quantization import dynamic
+from shortlist.export.quantization.token_scaled import Quantizer
 from shortlist.export.settings import ExportSettings
 from shortlist.server.runtime.bundle import load
 
@@ -21,7 +22,7 @@ from pathlib import Path
 from shortlist.export.app import run
 from shortlist.export.settings import ExportSettings
 gate = {"least_overlap": 0.0, "least_tau": 0.0, "most_ndcg_loss": 1.0}
-run(ExportSettings(model=sys.argv[1], out=Path(sys.argv[2]), variants=("fp32", "int8"), **gate), print)
+run(ExportSettings(model=sys.argv[1], out=Path(sys.argv[2]), variants=("fp32", "int8-token"), **gate), print)
 print("torch" in sys.modules or "transformers" in sys.modules)
 """
 
@@ -95,10 +96,10 @@ def test_what_makes_a_second_run_export_again(
 
 def test_failed_comparison_leaves_no_bundle(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph that computes something else ends the export with its figures, and nothing is written."""
-    honest = dynamic.quantize
+    honest = Quantizer.write
 
-    def damaged(source: Path, target: Path, scratch: Path) -> None:
-        honest(source, target, scratch)
+    def damaged(quantizer: Quantizer, target: Path, keep: Collection[str] = ()) -> None:
+        honest(quantizer, target, keep)
         model = onnx.load(target)
         for tensor in model.graph.initializer:
             if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2:
@@ -106,10 +107,10 @@ def test_failed_comparison_leaves_no_bundle(model: Path, tmp_path: Path, monkeyp
                 tensor.CopyFrom(onnx.numpy_helper.from_array(zeros, tensor.name))
         onnx.save(model, target)
 
-    monkeypatch.setattr(dynamic, "quantize", damaged)
+    monkeypatch.setattr(Quantizer, "write", damaged)
     out = tmp_path / "bundles" / "out"
-    with pytest.raises(ExportError, match="no variant of int8 passed"):
-        tiny_models.export(model, out, variants=("int8",), least_tau=0.97)
+    with pytest.raises(ExportError, match="no variant of int8-token passed"):
+        tiny_models.export(model, out, variants=("int8-token",), least_tau=0.97)
     assert not list(out.parent.iterdir())
 
 
@@ -156,7 +157,7 @@ def test_fused_graph_that_differs_gives_way_to_the_plain_one(
 def test_attention_is_fused(model: Path, tmp_path: Path) -> None:
     """BERT's attention is one operator in both graphs, and no slow SkipLayerNormalization is made of it."""
     bundle = tiny_models.export(model, tmp_path / "out")
-    for variant, attention in (("fp32", "Attention"), ("int8", "QAttention")):
+    for variant, attention in (("fp32", "Attention"), ("int8-token", "QAttention")):
         operators = [node.op_type for node in onnx.load(bundle.graph(variant)).graph.node]
         assert operators.count(attention) == 2
         assert "SkipLayerNormalization" not in operators
@@ -167,6 +168,6 @@ def test_progress_is_shown_and_libraries_are_silent(
 ) -> None:
     """Each step tells its number; what the libraries print and warn does not reach the terminal."""
     lines: list[str] = []
-    run(ExportSettings(model=str(model), out=tmp_path / "out", variants=("fp32", "int8")), lines.append)
+    run(ExportSettings(model=str(model), out=tmp_path / "out", variants=("fp32", "int8-token")), lines.append)
     assert [line[:5] for line in lines if line.startswith("[")] == ["[1/3]", "[2/3]", "[3/3]"]
     assert capfd.readouterr() == ("", "")

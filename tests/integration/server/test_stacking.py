@@ -37,9 +37,9 @@ def test_a_padded_stack_computes_what_single_runs_do(tiny, kind: str):
     np.testing.assert_allclose(loaded.run(items), alone, rtol=0, atol=1e-5)
 
 
-def test_a_variant_that_varies_is_never_stacked(tiny):
+def test_a_variant_that_varies_is_never_stacked(varying):
     """Dynamic int8 runs one item at a time, whatever budget is set."""
-    assert graph(tiny.reranker, "int8", batch_tokens=1000).shapes.batch_tokens == 0
+    assert graph(varying.reranker, "dynamic", batch_tokens=1000).shapes.batch_tokens == 0
 
 
 @pytest.mark.parametrize(("change", "budget"), [(0.0, 1000), (1e-8, 0)])

@@ -41,17 +41,19 @@ def test_a_missing_bundle(options: list[str], tmp_path: Path):
 
 def test_a_missing_graph(options: list[str], tmp_path: Path):
     """A bundle without the graph of its variant is refused by the file's name."""
-    (tmp_path / "reranker" / "int8.onnx").unlink()
-    assert "misses its file int8.onnx" in refused([*options, "--reranker-variant", "int8"])
+    (tmp_path / "reranker" / "int8-token.onnx").unlink()
+    assert "misses its file int8-token.onnx" in refused([*options, "--reranker-variant", "int8-token"])
 
 
 def test_a_graph_that_changed(options: list[str], tmp_path: Path):
     """A graph with one byte changed is refused by its hash."""
-    path = tmp_path / "reranker" / "int8.onnx"
+    path = tmp_path / "reranker" / "int8-token.onnx"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    assert "int8.onnx is not the file that was exported" in refused([*options, "--reranker-variant", "int8"])
+    assert "int8-token.onnx is not the file that was exported" in refused(
+        [*options, "--reranker-variant", "int8-token"]
+    )
 
 
 def test_another_model_s_tokenizer(options: list[str], tmp_path: Path):
@@ -89,9 +91,7 @@ def test_the_bundles_swapped(options: list[str]):
 
 def test_a_variant_that_is_not_there(options: list[str]):
     """A variant that the bundle does not hold is refused with those it does."""
-    assert "has no variant 'int4'; it has fp32, int8, int8-weight, int8-token" in refused(
-        [*options, "--reranker-variant", "int4"]
-    )
+    assert "has no variant 'int4'; it has fp32, int8-token" in refused([*options, "--reranker-variant", "int4"])
 
 
 def test_a_provider_that_is_not_there(options: list[str]):
@@ -148,7 +148,7 @@ def test_a_collection_of_another_embedder(options: list[str], tmp_path: Path):
     with local.serving(*options, "--embedder-variant", "fp32") as address, Client(address) as client:
         client.create_collection("papers")
         client.upsert("papers", [Document("a", "text")])
-    assert "collection papers" in refused([*options, "--embedder-variant", "int8"])
+    assert "collection papers" in refused([*options, "--embedder-variant", "int8-token"])
     with local.serving(*options) as address, Client(address) as client:
         assert client.get("papers", ["a"]) == (Document("a", "text"),)
 

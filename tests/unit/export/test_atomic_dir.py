@@ -121,7 +121,7 @@ def test_a_bundle_of_an_older_version_gives_way(tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     out.mkdir()
     (out / "manifest.json").write_text(json.dumps({"format_version": FORMAT_VERSION - 1}))
-    (out / "int8.onnx").write_bytes(b"graph")
+    (out / "int8-token.onnx").write_bytes(b"graph")
     assert atomic_dir.existing(out) is None
     (out / "notes.txt").write_text("mine")
     with pytest.raises(ExportError, match="holds something else than a bundle of this version"):

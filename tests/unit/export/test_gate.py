@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
+import varying
 from shortlist.export import gate, graphs
 from shortlist.export.errors import ExportError
 from shortlist.export.gate import Gate, Limits
@@ -94,14 +95,12 @@ def test_more_damage_is_more_change(gates: dict[Kind, Gate], loaded: dict[Kind, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_variant_that_varies_with_its_batch_is_told(
-    make, gates: dict[Kind, Gate], loaded: dict[Kind, Bundle], kind: Kind
-):
+def test_a_variant_that_varies_with_its_batch_is_told(make, loaded: dict[Kind, Bundle], tmp_path: Path, kind: Kind):
     """Dynamic int8 shares scales over a batch of short and long texts, which the gate sees."""
     texts = ["ink", "a metal type", " ".join(["paper mills and printing presses"] * 10)]
     judges = Judging("mixed", (Asked("ink", tuple(texts)),) * 4)
     mixed = Gate(*make.parts(loaded[kind]), judges, LIMITS, loaded[kind].graph("fp32"))
-    judged = mixed.judge(loaded[kind].graph("int8"))
+    judged = mixed.judge(varying.quantize(loaded[kind].graph("fp32"), tmp_path / "dynamic.onnx"))
     assert not judged.batch_invariant
     assert judged.parity["batch_change_max"] > gate.ROUNDING
     assert mixed.judge(loaded[kind].graph("fp32")).batch_invariant

@@ -54,6 +54,6 @@ def test_columns_line_up():
     """Every line is as wide as the others, whatever is left empty."""
     variants = {
         "fp32": variant("embedder", {"cosine_mean": 1.0}, {"16": 1.0, "256": 1.0}, sizes=(10**9,)),
-        "int8-weight": variant("embedder", {"top10_overlap": 1.0}, {"16": 0.01, "256": 1.0}, sizes=(1,)),
+        "int8-static": variant("embedder", {"top10_overlap": 1.0}, {"16": 0.01, "256": 1.0}, sizes=(1,)),
     }
     assert len({len(line) for line in report.table(variants).splitlines()[1:]}) == 1

@@ -17,7 +17,7 @@ from shortlist.server.runtime.manifest import LEAST_WINDOW
         ({"model": ""}, "model is empty"),
         (
             {"variants": ("fp32", "int4")},
-            "variants names 'int4', but there are fp32, bf16, int8, int8-weight, int8-token, int8-static, fp16",
+            "variants names 'int4', but there are fp32, bf16, int8-token, int8-static, fp16",
         ),
         ({"least_overlap": 1.1}, "least_overlap is 1.1, but a share is from 0 to 1"),
         ({"least_tau": -0.1}, "least_tau is -0.1, but a share is from 0 to 1"),

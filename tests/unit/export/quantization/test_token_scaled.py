@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
+import varying
 from shortlist.export import figures, graphs, inference
 from shortlist.export.gate import ROUNDING, encoded
 from shortlist.export.inference import Floats, Runner
@@ -95,7 +96,7 @@ def test_a_result_does_not_depend_on_its_batch(fitted: dict[Kind, Fitted], tmp_p
         name: figures.change(kind, runner.alone(ends), runner.together(ends))
         for name, runner in (
             ("token", one.runner(tmp_path / "made.onnx")),
-            ("dynamic", one.runner(one.bundle.graph("int8"))),
+            ("dynamic", one.runner(varying.quantize(one.bundle.graph("fp32"), tmp_path / "dynamic.onnx"))),
         )
     }
     assert changes["token"] <= ROUNDING
