@@ -43,43 +43,44 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     Raises:
         ExportError: the model cannot be exported, or a graph does not compute what the model computes.
     """
-    found = dataclasses.replace(layout.read(origin, settings.kind), relevant_label=settings.relevant_label)
-    if settings.similarity == "own":
-        unserved.similarity(origin.name, found.similarity, normalized=found.normalized)
+    found = _layout(settings, origin, progress)
     judges, calibrating = _texts(settings, found)
     names = variants.chosen(settings)
     scratch = folder / "scratch"
     scratch.mkdir()
-    todo = f"taking in {origin.graph}" if origin.graph else "tracing it"
-    steps = len(names) + 2
+    steps, todo = len(names) + 2, f"taking in {origin.graph}" if origin.graph else "tracing it"
     progress(f"[1/{steps}] Loading {origin.name} ({found.kind}) and {todo}")
-    if found.assumed:
-        progress(f"      {origin.name} does not say how it pools: taking the mean of its tokens, not normalized")
     found = prefixes.settled(found, origin.name, settings, progress)
     traced = fp32.read(settings, origin, found, folder, scratch)
     if traced.relevant_label:
         progress(f"      Scoring by the label {traced.relevant_label!r}; --relevant-label names another")
     progress(f"[2/{steps}] Fusing operators and comparing fp32 with {SAID[traced.against]}")
     graph = folder / "fp32.onnx"
-    proven = fp32.write(traced, graph, progress)
+    made = {"fp32": Made(graph, "fp32", Judged(fp32.write(traced, graph, progress), batch_invariant=True, missed=""))}
     limits = Limits(settings.least_overlap, settings.least_tau, settings.most_ndcg_loss)
     gate = Gate(found, traced.written, judges, limits, graph)
-    items = encoded(found, traced.written, calibrating)
-    calibration = tuple(pad([item], traced.written.pad_token_id) for item in items)
+    calibration = [pad([item], gate.pad_token_id) for item in encoded(found, traced.written, calibrating)]
     material = Material(graph, traced.graph, scratch, calibration, gate, progress)
-    made = {"fp32": Made(graph, "fp32", Judged(proven, batch_invariant=True, missed=""))}
     for number, name in enumerate(names, 3):
         progress(f"[{number}/{steps}] Making {name} and holding it against fp32 on {judges.name}")
         if one := _made(name, material, folder, asked=name in settings.variants):
             made[name] = one
     shutil.rmtree(scratch)
-    described = _described(made, found, traced, gate)
-    kept = _kept(settings, described, folder, progress)
-    similarity_weight = _similarity_weight(settings, origin) if found.kind == "reranker" else 0.0
-    manifest = _manifest(traced, found, asked, kept)
-    manifest = dataclasses.replace(manifest, similarity_weight=similarity_weight, texts=judges.name)
+    kept = _kept(settings, _described(made, found, traced, gate), folder, progress)
+    weight = _similarity_weight(settings, origin) if found.kind == "reranker" else 0.0
+    manifest = _manifest(traced, found, asked, kept, weight, judges.name)
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     draft.prove(folder, traced.trial)
+
+
+def _layout(settings: ExportSettings, origin: Origin, progress: Progress) -> Layout:
+    """Read how the model is put together, and refuse what its vectors are not to be compared by."""
+    found = layout.read(origin, settings.kind)
+    if settings.similarity == "own":
+        unserved.similarity(origin.name, found.similarity, normalized=found.normalized)
+    if found.assumed:
+        progress(f"{origin.name} does not say how it pools: taking the mean of its tokens, not normalized")
+    return dataclasses.replace(found, relevant_label=settings.relevant_label)
 
 
 def _texts(settings: ExportSettings, found: Layout) -> tuple[Judging, Judging]:
@@ -177,7 +178,14 @@ def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate)
     }
 
 
-def _manifest(traced: Traced, found: Layout, asked: dict[str, str], kept: dict[str, Variant]) -> Manifest:
+def _manifest(
+    traced: Traced,
+    found: Layout,
+    asked: dict[str, str],
+    kept: dict[str, Variant],
+    weight: float,
+    texts: str,
+) -> Manifest:
     return Manifest(
         kind=found.kind,
         source=traced.source,
@@ -194,7 +202,8 @@ def _manifest(traced: Traced, found: Layout, asked: dict[str, str], kept: dict[s
         variants=kept,
         tools=tools.versions(),
         processor=cores.processor(),
-        texts="",
+        similarity_weight=weight,
+        texts=texts,
         settings=asked,
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )

@@ -16,7 +16,7 @@ from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 from .errors import ExportError
-from .inference import Floats
+from .inference import Floats, each
 from .verify import Probe, Trial, shortfall
 
 if TYPE_CHECKING:
@@ -65,5 +65,5 @@ def _run(found: Bundle, variant: str, items: Sequence[Encoded]) -> Floats:
     """Run items alone: float32 [texts, dimensions], or [texts] of a reranker."""
     where = cast("Provider", found.manifest.variants[variant].measured_on)
     graph = Graph(found, variant, Target(where, slots=cores.usable()), batch_tokens=0)
-    values = np.concatenate([graph.run([item]) for item in items])
+    values = np.concatenate(each(lambda item: graph.run([item]), items))
     return values if found.manifest.kind == "embedder" else values[:, 0]

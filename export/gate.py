@@ -6,6 +6,7 @@ reranker by Kendall's tau of each query's order, and by nDCG@10. What is beyond 
 Knows neither how a graph was made nor what becomes of it.
 """
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -51,7 +52,7 @@ class Gate:
     """The texts as one model reads them, and the fp32 graph's results for each."""
 
     def __init__(self, layout: Layout, written: Written, judging: Judging, limits: Limits, fp32: Path) -> None:
-        """Run the fp32 graph on every text.
+        """Encode the texts.
 
         Args:
             layout: the model's prefixes and kind.
@@ -61,12 +62,17 @@ class Gate:
             fp32: the graph that all others are held against.
         """
         self._kind = layout.kind
-        self._pad = written.pad_token_id
+        self.pad_token_id = written.pad_token_id
         self._judging = judging
         self._limits = limits
         self._window = written.max_tokens
         self._items = encoded(layout, written, judging)
-        self._expected = self.runner(fp32).alone(self._items)
+        self._fp32 = fp32
+
+    @functools.cached_property
+    def _expected(self) -> Floats:
+        """Run the fp32 graph on every text: float32 [texts, dimensions], or [texts] of a reranker."""
+        return self.runner(self._fp32).alone(self._items)
 
     def judge(self, graph: Path, provider: Provider = "cpu", precision: str = "fp32") -> Judged:
         """Compare a graph, run on a provider in a precision, with fp32 on the plain CPU."""
@@ -85,7 +91,7 @@ class Gate:
 
     def runner(self, graph: Path, provider: Provider = "cpu", precision: str = "fp32") -> Runner:
         """Load a graph as this model's."""
-        return Runner(graph, self._kind, self._pad, provider, self._window, precision)
+        return Runner(graph, self._kind, self.pad_token_id, provider, self._window, precision)
 
     def change(self, graph: Path, provider: Provider = "cpu") -> float:
         """Return how much a graph changes a few results: the mean square, relative to the length of vectors."""

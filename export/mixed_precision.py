@@ -53,16 +53,14 @@ def fewest_in_fp32(
         if not whole[-1].judged.missed or not quantizer.products:
             return whole[-1]
         progress(f"      Tried {quantizer.precision}: {whole[-1].judged.missed}; going on more carefully")
-    quantizer = quantizers[-1]
-    worst = _worst(quantizer, gate, provider, scratch, progress)
+    worst = _worst(quantizers[-1], gate, provider, scratch, progress)
     for count in _counts(len(worst)):
-        left_out = worst[:count]
-        quantizer.write(target, {product.name for product in left_out})
+        quantizers[-1].write(target, {product.name for product in worst[:count]})
         judged = gate.judge(target, provider)
         if not judged.missed:
-            labels = ", ".join(product.label for product in left_out)
+            labels = ", ".join(product.label for product in worst[:count])
             progress(f"      Passes with {count} of {len(worst)} products in fp32: {labels}")
-            return Kept(f"{quantizer.precision}; fp32: {labels}", judged)
+            return Kept(f"{quantizers[-1].precision}; fp32: {labels}", judged)
         progress(f"      Tried {count} of {len(worst)} products in fp32: {judged.missed}")
     progress(f"      No {_counts(len(worst))[-1]} products left in fp32 make it pass")
     quantizers[0].write(target)

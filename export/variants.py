@@ -1,6 +1,6 @@
 """The variants: which are made, how, and on which execution provider each is judged and timed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Material:
     fp32: Path  # fused where onnxruntime can
     traced: Path  # as it was before
     scratch: Path
-    calibration: tuple[Feeds, ...]
+    calibration: Sequence[Feeds]
     gate: Gate
     progress: Progress
 
