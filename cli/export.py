@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from shortlist.console import output
 from shortlist.console.command import Command
 from shortlist.console.extras import needs
+from shortlist.console.progress import Steps
 
 if TYPE_CHECKING:
     from shortlist.export.settings import ExportSettings
@@ -24,7 +25,8 @@ def run(chosen: "ExportSettings") -> int:
         from shortlist.export import app  # noqa: PLC0415 (the base install does not have what it imports)
 
         # PyTorch is imported only if there is something to do.
-        bundle = app.run(chosen, lambda message: print(message, file=sys.stderr, flush=True))
+        with Steps(sys.stderr) as steps:
+            bundle = app.run(chosen, steps.say)
     output.write(str(bundle.path))
     return 0
 

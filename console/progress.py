@@ -1,8 +1,10 @@
 """Progress on standard error: one line redrawn on a terminal, a line now and then elsewhere.
 
-Knows what was done and when, not what is done. Its owner calls it from one thread.
+Knows what was done and when, not what is done. Its owner calls it from one thread; `Steps` has one of
+its own, to watch the clock.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -87,6 +89,54 @@ class Progress:
                 self._status.show(text)
             else:
                 print(text, file=self._stream, flush=True)
+
+
+class Steps:
+    """The steps of a job, a line each; one that takes long shows for how long, from a thread of its own."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin before the first step.
+
+        Args:
+            stream: where to show them.
+            clock: seconds, monotonic.
+        """
+        self._stream = stream
+        self._clock = clock
+        self._status = StatusLine(stream)
+        self._since = clock()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._status.show("")
+
+    def say(self, text: str) -> None:
+        """Show the next step."""
+        with self._lock:
+            self._status.show("")
+            print(text, file=self._stream, flush=True)
+            self._since = self._clock()
+
+    def tick(self) -> None:
+        """Show for how long the step has been running."""
+        with self._lock:
+            text = f"      ... {duration(self._clock() - self._since)}"
+            if self._status.is_drawn:
+                self._status.show(text)
+            else:
+                print(text, file=self._stream, flush=True)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(1.0 if self._status.is_drawn else _LOG_EVERY_S):
+            self.tick()
 
 
 def line(verb: str, done: int, total: int | None, rate: float, unchanged: int, noun: str = "document") -> str:

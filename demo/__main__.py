@@ -12,7 +12,7 @@ from pathlib import Path
 from demo import corpus, report
 from shortlist.bench import local
 from shortlist.client import Client
-from shortlist.console import colors, output
+from shortlist.console import colors
 
 ROOT = Path(".demo")
 COLLECTION = f"python-{sys.version_info.major}-{sys.version_info.minor}-{sys.version_info.micro}"
@@ -25,6 +25,11 @@ QUERIES = (
     "keep only the newest entries of a function's cache",
     "compare two text files line by line",
 )
+_NEXT = """\
+was: place by similarity alone; is: place after the reranker read it.
+Ask your own:                make demo QUERY="..."
+See where reranking helps:   .venv/bin/python -m demo.judged
+Serve your own documents:    README.md, "Run the server\""""
 
 
 def main() -> int:
@@ -37,7 +42,7 @@ def main() -> int:
     with local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning") as address:
         _index(address)
         _search(address, [arguments.query] if arguments.query else list(QUERIES))
-    print(f"\n{time.monotonic() - began:.0f} s in all. Ask your own: make demo QUERY='...'")
+    print(f"\n{_NEXT}\n\n{time.monotonic() - began:.0f} s in all.")
     return 0
 
 
@@ -62,7 +67,6 @@ def _search(address: str, queries: list[str]) -> None:
         for query in queries:
             result = client.search(COLLECTION, query, top_k=CANDIDATES, candidates=CANDIDATES, mode="two-stage")
             print("\n".join(report.lines(query, result, colored=colors.wanted(sys.stdout))))
-    print("\n".join(["", *output.filled([report.legend(result.similarity_weight)])]))
 
 
 if __name__ == "__main__":

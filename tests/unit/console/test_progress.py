@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from shortlist.console.progress import Progress, duration, line
+from shortlist.console.progress import Progress, Steps, duration, line
 
 
 class Screen(io.StringIO):
@@ -79,3 +79,31 @@ def test_the_rate_is_that_of_the_last_seconds():
         clock.now = 100.0 + second
         progress.update(10_000 + second)
     assert screen.getvalue().splitlines()[-1] == "indexed 10,060 of 11,000 documents (91%), 1/s, 15 min 40 s left"
+
+
+def test_a_step_that_takes_long_shows_for_how_long():
+    """Below a step stands its time: in a log as lines, on a terminal as one that the next step takes away."""
+    shown = {}
+    for terminal in (False, True):
+        screen, clock = Screen(terminal=terminal), Clock()
+        steps = Steps(screen, clock)
+        steps.say("first")
+        for clock.now in (105.0, 110.0):
+            steps.tick()
+        steps.say("second")
+        clock.now = 111.0
+        steps.tick()
+        shown[terminal] = screen.getvalue()
+    assert shown[False] == "first\n      ... 5 s\n      ... 10 s\nsecond\n      ... 1 s\n"
+    clear = "\r\x1b[K"
+    times = f"{clear}      ... 5 s{clear}      ... 10 s{clear}"
+    assert shown[True] == f"{clear}first\n{times}second\n{clear}      ... 1 s"
+
+
+def test_steps_end_with_their_block():
+    """At the end of a block a terminal's line is free, and nothing writes to it any more."""
+    screen = Screen(terminal=True)
+    with Steps(screen) as steps:
+        steps.say("only")
+    assert screen.getvalue().endswith("\r\x1b[K")
+    assert not steps._thread.is_alive()

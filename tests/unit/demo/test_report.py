@@ -7,19 +7,19 @@ from shortlist.client.types import Hit, SearchResult, Timing
 
 TIMING = Timing(0.1, 0.2, 3.7, 2.0, 0.0, 106.5, 1.0, 103.0)
 HITS = (
-    Hit("csv.DictReader", 0.9, 0.25, 2, "csv.DictReader", "It reads. It maps rows to dictionaries.", {}),
-    Hit("subprocess.getstatusoutput", None, 0.5, 1, "", "other", {}),
+    Hit("csv.DictReader", 0.9, 0.25, 2, "csv.DictReader", "DictReader(f, fieldnames=None)\nIt reads.\nMore.", {}),
+    Hit("subprocess.getstatusoutput", None, 0.5, 1, "", "other\nlines", {}),
 )
 
 
-def shown(hits=HITS):
+def shown(hits=HITS, weight=0.5):
     """Return the lines of a search."""
     result = SearchResult(
         hits=hits,
         reranked=1,
         selected=2,
         limited_by=None,
-        similarity_weight=0.5,
+        similarity_weight=weight,
         candidates=2,
         mode="two-stage",
         degraded=None,
@@ -29,17 +29,22 @@ def shown(hits=HITS):
     return list(report.lines("rows into dictionaries", result))
 
 
-def test_both_stages_side_by_side(monkeypatch):
-    """Each half has its own order and number, with how far stage two moved a hit; the best one's text is below."""
-    monkeypatch.setenv("COLUMNS", "80")
+def test_what_orders_the_hits_is_shown(monkeypatch):
+    """A line a hit has both places, both numbers and what the document says first; above is the order."""
+    monkeypatch.setenv("COLUMNS", "100")
     assert shown() == [
         "",
-        "  rows into dictionaries",
-        "  stage one: 2 found in 3 ms            stage two: 1 read in 103 ms",
-        "   1 subprocess.getstatusoutput  0.50    1 csv.DictReader             0.900  +1",
-        "   2 csv.DictReader              0.25    2 subprocess.getstatusoutput     -  -1",
-        "     csv.DictReader | It reads. It maps rows to dictionaries.",
+        "rows into dictionaries",
+        "  2 found in 3 ms, 1 of them read in 103 ms; order: 50% score, 50% similarity",
+        " was -> is  score  similarity  name                        what it says",
+        "   2 -> 1   0.900        0.25  csv.DictReader              It reads.",
+        "   1 -> 2       -        0.50  subprocess.getstatusoutput  other",
     ]
+
+
+def test_without_a_share_of_similarity_the_score_orders():
+    """A reranker that asks for no similarity in the order is said to order by score."""
+    assert shown(weight=0.0)[2].endswith("; order: score")
 
 
 @pytest.mark.parametrize("columns", [64, 80, 120, 200])
@@ -49,15 +54,9 @@ def test_it_fits_the_terminal(monkeypatch, columns):
     long = Hit(f"{'module.' * 20}name", 0.5, 0.5, 1, "", "word " * 100, {})
     lines = shown((long,))
     assert max(map(len, lines)) <= columns
-    assert lines[3].count("module.name ") == 2
+    assert columns < 80 or "module.name " in lines[4]
 
 
 def test_nothing_was_found():
     """An empty collection has no lines for hits."""
     assert len(shown(())) == 3
-
-
-def test_the_legend_says_why_scores_do_not_fall():
-    """With a share of the similarity the order is explained, without it is that of the scores."""
-    assert "50% score and 50% similarity, as this reranker's bundle asks" in report.legend(0.5)
-    assert "Its order is that of the scores." in report.legend(0.0)
