@@ -1,4 +1,4 @@
-"""Time the variants of bundles side by side on real texts, and hold their results against fp32's.
+"""Time the variants of a bundle side by side on real texts, and hold their results against fp32's.
 
 A reranker scores the lists of a TREC DL candidates file, an embedder embeds documents of a BEIR corpus, eight
 requests at once. The server's scheduler runs them as its defaults have it: on one thread each, as many runs at once
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from shortlist.server.inference.result import Result
-    from shortlist.server.runtime.manifest import Kind
-
 Key = tuple[str, Provider]  # a variant, and the provider that it runs on
 
 BASE = "fp32"
@@ -54,12 +52,13 @@ _REQUEST = 50  # passages of one
 class VariantsSettings:
     """The settings of one measurement."""
 
-    reranker: Path | None = field(default=None, metadata={"help": "bundle of a cross-encoder"})
-    candidates: Path | None = field(
-        default=None, metadata={"help": "JSON file with lists, for the reranker", "metavar": "FILE"}
+    bundle: Path = field(metadata={"help": "of a cross-encoder or a dual encoder"})
+    file: Path = field(
+        metadata={
+            "help": "what it runs: candidate lists (JSON) for a cross-encoder, documents for a dual encoder",
+            "metavar": "FILE",
+        }
     )
-    embedder: Path | None = field(default=None, metadata={"help": "bundle of a dual encoder"})
-    corpus: Path | None = field(default=None, metadata={"help": "corpus.jsonl, for the embedder", "metavar": "FILE"})
     texts: int = field(default=400, metadata={"help": "texts or pairs to run, about"})
     providers: tuple[str, ...] = field(
         default=("cpu",),
@@ -78,8 +77,6 @@ class VariantsSettings:
         """
         if unknown := [name for name in self.providers if name not in providers.KINDS]:
             raise UsageError(f"providers: {unknown[0]!r} is none of {', '.join(providers.KINDS)}")
-        if not (self.reranker or self.embedder):
-            raise UsageError("give --reranker, --embedder or both")
         for name in ("texts", "rounds"):
             check_range(name, getattr(self, name), 1)
 
@@ -104,38 +101,22 @@ class Timed:
 
 def main() -> int:
     """Measure and print; return the exit code."""
-    options = (
-        "--reranker .demo/reranker --candidates lists.json\n"
-        "  ... --embedder .demo/embedder --corpus corpus.jsonl --providers cpu,openvino"
-    )
+    options = "--bundle .demo/reranker --file lists.json --providers cpu,openvino"
     return study.main("variants", VariantsSettings, __doc__, options, run)
 
 
 def run(chosen: VariantsSettings) -> int:
     """Measure, print, and return the exit code."""
-    models: tuple[tuple[Kind, Path | None, str, Path | None], ...] = (
-        ("reranker", chosen.reranker, "candidates", chosen.candidates),
-        ("embedder", chosen.embedder, "corpus", chosen.corpus),
-    )
-    outcome: list[Timed] = []
-    for kind, path, option, file in models:
-        if path:
-            if file is None:
-                raise UsageError(f"{option} is not set, and {kind} {path} has nothing to run")
-            outcome += _compared(bundle.load(path, kind), file, chosen.texts, chosen.rounds, chosen.on())
-    for one in outcome:
-        study.row(asdict(one))
-    return study.finish(outcome)
-
-
-def _compared(found: Bundle, file: Path, count: int, rounds: int, on: Sequence[Provider]) -> list[Timed]:
-    """Measure one bundle on texts of a file."""
+    found = bundle.load(chosen.bundle)
     if BASE not in found.manifest.variants:
         has = ", ".join(found.manifest.variants)
         raise UsageError(f"{found.path} has no {BASE} to compare with; it has {has}")
     tokenizer = Tokenizer(found)
-    lists = (_pairs if found.manifest.kind == "reranker" else _passages)(tokenizer, file, count)
-    return measure(found, tokenizer, lists, rounds, on)
+    lists = (_pairs if found.manifest.kind == "reranker" else _passages)(tokenizer, chosen.file, chosen.texts)
+    outcome = measure(found, tokenizer, lists, chosen.rounds, chosen.on())
+    for one in outcome:
+        study.row(asdict(one))
+    return study.finish(outcome)
 
 
 def measure(
