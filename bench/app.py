@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 from shortlist.server import cores
 
 from . import command, local, outcome, report, texts
@@ -82,7 +82,7 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 def _own_server(settings: BenchSettings) -> AbstractContextManager[str]:
-    chosen = {"log_level": "warning", **dict(settings.serve_options)}
+    chosen = {"log_level": "warning", **settings.serve_options}
     given = [part for name, value in chosen.items() for part in (f"--{name.replace('_', '-')}", value)]
     bundles = ("--embedder", str(settings.embedder), "--reranker", str(settings.reranker))
     return local.fresh(*bundles, *given)

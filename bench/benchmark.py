@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 
 from shortlist.client import AsyncClient, Description
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress, StatusLine
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub
@@ -81,7 +81,7 @@ class Benchmark:
         chosen = self.settings
         table = Table(self.kinds, is_open=bool(chosen.rates), has_deadline=chosen.deadline_ms is not None)
         command.show(f"{outcome.title(chosen)}\n{subtitle}\n\n{table.heads()}", beside_json=chosen.json)
-        rates = enumerate(chosen.rate_levels())
+        rates = enumerate(chosen.rates)
         loads: list[Load] = [*map(Closed, chosen.client_levels())]
         loads += [Open(rate, chosen.seed + place, chosen.outstanding) for place, rate in rates]
         for load in loads:

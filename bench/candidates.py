@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

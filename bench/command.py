@@ -1,25 +1,19 @@
 """The frame of benchmarks: settings in; tables or one JSON object out; one line for what cannot be done."""
 
-import asyncio
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shortlist.client.errors import ShortlistError
-from shortlist.console import command_line, options, output
-from shortlist.server.errors import StartupError
+from shortlist.console import command_line, ending, output
+from shortlist.console.ending import FAILED, INTERRUPTED, OK
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+__all__ = ["FAILED", "INTERRUPTED", "OK", "main", "result", "show"]
+
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
-
-JSON = {"help": "print the result as one JSON object, and tables on standard error"}
-"""What every benchmark's setting `json` says of itself."""
-
-OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(
@@ -34,23 +28,10 @@ def main(
         examples: of how to call it.
         run: takes the settings and returns the exit code.
     """
-    name = module.rpartition(".")[2]
     program = f"python -m shortlist.{module}"
-    try:
-        parser = command_line.parser(
-            name, settings, description=description or "", examples=examples, program=program
-        )
-        given = parser.given(sys.argv[1:])
-        return run(options.read(settings, name, given, environment=os.environ, tables=(name,)))
-    except (options.UsageError, StartupError) as error:
-        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
-        return UNUSABLE
-    except (KeyboardInterrupt, asyncio.CancelledError):  # a second Ctrl-C, or one before anything was measured
-        print(f"{program}: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except ShortlistError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return FAILED
+    app = command_line.program(program, [module.rpartition(".")[2]], examples, help=description)
+    command_line.add(app, settings, run)
+    return ending.of(program, lambda: command_line.run(app, sys.argv[1:]))
 
 
 def show(text: str, *, beside_json: bool) -> None:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 
 SHORTLIST = str(Path(sys.executable).with_name("shortlist"))
 

@@ -1,115 +1,68 @@
 """What can be set about `shortlist bench`. Importing this module needs no extra."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from shortlist.console.options import UsageError
-from shortlist.server.errors import check_range
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from . import command
-from .request_settings import RequestSettings, number
+from shortlist.console.errors import UsageError
+from shortlist.server.settings import Pairs, within
+
+from .request_settings import RequestSettings
 
 DEFAULT_CLIENTS = (1, 2, 4, 8)
-_MOST_CLIENTS, _MOST_RATE = 1000, 100_000
-_RANGES: dict[str, tuple[float, float]] = {
-    "documents": (1, 10_000_000),
-    "window_requests": (1, 1_000_000),
-    "agreeing": (1, 100),
-    "outstanding": (1, 100_000),
-    "warm_up_s": (0, 3600),
-    "window_s": (0.01, 3600),
-    "tolerance": (0.001, 10),
-}
-_COLLECTION = "collection"
-_MEASURING, _OWN = "measuring", "a server of its own"
+_MOST_CLIENTS = 1000
+_RATE = Number(gt=0, lte=100_000)
+_COLLECTION, _MEASURING = Parameter(group="Collection"), Parameter(group="Measuring")
+_OWN = Parameter(group="A server of its own")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings(RequestSettings):
     """The settings of `shortlist bench`."""
 
-    clients: tuple[str, ...] = field(
-        default=(),
-        metadata={
-            "help": "closed loop: so many clients at once, each of which waits for its answer before it sends again;"
-            " level after level (1,2,4,8 if neither clients nor rates are given)",
-            "metavar": "N,N",
-        },
-    )
-    rates: tuple[str, ...] = field(
-        default=(),
-        metadata={
-            "help": "open loop: so many requests a second, at random times that do not wait for answers; latency"
-            " counts from the time that a request was due, so a stall is not hidden",
-            "metavar": "X,X",
-        },
-    )
-    plot: Path | None = field(
-        default=None, metadata={"help": "draw latency over load into this PNG", "metavar": "FILE.png"}
-    )
-    seed: int = field(default=0, metadata={"help": "decides the order of texts and the times of an open loop"})
-    json: bool = field(default=False, metadata=command.JSON)
+    clients: Annotated[tuple[int, ...], Parameter(metavar="N,N"), within(1, _MOST_CLIENTS)] = ()
+    """closed loop: so many clients at once, each of which waits for its answer before it sends again; level after
+    level (1,2,4,8 if neither clients nor rates are given)"""
+    rates: Annotated[tuple[float, ...], Parameter(metavar="X,X", validator=_RATE)] = ()
+    """open loop: so many requests a second, at random times that do not wait for answers; latency counts from the
+    time that a request was due, so a stall is not hidden"""
+    plot: Annotated[Path | None, Parameter(metavar="FILE.png")] = None
+    """draw latency over load into this PNG"""
+    seed: int = 0
+    """decides the order of texts and the times of an open loop"""
+    json: bool = False
+    """print the result as one JSON object, and tables on standard error"""
 
-    collection: str | None = field(
-        default=None,
-        metadata={
-            "help": "collection to search; without it one is made, filled, and dropped at the end. Nothing is ever"
-            " written to yours: ingest has a collection of its own",
-            "metavar": "NAME",
-            "group": _COLLECTION,
-        },
-    )
-    documents: int = field(
-        default=1000, metadata={"help": "passages in the collection that is made", "group": _COLLECTION}
-    )
+    collection: Annotated[str | None, Parameter(metavar="NAME"), _COLLECTION] = None
+    """collection to search; without it one is made, filled, and dropped at the end. Nothing is ever written to
+    yours: ingest has a collection of its own"""
+    documents: Annotated[int, _COLLECTION, within(1, 10_000_000)] = 1000
+    """passages in the collection that is made"""
 
-    warm_up_s: float = field(
-        default=3.0, metadata={"help": "seconds under load that do not count", "metavar": "S", "group": _MEASURING}
-    )
-    window_s: float = field(
-        default=5.0, metadata={"help": "seconds of a window, at least", "metavar": "S", "group": _MEASURING}
-    )
-    window_requests: int = field(
-        default=30,
-        metadata={"help": "a window goes on, up to ten times as long, until it has so many", "group": _MEASURING},
-    )
-    agreeing: int = field(
-        default=3,
-        metadata={
-            "help": "a level ends when so many windows in a row agree in throughput and median latency; the figures"
-            " are theirs",
-            "group": _MEASURING,
-        },
-    )
-    tolerance: float = field(
-        default=0.1, metadata={"help": "share by which agreeing windows may differ", "group": _MEASURING}
-    )
-    max_windows: int = field(
-        default=10,
-        metadata={"help": "windows after which a level ends, stable or not", "group": _MEASURING},
-    )
-    outstanding: int = field(
-        default=1000,
-        metadata={
-            "help": "open loop: requests under way at most; a note counts those held back by it",
-            "group": _MEASURING,
-        },
-    )
+    warm_up_s: Annotated[float, Parameter(metavar="S"), _MEASURING, within(0, 3600)] = 3.0
+    """seconds under load that do not count"""
+    window_s: Annotated[float, Parameter(metavar="S"), _MEASURING, within(0.01, 3600)] = 5.0
+    """seconds of a window, at least"""
+    window_requests: Annotated[int, _MEASURING, within(1, 1_000_000)] = 30
+    """a window goes on, up to ten times as long, until it has so many"""
+    agreeing: Annotated[int, _MEASURING, within(1, 100)] = 3
+    """a level ends when so many windows in a row agree in throughput and median latency; the figures are theirs"""
+    tolerance: Annotated[float, _MEASURING, within(0.001, 10)] = 0.1
+    """share by which agreeing windows may differ"""
+    max_windows: Annotated[int, _MEASURING, within(1, 10_000)] = 10
+    """windows after which a level ends, stable or not"""
+    outstanding: Annotated[int, _MEASURING, within(1, 100_000)] = 1000
+    """open loop: requests under way at most; a note counts those held back by it"""
 
-    embedder: Path | None = field(
-        default=None,
-        metadata={"help": "bundle; with it, and reranker, a server is started for the benchmark", "group": _OWN},
-    )
-    reranker: Path | None = field(default=None, metadata={"help": "bundle of the cross-encoder", "group": _OWN})
-    serve_options: tuple[tuple[str, str], ...] = field(
-        default=(),
-        metadata={
-            "help": "settings of that server, such as slots=1,reranker_variant=fp32",
-            "metavar": "A=B,C=D",
-            "group": _OWN,
-        },
-    )
+    embedder: Annotated[Path | None, _OWN] = None
+    """bundle; with it, and reranker, a server is started for the benchmark"""
+    reranker: Annotated[Path | None, _OWN] = None
+    """bundle of the cross-encoder"""
+    serve_options: Annotated[Pairs, _OWN] = field(default_factory=dict)
+    """settings of that server, such as slots=1,reranker_variant=fp32"""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured.
@@ -120,14 +73,10 @@ class BenchSettings(RequestSettings):
         RequestSettings.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if self.clients and self.rates:
             raise UsageError(
-                f"clients is {_list(self.clients)} and rates is {_list(self.rates)}, but a loop is closed or open:"
-                " give one of them"
+                f"clients is {self.clients} and rates is {self.rates}, but a loop is closed or open: give one of them"
             )
-        self.client_levels()
-        self.rate_levels()
-        for name, (least, most) in _RANGES.items():
-            check_range(name, getattr(self, name), least, most)
-        check_range("max_windows", self.max_windows, self.agreeing, 10_000)
+        if self.max_windows < self.agreeing:
+            raise UsageError(f"max_windows is {self.max_windows}, but agreeing is {self.agreeing}: lower that")
         self._check_own_server()
         if self.plot is not None:
             check_plot(self.plot)
@@ -136,11 +85,7 @@ class BenchSettings(RequestSettings):
         """Return the levels of a closed loop; none if the loop is open."""
         if not self.clients and not self.rates:
             return DEFAULT_CLIENTS
-        return tuple(number("clients", text, int, _MOST_CLIENTS) for text in self.clients)
-
-    def rate_levels(self) -> tuple[float, ...]:
-        """Return the levels of an open loop; none if the loop is closed."""
-        return tuple(number("rates", text, float, _MOST_RATE) for text in self.rates)
+        return self.clients
 
     @property
     def own_server(self) -> bool:
@@ -167,7 +112,3 @@ def check_plot(path: Path) -> None:
         raise UsageError(f"plot is {path}, but it must end in .png")
     if not path.parent.is_dir():
         raise UsageError(f"plot is {path}, but there is no folder {path.parent}")
-
-
-def _list(values: Iterable[str]) -> str:
-    return ",".join(values)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 from shortlist.reading import sources
 from shortlist.reading.reader import Reader
 from shortlist.texts import shipped

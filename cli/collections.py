@@ -3,14 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from shortlist.client.client import Client
 from shortlist.client.types import Collection
-from shortlist.console import output
-from shortlist.console.command import Command, Connection
-from shortlist.console.options import UsageError
+from shortlist.console import command_line, output
+from shortlist.console.connection import Connection
+from shortlist.console.errors import UsageError
 
 _DONE, _DECLINED = 0, 1
 
@@ -19,39 +19,49 @@ _DONE, _DECLINED = 0, 1
 class CollectionsSettings(Connection):
     """The settings of `shortlist collections`."""
 
-    action: Literal["list", "create", "drop"] = field(
-        default="list",
-        metadata={"help": "what to do; list if it is not given", "positional": True, "metavar": "list|create|drop"},
-    )
-    names: tuple[str, ...] = field(
-        default=(), metadata={"help": "collections to create or drop", "positional": True, "metavar": "NAME"}
-    )
-    exist_ok: bool = field(default=False, metadata={"help": "create: a collection that is there already is no error"})
-    yes: bool = field(default=False, metadata={"help": "drop: do not ask"})
-    json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
-
-    def __post_init__(self) -> None:
-        """Refuse an action without names, and names without one.
-
-        Raises:
-            UsageError: saying which.
-        """
-        Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
-        if self.action == "list" and self.names:
-            raise UsageError("list shows all collections; leave the names out")
-        if self.action != "list" and not self.names:
-            raise UsageError(
-                f"{self.action} needs the name of a collection: shortlist collections {self.action} NAME"
-            )
+    exist_ok: bool = False
+    """create: a collection that is there already is no error"""
+    yes: bool = False
+    """drop: do not ask"""
+    json: bool = False
+    """print the result as one JSON object"""
 
 
-def run(settings: CollectionsSettings) -> int:
-    """List, create or drop collections, and print what became of it."""
+COMMAND = command_line.command(
+    "collections",
+    """\
+shortlist collections
+shortlist collections create notes
+shortlist collections drop notes-2024 notes-2025
+shortlist collections --json | jq -r '.collections[].name'""",
+)
+
+
+@COMMAND.default
+def run(
+    action: Annotated[Literal["list", "create", "drop"], command_line.argument("what to do")] = "list",
+    /,
+    *names: Annotated[str, command_line.argument("collections to create or drop")],
+    settings: Annotated[CollectionsSettings, command_line.FLAT] = CollectionsSettings(),
+) -> int:
+    """List, create or drop collections.
+
+    List the server's collections, with how many documents each holds and the embedder that its vectors are of;
+    create some; or drop some with all their documents, for good. `drop` asks first; outside a terminal it needs
+    --yes.
+
+    `shortlist index` creates the collection that it fills. A name has 1 to 64 lower-case letters, digits, '-' and
+    '_', and begins with a letter or digit.
+    """
+    if action == "list" and names:
+        raise UsageError("list shows all collections; leave the names out")
+    if action != "list" and not names:
+        raise UsageError(f"{action} needs the name of a collection: shortlist collections {action} NAME")
     with settings.client() as client:
-        if settings.action == "drop":
-            return _drop(client, settings)
-        if settings.action == "create":
-            found = tuple(client.create_collection(name, exist_ok=settings.exist_ok) for name in settings.names)
+        if action == "drop":
+            return _drop(client, names, settings)
+        if action == "create":
+            found = tuple(client.create_collection(name, exist_ok=settings.exist_ok) for name in names)
         else:
             found = client.list_collections()
     output.write(output.as_json(_Collections(found)) if settings.json else shown(found))
@@ -71,13 +81,13 @@ class _Collections:
     collections: tuple[Collection, ...]
 
 
-def _drop(client: Client, settings: CollectionsSettings) -> int:
+def _drop(client: Client, names: Sequence[str], settings: CollectionsSettings) -> int:
     """Drop collections, once it is known that all of them are there and are meant."""
     there = {one.name: one.documents for one in client.list_collections()}
-    if missing := [name for name in settings.names if name not in there]:
+    if missing := [name for name in names if name not in there]:
         known = f"there are {', '.join(there)}" if there else "there is none"
         raise UsageError(f"no collection {', '.join(map(repr, missing))}; {known}; nothing was dropped")
-    wanted = dict.fromkeys(settings.names)
+    wanted = dict.fromkeys(names)
     if not settings.yes:
         if not sys.stdin or not sys.stdin.isatty():
             raise UsageError("drop deletes collections for good and asks first, at a terminal; elsewhere give --yes")
@@ -90,21 +100,3 @@ def _drop(client: Client, settings: CollectionsSettings) -> int:
     lines = [f"dropped {name}: {count:,} documents" for name, count in dropped.items()]
     output.write(json.dumps({"dropped": dropped}) if settings.json else "\n".join(lines))
     return _DONE
-
-
-COMMAND = Command(
-    summary="list, create or drop collections",
-    description="""\
-List the server's collections, with how many documents each holds and the embedder that its vectors are of; create
-some; or drop some with all their documents, for good. `drop` asks first; outside a terminal it needs --yes.
-
-`shortlist index` creates the collection that it fills. A name has 1 to 64 lower-case letters, digits, '-' and '_',
-and begins with a letter or digit.""",
-    examples="""\
-  shortlist collections
-  shortlist collections create notes
-  shortlist collections drop notes-2024 notes-2025
-  shortlist collections --json | jq -r '.collections[].name'""",
-    settings=lambda: CollectionsSettings,
-    run=run,
-)

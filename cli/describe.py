@@ -1,11 +1,12 @@
 """`shortlist describe`: what a server runs and holds."""
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
 from shortlist.client.types import Collection, Description, ModelDescription
-from shortlist.console import output
-from shortlist.console.command import Command, Connection
+from shortlist.console import command_line, output
+from shortlist.console.connection import Connection
 
 from . import collections
 
@@ -14,7 +15,8 @@ from . import collections
 class DescribeSettings(Connection):
     """The settings of `shortlist describe`."""
 
-    json: bool = field(default=False, metadata={"help": "print it as one JSON object"})
+    json: bool = False
+    """print it as one JSON object"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,21 @@ class Overview:
     collections: tuple[Collection, ...]
 
 
-def run(settings: DescribeSettings) -> int:
-    """Ask the server, and print what it says."""
+COMMAND = command_line.command(
+    "describe",
+    """\
+shortlist describe
+shortlist describe --address search.internal:50051 --json | jq .server.embedder.variant""",
+)
+
+
+@COMMAND.default
+def run(*, settings: Annotated[DescribeSettings, command_line.FLAT] = DescribeSettings()) -> int:
+    """Show what a server runs and holds.
+
+    Show a server's version, its two models, the limits it sets on requests, and its collections. It is also the
+    quickest way to see whether a server is there: the exit code is 1 if it is not.
+    """
     with settings.client() as client:
         overview = Overview(client.describe(), client.list_collections())
     output.write(output.as_json(overview) if settings.json else shown(overview, settings.address))
@@ -65,16 +80,3 @@ def _model(role: str, model: ModelDescription) -> list[str]:
 
 def _order(weight: float) -> str:
     return f"{1 - weight:.0%} score and {weight:.0%} similarity" if weight else "by score"
-
-
-COMMAND = Command(
-    summary="show what a server runs and holds",
-    description="""\
-Show a server's version, its two models, the limits it sets on requests, and its collections. It is also the quickest
-way to see whether a server is there: the exit code is 1 if it is not.""",
-    examples="""\
-  shortlist describe
-  shortlist describe --address search.internal:50051 --json | jq .server.embedder.variant""",
-    settings=lambda: DescribeSettings,
-    run=run,
-)

@@ -3,17 +3,21 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from shortlist.client import errors
 from shortlist.client.client import Client
 from shortlist.client.types import Document
-from shortlist.console import output
-from shortlist.console.command import Command, Connection
-from shortlist.console.options import UsageError
+from shortlist.console import command_line, output
+from shortlist.console.connection import Connection
+from shortlist.console.errors import UsageError
 from shortlist.reading import sources
 
 _INDENT = "  "
+_Id = Annotated[str, command_line.argument("which documents; if there is none, each line of standard input is one")]
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -21,23 +25,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class _Documents(Connection):
     """The settings of both commands."""
 
-    ids: tuple[str, ...] = field(
-        default=(),
-        metadata={
-            "help": "which documents; if there is none, each line of standard input is one",
-            "positional": True,
-            "metavar": "ID",
-        },
-    )
-    collection: str = field(metadata={"help": "collection that they are in", "metavar": "NAME"})
+    collection: Annotated[str, Parameter(metavar="NAME")]
+    """collection that they are in"""
 
-    def batches(self, client: Client) -> Iterator[Sequence[str]]:
+    def batches(self, client: Client, given: Sequence[str]) -> Iterator[Sequence[str]]:
         """Yield the ids, each once, as many at a time as the server takes.
 
         Raises:
             UsageError: there are none.
         """
-        ids = list(dict.fromkeys(self.ids or filter(str.strip, sources.standard_lines())))
+        ids = list(dict.fromkeys(given or filter(str.strip, sources.standard_lines())))
         if not ids:
             raise UsageError("no id was given; give some as arguments, or as lines of standard input")
         most = client.describe().limits.max_batch
@@ -48,32 +45,60 @@ class _Documents(Connection):
 class GetSettings(_Documents):
     """The settings of `shortlist get`."""
 
-    json: bool = field(
-        default=False, metadata={"help": "print each as a line of JSON, as `shortlist index` reads it"}
-    )
+    json: bool = False
+    """print each as a line of JSON, as `shortlist index` reads it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteSettings(_Documents):
     """The settings of `shortlist delete`."""
 
-    json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
+    json: bool = False
+    """print the result as one JSON object"""
 
 
-def get(settings: GetSettings) -> int:
-    """Print documents, in the order of the ids."""
+GET = command_line.command(
+    "get",
+    """\
+shortlist get --collection notes 'notes/travel.md#1'
+shortlist search --collection notes --json "renew" | jq -r '.hits[].id' | shortlist get --collection notes
+shortlist get --collection notes --json 'notes/travel.md#1' | jq -r .text""",
+)
+
+
+@GET.default
+def get(*ids: _Id, settings: Annotated[GetSettings, command_line.FLAT]) -> int:
+    """Print documents by their ids.
+
+    They are printed whole, in the order of the ids, which are arguments or else the lines of standard input. An id
+    that is not there ends the command with exit code 1.
+    """
     with settings.client() as client:
-        for batch in settings.batches(client):
+        for batch in settings.batches(client, ids):
             for document in _got(client, settings.collection, batch):
                 output.write(output.as_json(document) if settings.json else shown(document))
     return 0
 
 
-def delete(settings: DeleteSettings) -> int:
-    """Delete documents, and print how many of them were there."""
+DELETE = command_line.command(
+    "delete",
+    """\
+shortlist delete --collection notes 'notes/travel.md#1' 'notes/travel.md#2'
+shortlist delete --collection notes < ids.txt""",
+)
+
+
+@DELETE.default
+def delete(*ids: _Id, settings: Annotated[DeleteSettings, command_line.FLAT]) -> int:
+    """Delete documents by their ids.
+
+    They are gone for good. Their ids are arguments or else the lines of standard input; one that is not there
+    is no error, and is counted. `shortlist index` deletes by itself what a file that it reads does not hold any
+    more.
+    """
     given = deleted = 0
     with settings.client() as client:
-        for batch in settings.batches(client):
+        for batch in settings.batches(client, ids):
             deleted += client.delete(settings.collection, batch)
             given += len(batch)
     counts = {"collection": settings.collection, "deleted": deleted, "missing": given - deleted}
@@ -102,29 +127,3 @@ def _got(client: Client, collection: str, ids: Sequence[str]) -> Iterator[Docume
             raise
         for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
             yield from _got(client, collection, half)
-
-
-GET = Command(
-    summary="print documents by their ids",
-    description="""\
-Print documents whole, in the order of the ids, which are arguments or else the lines of standard input. An id that is
-not there ends the command with exit code 1.""",
-    examples="""\
-  shortlist get --collection notes 'notes/travel.md#1'
-  shortlist search --collection notes --json "renew" | jq -r '.hits[].id' | shortlist get --collection notes
-  shortlist get --collection notes --json 'notes/travel.md#1' | jq -r .text""",
-    settings=lambda: GetSettings,
-    run=get,
-)
-
-DELETE = Command(
-    summary="delete documents by their ids",
-    description="""\
-Delete documents, for good. Their ids are arguments or else the lines of standard input; one that is not there is no
-error, and is counted. `shortlist index` deletes by itself what a file that it reads does not hold any more.""",
-    examples="""\
-  shortlist delete --collection notes 'notes/travel.md#1' 'notes/travel.md#2'
-  shortlist delete --collection notes < ids.txt""",
-    settings=lambda: DeleteSettings,
-    run=delete,
-)

@@ -2,43 +2,34 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from shortlist.console.command import Command
+from shortlist.console import command_line
 from shortlist.console.extras import needs
+from shortlist.finetune.settings import FinetuneSettings
 
-if TYPE_CHECKING:
-    from shortlist.finetune.settings import FinetuneSettings
+COMMAND = command_line.command(
+    "finetune",
+    """\
+shortlist finetune --base sentence-transformers/all-MiniLM-L6-v2 --out my-reranker \\
+  --queries data/queries.jsonl --corpus data/corpus.jsonl --qrels data/qrels.tsv
+shortlist export my-reranker --kind reranker --out bundles/reranker""",
+)
 
 
-def settings() -> "type[FinetuneSettings]":
-    """Return the settings of fine-tuning; importing them needs no extra."""
-    from shortlist.finetune.settings import FinetuneSettings  # noqa: PLC0415 (no other command needs it)
+@COMMAND.default
+def run(*, chosen: Annotated[FinetuneSettings, command_line.FLAT]) -> int:
+    """Train a cross-encoder on judged queries of your own.
 
-    return FinetuneSettings
-
-
-def run(chosen: "FinetuneSettings") -> int:
-    """Train, with progress on standard error and the figures as JSON on standard output."""
+    It fine-tunes a cross-encoder, or a dual encoder's body with a new head. Negatives are mined
+    with a dual encoder, whose order is distilled beside the labels, so that the model stays useful on texts
+    unlike those that it was trained on. The result is a LoRA adapter of a few megabytes with its model card,
+    which `shortlist export` merges. It needs the extra finetune. An interrupted run continues when it is started
+    again.
+    """
     with needs("finetune", "finetune"):
         from shortlist.finetune import app  # noqa: PLC0415 (the base install does not have what it imports)
 
         figures = app.run(chosen, lambda message: print(message, file=sys.stderr, flush=True))
     print(json.dumps(figures))
     return 0
-
-
-COMMAND = Command(
-    summary="train a cross-encoder on judged queries of your own",
-    description="""\
-Fine-tune a cross-encoder, or a dual encoder's body with a new head, on judged queries. Negatives are mined with a
-dual encoder, whose order is distilled beside the labels, so that the model stays useful on texts unlike those that it
-was trained on. The result is a LoRA adapter of a few megabytes with its model card, which `shortlist export` merges.
-It needs the extra finetune. An interrupted run continues when it is started again.""",
-    examples="""\
-  shortlist finetune --base sentence-transformers/all-MiniLM-L6-v2 --out my-reranker \\
-    --queries data/queries.jsonl --corpus data/corpus.jsonl --qrels data/qrels.tsv
-  shortlist export my-reranker --kind reranker --out bundles/reranker""",
-    settings=settings,
-    run=run,
-)

@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter, Token, UnknownOptionError
 
 from shortlist.client.types import Document
-from shortlist.console import output
-from shortlist.console.command import Command
-from shortlist.console.options import UsageError
+from shortlist.console import command_line, output
+from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress, duration
 from shortlist.reading import sources
 from shortlist.reading.passages import Cutter
@@ -33,9 +35,60 @@ from .upserting import Tally, Upserts
 _NAMED = 10  # files that a note names
 
 
-def run(settings: IndexSettings) -> int:
-    """Index the files and say what became of them."""
-    found = sources.find(settings.files, Selection(settings.include, settings.exclude))
+COMMAND = command_line.command(
+    "index",
+    """\
+shortlist index --collection notes notes/
+shortlist index --collection notes notes/ --sync
+shortlist index --collection code src/ --include '*.py,*.rst' --exclude 'test_*'
+shortlist index --collection quora corpus.jsonl.gz --batch-size 128
+zcat dump.gz | jq -c '{id: .key, text: .body}' | shortlist index --collection dump - --json""",
+)
+
+
+@COMMAND.default
+def run(
+    files: Annotated[
+        tuple[str, ...],
+        command_line.argument(
+            "JSON lines (.jsonl, .ndjson, .json), text (.txt, .md, .markdown), each also with .gz; folders,"
+            " which are searched for them; - for JSON lines on standard input"
+        ),
+        Parameter(allow_leading_hyphen=True),
+    ],
+    /,
+    *,
+    settings: Annotated[IndexSettings, command_line.FLAT],
+) -> int:
+    """Read files into a collection.
+
+    JSON lines hold one object a line: "id" (or "_id", as BEIR writes it) and "text", both strings, and optionally
+    "title", a string, and "metadata", an object. Text files become passages with the ids PATH#1, PATH#2, ...: as
+    long as both models of the server read whole, beside a query of 32 tokens; cut between paragraphs, and tables,
+    lists and fenced code are cut only if they do not fit one. A Markdown passage is titled by the headings that
+    lead to it, "Setup > Linux", any other by the file's name. PATH is the file's path as given here; of one over
+    480 bytes, a hash takes the place of the beginning.
+
+    All files are read and checked before anything is sent: a line that is no document stops the command, by file
+    and line. (Standard input is checked as it comes.) In a folder, a file that does not even begin with a
+    document is skipped and named; so is a text that is not UTF-8.
+
+    What a file was indexed with before and does not hold any more is removed, once all that it holds is
+    acknowledged. Of files that are not there any more the documents stay, and a note counts them; --sync removes
+    them. A file is known by PATH, so name folders the same way each time. What comes from standard input replaces
+    documents of the same ids only.
+
+    Interrupted? Run the same command again. What the server has acknowledged is on its disk, and a document that
+    is there already is not embedded again.
+    """
+    for path in files:
+        if path.startswith("-") and path != "-":
+            raise UnknownOptionError(
+                token=Token(keyword=path, source="cli"), argument_collection=COMMAND.assemble_argument_collection()
+            )
+    if files.count("-") > 1:
+        raise UsageError("standard input (-) can be read only once")
+    found = sources.find(files, Selection(settings.include, settings.exclude))
     noun = _noun(found)
     with settings.client() as client:
         limits = client.describe().limits
@@ -51,7 +104,9 @@ def run(settings: IndexSettings) -> int:
         progress = Progress(sys.stderr, "indexed", total, noun=noun)
         upserts = Upserts(client, settings.collection, settings.in_flight, patience, progress)
         sent = Sent()
-        _send(upserts, settings, batches(sent.noting(reader.documents(found.files)), settings.batch_size, limits))
+        _send(
+            upserts, files, settings, batches(sent.noting(reader.documents(found.files)), settings.batch_size, limits)
+        )
         left = replacing.find(client, settings.collection, found, reader, sent, limits.max_batch)
         names = [*left.replaced, *(left.gone if settings.sync else ())]
         removed = replacing.remove(client, settings.collection, names, sent, limits.max_batch)
@@ -81,11 +136,11 @@ def _check(found: Found, reader: Reader) -> int:
     return count
 
 
-def _send(upserts: Upserts, settings: IndexSettings, every: Iterator[list[Document]]) -> None:
+def _send(upserts: Upserts, files: Sequence[str], settings: IndexSettings, every: Iterator[list[Document]]) -> None:
     """Send all batches, into a collection that is made once there is something to put into it."""
     first = next(every, None)
     if first is None:
-        raise UsageError(f"{', '.join(settings.files)}: no document is in there; nothing was changed")
+        raise UsageError(f"{', '.join(files)}: no document is in there; nothing was changed")
     if settings.create:
         upserts.client.create_collection(settings.collection, exist_ok=True)
     try:
@@ -164,36 +219,3 @@ def _name(what: str, names: Sequence[str]) -> None:
         print("\n  ".join([f"note: {len(names):,} {what}:", *names[:_NAMED]]), file=sys.stderr)
     if len(names) > _NAMED:
         print(f"  ... and {len(names) - _NAMED:,} more", file=sys.stderr)
-
-
-COMMAND = Command(
-    summary="read files into a collection",
-    description="""\
-Read documents from files and put them in a collection.
-
-JSON lines hold one object a line: "id" (or "_id", as BEIR writes it) and "text", both strings, and optionally
-"title", a string, and "metadata", an object. Text files become passages with the ids PATH#1, PATH#2, ...: as long as
-both models of the server read whole, beside a query of 32 tokens; cut between paragraphs, and tables, lists and
-fenced code are cut only if they do not fit one. A Markdown passage is titled by the headings that lead to it, "Setup
-> Linux", any other by the file's name. PATH is the file's path as given here; of one over 480 bytes, a hash takes the
-place of the beginning.
-
-All files are read and checked before anything is sent: a line that is no document stops the command, by file and
-line. (Standard input is checked as it comes.) In a folder, a file that does not even begin with a document is skipped
-and named; so is a text that is not UTF-8.
-
-What a file was indexed with before and does not hold any more is removed, once all that it holds is acknowledged. Of
-files that are not there any more the documents stay, and a note counts them; --sync removes them. A file is known by
-PATH, so name folders the same way each time. What comes from standard input replaces documents of the same ids only.
-
-Interrupted? Run the same command again. What the server has acknowledged is on its disk, and a document that is
-there already is not embedded again.""",
-    examples="""\
-  shortlist index --collection notes notes/
-  shortlist index --collection notes notes/ --sync
-  shortlist index --collection code src/ --include '*.py,*.rst' --exclude 'test_*'
-  shortlist index --collection quora corpus.jsonl.gz --batch-size 128
-  zcat dump.gz | jq -c '{id: .key, text: .body}' | shortlist index --collection dump - --json""",
-    settings=lambda: IndexSettings,
-    run=run,
-)

@@ -3,15 +3,16 @@
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
 from shortlist.client.types import Limits, RerankResult
-from shortlist.console import colors, output
-from shortlist.console.command import Command, Connection
-from shortlist.console.options import UsageError
+from shortlist.console import colors, command_line, output
+from shortlist.console.connection import Connection
+from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress
 from shortlist.reading import sources
-from shortlist.server.errors import check_range
+from shortlist.server.settings import within
 
 from . import excerpt, scoring
 
@@ -20,27 +21,10 @@ from . import excerpt, scoring
 class RerankSettings(Connection):
     """The settings of `shortlist rerank`."""
 
-    query: str = field(metadata={"help": "what to score the texts against", "positional": True, "metavar": "QUERY"})
-    texts: tuple[str, ...] = field(
-        default=(),
-        metadata={
-            "help": "what to score; if there is none, each line of standard input is one",
-            "positional": True,
-            "metavar": "TEXT",
-        },
-    )
-    top_k: int | None = field(default=None, metadata={"help": "texts to show; all if it is not given"})
-    json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
-
-    def __post_init__(self) -> None:
-        """Refuse what would show nothing.
-
-        Raises:
-            UsageError, SettingsError: naming the setting, its value and the limit.
-        """
-        Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
-        if self.top_k is not None:
-            check_range("top_k", self.top_k, 1)
+    top_k: Annotated[int | None, within(1)] = None
+    """texts to show; all if it is not given"""
+    json: bool = False
+    """print the result as one JSON object"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +35,46 @@ class Input:
     text: str
 
 
-def run(settings: RerankSettings) -> int:
-    """Rerank, and print the texts with their scores."""
-    inputs = [Input(number, text) for number, text in enumerate(settings.texts or sources.standard_lines(), start=1)]
-    if not settings.texts:
+COMMAND = command_line.command(
+    "rerank",
+    """\
+shortlist rerank "how do I stop the server?" "bananas are yellow" "send SIGTERM to stop the server"
+grep -rh TODO src | shortlist rerank "memory leak" --top-k 5
+shortlist rerank "what is France's capital?" --json < answers.txt | jq '.results[0].text'""",
+)
+
+
+@COMMAND.default
+def run(
+    query: Annotated[str, command_line.argument("what to score the texts against")],
+    /,
+    *texts: Annotated[
+        str, command_line.argument("what to score; if there is none, each line of standard input is one")
+    ],
+    settings: Annotated[RerankSettings, command_line.FLAT] = RerankSettings(),
+) -> int:
+    """Score texts against a query.
+
+    The reranker alone scores them, best first. The texts are arguments, or else the lines of
+    standard input, empty ones left out; "input" is the number of the argument or line. Nothing is stored. Any
+    number of texts is scored, in several calls where one would be too large; --timeout-s counts for each.
+    """
+    inputs = [Input(number, text) for number, text in enumerate(texts or sources.standard_lines(), start=1)]
+    if not texts:
         inputs = [one for one in inputs if one.text and not one.text.isspace()]
     if not inputs:
         raise UsageError("there is nothing to score; give texts as arguments, or as lines of standard input")
-    texts = [one.text for one in inputs]
+    scored = [one.text for one in inputs]
     with settings.client() as client:
         limits = client.describe().limits
-        check(inputs, "text" if settings.texts else "standard input, line", limits)
-        with Progress(sys.stderr, "scored", len(texts), noun="text") as progress:
-            result = scoring.score(client, settings.query, texts, limits, progress.update)
+        check(inputs, "text" if texts else "standard input, line", limits)
+        with Progress(sys.stderr, "scored", len(scored), noun="text") as progress:
+            result = scoring.score(client, query, scored, limits, progress.update)
     result = dataclasses.replace(result, results=result.results[: settings.top_k])
     if settings.json:
         output.write(output.as_json(result))
     else:
-        terms = excerpt.terms(settings.query, texts)
+        terms = excerpt.terms(query, scored)
         page = shown(result, terms, [one.number for one in inputs], colored=colors.wanted(sys.stdout))
         output.write("\n".join(page))
     return 0
@@ -114,18 +120,3 @@ def shown(result: RerankResult, terms: excerpt.Terms, numbers: Sequence[int], *,
         yield scoring.shortfall(result.degraded, result.reranked, len(numbers), "texts")
     if result.truncated:
         yield f"texts longer than the model's window, cut for it: {result.truncated}"
-
-
-COMMAND = Command(
-    summary="score texts against a query",
-    description="""\
-Score texts against a query with the reranker alone, best first. The texts are arguments, or else the lines of
-standard input, empty ones left out; "input" is the number of the argument or line. Nothing is stored. Any number of
-texts is scored, in several calls where one would be too large; --timeout-s counts for each.""",
-    examples="""\
-  shortlist rerank "how do I stop the server?" "bananas are yellow" "send SIGTERM to stop the server"
-  grep -rh TODO src | shortlist rerank "memory leak" --top-k 5
-  shortlist rerank "what is France's capital?" --json < answers.txt | jq '.results[0].text'""",
-    settings=lambda: RerankSettings,
-    run=run,
-)

@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from shortlist.client.types import Hit, Mode, SearchResult
-from shortlist.console import colors, columns, output
-from shortlist.console.command import Command, Connection
+from shortlist.console import colors, columns, command_line, output
+from shortlist.console.connection import Connection
 
 from . import excerpt, scoring
 from .excerpt import Terms
@@ -19,44 +22,61 @@ _INDENT = "       "  # texts begin below the scores
 class SearchSettings(Connection):
     """The settings of `shortlist search`."""
 
-    query: str = field(metadata={"help": "what to look for", "positional": True, "metavar": "QUERY"})
-    collection: str = field(metadata={"help": "collection to look in", "metavar": "NAME"})
-    top_k: int = field(default=10, metadata={"help": "hits to show"})
-    full: bool = field(default=False, metadata={"help": "show each hit's whole text, not only the part that answers"})
-    candidates: int | None = field(
-        default=None,
-        metadata={
-            "help": "documents that stage one finds and stage two reads; if not given, 50 and at least top-k are"
-            " found, and of these stage two reads what lies within margin and its budget of time"
-        },
-    )
-    mode: Mode = field(
-        default="auto",
-        metadata={
-            "help": "dense: stage one alone; rerank-all: stage two on every document of a small collection;"
-            " auto: two-stage, with every document of a small collection for a candidate"
-        },
-    )
-    similarity_weight: float | None = field(
-        default=None,
-        metadata={"help": "weight of the similarity in the final order, 0 to 1; the default is the reranker's own"},
-    )
-    margin: float | None = field(
-        default=None,
-        metadata={
-            "help": "stage two does not read candidates whose similarity is so far behind the best one's, but top-k"
-            " at least; 2 reads them all. The default is the server's, 0.2, or 2 with --candidates"
-        },
-    )
-    json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
+    collection: Annotated[str, Parameter(metavar="NAME")]
+    """collection to look in"""
+    top_k: int = 10
+    """hits to show"""
+    full: bool = False
+    """show each hit's whole text, not only the part that answers"""
+    candidates: int | None = None
+    """documents that stage one finds and stage two reads; if not given, 50 and at least top-k are found, and of
+    these stage two reads what lies within margin and its budget of time"""
+    mode: Mode = "auto"
+    """dense: stage one alone; rerank-all: stage two on every document of a small collection; auto: two-stage, with
+    every document of a small collection for a candidate"""
+    similarity_weight: float | None = None
+    """weight of the similarity in the final order, 0 to 1; the default is the reranker's own"""
+    margin: float | None = None
+    """stage two does not read candidates whose similarity is so far behind the best one's, but top-k at least; 2
+    reads them all. The default is the server's, 0.2, or 2 with --candidates"""
+    json: bool = False
+    """print the result as one JSON object"""
 
 
-def run(settings: SearchSettings) -> int:
-    """Search, and print the hits."""
+COMMAND = command_line.command(
+    "search",
+    """\
+shortlist search --collection notes "how do I renew the certificate?"
+shortlist search --collection notes --full --top-k 1 "certificate renewal"
+shortlist search --collection notes --mode dense --top-k 50 "certificate renewal"
+shortlist search --collection notes --json "certificate renewal" | jq -r '.hits[].id'""",
+)
+
+
+@COMMAND.default
+def run(
+    query: Annotated[str, command_line.argument("what to look for")],
+    /,
+    *,
+    settings: Annotated[SearchSettings, command_line.FLAT],
+) -> int:
+    """Find documents that answer a query, best first.
+
+    Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1). Stage two reads those
+    that are not far behind the best beside the query and scores them (0 to 1); what it did not read has no score
+    and comes last. The table shows both, and under "stage one" the document's place in that stage's order, with
+    how far stage two moved it: "7 (+6)" came up six places. Some rerankers, the demo's among them, order best
+    with a share of the similarity (--similarity-weight), so their hits are not in the order of the scores; the
+    lines below the table say so.
+
+    Below each hit is the part of its text that has most of the query's words, or its beginning if it has none;
+    --full shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1
+    sends them into pipes too.
+    """
     with settings.client() as client:
         result = client.search(
             settings.collection,
-            settings.query,
+            query,
             top_k=settings.top_k,
             candidates=settings.candidates,
             mode=settings.mode,
@@ -66,7 +86,7 @@ def run(settings: SearchSettings) -> int:
     if settings.json:
         output.write(output.as_json(result))
         return 0
-    terms = excerpt.terms(settings.query, [hit.text for hit in result.hits])
+    terms = excerpt.terms(query, [hit.text for hit in result.hits])
     page = Page(terms, settings.full, colored=colors.wanted(sys.stdout))
     below = output.filled(notes(result, asked=settings.similarity_weight is not None))
     output.write("\n".join([*page.hits(result), *below]))
@@ -171,27 +191,3 @@ def _order(result: SearchResult, *, asked: bool) -> str:
         f"in the order of both: {1 - weight:.0%} score and {weight:.0%} similarity, {whose};"
         " --similarity-weight 0 orders by score alone"
     )
-
-
-COMMAND = Command(
-    summary="find documents that answer a query",
-    description="""\
-Find the documents of a collection that answer a query, best first.
-
-Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1). Stage two reads those that are
-not far behind the best beside the query and scores them (0 to 1); what it did not read has no score and comes last.
-The table shows both, and under "stage one" the document's place in that stage's order, with how far stage two moved
-it: "7 (+6)" came up six places. Some rerankers, the demo's among them, order best with a share of the similarity
-(--similarity-weight), so their hits are not in the order of the scores; the lines below the table say so.
-
-Below each hit is the part of its text that has most of the query's words, or its beginning if it has none; --full
-shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1 sends them into
-pipes too.""",
-    examples="""\
-  shortlist search --collection notes "how do I renew the certificate?"
-  shortlist search --collection notes --full --top-k 1 "certificate renewal"
-  shortlist search --collection notes --mode dense --top-k 50 "certificate renewal"
-  shortlist search --collection notes --json "certificate renewal" | jq -r '.hits[].id'""",
-    settings=lambda: SearchSettings,
-    run=run,
-)

@@ -1,27 +1,37 @@
 """`shortlist tune`: find the settings that are fastest on this machine, if a server is installed."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from shortlist.console import output
-from shortlist.console.command import Command
+from shortlist.console import command_line, output
 from shortlist.console.extras import needs
+from shortlist.tune.settings import TuneSettings
 
 if TYPE_CHECKING:
     from shortlist.tune.app import Tuned
     from shortlist.tune.race import Trial
-    from shortlist.tune.settings import TuneSettings
+
+COMMAND = command_line.command(
+    "tune",
+    """\
+shortlist tune --embedder bundles/minilm --reranker bundles/ms-marco --data /var/lib/shortlist
+shortlist serve --config shortlist.toml
+shortlist tune --provider openvino --out openvino.toml --json 2> /dev/null | jq .chosen""",
+)
 
 
-def settings() -> "type[TuneSettings]":
-    """Return the settings of tuning; importing them needs no extra."""
-    from shortlist.tune.settings import TuneSettings  # noqa: PLC0415 (no other command needs it)
+@COMMAND.default
+def run(*, chosen: Annotated[TuneSettings, command_line.FLAT] = TuneSettings()) -> int:
+    """Find the settings that are fastest on this machine.
 
-    return TuneSettings
+    Run searches through two bundles on this machine, in every sensible arrangement of slots, threads, batch
+    budgets and variants of the reranker, and write the best to a settings file that `shortlist serve --config`
+    reads. It takes a minute or two, wants the machine for itself, and leaves the collections alone.
 
-
-def run(chosen: "TuneSettings") -> int:
-    """Tune, with progress on standard error and what was found on standard output."""
+    What counts is the geometric mean of two figures: pairs scored a second with many searches at once, and the
+    time of one search on an idle server. The defaults stay unless something is better by 3%. It needs one of the
+    extras cpu, gpu and openvino.
+    """
     with needs("tune", "cpu, gpu or openvino"):
         from shortlist.tune import app  # noqa: PLC0415 (the base install does not have what it imports)
 
@@ -62,22 +72,3 @@ def _row(trial: "Trial", tuned: "Tuned", base: float) -> tuple[str, ...]:
         output.number(best.score / base if best else None, 3),
         ", ".join([measured, *marks]) if best else trial.refused,
     )
-
-
-COMMAND = Command(
-    summary="find the settings that are fastest on this machine",
-    description="""\
-Run searches through two bundles on this machine, in every sensible arrangement of slots, threads, batch budgets and
-variants of the reranker, and write the best to a settings file that `shortlist serve --config` reads. It takes a
-minute or two, wants the machine for itself, and leaves the collections alone.
-
-What counts is the geometric mean of two figures: pairs scored a second with many searches at once, and the time of
-one search on an idle server. The defaults stay unless something is better by 3%. It needs one of the extras cpu, gpu
-and openvino.""",
-    examples="""\
-  shortlist tune --embedder bundles/minilm --reranker bundles/ms-marco --data /var/lib/shortlist
-  shortlist serve --config shortlist.toml
-  shortlist tune --provider openvino --out openvino.toml --json 2> /dev/null | jq .chosen""",
-    settings=settings,
-    run=run,
-)

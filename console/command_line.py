@@ -1,166 +1,205 @@
-"""A command's line: its flags and arguments, its --help, and what is wrong with it in one line.
+"""Command lines, on cyclopts: settings from flags, environment and TOML, and what is wrong with them in one line.
 
-What can be set stands in a settings class, which `options.py` reads; values stay text here.
+A settings class is a frozen dataclass of keyword-only fields, each with a docstring below it. The field
+`queue_tokens` of the command `serve` is the flag `--queue-tokens`, the variable `SHORTLIST_QUEUE_TOKENS`, and the key
+`queue_tokens` in the table `[serve]` of the file that `--config` or `SHORTLIST_CONFIG` names. The first that is given
+counts, in this order, then the field's default. What a command acts on is no setting: it is a positional argument of
+the command's function, and comes from the command line only.
+
+This module knows no command and no setting; how values are read is `values.py`'s.
 """
 
-import shutil
+import difflib
+import io
+import sys
 import textwrap
-import typing
-from argparse import (
-    SUPPRESS,
-    Action,
-    ArgumentParser,
-    BooleanOptionalAction,
-    Namespace,
-    RawDescriptionHelpFormatter,
-)
-from collections.abc import Sequence
-from dataclasses import MISSING
-from typing import TYPE_CHECKING, Any, NoReturn
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
 
-from . import options, output, values
-from .options import CONFIG, PREFIX, Option, UsageError
+from cyclopts import App, CycloptsError, Group, Parameter, Token, UnknownOptionError
+from cyclopts.argument import ArgumentCollection
+from cyclopts.config import Dict, Env
+from cyclopts.exceptions import UnusedCliTokensError
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance, SupportsWrite
+from . import ending, output, values
+from .errors import UsageError
 
-_LEAST_COLUMNS, _MOST_COLUMNS = 20, 100
-_TOO_MANY = "unrecognized arguments: "  # as argparse says it
-_SOURCES = """\
-A setting's default and its environment variable stand behind it. In a TOML file it is a key of the table [{}].
-A flag comes before the environment, the environment before the file, the file before the default."""
+_LEAST_COLUMNS = 40  # in a few, rich never ends
 
 
-class _Once(Action):
-    """A flag with one value, which may be given once; argparse would drop all but the last without a word."""
+class Command(App):
+    """A command, or a program of several, with examples of how to call it."""
 
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, values: object, option_string: str | None = None
-    ) -> None:
-        """Keep the value.
+    examples = ""
 
-        Raises:
-            UsageError: there is one already.
-        """
-        if hasattr(namespace, self.dest):
-            before = getattr(namespace, self.dest)
-            parser.error(f"{option_string} is given twice, as {before!r} and as {values!r}; give it once")
-        setattr(namespace, self.dest, values)
+    def help_print(self, tokens: str | Iterable[str] | None = None, *, console: Any = None) -> None:
+        """Print --help; what fails, such as a full disk, is told as everywhere else."""
+        output.write(self.page(list(tokens or ()), console))
 
+    def version_print(self, console: Any = None) -> None:
+        """Print --version, likewise."""
+        console.file = line = io.StringIO()
+        super().version_print(console)
+        output.write(line.getvalue().rstrip())
 
-class _Switch(BooleanOptionalAction):
-    """A flag with an opposite, of which one may be given, once."""
-
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, _values: object, option_string: str | None = None
-    ) -> None:
-        """Keep which of the two it is.
-
-        Raises:
-            UsageError: it is decided already.
-        """
-        if hasattr(namespace, self.dest):
-            parser.error(f"{option_string} comes after one of {', '.join(self.option_strings)}; give one, once")
-        setattr(namespace, self.dest, not str(option_string).startswith("--no-"))
+    def page(self, tokens: Sequence[str], console: Any) -> str:
+        """Return --help; what can be copied from it is not wrapped."""
+        _, apps, _ = self.parse_commands(tokens)
+        for name in apps[-1]:
+            apps[-1][name]  # imports a command, for its summary
+        console.width = max(console.width, _LEAST_COLUMNS)
+        console.file = page = io.StringIO()
+        super().help_print(tokens, console=console)
+        return f"{page.getvalue().rstrip()}\n\nExamples:\n{textwrap.indent(getattr(apps[-1], 'examples', ''), '  ')}"
 
 
-class _Listed(Action):
-    """A flag that adds to a list."""
+class _Variables(Env):
+    """The environment, for settings alone: it says nothing of what a command acts on."""
 
-    def __call__(
-        self, _parser: ArgumentParser, namespace: Namespace, values: object, _option_string: str | None = None
-    ) -> None:
-        """Put the values behind those that are there, in the form in which all could have been given at once."""
-        before = getattr(namespace, self.dest, "")
-        setattr(namespace, self.dest, f"{before},{values}" if before else values)
-
-
-class Parser(ArgumentParser):
-    """The parser of one command's line, which says in one line what is wrong with it."""
-
-    def given(self, arguments: Sequence[str]) -> Namespace:
-        """Return what a command line sets; flags may stand before, between and behind arguments."""
-        # Python 3.11 loses a `--` where flags may stand between arguments.
-        return self.parse_args(arguments) if "--" in arguments else self.parse_intermixed_args(arguments)
-
-    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:  # noqa: ARG002 (nobody passes one)
-        """Print --help; argparse would pass over an error, such as a full disk."""
-        output.write(self.format_help().rstrip())
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and exiting."""
-        if message.startswith(_TOO_MANY) and not message.removeprefix(_TOO_MANY).startswith("-"):
-            message += "; put quotes around several words that are one argument"
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        """Give settings without a flag the values of their variables."""
+        settings = arguments.copy()
+        settings[:] = [one for one in arguments if one.index is None]
+        super().__call__(app, commands, settings)
 
 
-def parser(
-    command: str, settings: "type[DataclassInstance]", *, description: str, examples: str, program: str = ""
-) -> Parser:
-    """Make the parser of a command; its values are strings, and only what was given is there.
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A TOML file with a table for each command."""
+
+    path: Path
+    tables: Collection[str]
+
+    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        """Give settings without flag and variable the values of the command's table."""
+        (table,) = commands or self.tables
+        found = Dict(self._content(), source=str(self.path), root_keys=(table,), use_commands_as_keys=False)
+        found(app, commands, arguments)
+
+    def _content(self) -> dict[str, Any]:
+        """Return the whole file, after a look at the names of its tables."""
+        try:
+            content = tomllib.loads(self.path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{self.path}: is not TOML: {error}") from None
+        for name in content:
+            if name not in self.tables:
+                raise UsageError(f"{self.path}: there is no command {name!r}{_did_you_mean(name, self.tables)}")
+        return content
+
+
+def program(name: str, tables: Collection[str], examples: str, **appearance: Any) -> Command:
+    """Make the command line of a program, to which commands are added.
 
     Args:
-        command: whose it is, and the name of its table in a TOML file.
-        settings: what can be set.
-        description: what it does.
-        examples: of how to call it.
-        program: how it is called, if not as `shortlist COMMAND`.
+        name: how it is called.
+        tables: the names of the tables that a TOML file may have: of all commands, or of the only one.
+        examples: of how to call it, one a line.
+        appearance: what else cyclopts' App takes, such as `help` and `version`.
     """
-    known = options.of(settings)
-    program = program or f"shortlist {command}"
-    result = Parser(
-        prog=program,
-        usage=_usage(program, known),
-        description=_filled(description),
-        epilog=f"examples:\n{examples}\n\n{_filled(_SOURCES.format(command))}",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    app = command(
+        name,
+        examples,
+        help_format="markdown",
+        group_arguments=Group("Arguments", sort_key=0),
+        group_parameters=Group("Settings", sort_key=1),
+        print_error=False,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+        config=(variables := _Variables("SHORTLIST_", command=False, source="the environment")),
+        **appearance,
     )
-    result.add_argument(
-        f"--{CONFIG}",
-        metavar="FILE",
-        default=SUPPRESS,
-        action=_Once,
-        help=f"TOML file to read settings from [{PREFIX}{CONFIG.upper()}]",
-    )
-    titles = dict.fromkeys(("arguments", "settings", *(option.group for option in known)))
-    groups = {title: result.add_argument_group(title) for title in titles}
-    for option in known:
-        names = [option.name] if option.positional else [option.flag]
-        groups[option.group].add_argument(*names, default=SUPPRESS, **_keywords(option))
-    return result
+
+    @app.meta.default
+    def start(
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        config: Annotated[str, Parameter(metavar="FILE", show_default=False)] = "",
+    ) -> Any:
+        """Read settings from a file, too.
+
+        Args:
+            tokens: the rest of the command line.
+            config: TOML file to read settings from; a flag comes before the environment, the environment before the
+                file, the file before the default
+        """
+        app.config = (variables, _File(Path(config), tables)) if config else (variables,)
+        return app(tokens)
+
+    return app
 
 
-def _usage(program: str, known: Sequence[Option]) -> str:
-    """Return what must be given; argparse would list every setting once more."""
-    required = [f"{one.flag} {one.metavar}" for one in known if one.default is MISSING and not one.positional]
-    arguments = [_argument(one) for one in known if one.positional]
-    return " ".join([program, *required, "[settings]", *arguments])
+def command(name: str, examples: str, **appearance: Any) -> Command:
+    """Make a command, to which its function is added.
+
+    Args:
+        name: what it is called, and its table in a TOML file.
+        examples: of how to call it, one a line.
+        appearance: what else cyclopts' App takes.
+    """
+    made = Command(name=name, **appearance)
+    made.examples = examples
+    return made
 
 
-def _argument(option: Option) -> str:
-    name = f"{option.metavar} ..." if typing.get_origin(option.kind) is tuple else option.metavar
-    return name if option.default is MISSING else f"[{name}]"
+def add(app: Command, settings: type[Any], run: Callable[[Any], int]) -> None:
+    """Make what takes settings, and nothing beside them, the function of a command."""
+
+    def start(*, chosen: Any) -> int:
+        return run(chosen or settings())
+
+    start.__annotations__["chosen"] = Annotated[settings, FLAT]
+    if not any(one.default is MISSING and one.default_factory is MISSING for one in fields(settings)):
+        start.__kwdefaults__ = {"chosen": None}  # not made before it is known that nothing is set
+    app.default(start)
 
 
-def _filled(text: str) -> str:
-    """Wrap paragraphs to the terminal's width."""
-    width = max(_LEAST_COLUMNS, min(shutil.get_terminal_size().columns, _MOST_COLUMNS) - 2)
-    return "\n\n".join(textwrap.fill(paragraph, width) for paragraph in text.split("\n\n"))
+def argument(text: str) -> Parameter:
+    """Return what marks a positional argument, with its help text."""
+    return Parameter(help=text, show_env_var=False)
 
 
-def _keywords(option: Option) -> dict[str, Any]:
-    """Return what argparse is to know of an option, beside its name."""
-    text = option.help.replace("%", "%%")
-    required = option.default is MISSING
-    if option.positional:
-        many = typing.get_origin(option.kind) is tuple
-        count = ("+" if many else None) if required else ("*" if many else "?")
-        return {"metavar": option.metavar, "nargs": count, "help": text}
-    default = "required" if required else values.shown(option.default)
-    notes = ", ".join(note for note in (default, option.variable) if note)
-    keywords = {"dest": option.name, "help": f"{text} [{notes}]"}
-    if option.kind is bool:
-        return {**keywords, "action": _Switch}
-    action = _Listed if typing.get_origin(option.kind) is tuple else _Once
-    return {**keywords, "action": action, "metavar": option.metavar}
+def run(app: Command, arguments: Sequence[str]) -> int:
+    """Run what a command line says, and return its exit code.
+
+    Raises:
+        UsageError: what was given and cannot be used, naming where it came from.
+    """
+    if not arguments and app.default_command is None:
+        sys.stderr.write(app.page((), app.error_console) + "\n")
+        return ending.UNUSABLE
+    try:
+        return app.meta(list(arguments)) or 0
+    except CycloptsError as error:
+        chain = " ".join([app.name[0], *(error.command_chain or ())])
+        raise UsageError(f"{_told(error)} See `{chain} --help`.") from None
+
+
+def _told(error: CycloptsError) -> str:
+    """Return what is wrong, with what to do about it."""
+    error.verbose = False
+    match error:
+        case UnknownOptionError(token=Token(source=source, keyword=str(key))) if source != "cli":
+            known = [one.name.lstrip("-").replace("-", "_") for one in error.argument_collection if one.index is None]
+            hint = _did_you_mean(key.rpartition("[")[2].rstrip("]"), known)
+            return f"There is no setting {key}, which is in {source}{hint}"
+        case UnusedCliTokensError():
+            return f"{error} Put quotes around several words that are one argument."
+    return str(error)
+
+
+def _did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return a hint to put behind an unknown name: the nearest known one, or else all."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+
+
+FLAT = Parameter(
+    name="*", converter=values.read, env_var_split=values.whole, negative_iterable=(), show_default=values.shown
+)
+"""Marks the parameter of a command's function that takes its settings."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .options import UsageError
+from .errors import UsageError
 
 
 @contextmanager

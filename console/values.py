@@ -1,128 +1,76 @@
-"""A setting's value: from text (a flag, the environment), from TOML, and back to text for --help."""
+"""A setting's value: out of text, and back to text for --help.
+
+Where cyclopts takes more than can be meant, this takes less: numbers are whole or finite, paths are not empty, and of
+two values for one name neither is dropped.
+"""
 
 import math
 import re
 import typing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-_TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+import cyclopts
+from cyclopts import CoercionError, Token
+from cyclopts.utils import UNSET
 
-# A list of NAME=VALUE. Values may hold commas: a comma ends one only where the next name follows it.
-PAIRS = tuple[tuple[str, str], ...]
+# Values of a list of NAME=VALUE may hold commas: one ends a value only where the next name follows it.
 _NEXT_PAIR = re.compile(r",(?=\s*\w+\s*=)")
 
-_EXPECTED: dict[Any, str] = {
-    str: "a string",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    Path: "a path",
-    PAIRS: "a list of NAME=VALUE",
-}
 
-_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", bool: "BOOL", Path: "PATH", PAIRS: "A=B,C=D"}
-
-
-def parse(kind: Any, text: str) -> object:
-    """Read a value of type `kind` out of text.
-
-    Raises:
-        ValueError: it is not one; the message is what it should be, to put behind "is not".
-    """
-    if kind == PAIRS:
-        return _pairs(text)
+def read(kind: Any, tokens: Sequence[Token] | Mapping[str, Sequence[Token]]) -> object:
+    """Read a value of type `kind` out of what was given for it."""
+    if isinstance(tokens, Mapping):
+        return {name: _plain(_item(kind), given) for name, given in tokens.items()}
+    if typing.get_origin(kind) is dict:
+        return _pairs(kind, tokens)
     if typing.get_origin(kind) is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind is bool:
-        truth = _TRUTHS.get(text.lower())
-        if truth is None:
-            raise ValueError(_expected(kind))
-        return truth
-    if kind is int or kind is float:
-        try:
-            return check(kind, kind(text))
-        except ValueError:
-            raise ValueError(_expected(kind)) from None
-    return check(kind, text)
+        parts = [one.evolve(value=part.strip()) for one in tokens for part in one.value.split(",") if part.strip()]
+        return tuple(read(_item(kind), [part]) for part in parts)
+    value = cyclopts.convert(kind, tokens)
+    text = tokens[0].value
+    is_loose = (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, Path) and not text)
+    if is_loose or (isinstance(value, int) and "." in text):
+        raise CoercionError(token=tokens[0], target_type=kind)
+    return value
 
 
-def check(kind: Any, value: object) -> object:
-    """Return a value of TOML's types as one of type `kind`.
-
-    Raises:
-        ValueError: it is not one; the message is what it should be, to put behind "is not".
-    """
-    match value:
-        case bool() if kind is bool:
-            return value
-        case bool():
-            pass
-        case int() if kind is int:
-            return value
-        case int() | float() if kind is float and math.isfinite(value):
-            return float(value)
-        case str() if kind is str or (typing.get_origin(kind) is Literal and value in typing.get_args(kind)):
-            return value
-        case str() if kind is Path and value:
-            return Path(value)
-        case list() | dict() if typing.get_origin(kind) is tuple:
-            return _listed(kind, value)
-    raise ValueError(_expected(kind))
+def _plain(kind: Any, tokens: Sequence[Token]) -> object:
+    """Read what stands for one name in a TOML table, where true is the text that it is elsewhere."""
+    token, *others = tokens
+    if others or token.implicit_value is not UNSET:
+        raise CoercionError(token=token, target_type=kind)
+    return read(kind, [token.evolve(value=token.value.lower()) if token.value in {"True", "False"} else token])
 
 
-def shown(value: object) -> str:
-    """Return a default as one would write it; empty where there is nothing to write."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case tuple():
-            return ",".join(part if isinstance(part, str) else "=".join(part) for part in value)
-        case _:
-            return str(value)
+def _pairs(kind: Any, tokens: Sequence[Token]) -> dict[str, object]:
+    """Read a list of NAME=VALUE."""
+    found: dict[str, object] = {}
+    for token in tokens:
+        for part in filter(str.strip, _NEXT_PAIR.split(token.value)):
+            name, sign, value = map(str.strip, part.partition("="))
+            if not sign or not name or name in found:
+                fault = "comes twice" if name in found else "is not NAME=VALUE"
+                raise CoercionError(f"{part.strip()!r} {fault}.", token=token)
+            found[name] = read(_item(kind), [token.evolve(value=value)])
+    return found
 
 
-def metavar(kind: Any) -> str:
-    """Return what --help calls a value of type `kind`."""
-    if typing.get_origin(kind) is Literal:
-        return f"{{{','.join(typing.get_args(kind))}}}"
-    return _METAVARS.get(kind, "A,B")
+def _item(kind: Any) -> Any:
+    """Return the type of what is in a tuple or a dict."""
+    return typing.get_args(kind)[-1 if typing.get_origin(kind) is dict else 0]
 
 
-def _expected(kind: Any) -> str:
-    if typing.get_origin(kind) is Literal:
-        return f"one of {', '.join(typing.get_args(kind))}"
-    return _EXPECTED.get(kind, "a list of strings")
+def whole(_kind: Any, text: str, **_delimiter: Any) -> list[str]:
+    """Return a variable's text as it is: `read` knows how lists are written."""
+    return [text]
 
 
-def _listed(kind: Any, value: "list[Any] | dict[str, Any]") -> object:
-    """Return a TOML table as pairs, and a TOML array as strings."""
-    if kind == PAIRS and isinstance(value, dict):
-        return tuple((name, _plain(part)) for name, part in value.items())
-    if kind != PAIRS and isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return tuple(value)
-    raise ValueError(_expected(kind))
-
-
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    found: list[tuple[str, str]] = []
-    for part in filter(str.strip, _NEXT_PAIR.split(text)):
-        name, sign, value = part.partition("=")
-        if not sign or not name.strip():
-            raise ValueError(_expected(PAIRS))
-        if name.strip() in dict(found):
-            raise ValueError(f"{_expected(PAIRS)} with each name once: {name.strip()!r} comes twice")
-        found.append((name.strip(), value.strip()))
-    return tuple(found)
-
-
-def _plain(value: object) -> str:
-    """Return a value of a TOML table as the text that stands for it elsewhere."""
-    match value:
-        case bool():
-            return str(value).lower()
-        case str() | int() | float():
-            return str(value)
-    raise ValueError(_expected(PAIRS))
+def shown(value: object) -> str | None:
+    """Return a default as one would write it; nothing where it says nothing."""
+    if value in (None, "", (), {}):
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -22,18 +22,19 @@ from .settings import ExportSettings
 from .source import Origin
 
 
-def run(settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
+def run(model: str, settings: ExportSettings, progress: Callable[[str], None]) -> Bundle:
     """Export a model to the bundle `settings.out`; do nothing if it is there already.
 
     Args:
-        settings: what to export, and where to.
+        model: what to export.
+        settings: how, and where to.
         progress: takes one line a step.
 
     Raises:
         ExportError: the model cannot be exported or fails the comparison with PyTorch, and no bundle was written
             (one that was there stays); the message says why.
     """
-    origin = source.resolve(settings.model, settings.revision, settings.base, settings.graph)
+    origin = source.resolve(model, settings.revision, settings.base, settings.graph)
     found = atomic_dir.existing(settings.out)
     asked = _asked(settings, origin)
     if found is not None and not settings.force and _current(found, asked):

@@ -13,16 +13,17 @@ import math
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from cyclopts import Parameter
 from safetensors.torch import load_file, save_file
 
 from shortlist.bench import command
 from shortlist.console import output
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 
 from .errors import FinetuneError
 
@@ -65,11 +66,12 @@ class _Adapter:
 class AveragingSettings:
     """The settings of one average."""
 
-    adapter: tuple[str, ...] = field(
-        metadata={"help": "an adapter and its share; give two or more", "metavar": "FOLDER=SHARE"}
-    )
-    out: Path = field(metadata={"help": "folder for the average; it must be new", "metavar": "FOLDER"})
-    rank: int | None = field(default=None, metadata={"help": "of the average; if not given, the adapters' highest"})
+    adapter: Annotated[tuple[str, ...], Parameter(metavar="FOLDER=SHARE")]
+    """an adapter and its share; give two or more"""
+    out: Annotated[Path, Parameter(metavar="FOLDER")]
+    """folder for the average; it must be new"""
+    rank: int | None = None
+    """of the average; if not given, the adapters' highest"""
 
     def parts(self) -> list[Part]:
         """Return the adapters with their shares.

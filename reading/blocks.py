@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shortlist.console.extras import needs
+from markdown_it import MarkdownIt
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -55,12 +55,7 @@ def markdown(text: str) -> list[Section]:
     """Return the sections of a Markdown text that have anything in them.
 
     Front matter between lines of `---` or `+++` is a block of its own, and its `title` counts as a heading.
-
-    Raises:
-        UsageError: markdown-it-py is not installed.
     """
-    with needs("index", "index, cpu, gpu or openvino"):
-        from markdown_it import MarkdownIt  # noqa: PLC0415 (the base install does not have it)
     text = _unified(text)
     sections, path = [Section()], dict[int, Block]()
     if matter := _FRONT_MATTER.match(text):

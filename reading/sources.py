@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _MARKDOWN = (".md", ".markdown")

@@ -25,7 +25,6 @@
 This module knows no gRPC: `statuses.py` has the one table from these classes to status codes.
 """
 
-import math
 import re
 
 
@@ -155,27 +154,6 @@ def shown(value: object) -> str:
 def cut(text: str, most: int) -> str:
     """Return the beginning of a text, of so many characters at most, and a sign where there was more."""
     return text if len(text) <= most else f"{text[:most]}..."
-
-
-def check_range(setting: str, value: float, least: float, most: float = math.inf) -> None:
-    """Refuse a setting that is too small or too large.
-
-    Raises:
-        SettingsError: naming the setting, its value and the limit.
-    """
-    if not least <= value <= most:
-        limit = f"{least} to {most}" if most < math.inf else f"{least} or more"
-        raise SettingsError(f"{setting} is {value}, but it must be {limit}")
-
-
-def check_share(setting: str, value: float) -> None:
-    """Refuse a share that is not from 0 to 1.
-
-    Raises:
-        SettingsError: naming the setting, its value and the limit.
-    """
-    if not 0 <= value <= 1:
-        raise SettingsError(f"{setting} is {value}, but a share is from 0 to 1")
 
 
 def first_line(error: Exception) -> str:

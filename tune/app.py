@@ -198,7 +198,7 @@ def content(tuned: Tuned, serve: Settings) -> str:
             "slots": tuned.chosen.slots,
             "threads": tuned.chosen.threads,
             "batch_tokens": tuned.chosen.batch_tokens,
-            "provider_options": dict(serve.provider_options),
+            "provider_options": serve.provider_options,
         },
     )
 

@@ -1,58 +1,37 @@
-"""What can be set about `shortlist tune`: what serve takes of the same name, and where the result goes.
+"""What can be set about `shortlist tune`: the models, as serve takes them, and where the result goes."""
 
-`console/options.py` reads it, as `server/settings.py`.
-"""
-
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from shortlist.server.errors import SettingsError, check_range
-from shortlist.server.settings import Provider, Settings
-
-_SERVE = Settings()
-_METADATA = {one.name: one.metadata for one in fields(Settings)}
-_LEAST_S, _MOST_S = 0.01, 600
+from shortlist.server.errors import SettingsError
+from shortlist.server.settings import Models, Settings, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TuneSettings:
+class TuneSettings(Models):
     """The settings of `shortlist tune`."""
 
-    embedder: Path = field(default=_SERVE.embedder, metadata=_METADATA["embedder"])
-    reranker: Path = field(default=_SERVE.reranker, metadata=_METADATA["reranker"])
-    data: Path = field(
-        default=Path("data"),
-        metadata={"help": "folder that holds the collections, or will; those in it keep the embedder's variant"},
-    )
-    embedder_variant: str = field(default=_SERVE.embedder_variant, metadata=_METADATA["embedder_variant"])
-    reranker_variant: str = field(
-        default="auto",
-        metadata={"help": "variant of the reranker's bundle to run; auto: all that passed their gate are tried"},
-    )
-    provider: Provider = field(default=_SERVE.provider, metadata=_METADATA["provider"])
-    provider_options: tuple[tuple[str, str], ...] = field(
-        default=(),
-        metadata={
-            "help": "options of the provider, by onnxruntime's names, such as device_id=1; in a TOML file a table"
-            " [tune.provider_options]"
-        },
-    )
-    measure_s: float = field(
-        default=1.5,
-        metadata={"help": "seconds that measuring one arrangement once takes, about; more make it steadier"},
-    )
-    out: Path = field(default=Path("shortlist.toml"), metadata={"help": "settings file to write"})
-    force: bool = field(default=False, metadata={"help": "replace that file, all of it, if it is there"})
-    json: bool = field(default=False, metadata={"help": "print the result as one JSON object"})
+    data: Path = Path("data")
+    """folder that holds the collections, or will; those in it keep the embedder's variant"""
+    reranker_variant: str = "auto"
+    """variant of the reranker's bundle to run; auto: all that passed their gate are tried"""
+    measure_s: Annotated[float, within(0.01, 600)] = 1.5
+    """seconds that measuring one arrangement once takes, about; more make it steadier"""
+    out: Path = Path("shortlist.toml")
+    """settings file to write"""
+    force: bool = False
+    """replace that file, all of it, if it is there"""
+    json: bool = False
+    """print the result as one JSON object"""
 
     def __post_init__(self) -> None:
-        """Refuse what serve would refuse.
+        """Refuse paths that no file can have.
 
         Raises:
             SettingsError: naming the setting, its value and the limit.
         """
-        self.serve()
-        check_range("measure_s", self.measure_s, _LEAST_S, _MOST_S)
+        Models.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if "\0" in str(self.out):
             raise SettingsError(f"out is {str(self.out)!r}, but it must not hold a NUL")
 

@@ -11,15 +11,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.bench import texts
 from shortlist.server import cores
+from shortlist.server.settings import within
 from shortlist.server.storage import directions
 from shortlist.server.storage.directions import Directions
 from shortlist.server.storage.vectors import Vectors
@@ -40,13 +41,16 @@ _NAMES = ("Acme", "Globex", "Initech", "Umbrella", "Hooli", "Vandelay", "Stark",
 class CopiesSettings(Corpus):
     """The settings of one measurement."""
 
-    least: ClassVar = dict.fromkeys(("documents", "words", "near", "copies", "asked"), 1)
-
-    documents: int = field(default=20_000, metadata={"help": "documents of the corpus, at most"})
-    words: int = field(default=200, metadata={"help": "words of a document, at most"})
-    near: int = field(default=5000, metadata={"help": "near copies"})
-    copies: int = field(default=3000, metadata={"help": "copies of one line"})
-    asked: int = field(default=300, metadata={"help": "queries, at most"})
+    documents: Annotated[int, within(1)] = 20_000
+    """documents of the corpus, at most"""
+    words: Annotated[int, within(1)] = 200
+    """words of a document, at most"""
+    near: Annotated[int, within(1)] = 5000
+    """near copies"""
+    copies: Annotated[int, within(1)] = 3000
+    """copies of one line"""
+    asked: Annotated[int, within(1)] = 300
+    """queries, at most"""
 
 
 @dataclass(frozen=True, slots=True)

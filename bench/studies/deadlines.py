@@ -9,16 +9,19 @@ goes from that order's to the reranker's. An answer counts as in time if the cli
 import asyncio
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import ClassVar
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from shortlist.bench import local, measures
 from shortlist.bench.candidates import Candidates
 from shortlist.bench.settings import check_plot
 from shortlist.client import AsyncClient, DeadlineExceeded
 from shortlist.console.extras import needs
+from shortlist.server.settings import within
 
 from . import study
 from .reranking import JudgedLists, read
@@ -31,15 +34,15 @@ DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
 class DeadlinesSettings(JudgedLists):
     """The settings of one measurement."""
 
-    least: ClassVar = {"clients": 1, "passes": 1}
-
-    clients: int = field(default=4, metadata={"help": "requests under way"})
-    passes: int = field(default=3, metadata={"help": "times each list is sent"})
-    plot: Path | None = field(default=None, metadata={"help": "draw the result into this PNG", "metavar": "FILE.png"})
+    clients: Annotated[int, within(1)] = 4
+    """requests under way"""
+    passes: Annotated[int, within(1)] = 3
+    """times each list is sent"""
+    plot: Annotated[Path | None, Parameter(metavar="FILE.png")] = None
+    """draw the result into this PNG"""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured or drawn."""
-        JudgedLists.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if self.plot:
             check_plot(self.plot)
 

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress
 from shortlist.server import app, cores
 from shortlist.server.inference.models import Embedder

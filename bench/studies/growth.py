@@ -11,19 +11,20 @@ import asyncio
 import contextlib
 import secrets
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from shortlist.bench import command, texts
 from shortlist.bench.app import event_loop
 from shortlist.bench.benchmark import Benchmark, part
 from shortlist.bench.outcome import plain
-from shortlist.bench.request_settings import number
 from shortlist.bench.settings import BenchSettings
 from shortlist.bench.texts import Draw, Texts
-from shortlist.console.options import UsageError
-from shortlist.server.errors import check_range
+from shortlist.console.errors import UsageError
+from shortlist.server.settings import within
 
 from . import recall, study, watched
 from .filling import COLLECTION, documents_of, served
@@ -36,15 +37,12 @@ _MOST = 100_000_000
 class GrowthSettings(BenchSettings):
     """The settings of `shortlist bench`, and the collections that grow."""
 
-    sizes: tuple[str, ...] = field(
-        default=("1000", "10000", "100000", "1000000"),
-        metadata={"help": "documents in a collection, one size after another", "metavar": "N,N"},
-    )
-    data: Path | None = field(
-        default=None,
-        metadata={"help": "folder to keep the filled collections in, for another time; else they are removed"},
-    )
-    recall_queries: int = field(default=200, metadata={"help": "queries that recall@10 is taken over"})
+    sizes: Annotated[tuple[int, ...], Parameter(metavar="N,N"), within(1, _MOST)] = (1000, 10_000, 100_000, 1_000_000)
+    """documents in a collection, one size after another"""
+    data: Path | None = None
+    """folder to keep the filled collections in, for another time; else they are removed"""
+    recall_queries: Annotated[int, within(1)] = 200
+    """queries that recall@10 is taken over"""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured.
@@ -55,9 +53,7 @@ class GrowthSettings(BenchSettings):
         BenchSettings.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if self.load not in {"dense", "search"}:
             raise UsageError(f"load is {self.load}, but only a search meets the documents: give dense or search")
-        check_range("recall_queries", self.recall_queries, 1)
         self.bundles()
-        self.levels()
 
     def bundles(self) -> Bundles:
         """Return the bundles of the server."""
@@ -67,12 +63,8 @@ class GrowthSettings(BenchSettings):
 
     def benchmark(self, address: str, clients: int) -> BenchSettings:
         """Return the settings of one level."""
-        own = {"address": address, "collection": COLLECTION, "clients": (str(clients),)}
+        own = {"address": address, "collection": COLLECTION, "clients": (clients,)}
         return part(BenchSettings, self, **own, embedder=None, reranker=None, json=True)
-
-    def levels(self) -> list[int]:
-        """Return the sizes, ascending."""
-        return sorted({number("sizes", text, int, _MOST) for text in self.sizes})
 
 
 def main() -> int:
@@ -88,7 +80,7 @@ def run(chosen: GrowthSettings) -> int:
     rows: list[dict[str, Any]] = []
     ended = False
     with contextlib.suppress(KeyboardInterrupt):  # while a collection is filled or a server starts; else a level ends
-        ended = all(_measured(chosen, size, real, rows) for size in chosen.levels())
+        ended = all(_measured(chosen, size, real, rows) for size in sorted(set(chosen.sizes)))
     return study.finish(plain(rows), command.OK if ended else command.INTERRUPTED)
 
 

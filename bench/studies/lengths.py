@@ -8,15 +8,17 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from tokenizers import Tokenizer
 
 from shortlist.bench import command, texts
 from shortlist.console import output
-from shortlist.server.errors import check_range
 from shortlist.server.runtime import bundle
+from shortlist.server.settings import within
 
 from . import study
 
@@ -25,16 +27,16 @@ from . import study
 class LengthsSettings:
     """The settings of the texts."""
 
-    bundle: Path = field(metadata={"help": "whose tokens are counted"})
-    corpus: Path = field(metadata={"help": "documents that texts are cut out of", "metavar": "FILE"})
-    tokens: int = field(metadata={"help": "of a text"})
-    texts: int = field(default=5000, metadata={"help": "texts to write"})
-    seed: int = field(default=0, metadata={"help": "decides where texts begin"})
-
-    def __post_init__(self) -> None:
-        """Refuse what nothing can be cut to."""
-        check_range("tokens", self.tokens, 1)
-        check_range("texts", self.texts, 1)
+    bundle: Path
+    """whose tokens are counted"""
+    corpus: Annotated[Path, Parameter(metavar="FILE")]
+    """documents that texts are cut out of"""
+    tokens: Annotated[int, within(1)]
+    """of a text"""
+    texts: Annotated[int, within(1)] = 5000
+    """texts to write"""
+    seed: int = 0
+    """decides where texts begin"""
 
 
 def main() -> int:

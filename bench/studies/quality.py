@@ -13,16 +13,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import ClassVar
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from shortlist.bench import beir, local, measures
 from shortlist.client import AsyncClient, SearchResult
 from shortlist.client.types import Mode
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress
+from shortlist.server.settings import within
 
 from . import study
 from .study import Bundles, each
@@ -38,20 +41,18 @@ CONCURRENCY = 8
 class QualitySettings(Bundles):
     """The settings of one measurement."""
 
-    least: ClassVar = {"rerank_queries": 0}
-
-    collection: Path = field(metadata={"help": "folder with corpus, queries and qrels (BEIR)", "metavar": "FOLDER"})
-    embedder_variant: str = field(default="auto", metadata={"help": "graph of the dual encoder", "metavar": "NAME"})
-    reranker_variant: str = field(default="auto", metadata={"help": "graph of the cross-encoder", "metavar": "NAME"})
-    similarity_weight: float | None = field(
-        default=None, metadata={"help": "similarity's share in the final order; the bundle's own if not given"}
-    )
-    margin: float = field(
-        default=2.0, metadata={"help": "stage two reads candidates so near to the best, by cosine; 2: all"}
-    )
-    rerank_queries: int = field(
-        default=1000, metadata={"help": "queries that go through both stages, drawn with a seed; 0: all"}
-    )
+    collection: Annotated[Path, Parameter(metavar="FOLDER")]
+    """folder with corpus, queries and qrels (BEIR)"""
+    embedder_variant: Annotated[str, Parameter(metavar="NAME")] = "auto"
+    """graph of the dual encoder"""
+    reranker_variant: Annotated[str, Parameter(metavar="NAME")] = "auto"
+    """graph of the cross-encoder"""
+    similarity_weight: float | None = None
+    """similarity's share in the final order; the bundle's own if not given"""
+    margin: float = 2.0
+    """stage two reads candidates so near to the best, by cosine; 2: all"""
+    rerank_queries: Annotated[int, within(0)] = 1000
+    """queries that go through both stages, drawn with a seed; 0: all"""
 
 
 @dataclass(frozen=True, slots=True)

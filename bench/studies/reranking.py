@@ -9,17 +9,19 @@ without a relevant document are left out. The result is JSON.
 import asyncio
 import math
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Annotated
 
 import numpy as np
+from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from shortlist.bench import candidates, local, measures
 from shortlist.bench.candidates import Candidates
 from shortlist.client import AsyncClient
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 from shortlist.server import fusion
 from shortlist.server.errors import shown
 
@@ -34,15 +36,18 @@ CONCURRENCY = 4
 class JudgedLists(Bundles):
     """The settings of every study of judged lists."""
 
-    candidates: Path = field(metadata={"help": "JSON file with the lists", "metavar": "FILE"})
-    qrels: Path = field(metadata={"help": "judgements: query, unused, document, grade", "metavar": "FILE"})
+    candidates: Annotated[Path, Parameter(metavar="FILE")]
+    """JSON file with the lists"""
+    qrels: Annotated[Path, Parameter(metavar="FILE")]
+    """judgements: query, unused, document, grade"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RerankingSettings(JudgedLists):
     """The settings of one measurement."""
 
-    reranker_variant: str = field(default="auto", metadata={"help": "graph of the reranker"})
+    reranker_variant: str = "auto"
+    """graph of the reranker"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated
 
 from shortlist.bench import command, measuring, texts
 from shortlist.bench.benchmark import interrupts
@@ -28,8 +28,9 @@ from shortlist.bench.requests import Requests, Shape, connect, mixed
 from shortlist.bench.samples import OK, Reply
 from shortlist.bench.texts import Draw, Texts
 from shortlist.client import AsyncClient, errors
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 from shortlist.server.runtime import bundle
+from shortlist.server.settings import within
 
 from . import study, watched
 from .lengths import Cutter
@@ -50,27 +51,24 @@ _DAYS_S = 1e6  # longer than any run: it ends by its number of requests
 class SoakSettings(Bundles):
     """The settings of one soak."""
 
-    least: ClassVar = {"clients": 1, "ids": _TEXTS}
-
-    collection_folder: Path | None = field(
-        default=None,
-        metadata={
-            "help": "folder with corpus.jsonl and queries.jsonl (BEIR) to cut texts out of; else those that ship"
-        },
-    )
-    requests: int = field(default=200_000, metadata={"help": "requests in all"})
-    first: int = field(default=20_000, metadata={"help": "requests after which memory must not grow any more"})
-    allowed_growth: float = field(
-        default=0.03, metadata={"help": "share by which memory may grow from the first requests to all"}
-    )
-    clients: int = field(default=8, metadata={"help": "clients that send at once"})
-    ids: int = field(default=2000, metadata={"help": "ids that upserts and deletes choose from"})
-    cache_mb: int = field(
-        default=8,
-        metadata={"help": "the server's caches: small, so that they are full before the first requests are over"},
-    )
-    timeout_s: float = field(default=30.0, metadata={"help": "seconds that a request may take"})
-    seed: int = field(default=0, metadata={"help": "decides kinds and lengths"})
+    collection_folder: Path | None = None
+    """folder with corpus.jsonl and queries.jsonl (BEIR) to cut texts out of; else those that ship"""
+    requests: int = 200_000
+    """requests in all"""
+    first: int = 20_000
+    """requests after which memory must not grow any more"""
+    allowed_growth: float = 0.03
+    """share by which memory may grow from the first requests to all"""
+    clients: Annotated[int, within(1)] = 8
+    """clients that send at once"""
+    ids: Annotated[int, within(_TEXTS)] = 2000
+    """ids that upserts and deletes choose from"""
+    cache_mb: int = 8
+    """the server's caches: small, so that they are full before the first requests are over"""
+    timeout_s: float = 30.0
+    """seconds that a request may take"""
+    seed: int = 0
+    """decides kinds and lengths"""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be judged.
@@ -80,7 +78,6 @@ class SoakSettings(Bundles):
         """
         if not 0 < self.first < self.requests:
             raise UsageError(f"first is {self.first:,}, but it must be above 0 and below requests, {self.requests:,}")
-        Bundles.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ import itertools
 import secrets
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from shortlist.bench import local, measuring, temporary, texts
 from shortlist.bench.app import event_loop
@@ -25,6 +25,7 @@ from shortlist.bench.requests import Requests, Shape, connect
 from shortlist.bench.samples import OK, Sample, Spread, spread
 from shortlist.bench.texts import Draw, Texts
 from shortlist.client import AsyncClient, errors
+from shortlist.server.settings import within
 
 from . import study
 from .study import Corpus
@@ -42,22 +43,24 @@ _RUNS = 20  # of a text that fills a window, on the idle server
 class StallsSettings(Corpus):
     """The settings of one measurement."""
 
-    least: ClassVar = dict.fromkeys(("documents", "batch", "passages", "words", "turns"), 1) | {
-        "writers": 0,
-        "rerankers": 0,
-        "rate": 0.1,
-        "seconds": 0.1,
-    }
-
-    documents: int = field(default=2000, metadata={"help": "documents that are filled in"})
-    batch: int = field(default=1000, metadata={"help": "documents of a write"})
-    writers: int = field(default=1, metadata={"help": "clients that write"})
-    rerankers: int = field(default=0, metadata={"help": "clients that rerank"})
-    passages: int = field(default=200, metadata={"help": "passages of a rerank"})
-    words: int = field(default=16, metadata={"help": "words of a document, at most"})
-    rate: float = field(default=20.0, metadata={"help": "searches a second"})
-    seconds: float = field(default=10.0, metadata={"help": "length of a turn"})
-    turns: int = field(default=3, metadata={"help": "turns at rest, and as many of a busy server"})
+    documents: Annotated[int, within(1)] = 2000
+    """documents that are filled in"""
+    batch: Annotated[int, within(1)] = 1000
+    """documents of a write"""
+    writers: Annotated[int, within(0)] = 1
+    """clients that write"""
+    rerankers: Annotated[int, within(0)] = 0
+    """clients that rerank"""
+    passages: Annotated[int, within(1)] = 200
+    """passages of a rerank"""
+    words: Annotated[int, within(1)] = 16
+    """words of a document, at most"""
+    rate: Annotated[float, within(0.1)] = 20.0
+    """searches a second"""
+    seconds: Annotated[float, within(0.1)] = 10.0
+    """length of a turn"""
+    turns: Annotated[int, within(1)] = 3
+    """turns at rest, and as many of a busy server"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from cyclopts import Parameter
 
 from shortlist.bench import command
 from shortlist.console import output
-from shortlist.server.errors import check_range
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,21 +26,12 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundles:
-    """The two bundles of a server of one's own, and the least values of a study's other settings."""
+    """The two bundles of a server of one's own."""
 
-    least: ClassVar[Mapping[str, float]] = {}
-
-    embedder: Path = field(metadata={"help": "bundle of the dual encoder"})
-    reranker: Path = field(metadata={"help": "bundle of the cross-encoder"})
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be measured.
-
-        Raises:
-            UsageError, SettingsError: naming the setting, its value and the limit.
-        """
-        for name, least in self.least.items():
-            check_range(name, getattr(self, name), least)
+    embedder: Path
+    """bundle of the dual encoder"""
+    reranker: Path
+    """bundle of the cross-encoder"""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -51,8 +43,10 @@ class Bundles:
 class Corpus(Bundles):
     """A server of one's own, and the texts that it is given."""
 
-    corpus: Path = field(metadata={"help": "documents, in any form that `index` reads", "metavar": "FILE"})
-    queries: Path = field(metadata={"help": "queries, as JSON lines", "metavar": "FILE"})
+    corpus: Annotated[Path, Parameter(metavar="FILE")]
+    """documents, in any form that `index` reads"""
+    queries: Annotated[Path, Parameter(metavar="FILE")]
+    """queries, as JSON lines"""
 
 
 def main(

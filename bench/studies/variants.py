@@ -12,19 +12,19 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from cyclopts import Parameter
 
 from shortlist.bench import candidates, texts
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 from shortlist.export import figures
 from shortlist.export.figures import Floats
 from shortlist.server import cores
-from shortlist.server.errors import check_range
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime import bundle, providers, variant_selection
@@ -32,7 +32,7 @@ from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
-from shortlist.server.settings import Provider
+from shortlist.server.settings import Provider, within
 
 from . import study
 
@@ -52,33 +52,16 @@ _REQUEST = 50  # passages of one
 class VariantsSettings:
     """The settings of one measurement."""
 
-    bundle: Path = field(metadata={"help": "of a cross-encoder or a dual encoder"})
-    file: Path = field(
-        metadata={
-            "help": "what it runs: candidate lists (JSON) for a cross-encoder, documents for a dual encoder",
-            "metavar": "FILE",
-        }
-    )
-    texts: int = field(default=400, metadata={"help": "texts or pairs to run, about"})
-    providers: tuple[str, ...] = field(
-        default=("cpu",),
-        metadata={
-            "help": f"where to run the variants that are for it, of {', '.join(providers.KINDS)}",
-            "metavar": "NAME,NAME",
-        },
-    )
-    rounds: int = field(default=5, metadata={"help": "rounds to time"})
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be measured.
-
-        Raises:
-            UsageError, SettingsError: naming the setting, its value and the limit.
-        """
-        if unknown := [name for name in self.providers if name not in providers.KINDS]:
-            raise UsageError(f"providers: {unknown[0]!r} is none of {', '.join(providers.KINDS)}")
-        for name in ("texts", "rounds"):
-            check_range(name, getattr(self, name), 1)
+    bundle: Path
+    """of a cross-encoder or a dual encoder"""
+    file: Annotated[Path, Parameter(metavar="FILE")]
+    """what it runs: candidate lists (JSON) for a cross-encoder, documents for a dual encoder"""
+    texts: Annotated[int, within(1)] = 400
+    """texts or pairs to run, about"""
+    providers: Annotated[tuple[Provider, ...], Parameter(metavar="NAME,NAME")] = ("cpu",)
+    """where to run the variants that are for it"""
+    rounds: Annotated[int, within(1)] = 5
+    """rounds to time"""
 
     def on(self) -> list[Provider]:
         """Return the providers, checked."""

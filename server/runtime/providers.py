@@ -110,7 +110,7 @@ def target(settings: Settings) -> Target:
     gpu = KINDS[settings.provider].gpu
     found = Target(
         provider=settings.provider,
-        options=settings.provider_options,
+        options=tuple(settings.provider_options.items()),
         slots=settings.slots or (1 if gpu else max(1, cores.usable() // settings.threads)),
         threads=settings.threads,
         engines=settings.data / "engines",

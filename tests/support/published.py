@@ -32,4 +32,4 @@ def told(folder: Path, out: Path, **settings: Any) -> tuple[Bundle, str]:
     """Export, and return what progress told beside the bundle."""
     lines: list[str] = []
     chosen = {"variants": ("fp32", "int8-token"), **tiny_models.OPEN_GATE, **settings}
-    return run(ExportSettings(model=str(folder), out=out, **chosen), lines.append), "\n".join(lines)
+    return run(str(folder), ExportSettings(out=out, **chosen), lines.append), "\n".join(lines)

@@ -115,7 +115,7 @@ OPEN_GATE: dict[str, Any] = {"least_overlap": 0.0, "least_tau": 0.0, "most_ndcg_
 def export(model: Path | str, out: Path, **settings: Any) -> Bundle:
     """Export two variants without progress, past an open gate."""
     chosen = {"variants": ("fp32", "int8-token"), **OPEN_GATE, **settings}
-    return run(ExportSettings(model=str(model), out=out, **chosen), lambda _: None)
+    return run(str(model), ExportSettings(out=out, **chosen), lambda _: None)
 
 
 def outputs(bundle: Bundle, items: Sequence[str | tuple[str, str]], variant: str = "fp32", batch: int = 1) -> Floats:
@@ -158,9 +158,9 @@ def demo_bundles() -> tuple[Path, Path]:
     Returns:
         the embedder's bundle and the reranker's.
     """
-    embedder = ExportSettings(model=EMBEDDER, kind="embedder", out=ROOT / ".demo" / "embedder")
-    reranker = ExportSettings(model=str(RERANKER), kind="reranker", out=ROOT / ".demo" / "reranker")
-    return run(embedder, lambda _: None).path, run(reranker, lambda _: None).path
+    embedder = ExportSettings(kind="embedder", out=ROOT / ".demo" / "embedder")
+    reranker = ExportSettings(kind="reranker", out=ROOT / ".demo" / "reranker")
+    return run(EMBEDDER, embedder, lambda _: None).path, run(str(RERANKER), reranker, lambda _: None).path
 
 
 def _widened(module: torch.nn.Module) -> None:

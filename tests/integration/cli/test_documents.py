@@ -87,7 +87,7 @@ def test_drop_asks_at_a_terminal(run, client, filled, answer, stays):
         (("drop",), "drop needs the name of a collection: shortlist collections drop NAME"),
         (("create",), "create needs the name of a collection"),
         (("list", "{}"), "list shows all collections; leave the names out"),
-        (("erase", "{}"), "list|create|drop: 'erase' is not one of list, create, drop"),
+        (("erase", "{}"), 'Invalid value "erase" for ACTION. Choose from: "list", "create", "drop".'),
     ],
 )
 def test_what_drops_nothing(run, client, filled, words, message):

@@ -46,7 +46,7 @@ def test_default_prompt(tmp_path: Path) -> None:
         folder / "config_sentence_transformers.json", default_prompt_name="sts", prompts={"sts": "said of "}
     )
     lines: list[str] = []
-    bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", variants=("fp32",)), lines.append)
+    bundle = run(str(folder), ExportSettings(out=tmp_path / "bundle", variants=("fp32",)), lines.append)
     assert any("'said of '" in line and "--query-prefix and --document-prefix" in line for line in lines)
     assert_embeds(folder, bundle)
     encoded = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, batch_size=1)

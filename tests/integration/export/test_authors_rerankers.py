@@ -31,8 +31,8 @@ def test_two_labels(names: tuple[str, str], relevant: int, tmp_path: Path) -> No
     """The label whose words say relevant is scored by; progress tells it, and the manifest keeps it."""
     folder = reranker(tmp_path, names=names)
     lines: list[str] = []
-    settings = ExportSettings(model=str(folder), out=tmp_path / "bundle", variants=("fp32",), **tiny_models.OPEN_GATE)
-    bundle = run(settings, lines.append)
+    settings = ExportSettings(out=tmp_path / "bundle", variants=("fp32",), **tiny_models.OPEN_GATE)
+    bundle = run(str(folder), settings, lines.append)
     assert any(f"by the label {names[relevant]!r}" in line for line in lines)
     assert bundle.manifest.relevant_label == names[relevant]
     expected = CrossEncoder(str(folder), device="cpu").predict(PAIRS, batch_size=1, apply_softmax=True)

@@ -28,7 +28,7 @@ def test_the_processor_decides(monkeypatch: pytest.MonkeyPatch, given: tuple[str
     """With OpenVINO it is made by default on a CPU that computes so; on another it is not, and not by name either."""
     monkeypatch.setattr(ort, "get_available_providers", lambda: OPENVINO)
     monkeypatch.setattr(cores, "flags", lambda: frozenset({flag}))
-    settings = ExportSettings(model="any", out=Path("out"), variants=given)
+    settings = ExportSettings(out=Path("out"), variants=given)
     if given and not can:
         with pytest.raises(ExportError, match=re.escape("this CPU has neither amx_bf16 nor avx512_bf16")):
             variants.chosen(settings)

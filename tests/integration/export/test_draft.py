@@ -62,8 +62,8 @@ def test_a_manifest_that_says_something_else(
         return dataclasses.replace(right(*given), **change)
 
     monkeypatch.setattr(build, "_manifest", wrong)
-    settings = ExportSettings(model=str(tiny_folders.embedder), out=out, variants=("fp32",), force=True)
+    settings = ExportSettings(out=out, variants=("fp32",), force=True)
     with pytest.raises(ExportError, match=named):
-        app.run(settings, lambda _: None)
+        app.run(str(tiny_folders.embedder), settings, lambda _: None)
     assert files(out) == before
     load(out)

@@ -105,7 +105,7 @@ def test_encoder_without_modules_is_mean_pooled_and_says_so(tmp_path: Path) -> N
     """A bare encoder is pooled as sentence-transformers would, and progress tells that the model does not say."""
     folder = tiny_models.encoder(tmp_path / "model")
     lines: list[str] = []
-    bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", variants=("fp32",)), lines.append)
+    bundle = run(str(folder), ExportSettings(out=tmp_path / "bundle", variants=("fp32",)), lines.append)
     assert any("does not say how it pools" in line for line in lines)
     reference.assert_embeds_like(folder, bundle)
 

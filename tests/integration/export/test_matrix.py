@@ -36,7 +36,7 @@ def test_row(row: matrix.Row, tmp_path: Path) -> None:
     """The manifest says what the row says, fp32 computes what sentence-transformers does, the others nearly that."""
     folder = row.make(tmp_path)
     lines: list[str] = []
-    bundle = run(ExportSettings(model=str(folder), out=tmp_path / "bundle", **tiny_models.OPEN_GATE), lines.append)
+    bundle = run(str(folder), ExportSettings(out=tmp_path / "bundle", **tiny_models.OPEN_GATE), lines.append)
     manifest = bundle.manifest
     assert set(manifest.variants) == {"fp32", QUANTIZED}
     assert (manifest.kind, manifest.max_tokens) == (row.kind, families.WINDOW)

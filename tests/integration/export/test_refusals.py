@@ -177,14 +177,14 @@ def test_a_variant_that_cannot_be_made(tiny_folders, tmp_path: Path, monkeypatch
     monkeypatch.setitem(variants.MAKERS, "int8-token", breaks)
     told: list[str] = []
     out = tmp_path / "bundle"
-    settings = ExportSettings(model=str(tiny_folders.reranker), out=out, variants=given, **tiny_models.OPEN_GATE)
+    settings = ExportSettings(out=out, variants=given, **tiny_models.OPEN_GATE)
     line = "int8-token cannot be made: no such node; leave it out with --variants"
     if given:
         with pytest.raises(ExportError, match=f"^{line}$"):
-            app.run(settings, told.append)
+            app.run(str(tiny_folders.reranker), settings, told.append)
         assert not out.exists()
     else:
-        bundle = app.run(settings, told.append)
+        bundle = app.run(str(tiny_folders.reranker), settings, told.append)
         assert f"      Left out: {line}" in told
         assert set(bundle.manifest.variants) == {"fp32"}
         assert not (out / "int8-token.onnx").exists()

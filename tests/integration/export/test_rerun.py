@@ -22,7 +22,7 @@ from pathlib import Path
 from shortlist.export.app import run
 from shortlist.export.settings import ExportSettings
 gate = {"least_overlap": 0.0, "least_tau": 0.0, "most_ndcg_loss": 1.0}
-run(ExportSettings(model=sys.argv[1], out=Path(sys.argv[2]), variants=("fp32", "int8-token"), **gate), print)
+run(sys.argv[1], ExportSettings(out=Path(sys.argv[2]), variants=("fp32", "int8-token"), **gate), print)
 print("torch" in sys.modules or "transformers" in sys.modules)
 """
 
@@ -148,8 +148,8 @@ def test_fused_graph_that_differs_gives_way_to_the_plain_one(
 
     monkeypatch.setattr(fuse, "fuse", damaged)
     lines: list[str] = []
-    settings = ExportSettings(model=str(model), out=tmp_path / "out", variants=("fp32",))
-    bundle = run(settings, lines.append)
+    settings = ExportSettings(out=tmp_path / "out", variants=("fp32",))
+    bundle = run(str(model), settings, lines.append)
     assert any("The fused graph differs from sentence-transformers" in line for line in lines)
     assert bundle.manifest.variants["fp32"].parity["score_change_max"] < 1e-4
 
@@ -168,6 +168,6 @@ def test_progress_is_shown_and_libraries_are_silent(
 ) -> None:
     """Each step tells its number; what the libraries print and warn does not reach the terminal."""
     lines: list[str] = []
-    run(ExportSettings(model=str(model), out=tmp_path / "out", variants=("fp32", "int8-token")), lines.append)
+    run(str(model), ExportSettings(out=tmp_path / "out", variants=("fp32", "int8-token")), lines.append)
     assert [line[:5] for line in lines if line.startswith("[")] == ["[1/3]", "[2/3]", "[3/3]"]
     assert capfd.readouterr() == ("", "")

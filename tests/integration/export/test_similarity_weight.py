@@ -7,7 +7,6 @@ import pytest
 from shortlist.export import build, source
 from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
-from shortlist.server.errors import SettingsError
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +19,7 @@ def model(make, tmp_path_factory):
 
 def weight(folder, out, **changes):
     """Return what an export would recommend."""
-    return build._similarity_weight(
-        ExportSettings(model=str(folder), out=out, **changes), source.resolve(str(folder))
-    )
+    return build._similarity_weight(ExportSettings(out=out, **changes), source.resolve(str(folder)))
 
 
 def test_the_model_s_own_word(make, model, tmp_path):
@@ -48,5 +45,3 @@ def test_what_is_no_weight_is_refused(make, tmp_path):
         (folder / source.RECOMMENDED).write_text(said)
         with pytest.raises(ExportError, match=r"nothing else, W from 0 to 1"):
             weight(folder, tmp_path)
-    with pytest.raises(SettingsError, match=r"similarity_weight is -1, but a share is from 0 to 1"):
-        ExportSettings(model="m", out=tmp_path, similarity_weight=-1)

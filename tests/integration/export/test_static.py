@@ -71,7 +71,7 @@ def test_the_manifest_says_where_it_was_measured(reranker: Bundle):
 
 def test_it_is_made_by_default_where_openvino_is(monkeypatch: pytest.MonkeyPatch):
     """Without --variants, what is made follows from the installed providers."""
-    settings = ExportSettings(model="any", out=Path("out"))
+    settings = ExportSettings(out=Path("out"))
     assert "int8-static" not in variants.chosen(settings)
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["OpenVINOExecutionProvider", "CPUExecutionProvider"])
     monkeypatch.setattr(cores, "flags", lambda: frozenset({"avx2"}))

@@ -6,7 +6,7 @@ import pytest
 
 from shortlist.bench import texts
 from shortlist.bench.texts import Draw, Texts
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 
 QUERIES = ("how deep is the sea", "who wrote Faust", "what is salt")
 PASSAGES = ("The sea is deep. It is wet.", "Goethe wrote Faust. He was old. He was wise.", "Salt is white.")

@@ -1,5 +1,7 @@
 """The command line: which commands there are, how each ends, and what the base install can import."""
 
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from shortlist.cli import main
-from shortlist.console import extras, options
+from shortlist.console import extras
 
 # What the extras bring; a client must run without any of it.
 _EXTRAS = (
     "grpc_health",
     "grpc_reflection",
     "huggingface_hub",
-    "markdown_it",
     "numpy",
     "onnx",
     "onnxruntime",
@@ -26,12 +27,14 @@ _EXTRAS = (
     "usearch",
 )
 
+_COMMAND = ("cyclopts", "markdown_it", "rich")
+
 _FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 
 
-def python(code, *arguments):
+def python(code, *arguments, without=(*_COMMAND, *_EXTRAS)):
     """Run code in an interpreter of its own that has none of what the extras bring."""
-    block = f"import sys; sys.modules.update(dict.fromkeys({_EXTRAS}))"
+    block = f"import sys; sys.modules.update(dict.fromkeys({without}))"
     return subprocess.run(
         [sys.executable, "-c", f"{block}\n{code}", *arguments],
         capture_output=True,
@@ -45,14 +48,13 @@ def test_help_names_every_command(capsys):
     """`shortlist --help` lists all commands and what each is for."""
     assert main.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    width = max(map(len, main.COMMANDS))
-    assert all(f"  {name:{width}}  {command.summary}\n" in shown for name, command in main.COMMANDS.items())
+    assert list(main.COMMANDS) == re.findall(r"^│ (\w+) +\w.*\.", shown, re.MULTILINE)
 
 
 def test_nothing_given(capsys):
     """`shortlist` alone explains itself on standard error and fails."""
     assert main.main([]) == 2
-    assert capsys.readouterr().err.startswith("usage: shortlist COMMAND ...")
+    assert capsys.readouterr().err.startswith("Usage: shortlist COMMAND")
 
 
 def test_version(capsys):
@@ -64,33 +66,45 @@ def test_version(capsys):
 def test_unknown_command(capsys):
     """A command that is not there ends with the nearest one that is."""
     assert main.main(["serch"]) == 2
-    assert capsys.readouterr().err == "shortlist: there is no command 'serch'; did you mean 'search'?\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('shortlist serch: Unknown command "serch". Did you mean "search"? Available commands: ')
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)
 def test_help_of_every_command(name, capsys):
     """Each command's help has a description, its settings with help, and examples."""
-    with pytest.raises(SystemExit) as ended:
-        main.main([name, "--help"])
+    assert main.main([name, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert ended.value.code == 0
-    assert shown.startswith(f"usage: shortlist {name} ")
-    assert f"\nexamples:\n  shortlist {name}" in shown
-    assert all(option.help for option in options.of(main.COMMANDS[name].settings()))
+    assert shown.startswith(f"Usage: shortlist {name} ")
+    assert f"\nExamples:\n  shortlist {name}" in shown
+    module, _, command = main.COMMANDS[name].partition(":")
+    found = getattr(importlib.import_module(f"shortlist.cli.{module}"), command)
+    assert all(
+        one.parameter.help for one in found.assemble_argument_collection(parse_docstring=True) if not one.children
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["search", "hello"], "collection is not set; give --collection NAME, SHORTLIST_COLLECTION, or "),
-        (["search", "--collection"], "argument --collection: expected one argument; see `shortlist search --help`"),
+        (
+            ["search", "hello"],
+            'Command "search" parameter --collection requires an argument. See `shortlist search --help`.',
+        ),
+        (
+            ["search", "--collection"],
+            'Command "search" parameter --collection requires an argument. See `shortlist search --help`.',
+        ),
         (
             ["search", "--collection=x", "how", "do", "I"],
-            "unrecognized arguments: do I; put quotes around several words that are one argument; see `shortlist",
+            "Unused Tokens: ['do', 'I']. Put quotes around several words that are one argument. See `shortlist",
         ),
-        (["search", "--collection=x", "--tpo-k=3", "q"], "unrecognized arguments: --tpo-k=3; see `shortlist search"),
-        (["serve", "--port", "70000"], "port is 70000, but it must be 0 to 65535"),
-        (["index", "--collection=x", "--batch-size=0", "f"], "batch_size is 0, but it must be 1 or more"),
+        (
+            ["search", "--collection=x", "--tpo-k=3", "q"],
+            "Unknown option: --tpo-k=3. Did you mean --top-k? See `shortlist",
+        ),
+        (["serve", "--port", "70000"], 'Invalid value "70000" for --port. Must be <= 65535. See `shortlist serve'),
+        (["index", "--collection=x", "--batch-size=0", "f"], 'Invalid value "0" for --batch-size. Must be >= 1.'),
         (["index", "--collection=x", "-", "-"], "standard input (-) can be read only once"),
         (["index", "--collection=x", "/nowhere"], "/nowhere: no such file or folder"),
         (["index", "--collection=x", "--timeout-s=0", "f"], "timeout_s: got 0.0, but it must be more than 0; "),
@@ -121,13 +135,23 @@ def test_the_client_runs_on_the_base_install():
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("search", "q")])
+def test_the_command_names_its_own_extra(arguments):
+    """On the base install, `shortlist` says in one line what to install, whatever it is asked for."""
+    result = python("from shortlist.cli import main; sys.exit(main.main(sys.argv[1:]))", *arguments)
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 2
+    assert line.endswith("install the extra command: pip install 'shortlist[command]'")
+
+
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [(["serve"], "pip install 'shortlist[cpu]'"), (["export", "m", "--out=b"], "'shortlist[export]'")],
 )
 def test_a_missing_extra_is_named(arguments, extra):
     """A command whose packages are missing says in one line what to install."""
-    result = python("from shortlist.cli import main; sys.exit(main.main(sys.argv[1:]))", *arguments)
+    program = "from shortlist.cli import main; sys.exit(main.main(sys.argv[1:]))"
+    result = python(program, *arguments, without=_EXTRAS)
     assert result.returncode == 2
     assert extra in result.stderr
     assert len(result.stderr.splitlines()) == 1

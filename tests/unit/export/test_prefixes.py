@@ -19,7 +19,7 @@ OWN = Layout("embedder", "mean", query_prefix="q: ")
 def settled(name: str, layout: Layout, **asked: Any) -> tuple[tuple[str, str], list[str]]:
     """Return both prefixes, and what progress told."""
     lines: list[str] = []
-    settings = ExportSettings(model=name, out=Path("out"), **asked)
+    settings = ExportSettings(out=Path("out"), **asked)
     found = prefixes.settled(layout, name, settings, lines.append)
     return (found.query_prefix, found.document_prefix), lines
 

@@ -1,11 +1,12 @@
 """What an export may be asked for."""
 
 import math
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from parsed import parsed
+from shortlist.console.errors import UsageError
 from shortlist.export.settings import ExportSettings
 from shortlist.server.errors import SettingsError
 from shortlist.server.runtime.manifest import LEAST_WINDOW
@@ -14,14 +15,14 @@ from shortlist.server.runtime.manifest import LEAST_WINDOW
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"model": ""}, "model is empty"),
         (
             {"variants": ("fp32", "int4")},
             "variants names 'int4', but there are fp32, bf16, int8-token, int8-static, fp16",
         ),
-        ({"least_overlap": 1.1}, "least_overlap is 1.1, but a share is from 0 to 1"),
-        ({"least_tau": -0.1}, "least_tau is -0.1, but a share is from 0 to 1"),
-        ({"most_ndcg_loss": math.nan}, "most_ndcg_loss is nan, but a share is from 0 to 1"),
+        ({"least_overlap": 1.1}, r'Invalid value "1\.1" for --least-overlap\. Must be <= 1\.'),
+        ({"least_tau": -0.1}, r'Invalid value "-0\.1" for --least-tau\. Must be >= 0\.'),
+        ({"most_ndcg_loss": math.nan}, 'for --most-ndcg-loss: unable to convert "nan" into float'),
+        ({"similarity_weight": -1}, r'Invalid value "-1\.0" for --similarity-weight\. Must be >= 0\.'),
         ({"max_tokens": -1}, "max_tokens is -1"),
         ({"max_tokens": 1}, "max_tokens is 1, but it must be 8 or more"),
         ({"max_tokens": 7}, "max_tokens is 7, but it must be 8 or more"),
@@ -29,20 +30,15 @@ from shortlist.server.runtime.manifest import LEAST_WINDOW
 )
 def test_refused_values(changed: dict[str, object], named: str) -> None:
     """A value that no export can honour is named, with its limit."""
-    with pytest.raises(SettingsError, match=named):
-        ExportSettings(**({"model": "m", "out": Path("out")} | changed))
+    with pytest.raises((UsageError, SettingsError), match=named):
+        parsed(ExportSettings, out="out", **changed)
 
 
 def test_no_variants_leave_the_choice_to_the_export() -> None:
     """Variants may be left out: the export then makes what the installed execution providers run."""
-    assert ExportSettings(model="m", out=Path("out")).variants == ()
+    assert ExportSettings(out=Path("out")).variants == ()
 
 
 def test_the_least_window_is_taken() -> None:
     """The server's least window may be asked for."""
-    assert ExportSettings(model="m", out=Path("out"), max_tokens=LEAST_WINDOW).max_tokens == LEAST_WINDOW
-
-
-def test_every_setting_has_help() -> None:
-    """Each field tells what it is for, since flags and documentation are made of it."""
-    assert all(field.metadata["help"] for field in fields(ExportSettings))
+    assert ExportSettings(out=Path("out"), max_tokens=LEAST_WINDOW).max_tokens == LEAST_WINDOW

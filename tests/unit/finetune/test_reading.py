@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from parsed import parsed
+from shortlist.console.errors import UsageError
 from shortlist.finetune import reading
 from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.settings import FinetuneSettings
@@ -106,12 +108,14 @@ def test_bad_pairs_are_named(tmp_path, entry, message):
         ({}, "data is incomplete or twofold"),
         ({"queries": "q", "corpus": "c"}, "data is incomplete or twofold"),
         ({"queries": "q", "corpus": "c", "qrels": "r", "pairs": "p"}, "data is incomplete or twofold"),
-        ({"pairs": "p", "passages": 1}, "passages is 1, but it must be 2 or more"),
-        ({"pairs": "p", "distill": 1.5}, "distill is 1.5, but a share is from 0 to 1"),
-        ({"pairs": "p", "epochs": 0}, "epochs is 0, but it must be more than 0"),
+        ({"pairs": "p", "passages": 1}, r'Invalid value "1" for --passages\. Must be >= 2\.'),
+        ({"pairs": "p", "distill": 1.5}, r'Invalid value "1\.5" for --distill\. Must be <= 1\.'),
+        ({"pairs": "p", "epochs": 0}, r'Invalid value "0\.0" for --epochs\. Must be > 0\.'),
+        ({"pairs": "p", "interaction": "early"}, 'Invalid value "early" for --interaction'),
+        ({"pairs": "p", "candidates": "all"}, 'Invalid value "all" for --candidates'),
     ],
 )
 def test_bad_settings_are_named(tmp_path, changes, message):
     """Settings that nothing can be trained with are refused."""
-    with pytest.raises(SettingsError, match=message):
-        FinetuneSettings(base="b", out=tmp_path, **changes)
+    with pytest.raises((UsageError, SettingsError), match=message):
+        parsed(FinetuneSettings, base="b", out=tmp_path, **changes)

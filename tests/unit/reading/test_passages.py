@@ -1,13 +1,11 @@
 """Passages out of texts: what stays together, where long blocks are cut, what their titles are."""
 
 import re
-import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.console.options import UsageError
 from shortlist.reading.passages import MAX_TITLE_BYTES, Cutter
 from shortlist.reading.ruler import Measured
 from shortlist.reading.sources import Source
@@ -201,14 +199,6 @@ def test_files_are_cut_together_and_once():
     assert ruler.calls == 2
     assert [documents for _, documents in cutter(files)] == first
     assert ruler.calls == 2
-
-
-def test_markdown_without_its_parser(monkeypatch):
-    """Where the parser is not installed, Markdown is refused with what to install, and plain text is cut."""
-    monkeypatch.setitem(sys.modules, "markdown_it", None)
-    with pytest.raises(UsageError, match=r"`index` needs it; install the extra index, .*'shortlist\[index\]'"):
-        cut("text", room=30)
-    assert texts("text", room=30) == ["text"]
 
 
 _WORDS = st.text(st.sampled_from("ab.!? \n\t#|-`>*1"), max_size=300)

@@ -11,7 +11,7 @@ import pytest
 from shortlist.bench import texts
 from shortlist.bench.studies import filling, growth, lengths, soak
 from shortlist.bench.studies.study import Bundles
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 
 QUICK = (
     *("--warm-up-s", "0", "--window-s", "0.05", "--window-requests", "2", "--agreeing", "1", "--max-windows", "1"),

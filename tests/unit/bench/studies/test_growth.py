@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from parsed import parsed
 from shortlist.bench.studies import recall
 from shortlist.bench.studies.filling import Seeds, nearest
 from shortlist.bench.studies.growth import GrowthSettings
 from shortlist.bench.studies.lengths import Cutter
-from shortlist.console.options import UsageError
-from shortlist.server.errors import SettingsError
+from shortlist.console.errors import UsageError
 from shortlist.server.runtime import bundle
 from shortlist.server.storage import directions
 from shortlist.server.storage.document import Origin
@@ -31,24 +31,24 @@ def seeds(count: int = 5, dimensions: int = 16) -> Seeds:
     ("given", "told"),
     [
         ({"load": "rerank"}, "load is rerank, but only a search meets the documents"),
-        ({"sizes": ("1k",)}, "sizes: '1k' is not a whole number above 0"),
-        ({"sizes": ("0",)}, "sizes: '0' is not a whole number above 0 and up to 100,000,000"),
-        ({"clients": ("2000",)}, "clients: '2000' is not a whole number above 0 and up to 1,000"),
-        ({"window_s": float("nan")}, "window_s is nan"),
-        ({"recall_queries": 0}, "recall_queries is 0"),
-        ({"embedder": None, "reranker": None}, "embedder and reranker are not set"),
+        ({"sizes": ("1k",)}, 'Invalid value for --sizes: unable to convert "1k" into int.'),
+        ({"sizes": (0,)}, 'Invalid value "(0,)" for --sizes. Must be >= 1.'),
+        ({"clients": (2000,)}, 'Invalid value "(2000,)" for --clients. Must be <= 1000.'),
+        ({"window_s": float("nan")}, 'Invalid value for --window-s: unable to convert "nan" into float.'),
+        ({"recall_queries": 0}, 'Invalid value "0" for --recall-queries. Must be >= 1.'),
     ],
 )
 def test_bad_settings(given, told):
     """The setting, its value and the limit are named."""
-    with pytest.raises((UsageError, SettingsError)) as caught:
-        GrowthSettings(**GIVEN | given)
+    with pytest.raises(UsageError) as caught:
+        parsed(GrowthSettings, **GIVEN | given)
     assert told in str(caught.value)
 
 
-def test_levels_ascend_and_come_once():
-    """Sizes are measured from the least to the most, whatever order they are given in."""
-    assert GrowthSettings(**GIVEN, sizes=("8", "1", "8")).levels() == [1, 8]
+def test_a_server_of_its_own():
+    """Without bundles there is no server whose collection could grow."""
+    with pytest.raises(UsageError, match="embedder and reranker are not set"):
+        parsed(GrowthSettings, load="dense")
 
 
 def test_the_first_documents_are_real():

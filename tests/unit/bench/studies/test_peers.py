@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from parsed import parsed
 from shortlist.bench.candidates import Candidates
 from shortlist.bench.studies.peers import agreement, report
 from shortlist.bench.studies.peers.agreement import Agreement, Answers
@@ -19,6 +20,7 @@ from shortlist.bench.studies.peers.rounds import WORKLOADS, Row, Workload, measu
 from shortlist.bench.studies.peers.settings import PeersSettings
 from shortlist.bench.studies.peers.turns import Turn, closed_loop
 from shortlist.client import Document
+from shortlist.console.errors import UsageError
 from shortlist.server.errors import SettingsError
 
 GIVEN = {name: Path(name) for name in ("embedder", "reranker", "candidates", "collection")}
@@ -28,8 +30,8 @@ MODELS = {"embedder_model": "e", "reranker_model": "r"}
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"rounds": 0}, "rounds is 0, but it must be 1 or more"),
-        ({"seconds": float("nan")}, "seconds is nan"),
+        ({"rounds": 0}, r'Invalid value "0" for --rounds\. Must be >= 1\.'),
+        ({"seconds": float("nan")}, 'Invalid value for --seconds: unable to convert "nan" into float'),
         ({"documents": 10}, "documents is 10, but a search takes 50 candidates"),
         ({"only": ("triton",)}, "only names 'triton', but there are infinity, torch"),
         ({"loads": ("delete",)}, "loads names 'delete', but there are rerank"),
@@ -38,8 +40,8 @@ MODELS = {"embedder_model": "e", "reranker_model": "r"}
 )
 def test_settings_that_measure_nothing_are_refused(changes, told):
     """A value outside its limits is named, with the limit."""
-    with pytest.raises(SettingsError, match=told):
-        PeersSettings(**GIVEN, **MODELS, **changes)
+    with pytest.raises((UsageError, SettingsError), match=told):
+        parsed(PeersSettings, **GIVEN | MODELS | changes)
 
 
 async def test_a_closed_loop_waits_for_every_answer():

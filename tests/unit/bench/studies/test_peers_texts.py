@@ -7,7 +7,7 @@ import pytest
 
 from shortlist.bench.studies.peers import questions
 from shortlist.bench.studies.peers.peer import PeersError
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 
 
 def test_every_beginning_is_a_fair_sample():

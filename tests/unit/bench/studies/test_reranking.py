@@ -8,7 +8,7 @@ import pytest
 
 from shortlist.bench.candidates import Candidates
 from shortlist.bench.studies import deadlines, reranking
-from shortlist.console.options import UsageError
+from shortlist.console.errors import UsageError
 
 
 def test_reading_lists(tmp_path):
