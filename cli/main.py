@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from shortlist.console import ending
 from shortlist.console.extras import needs
@@ -47,9 +46,7 @@ def _run(arguments: Sequence[str]) -> int:
     with needs("shortlist", "command"):
         from shortlist.console import command_line  # noqa: PLC0415 (the client alone does not have what it imports)
 
-    app = command_line.program(
-        "shortlist", COMMANDS, _EXAMPLES, help=_HELP, version=lambda: f"shortlist {version('shortlist')}"
-    )
+    app = command_line.program("shortlist", COMMANDS, _EXAMPLES, help=_HELP)
     for place, (name, path) in enumerate(COMMANDS.items()):
         app.command(f"shortlist.cli.{path}", name=name, sort_key=place)
     return command_line.run(app, arguments)

@@ -16,6 +16,7 @@ import textwrap
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,11 +101,12 @@ def program(name: str, tables: Collection[str], examples: str, **appearance: Any
         name: how it is called.
         tables: the names of the tables that a TOML file may have: of all commands, or of the only one.
         examples: of how to call it, one a line.
-        appearance: what else cyclopts' App takes, such as `help` and `version`.
+        appearance: what else cyclopts' App takes, such as `help`.
     """
     app = command(
         name,
         examples,
+        version=lambda: f"shortlist {version('shortlist')}",
         help_format="markdown",
         group_arguments=Group("Arguments", sort_key=0),
         group_parameters=Group("Settings", sort_key=1),

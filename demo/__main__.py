@@ -3,16 +3,16 @@
 `make demo` exports the two bundles that this needs. Everything is under .demo, and a second run reuses it.
 """
 
-import argparse
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from demo import corpus, report
 from shortlist.bench import local
 from shortlist.client import Client
-from shortlist.console import colors
+from shortlist.console import colors, command_line, ending
 
 ROOT = Path(".demo")
 COLLECTION = f"python-{sys.version_info.major}-{sys.version_info.minor}-{sys.version_info.micro}"
@@ -32,16 +32,28 @@ See where reranking helps:   .venv/bin/python -m demo.judged
 Serve your own documents:    README.md, "Run the server\""""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """The settings of the demo."""
+
+    query: str = ""
+    """a question of your own, instead of the demo's"""
+
+
 def main() -> int:
     """Run the demo and return its exit code."""
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--query", default="", help="a question of your own, instead of the demo's")
-    arguments = parser.parse_args()
+    app = command_line.program("make demo", ["demo"], 'make demo QUERY="how do I copy a folder"', help=__doc__)
+    command_line.add(app, DemoSettings, run)
+    return ending.of("make demo", lambda: command_line.run(app, sys.argv[1:]))
+
+
+def run(chosen: DemoSettings) -> int:
+    """Index and search, and return the exit code."""
     began = time.monotonic()
     models = ("--embedder", str(ROOT / "embedder"), "--reranker", str(ROOT / "reranker"))
     with local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning") as address:
         _index(address)
-        _search(address, [arguments.query] if arguments.query else list(QUERIES))
+        _search(address, [chosen.query] if chosen.query else list(QUERIES))
     print(f"\n{_NEXT}\n\n{time.monotonic() - began:.0f} s in all.")
     return 0
 

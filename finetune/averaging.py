@@ -7,7 +7,6 @@ adapters hold whole (pooler, head) is averaged as it is. PEFT's own `add_weighte
 that hold modules whole. Knows no data: measure the outcome with `shortlist.bench`.
 """
 
-import contextlib
 import json
 import math
 import shutil
@@ -23,7 +22,6 @@ from safetensors.torch import load_file, save_file
 
 from shortlist.bench import command
 from shortlist.console import output
-from shortlist.console.errors import UsageError
 
 from .errors import FinetuneError
 
@@ -66,20 +64,12 @@ class _Adapter:
 class AveragingSettings:
     """The settings of one average."""
 
-    adapter: Annotated[tuple[str, ...], Parameter(metavar="FOLDER=SHARE")]
+    adapter: Annotated[dict[str, float], Parameter(n_tokens=-1, metavar="FOLDER=SHARE")]
     """an adapter and its share; give two or more"""
     out: Annotated[Path, Parameter(metavar="FOLDER")]
     """folder for the average; it must be new"""
     rank: int | None = None
     """of the average; if not given, the adapters' highest"""
-
-    def parts(self) -> list[Part]:
-        """Return the adapters with their shares.
-
-        Raises:
-            UsageError: one is something else.
-        """
-        return [_part(text) for text in self.adapter]
 
 
 def main() -> int:
@@ -88,14 +78,14 @@ def main() -> int:
         "finetune.averaging",
         AveragingSettings,
         __doc__,
-        "  python -m shortlist.finetune.averaging --adapter before=0.65 --adapter after=0.35 --out average",
+        "python -m shortlist.finetune.averaging --adapter before=0.65 --adapter after=0.35 --out average",
         run,
     )
 
 
 def run(chosen: AveragingSettings) -> int:
     """Average, write, and return the exit code."""
-    average(chosen.parts(), chosen.out, chosen.rank)
+    average([Part(Path(folder), share) for folder, share in chosen.adapter.items()], chosen.out, chosen.rank)
     output.write(str(chosen.out))
     return command.OK
 
@@ -159,14 +149,6 @@ def _averaged(adapters: Sequence[_Adapter], rank: int) -> Weights:
             whole = [one.part.share * one.weights[name].float() for one in adapters]
             result[name] = torch.stack(whole).sum(dim=0)
     return {name: value.half().contiguous() for name, value in result.items()}
-
-
-def _part(text: str) -> Part:
-    folder, _, share = text.rpartition("=")
-    with contextlib.suppress(ValueError):
-        if folder:
-            return Part(Path(folder), float(share))
-    raise UsageError(f"adapter: {text!r} is not FOLDER=SHARE, such as before=0.65")
 
 
 def _check_shares(parts: Sequence[Part]) -> None:

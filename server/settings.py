@@ -33,7 +33,7 @@ def within(least: float, most: float | None = None) -> Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Models:
+class ModelSettings:
     """The models of a server, and what they run on."""
 
     embedder: Path = Path("bundles/embedder")
@@ -65,7 +65,7 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Models):
+class Settings(ModelSettings):
     """The settings of one server."""
 
     host: str = "127.0.0.1"
@@ -124,7 +124,7 @@ class Settings(Models):
         Raises:
             SettingsError: naming the setting, its value and the limit.
         """
-        Models.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
+        ModelSettings.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         _check_host(self.host)
         if self.max_candidates < self.max_top_k:
             raise SettingsError(

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 from shortlist.server.errors import SettingsError
-from shortlist.server.settings import Models, Settings, within
+from shortlist.server.settings import ModelSettings, Settings, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TuneSettings(Models):
+class TuneSettings(ModelSettings):
     """The settings of `shortlist tune`."""
 
     data: Path = Path("data")
@@ -31,7 +31,7 @@ class TuneSettings(Models):
         Raises:
             SettingsError: naming the setting, its value and the limit.
         """
-        Models.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
+        ModelSettings.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if "\0" in str(self.out):
             raise SettingsError(f"out is {str(self.out)!r}, but it must not hold a NUL")
 

@@ -53,9 +53,9 @@ def main(
     name: str, settings: type[_Settings], description: str | None, options: str, run: Callable[[_Settings], int]
 ) -> int:
     """Run the study `name`, which --help shows with these options; see `command.main`."""
-    example = f"  python -m shortlist.bench.studies.{name} {options}"
+    example = f"python -m shortlist.bench.studies.{name} {options}"
     if issubclass(settings, Bundles):
-        example += " \\\n    --embedder .demo/embedder --reranker .demo/reranker"
+        example += " \\\n  --embedder .demo/embedder --reranker .demo/reranker"
     return command.main(f"bench.studies.{name}", settings, description, example, run)
 
 
