@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from shortlist.console.tables import GAP, grid
+
 from .kinds import KINDS, SERVER_PARTS, Name
 from .measuring import Plan, Progress
 from .outcome import Level
 from .samples import PERCENTILES, Figures
 
 _SHORT = 7  # characters of a column, at least
-_GAP = "  "
 # Of fewer, the nearest-rank 99th percentile is the greatest.
 _TAIL_ANSWERS = 100
 _BUSY_GENERATOR = 0.1  # of the cores
@@ -45,7 +46,7 @@ class Table:
         """Return the lines above the levels."""
         first = self._heads.index("p50")
         parts = self._heads.index("max") + 1
-        starts = [sum(len(_GAP) + _width(head) for head in self._heads[:place]) for place in (first, parts)]
+        starts = [len(self._placed(self._heads[:place])) + len(GAP) for place in (first, parts)]
         above = "latency, ms".ljust(starts[1] - starts[0])
         return f"{' ' * starts[0]}{above}where it went, mean ms\n{self._line(self._heads)}"
 
@@ -80,12 +81,10 @@ class Table:
         yield windows
 
     def _line(self, cells: Sequence[str]) -> str:
-        placed = (cell.rjust(_width(head)) for cell, head in zip(cells[:-1], self._heads, strict=False))
-        return f"{_GAP.join(placed)}{_GAP}{cells[-1]}".rstrip()
+        return f"{self._placed(cells[:-1])}{GAP}{cells[-1]}".rstrip()
 
-
-def _width(head: str) -> int:
-    return max(len(head), _SHORT)
+    def _placed(self, cells: Sequence[str]) -> str:
+        return grid(self._heads[: len(cells)], [cells], right=True, least=_SHORT)[1]
 
 
 def _ms(value: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from shortlist.client.client import Client
 from shortlist.client.types import Collection
-from shortlist.console import command_line, output
+from shortlist.console import command_line, output, tables
 from shortlist.console.connection import Connection
 from shortlist.console.errors import UsageError
 
@@ -73,7 +73,7 @@ def shown(collections: Sequence[Collection]) -> str:
     rows = [
         (one.name, f"{one.documents:,}", f"{one.created_at:%Y-%m-%d %H:%M} UTC", one.embedder) for one in collections
     ]
-    return output.table(("collection", "documents", "created", "embedder"), rows) if rows else "no collections"
+    return tables.table(("collection", "documents", "created", "embedder"), rows) if rows else "no collections"
 
 
 @dataclass(frozen=True, slots=True)

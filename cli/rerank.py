@@ -4,10 +4,11 @@ import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated
 
 from shortlist.client.types import Limits, RerankResult
-from shortlist.console import colors, command_line, output
+from shortlist.console import colors, command_line, output, tables
 from shortlist.console.connection import Connection
 from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress
@@ -112,10 +113,10 @@ def shown(result: RerankResult, terms: excerpt.Terms, numbers: Sequence[int], *,
         return [colors.marked(line, excerpt.spans(line, terms)) for line in lines] if colored else lines
 
     rows = [
-        (str(place), output.number(one.score, 4), str(numbers[one.index]), one.text)
+        (str(place), tables.number(one.score, 4), str(numbers[one.index]), one.text)
         for place, one in enumerate(result.results, start=1)
     ]
-    yield output.table(("place", "score", "input", "text"), rows, last)
+    yield from chain.from_iterable(tables.blocks(("place", "score", "input", "text"), rows, last))
     if result.degraded:
         yield scoring.shortfall(result.degraded, result.reranked, len(numbers), "texts")
     if result.truncated:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
+from wcwidth import width
 
 from shortlist.client.types import Hit, Mode, SearchResult
-from shortlist.console import colors, columns, command_line, output
+from shortlist.console import colors, columns, command_line, output, tables
 from shortlist.console.connection import Connection
 
 from . import excerpt, scoring
@@ -88,7 +89,7 @@ def run(
         return 0
     terms = excerpt.terms(query, [hit.text for hit in result.hits])
     page = Page(terms, settings.full, colored=colors.wanted(sys.stdout))
-    below = output.filled(notes(result, asked=settings.similarity_weight is not None))
+    below = columns.filled(notes(result, asked=settings.similarity_weight is not None))
     output.write("\n".join([*page.hits(result), *below]))
     return 0
 
@@ -106,7 +107,7 @@ class Page:
         if not result.hits:
             yield "no hits"
             return
-        heads, *rows = output.blocks(_HEADS, [*map(_row, range(1, len(result.hits) + 1), result.hits)], self._id)
+        heads, *rows = tables.blocks(_HEADS, [*map(_row, range(1, len(result.hits) + 1), result.hits)], self._id)
         yield from heads
         for row, hit in zip(rows, result.hits, strict=True):
             yield from row
@@ -122,7 +123,7 @@ class Page:
         return [colors.bold(shown) if self.colored else shown]
 
     def _text(self, hit: Hit) -> list[str]:
-        room = max(output.LEAST_TEXT_COLUMNS, output.terminal_columns() - len(_INDENT))
+        room = max(columns.LEAST_TEXT, columns.terminal() - len(_INDENT))
         title = "" if hit.title == hit.id else columns.plain(hit.title)
         if self.full:
             return [*columns.wrapped(title, room), *_whole(hit.text, room)]
@@ -134,14 +135,14 @@ class Page:
 
 def _row(place: int, hit: Hit) -> tuple[str, ...]:
     moved = f" ({hit.rank - place:+d})" if hit.rank != place else ""  # by stage two: up is plus
-    return str(place), output.number(hit.score, 4), output.number(hit.similarity, 4), f"{hit.rank}{moved}", hit.id
+    return str(place), tables.number(hit.score, 4), tables.number(hit.similarity, 4), f"{hit.rank}{moved}", hit.id
 
 
 def _whole(text: str, room: int) -> Iterator[str]:
     """Yield a text's own lines, the long ones wrapped behind their indentation."""
     for line in text.splitlines():
         shown = columns.printable(line.expandtabs()).rstrip()
-        if columns.width(shown) <= room:
+        if width(shown) <= room:
             yield shown
         else:
             indent = shown[: min(len(shown) - len(shown.lstrip()), room // 2)]

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from shortlist.console import command_line, output
+from shortlist.console import command_line, output, tables
 from shortlist.console.extras import needs
 from shortlist.tune.settings import TuneSettings
 
@@ -46,7 +46,7 @@ def shown(tuned: "Tuned") -> str:
     (base,) = (one.best.score for one in tuned.trials if one.arrangement == tuned.default and one.best)
     return "\n".join(
         [
-            output.table(heads, [_row(one, tuned, base) for one in tuned.trials]),
+            tables.table(heads, [_row(one, tuned, base) for one in tuned.trials]),
             "",
             f"pairs/s: many searches at once; alone: one search of {tuned.candidates} candidates on an idle server;",
             "score: the geometric mean of both, over the defaults' in the final",
@@ -67,8 +67,8 @@ def _row(trial: "Trial", tuned: "Tuned", base: float) -> tuple[str, ...]:
         str(one.slots),
         str(one.threads),
         str(one.batch_tokens),
-        output.number(best.pairs_per_s if best else None, 1),
-        output.number(best.alone_ms if best else None, 1),
-        output.number(best.score / base if best else None, 3),
+        tables.number(best.pairs_per_s if best else None, 1),
+        tables.number(best.alone_ms if best else None, 1),
+        tables.number(best.score / base if best else None, 3),
         ", ".join([measured, *marks]) if best else trial.refused,
     )

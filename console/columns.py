@@ -1,23 +1,30 @@
-"""How many columns of a terminal a text takes, and texts cut, padded and wrapped by them.
+"""Texts cut, wrapped and padded by the columns of a terminal, which `wcwidth` counts.
 
-East Asian characters and emoji take two columns, marks that sit on another character none, as Unicode's annex 11 and
-`wcwidth` have it. The base install has no `wcwidth`; Python's own tables say what is needed here, and the tests hold
-this module against it. Terminals that draw a joined emoji as its parts take more for it than is said here. In the
-scripts of India each letter counts, also where two are drawn as one.
+East Asian characters and emoji take two columns, marks that sit on another character none.
 """
 
+import shutil
+import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-_JOINER = "\u200d"  # between emoji that are drawn as one; in some scripts between letters
-_JOINERS = ("\u200c", _JOINER)
-_AS_EMOJI = "\ufe0f"  # what is before it is drawn as an emoji, though it also is a narrow character
+from wcwidth import clip, iter_graphemes, width
+
+LEAST_TEXT = 30  # columns that a text gets, however narrow the terminal
+_JOINERS = ("\u200c", "\u200d")  # between letters in some scripts, between emoji that are drawn as one
 _MORE = "..."
+_WIDE = 2
 
 
-def width(text: str) -> int:
-    """Return how many columns a text takes."""
-    return len(text) if text.isascii() else sum(columns for _, columns in _clusters(text))
+def terminal(otherwise: int = 120) -> int:
+    """Return the terminal's width; without one, what most windows have."""
+    return shutil.get_terminal_size((otherwise, 24)).columns
+
+
+def filled(notes: Iterable[str]) -> list[str]:
+    """Return notes as lines, the long ones wrapped at the terminal's width."""
+    room = max(LEAST_TEXT, terminal(otherwise=sys.maxsize))
+    return [line for note in notes for line in wrapped(note, room)]
 
 
 def plain(text: str) -> str:
@@ -30,28 +37,16 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
-def padded(text: str, columns: int) -> str:
-    """Return a text with spaces behind it, up to so many columns."""
-    return text + " " * (columns - width(text))
-
-
 def cut(text: str, columns: int) -> str:
     """Return a text that takes so many columns at most, with "..." in place of what does not fit."""
-    if width(text) <= columns:
-        return text
-    kept, used = [], width(_MORE)
-    for cluster, taken in _clusters(text):
-        used += taken
-        if used > columns:
-            break
-        kept.append(cluster)
-    return "".join(kept) + _MORE
+    return text if width(text) <= columns else clip(text, 0, columns - len(_MORE), fillchar="") + _MORE
 
 
 def wrapped(text: str, columns: int) -> list[str]:
     """Return the lines of a text that take so many columns at most.
 
     They end between words, or where there are none: inside of a run of wide characters, or of one that is too long.
+    (`wcwidth.wrap` takes time with the square of such a run's length: 4 s for 16,000 characters.)
     """
     lines, line, used = [], "", 0
     for piece, taken, spaced in _pieces(text, columns):
@@ -67,56 +62,16 @@ def wrapped(text: str, columns: int) -> list[str]:
 def _pieces(text: str, columns: int) -> Iterator[tuple[str, int, bool]]:
     """Yield what no line ends in, its columns, and whether there was a space before it."""
     for word in text.split():
-        taken = width(word)
-        if taken <= columns and (word.isascii() or all(one < 2 for _, one in _clusters(word))):  # noqa: PLR2004 (wide)
+        if word.isascii() and len(word) <= columns:
+            yield word, len(word), True
+            continue
+        drawn = [(one, width(one)) for one in iter_graphemes(word)]
+        taken = sum(one for _, one in drawn)
+        if taken <= columns and all(one < _WIDE for _, one in drawn):
             yield word, taken, True
             continue
-        for place, (cluster, one) in enumerate(_clusters(word)):
-            yield cluster, one, place == 0
-
-
-def _clusters(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the characters that a terminal draws as one, and the columns that they take."""
-    cluster, columns = "", 0
-    for one in text:
-        if cluster and _continues(cluster, columns, one):
-            cluster += one
-            columns = 2 if one == _AS_EMOJI else columns + (unicodedata.category(one) == "Mc")
-            continue
-        if cluster:
-            yield cluster, columns
-        cluster, columns = one, _columns(one)
-    if cluster:
-        yield cluster, columns
-
-
-def _continues(cluster: str, columns: int, one: str) -> bool:
-    """Return whether a character is drawn with those before it."""
-    if _columns(one) == 0 or unicodedata.category(one) == "Mc" or _is_skin(one):
-        return True
-    is_emoji = columns == 2  # noqa: PLR2004 (wide)
-    return (is_emoji and cluster[-1] == _JOINER) or (len(cluster) == 1 and _is_flag(cluster) and _is_flag(one))
-
-
-def _columns(one: str) -> int:
-    if one.isascii():
-        return 1
-    is_vowel_or_final = (
-        "\u1160" <= one <= "\u11ff" or "\ud7b0" <= one <= "\ud7fb"
-    )  # of Hangul: in the syllable's block
-    if is_vowel_or_final or unicodedata.category(one) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if _is_flag(one) or unicodedata.east_asian_width(one) in "WF" else 1
-
-
-def _is_flag(one: str) -> bool:
-    """Return whether it is half of a flag."""
-    return "\U0001f1e6" <= one <= "\U0001f1ff"
-
-
-def _is_skin(one: str) -> bool:
-    """Return whether it colours the skin of the emoji before it."""
-    return "\U0001f3fb" <= one <= "\U0001f3ff"
+        for place, (one, own) in enumerate(drawn):
+            yield one, own, place == 0
 
 
 def _shown(one: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from shortlist.client import Hit, SearchResult
-from shortlist.console import colors, columns, output
+from shortlist.console import colors, columns
 
 _SHOWN = 5
 _NUMBERS = "{:>4} -> {:<2}  {:>5}  {:>10}  "  # place in stage one, place now, score, similarity
@@ -19,7 +19,7 @@ def lines(query: str, result: SearchResult, *, colored: bool = False) -> Iterato
     yield ""
     yield colors.bold(query) if colored else query
     found = [f"  {stages}; order: {order}", *_table(result.hits[:_SHOWN])]
-    yield from (columns.cut(line, output.terminal_columns()).rstrip() for line in found)
+    yield from (columns.cut(line, columns.terminal()).rstrip() for line in found)
 
 
 def _table(hits: Sequence[Hit]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from shortlist.console import tables
 from shortlist.server.runtime import variant_timings
 from shortlist.server.runtime.manifest import Variant
 
@@ -32,13 +33,12 @@ def table(variants: Mapping[str, Variant]) -> str:
         "gate",
     ]
     base = variants["fp32"].ns_per_token
-    rows = [header]
+    rows = []
     for name, one in variants.items():
         times = [f"{base[length] / one.ns_per_token[length]:.2f}" for length in lengths]
         whole = f"{variant_timings.typical(base) / variant_timings.typical(one.ns_per_token):.2f}"
         figures = [format(one.parity[key], form) if key in one.parity else "" for _, key, form in shown]
         size = f"{sum(file.bytes for file in one.files) / _MEGABYTE:.1f}"
         rows.append([name, size, *times, whole, one.measured_on, *figures, "passed" if one.passed else "failed"])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    lines = tables.grid(header, rows, right=True)
     return "\n".join(["      Speed beside fp32 by tokens, and what changes:", *(f"      {line}" for line in lines)])

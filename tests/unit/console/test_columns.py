@@ -1,7 +1,4 @@
-"""How many columns of a terminal a text takes; `wcwidth` is the reference."""
-
-import sys
-import unicodedata
+"""Texts cut and wrapped by the columns of a terminal."""
 
 import pytest
 import wcwidth
@@ -28,25 +25,6 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_width_of_texts(text):
-    """Wide characters count twice, marks and joined emoji not."""
-    assert columns.width(text) == wcwidth.wcswidth(text)
-
-
-def test_width_of_every_character():
-    """Every character that a table can show is as wide as the reference says."""
-    shown = (one for one in map(chr, range(sys.maxunicode + 1)) if columns.plain(one) == one)
-    differing = {one for one in shown if columns.width(one) != wcwidth.wcwidth(one)}
-    # Marks with a width of their own, which the reference counts behind a letter only, and letters without a shape.
-    differing = {one for one in differing if unicodedata.category(one) != "Mc" and one not in "\u3164\uffa0"}
-    if tuple(map(int, unicodedata.unidata_version.split("."))) < (16,):
-        # Unicode 16 made these symbols of divination and counting rods wide.
-        differing -= {*map(chr, (*range(0x2630, 0x2638), *range(0x268A, 0x2690), *range(0x4DC0, 0x4E00)))}
-        differing -= {*map(chr, (*range(0x1D300, 0x1D357), *range(0x1D360, 0x1D377)))}
-    assert differing == set()
-
-
 def test_plain_text_cannot_move_the_cursor():
     """Controls are gone, and so are overrides of the direction; what letters and emoji are joined by stays."""
     assert columns.plain("a\x1b[2J\r\n\tb\x07") == "a [2J b"
@@ -64,7 +42,7 @@ def test_cut_text_fits(text, room):
     if found != text:
         assert found.endswith("...")
         assert text.startswith(found[:-3])
-        assert columns.width(text[len(found) - 3]) > 0
+        assert wcwidth.width(text[len(found) - 3]) > 0
 
 
 def test_cut_keeps_what_fits():
@@ -93,8 +71,3 @@ def test_wrapped_loses_nothing(text, room):
     lines = columns.wrapped(f"{text} {text}", room)
     assert all(wcwidth.wcswidth(line) <= room for line in lines)
     assert "".join(lines).replace(" ", "") == f"{text}{text}".replace(" ", "")
-
-
-def test_padded():
-    """Spaces fill up what wide characters leave."""
-    assert columns.padded("日本", 6) == "日本  "

@@ -1,13 +1,14 @@
 """What commands print."""
 
 import io
+import os
 import unicodedata
 
 import pytest
 
 from shortlist.cli import excerpt, search
 from shortlist.client.types import Hit, SearchResult, Timing
-from shortlist.console import colors, output
+from shortlist.console import colors, columns, output, tables
 
 HITS = (
     Hit("b", 0.9, 0.25, 7, "Title", "text\nin two\x1b[2J lines", {}),
@@ -140,7 +141,7 @@ def test_no_hits():
 def test_notes_fit_the_terminal(monkeypatch):
     """Notes are wrapped at the terminal's width, between words."""
     monkeypatch.setenv("COLUMNS", "40")
-    assert output.filled(["only 1 of 2 candidates have a score, as time was short", "b"]) == [
+    assert columns.filled(["only 1 of 2 candidates have a score, as time was short", "b"]) == [
         "only 1 of 2 candidates have a score, as",
         "time was short",
         "b",
@@ -150,20 +151,32 @@ def test_notes_fit_the_terminal(monkeypatch):
 def test_a_table_fits_the_terminal(monkeypatch):
     """The last column is cut where the terminal ends."""
     monkeypatch.setenv("COLUMNS", "50")
-    assert output.table(("id", "text"), [("a", "x" * 100)]).splitlines()[1] == f"a   {'x' * 43}..."
+    assert tables.table(("id", "text"), [("a", "x" * 100)]).splitlines()[1] == f"a   {'x' * 43}..."
 
 
 def test_a_terminal_without_room(monkeypatch):
     """However narrow the terminal, some of the text is shown."""
     monkeypatch.setenv("COLUMNS", "1")
-    assert output.table(("id", "text"), [("a", "x" * 100)]).splitlines()[1] == f"a   {'x' * 27}..."
+    assert tables.table(("id", "text"), [("a", "x" * 100)]).splitlines()[1] == f"a   {'x' * 27}..."
+
+
+def test_without_a_terminal_nothing_is_cut(monkeypatch):
+    """In a pipe a cell and a note are whole, each on one line, as grep and cut want them."""
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(os, "get_terminal_size", _no_terminal)
+    assert tables.table(("id", "text"), [("a", "word " * 100)]).splitlines()[1] == f"a   {'word ' * 99}word"
+    assert columns.filled(["word " * 99 + "word"]) == ["word " * 99 + "word"]
+
+
+def _no_terminal(_descriptor):
+    raise OSError
 
 
 def test_wide_characters_line_up(monkeypatch):
     """Columns begin below each other whatever is in them, and the last one is cut where the terminal ends."""
     monkeypatch.setenv("COLUMNS", "40")
     rows = [("東京", "x"), ("cafe\u0301", "x"), ("\U0001f680", "x"), ("a", "日本" * 20)]
-    lines = output.table(("id", "text"), rows).splitlines()
+    lines = tables.table(("id", "text"), rows).splitlines()
     assert lines[:4] == ["id    text", "東京  x", "cafe\u0301  x", "\U0001f680    x"]
     assert lines[4] == f"a     {'日本' * 7}日..."
     wide = sum(unicodedata.east_asian_width(one) == "W" for one in lines[4])
