@@ -1,14 +1,13 @@
 """The folder that a bundle is written to: whole or not at all, and never over somebody else's files."""
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from shortlist.server.errors import BundleError
-from shortlist.server.runtime import bundle
+from shortlist.server.runtime import bundle, manifest
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.manifest import FORMAT_VERSION, MANIFEST
 
@@ -48,10 +47,9 @@ def _older(out: Path, names: set[str]) -> bool:
     if any(Path(name).suffix not in {".json", ".onnx", ".onnx_data"} for name in names):
         return False
     try:
-        version = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["format_version"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return manifest.format_version((out / MANIFEST).read_bytes()) < FORMAT_VERSION
+    except (OSError, ValueError):
         return False
-    return isinstance(version, int) and version < FORMAT_VERSION
 
 
 def intact(found: Bundle) -> bool:

@@ -1,17 +1,17 @@
 """The manifest of a bundle: the one contract between export and server.
 
 It holds everything that the server must know of a model without opening its graphs. `manifest.json` is this module's
-dataclasses as JSON. Knows neither onnxruntime nor how a bundle is made.
+structs as JSON. Knows neither onnxruntime nor how a bundle is made.
 """
 
-import dataclasses
 import hashlib
 import json
-import typing
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
 
 from shortlist.server.errors import BundleError
 
@@ -22,11 +22,11 @@ TOKENIZER = "tokenizer.json"
 Kind = Literal["embedder", "reranker"]
 TextKind = Literal["query", "document"]
 LEAST_WINDOW = 8  # special tokens, and at least something between them
+Times = dict[str, Annotated[float, Meta(gt=0)]]  # tokens of one item -> nanoseconds a token
 OUTPUT: dict[Kind, str] = {"embedder": "embedding", "reranker": "logit"}
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True, forbid_unknown_fields=True):
     """A file of the bundle: its name and what it must hold."""
 
     name: str
@@ -41,8 +41,7 @@ class File:
         return cls(path.name, digest, path.stat().st_size)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
     """The origin of a model's weights."""
 
     model: str  # model id, or the name of the folder or Python package
@@ -51,8 +50,7 @@ class Source:
     weights_sha256: str  # over names, shapes and bytes of all tensors: the same model wherever it lay
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     """One graph of the bundle, or a way of running one."""
 
     files: tuple[File, ...]  # the graph first, then its external data
@@ -63,7 +61,7 @@ class Variant:
     providers: tuple[str, ...]  # execution providers that it is made for: "cpu", "cuda", ...
     parity: dict[str, float]  # what export measured: fp32 against its reference, the others against fp32
     missed: str  # which limits of the gate it is beyond; empty: it passed
-    ns_per_token: dict[str, float]  # by tokens of one item, on one thread of the manifest's processor
+    ns_per_token: Times  # by tokens of one item, on one thread of the manifest's processor
     measured_on: str = "cpu"  # execution provider that `parity` of all but fp32 and `ns_per_token` were measured on
 
     @property
@@ -77,19 +75,18 @@ class Variant:
         return self.parity.get("batch_change_max") == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """All that the server must know of a model without opening its graphs."""
 
     kind: Kind
     source: Source
-    max_tokens: int  # the window: special tokens included
+    max_tokens: Annotated[int, Meta(ge=LEAST_WINDOW)]  # the window: special tokens included
     dimensions: int  # elements of a vector; 0 for a reranker
     pooling: str  # "mean", "cls", "max"; empty for a reranker. In the graph; here for people
     normalized: bool  # whether the graph ends in a division by the length
     query_prefix: str  # put before a query, empty for most models
     document_prefix: str  # put before a document
-    pad_token_id: int
+    pad_token_id: Annotated[int, Meta(ge=0)]
     tokenizer: File
     variants: dict[str, Variant]
     tools: dict[str, str]  # package -> version that made the bundle
@@ -123,42 +120,37 @@ class Manifest:
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
-    def check(self) -> None:
+    def __post_init__(self) -> None:
         """Refuse values that no export writes.
 
         Raises:
             ValueError: naming the field.
         """
-        if self.max_tokens < LEAST_WINDOW:
-            raise ValueError(f"max_tokens is {self.max_tokens}, below {LEAST_WINDOW}")
         if (self.dimensions > 0) != (self.kind == "embedder"):
             raise ValueError(f"dimensions is {self.dimensions} for kind {self.kind}")
-        if self.pad_token_id < 0:
-            raise ValueError(f"pad_token_id is {self.pad_token_id}")
         for name, variant in self.variants.items():
             if not variant.files or variant.output != OUTPUT[self.kind]:
                 raise ValueError(f"variant {name} has {len(variant.files)} files and the output {variant.output!r}")
 
     def to_json(self) -> str:
         """Return the manifest as it is written to `manifest.json`."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return msgspec.json.format(msgspec.json.encode(self)).decode() + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
         """Parse what `to_json` wrote.
 
         Raises:
-            BundleError: it is not JSON, misses a field, or a newer version wrote it.
+            BundleError: it is not JSON, misses a field or has one too many, or another version wrote it.
         """
         try:
-            raw = json.loads(text)
-            version = raw["format_version"]
-            if version == FORMAT_VERSION:
-                manifest = typing.cast("Manifest", _built(cls, raw))
-                manifest.check()
-                return manifest
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise BundleError(f"{MANIFEST} is damaged ({error}); export the model again") from error
+            if (version := format_version(text)) == FORMAT_VERSION:
+                return msgspec.json.decode(text, type=cls)
+        except (ValueError, RecursionError) as error:
+            raise BundleError(
+                f"{MANIFEST} is damaged, or not of this version ({error}); export the model again, or use the"
+                " shortlist that exported it"
+            ) from error
         raise BundleError(
             f"{MANIFEST} has format {version}, this version reads {FORMAT_VERSION};"
             " use the shortlist that exported it, or export the model again"
@@ -171,28 +163,14 @@ def prefixed(manifest: Manifest, texts: Sequence[str], kind: TextKind) -> Sequen
     return [prefix + text for text in texts] if prefix else texts
 
 
-def _built(target: Any, raw: Any) -> Any:
-    """Build `target`, a (possibly generic) type of this module, from parsed JSON."""
-    origin, arguments = typing.get_origin(target), typing.get_args(target)
-    if dataclasses.is_dataclass(target):
-        hints = typing.get_type_hints(target)
-        names = {entry.name for entry in dataclasses.fields(target)}
-        if unknown := raw.keys() - names:
-            raise BundleError(
-                f"{MANIFEST} has a field that this version does not know, {min(unknown)}; use the shortlist that"
-                " exported it, or export the model again"
-            )
-        return typing.cast("Any", target)(**{name: _built(hints[name], value) for name, value in raw.items()})
-    if origin is tuple:
-        return tuple(_built(arguments[0], value) for value in raw)
-    if origin is dict:
-        return {key: _built(arguments[1], value) for key, value in raw.items()}
-    if origin is Literal:
-        if raw not in arguments:
-            raise ValueError(f"{raw!r} is none of {', '.join(arguments)}")
-        return raw
-    if target is float and type(raw) is int:
-        return float(raw)
-    if type(raw) is not target:
-        raise ValueError(f"{raw!r} is not of type {target.__name__}")
-    return raw
+class _Versioned(Struct):
+    format_version: int
+
+
+def format_version(text: str | bytes) -> int:
+    """Return the format of any version's manifest.
+
+    Raises:
+        ValueError: it is not JSON, or has none.
+    """
+    return msgspec.json.decode(text, type=_Versioned).format_version

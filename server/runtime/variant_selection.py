@@ -9,12 +9,11 @@ again at the first start, and the figures are kept in `timings.json` in the data
 export's; if it may not hold here, the log says so.
 """
 
-import json
 import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import onnxruntime as ort
 
 from shortlist.server import cores, durable
@@ -23,14 +22,14 @@ from shortlist.server.settings import Provider
 
 from . import providers, variant_timings
 from .bundle import Bundle
-from .manifest import Manifest
+from .manifest import Manifest, Times
 from .variant_timings import Run
 
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 
-Times = Mapping[str, Mapping[str, float]]  # variant -> tokens -> nanoseconds a token
+_Known = dict[str, dict[str, Times]]  # what was timed, and on what -> variant -> its figures
 
 
 class Timings:
@@ -40,35 +39,25 @@ class Timings:
         """Read the file, if it is there; a damaged one is as good as none."""
         self._path = path
         try:
-            read = json.loads(path.read_text(encoding="utf-8"))
+            self._known = msgspec.json.decode(path.read_bytes(), type=_Known)
         except (OSError, ValueError, RecursionError):
-            read = {}
-        self._known: dict[str, Any] = read if isinstance(read, dict) else {}
+            self._known = {}
 
-    def get(self, key: str, variants: Collection[str]) -> Times | None:
+    def get(self, key: str, variants: Collection[str]) -> Mapping[str, Times] | None:
         """Return the figures of these variants, if all of them are known."""
-        found = self._known.get(key)
-        if not isinstance(found, dict) or not all(_is_timed(found.get(name)) for name in variants):
-            return None
-        return found
+        found = self._known.get(key, {})
+        return found if all(map(found.get, variants)) else None
 
-    def put(self, key: str, times: Times) -> None:
+    def put(self, key: str, times: dict[str, Times]) -> None:
         """Keep figures; where the disk refuses, the next start measures again."""
         self._known[key] = times
         new = self._path.with_name(f".{self._path.name}.new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
+            new.write_bytes(msgspec.json.format(msgspec.json.encode(self._known), indent=1))
             durable.put(new, self._path)
         except OSError as error:
             logger.warning("%s cannot be written (%s): the next start times the variants again", self._path, error)
-
-
-def _is_timed(value: object) -> bool:
-    """Return whether this is what `variant_timings.measure` finds of a graph."""
-    if not isinstance(value, dict) or not value:
-        return False
-    return all(isinstance(took, int | float) and took > 0 for took in value.values())
 
 
 def choose(
@@ -161,12 +150,12 @@ def _times(
     provider: Provider,
     timings: Timings,
     load: Callable[[str], Run],
-) -> Times:
+) -> Mapping[str, Times]:
     manifest = bundle.manifest
     exported = {name: manifest.variants[name].ns_per_token for name in names}
     measured_here = all(manifest.variants[name].measured_on == provider for name in names)
     same = provider == "cpu" and measured_here and manifest.processor == cores.processor()
-    if same and all(map(_is_timed, exported.values())):
+    if same and all(exported.values()):
         return exported
     # What decides a time: the graphs' bytes, and what runs them; bf16 has fp32's bytes, so the names count too.
     graphs = ",".join(f"{name} {manifest.variants[name].files[0].sha256[:12]}" for name in names)

@@ -5,6 +5,7 @@ import dataclasses
 import importlib.util
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -93,7 +94,7 @@ def test_tensorrt_s_precisions(make, tiny_folders, target: Target, tmp_path: Pat
     """In half precision scores stay within what its mantissa leaves."""
     exported = make.export(tiny_folders.reranker, tmp_path / "bundle", variants=("fp32", "fp16"))
     variants = exported.manifest.variants
-    variants["bf16"] = dataclasses.replace(variants["fp32"], precision="bf16")  # no GPU judges one
+    variants["bf16"] = msgspec.structs.replace(variants["fp32"], precision="bf16")  # no GPU judges one
     (exported.path / MANIFEST).write_text(exported.manifest.to_json(), encoding="utf-8")
     on_gpu = dataclasses.replace(target, provider="tensorrt")
     expected = scores(exported.path, Target())

@@ -1,9 +1,9 @@
 """Bundles with a variant whose results vary with the batch, as none that is exported for the CPU provider does."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 
+import msgspec
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
@@ -37,7 +37,7 @@ def copy(source: Path, target: Path) -> Path:
     shutil.copytree(source, target)
     manifest = bundle.load(target).manifest
     file = File.of(quantize(target / "fp32.onnx", target / f"{VARIANT}.onnx"))
-    variant = dataclasses.replace(
+    variant = msgspec.structs.replace(
         manifest.variants["fp32"],
         files=(file,),
         precision="int8, dynamic",
@@ -45,6 +45,6 @@ def copy(source: Path, target: Path) -> Path:
         parity={},
         providers=("cpu",),
     )
-    changed = dataclasses.replace(manifest, variants={**manifest.variants, VARIANT: variant})
+    changed = msgspec.structs.replace(manifest, variants={**manifest.variants, VARIANT: variant})
     (target / MANIFEST).write_text(changed.to_json(), encoding="utf-8")
     return target

@@ -64,9 +64,10 @@ def test_the_server_imports_no_torch():
 
 
 def test_the_client_imports_nothing_of_the_server():
-    """Importing the client and its command line needs no more than the base install has."""
+    """Importing the client needs no more than the base install has, and the command line nothing of a server."""
     extras = {"numpy", "onnxruntime", "tokenizers", "usearch", "torch", "transformers"}
     assert imported("shortlist.cli.main") & extras == set()
+    assert imported("shortlist.client") & (extras | {"cyclopts", "rich", "wcwidth", "msgspec"}) == set()
 
 
 def test_the_load_generator_needs_the_base_install():

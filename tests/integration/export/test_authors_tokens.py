@@ -1,10 +1,10 @@
 """How a model's files say that texts are read: read so by the server too, or refused by name."""
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from optimum.exporters.onnx import main_export
@@ -90,7 +90,7 @@ async def test_token_beyond_the_table_at_the_server(tiny, tmp_path: Path) -> Non
     fast = FastTokenizer.from_file(str(folder / "tokenizer.json"))
     fast.add_tokens(["tokenbeyond"])
     fast.save(str(folder / "tokenizer.json"))
-    tiny_models.edit(folder / "manifest.json", tokenizer=asdict(File.of(folder / "tokenizer.json")))
+    tiny_models.edit(folder / "manifest.json", tokenizer=msgspec.to_builtins(File.of(folder / "tokenizer.json")))
     bundle, scheduler, pool = load(folder), Scheduler(1, 10_000), TokenizingPool(1)
     try:
         scorer = Scorer(bundle, Graph(bundle, "fp32", Target(), 0), Coalescer(scheduler, pool), 0)

@@ -1,8 +1,8 @@
 """`int8-static` of tiny models, where OpenVINO is not installed: made by name, judged and run on the plain CPU."""
 
-import dataclasses
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -120,5 +120,5 @@ def test_the_cpu_trusts_the_cpu_s_figures_alone(reranker: Bundle, tmp_path: Path
 
 def changed_to(bundle: Bundle, **changes) -> Bundle:
     """Return a bundle with other descriptions of its variants."""
-    variants = {name: dataclasses.replace(one, **changes) for name, one in bundle.manifest.variants.items()}
-    return Bundle(bundle.path, dataclasses.replace(bundle.manifest, variants=variants))
+    variants = {name: msgspec.structs.replace(one, **changes) for name, one in bundle.manifest.variants.items()}
+    return Bundle(bundle.path, msgspec.structs.replace(bundle.manifest, variants=variants))

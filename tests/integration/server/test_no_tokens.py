@@ -1,12 +1,12 @@
 """Texts that a tokenizer leaves nothing of: refused, each by its field, and in nobody's way."""
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import msgspec
 import pytest
 
 from conftest import Bundles
@@ -27,7 +27,7 @@ def without_special_tokens(bundle: Path, folder: Path) -> Path:
     tokenizer = json.loads(path.read_text())
     path.write_text(json.dumps({**tokenizer, "post_processor": None}))
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["tokenizer"] = dataclasses.asdict(File.of(path))
+    manifest["tokenizer"] = msgspec.to_builtins(File.of(path))
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -23,7 +24,7 @@ def test_sums_are_made_wider_where_they_would_saturate(tiny, monkeypatch, made_o
     found = bundle.load(tiny.reranker)
     items = Tokenizer(found).encode(TEXTS)
     plain = Graph(found, "int8-token", Target(), 0)
-    manifest = dataclasses.replace(found.manifest, processor=made_on)
+    manifest = msgspec.structs.replace(found.manifest, processor=made_on)
     monkeypatch.setattr(cores, "processor", lambda: here)
     loaded = Graph(dataclasses.replace(found, manifest=manifest), "int8-token", Target(), 0)
     assert loaded._target.unsaturated == (made_on != here)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -23,8 +24,8 @@ def graph(path: Path, variant: str, batch_tokens: int) -> Graph:
 def judged(path: Path, change: float) -> bundle.Bundle:
     """Return a bundle of fp32 alone, of which export found that results change so much in a batch."""
     found = bundle.load(path)
-    fp32 = dataclasses.replace(found.manifest.variants["fp32"], parity={"batch_change_max": change})
-    return dataclasses.replace(found, manifest=dataclasses.replace(found.manifest, variants={"fp32": fp32}))
+    fp32 = msgspec.structs.replace(found.manifest.variants["fp32"], parity={"batch_change_max": change})
+    return dataclasses.replace(found, manifest=msgspec.structs.replace(found.manifest, variants={"fp32": fp32}))
 
 
 @pytest.mark.parametrize("kind", ["embedder", "reranker"])

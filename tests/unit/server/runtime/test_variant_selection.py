@@ -1,10 +1,10 @@
 """Which variant runs: by name, by what the collections were made with, or by the speed that export measured."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from shortlist.server import cores
 from shortlist.server.errors import BundleError

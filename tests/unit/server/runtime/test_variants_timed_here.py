@@ -3,10 +3,10 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from shortlist.server import cores
 from shortlist.server.runtime import variant_selection, variant_timings
