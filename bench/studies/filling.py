@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,13 @@ _NOISE = 0.003  # standard deviation of each element; a vector's length is 1
 _ROWS = 1000  # real vectors whose nearest are looked for at once
 
 Floats = NDArray[np.float32]
+
+
+class Filled(NamedTuple):
+    """What filling took."""
+
+    documents: int  # that were added
+    index_s: float  # bringing the index up to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,8 @@ class Seeds:
 @contextlib.contextmanager
 def served(
     kept: Path | None, bundles: Bundles, passages: Sequence[str], documents: int
-) -> Iterator[tuple[Watched, Path]]:
-    """Fill a collection where it is not there yet, serve it, and yield the server and its data folder.
+) -> Iterator[tuple[Watched, Path, Filled]]:
+    """Fill a collection where it is not there yet, and serve it; yield server, data folder, and what filling took.
 
     Args:
         kept: folder with a data folder for each number of documents; None: one that is removed at the end.
@@ -87,8 +95,8 @@ def served(
         data = kept / f"documents-{documents}"
         data.mkdir(parents=True, exist_ok=True)
         with Progress(sys.stderr, "filled", documents) as progress:
-            fill(data, bundles, passages, documents, progress.update)
-        yield stack.enter_context(watched.serving(*bundles.options, "--data", str(data))), data
+            filled = fill(data, bundles, passages, documents, progress.update)
+        yield stack.enter_context(watched.serving(*bundles.options, "--data", str(data))), data, filled
 
 
 def documents_of(data: Path) -> Path:
@@ -96,8 +104,10 @@ def documents_of(data: Path) -> Path:
     return data / "collections" / COLLECTION / "documents.sqlite"
 
 
-def fill(data: Path, bundles: Bundles, passages: Sequence[str], documents: int, watch: Callable[[int], None]) -> int:
-    """Make a collection of so many documents in a data folder, unless it is there; return how many were added.
+def fill(
+    data: Path, bundles: Bundles, passages: Sequence[str], documents: int, watch: Callable[[int], None]
+) -> Filled:
+    """Make a collection of so many documents in a data folder, unless it is there.
 
     Args:
         data: the folder.
@@ -114,13 +124,16 @@ def fill(data: Path, bundles: Bundles, passages: Sequence[str], documents: int, 
     there = _count(path)
     if there > documents:
         raise UsageError(f"{data} holds {there:,} documents, but {documents:,} are wanted: name another --data")
+    index_s = 0.0
     if there < documents:
         seeds, origin = _seeds(data, bundles, passages[:documents])
         for start in range(there, documents, _BLOCK):
             _write(path, seeds, start, min(start + _BLOCK, documents))
+            written_s = time.perf_counter()
             Catalog(data, origin).close()
+            index_s += time.perf_counter() - written_s
             watch(min(start + _BLOCK, documents))
-    return documents - there
+    return Filled(documents - there, index_s)
 
 
 def _count(path: Path) -> int:

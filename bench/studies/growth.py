@@ -2,7 +2,8 @@
 
 For each size a collection is filled (`filling.py`: real texts and vectors first, then mixtures) and a server started;
 told are recall@10 of stage one against an exact search, memory, disk, the start, and the levels of `shortlist bench`,
-whose settings these are as well, with the share of the time that the server's slots and cores were busy.
+whose settings these are as well, with the share of the time that the server's slots and cores were busy. With
+--boilerplate stage one has to find its way among copies and near copies.
 Filling a million documents takes ten minutes and more: --data keeps them. Ctrl-C ends the level under way and tells
 what there is. Linux only.
 """
@@ -26,7 +27,8 @@ from shortlist.bench.texts import Draw, Texts
 from shortlist.console.errors import UsageError
 from shortlist.server.settings import within
 
-from . import recall, study, watched
+from . import boilerplate, recall, study, watched
+from .boilerplate import Place
 from .filling import COLLECTION, documents_of, served
 from .study import Bundles
 
@@ -41,6 +43,10 @@ class GrowthSettings(BenchSettings):
     """documents in a collection, one size after another"""
     data: Path | None = None
     """folder to keep the filled collections in, for another time; else they are removed"""
+    boilerplate: Place = "none"
+    """where lines that are copies and near copies of each other are put in"""
+    lines: Annotated[int, within(1)] = 8000
+    """of boilerplate"""
     recall_queries: Annotated[int, within(1)] = 200
     """queries that recall@10 is taken over"""
 
@@ -86,11 +92,13 @@ def run(chosen: GrowthSettings) -> int:
 
 def _measured(chosen: GrowthSettings, size: int, real: Texts, rows: list[dict[str, Any]]) -> bool:
     """Add the levels of one size, with what is known of its collection and server; return False if interrupted."""
-    with served(chosen.data, chosen.bundles(), real.passages, size) as (server, data):
+    passages = boilerplate.among(real.passages, chosen.boilerplate, chosen.lines)
+    with served(chosen.data, chosen.bundles(), passages, size) as (server, data, filled):
         queries = real.queries[: chosen.recall_queries]
         facts: dict[str, Any] = {
             "documents": size,
-            "recall_at_10": recall.measure(server.address, COLLECTION, documents_of(data), queries),
+            **recall.measure(server.address, COLLECTION, documents_of(data), queries),
+            **({"indexed_per_s": filled.documents / filled.index_s} if filled.documents else {}),
             "start_s": server.start_s,
             "disk_mb": sum(one.stat().st_size for one in data.rglob("*") if one.is_file()) / 1e6,
         }

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shortlist.bench.studies import copies, deadlines, stalls
+from shortlist.bench.studies import deadlines, stalls
 from shortlist.bench.studies.deadlines import Answer
 
 
@@ -74,15 +74,6 @@ def test_stalls_are_measured(tiny, corpus, monkeypatch, capsys):
     assert found["longest_run_ms"] > 0
     assert [one["part"] for one in found["waits"]] == ["search", "queue", "infer", "retrieve"]
     assert all(one[when]["p50"] <= one[when]["p99"] for one in found["waits"] for when in ("rest", "busy"))
-
-
-def test_copies_are_measured(tiny, corpus, monkeypatch, capsys):
-    """Of each order there is a row of the server's index, which finds all."""
-    models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
-    rows = run(copies, monkeypatch, capsys, *models, *corpus, "--near", "30", "--copies", "20")["rows"]
-    assert [row["boilerplate"] for row in rows] == ["none", "first", "mixed", "last"]
-    assert [row["documents"] for row in rows] == [40, 90, 90, 90]
-    assert {(row["recall"], row["lost"]) for row in rows} == {(1.0, 0.0)}
 
 
 def test_a_file_that_is_not_there_is_named(tiny, files, monkeypatch, capsys):

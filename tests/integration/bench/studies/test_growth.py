@@ -63,13 +63,23 @@ def test_growth_is_measured(run, folder, load):
     assert sum(line.startswith("documents 60  recall_at_10 ") for line in lines) == 2
 
 
+@pytest.mark.parametrize("place", ["first", "mixed", "last"])
+def test_all_is_found_among_copies(run, place):
+    """However copies and near copies stand among the documents, every query finds what is nearest."""
+    sizes = ("--load", "dense", "--sizes", "90", "--clients", "1", "--boilerplate", place, "--lines", "60")
+    code, _, (one,) = run(growth, *QUICK, *sizes)
+    assert code == 0
+    assert (one["recall_at_10"], one["worst_recall"], one["nothing_found"]) == (1.0, 1.0, 0.0)
+    assert one["indexed_per_s"] > 0
+
+
 def test_filling_goes_on(tiny, folder):
     """A collection that was filled in part is filled up, one that is full stays, one that is larger is refused."""
     data, passages, seen = folder / "data", [f"river {number}" for number in range(10)], []
     bundles = Bundles(embedder=tiny.embedder, reranker=tiny.reranker)
 
     def filled(documents):
-        return filling.fill(data, bundles, passages, documents, seen.append)
+        return filling.fill(data, bundles, passages, documents, seen.append).documents
 
     assert [filled(20), filled(35), filled(35)] == [20, 15, 0]
     assert seen == [20, 35]

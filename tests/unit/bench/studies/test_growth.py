@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from parsed import parsed
-from shortlist.bench.studies import recall
+from shortlist.bench.studies import boilerplate, recall
 from shortlist.bench.studies.filling import Seeds, nearest
 from shortlist.bench.studies.growth import GrowthSettings
 from shortlist.bench.studies.lengths import Cutter
@@ -104,8 +104,8 @@ def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
         change.replace(documents, vectors, directions.of(vectors).keys, tokens)
     rows.close()
     queries = seeds(3).vectors
-    wanted = np.argsort(-(queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T), axis=1)[:, :10]
-    assert recall.nearest(path, queries) == [list(map(str, row)) for row in wanted.tolist()]
+    wanted = -np.sort(-(queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T), axis=1)[:, :10]
+    np.testing.assert_allclose(recall.nearest(path, queries), wanted, atol=1e-3)  # both sides are float16 inside
 
 
 def test_texts_have_the_tokens_asked_for(tiny):
@@ -121,3 +121,17 @@ def test_texts_have_the_tokens_asked_for(tiny):
         assert all(abs(length - tokens) <= 2 for length in lengths)
         assert len(set(texts)) > 1
     assert cutter.cut(1000) == " ".join(passages)
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [("none", ["a", "b"]), ("first", [None, None, None, "a", "b"]), ("last", ["a", "b", None, None, None])],
+)
+def test_where_boilerplate_stands(place, wanted):
+    """Lines stand before or behind the passages; mixed in, all are there, the same each time."""
+    found = boilerplate.among(["a", "b"], place, 3)
+    assert [one if one in {"a", "b"} else None for one in found] == wanted
+    mixed = boilerplate.among(["a", "b"], "mixed", 30)
+    assert sorted(mixed) == sorted(boilerplate.among(["a", "b"], "last", 30))
+    assert mixed == boilerplate.among(["a", "b"], "mixed", 30)
+    assert mixed.count("All rights reserved.") == 10

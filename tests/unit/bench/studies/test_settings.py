@@ -8,7 +8,6 @@ from typing import Any, get_type_hints
 import pytest
 
 from parsed import parsed
-from shortlist.bench.studies.copies import CopiesSettings
 from shortlist.bench.studies.deadlines import DeadlinesSettings
 from shortlist.bench.studies.peers.settings import PeersSettings
 from shortlist.bench.studies.quality import QualitySettings
@@ -17,7 +16,6 @@ from shortlist.bench.studies.stalls import StallsSettings
 from shortlist.console.errors import UsageError
 
 STUDIES: tuple[type[Any], ...] = (
-    CopiesSettings,
     DeadlinesSettings,
     PeersSettings,
     QualitySettings,
