@@ -24,7 +24,7 @@ IDENTITY, SIGMOID = "torch.nn.modules.linear.Identity", "torch.nn.modules.activa
 
 def export(folder: Path, tmp_path: Path, **settings: Any) -> Bundle:
     """Export fp32 alone."""
-    return tiny_models.export(folder, tmp_path / "bundle", variants=("fp32",), **settings)
+    return tiny_models.export(folder, tmp_path / "bundle", **settings)
 
 
 def numbers(bundle: Bundle, kind: TextKind = "document") -> tiny_models.Floats:

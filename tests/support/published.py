@@ -31,5 +31,5 @@ def publish(folder: Path, kind: str = "embedder", *, library: str = "transformer
 def told(folder: Path, out: Path, **settings: Any) -> tuple[Bundle, str]:
     """Export, and return what progress told beside the bundle."""
     lines: list[str] = []
-    chosen = {"variants": ("fp32", "int8-token"), **tiny_models.OPEN_GATE, **settings}
+    chosen = {"variants": ("fp32",), **tiny_models.OPEN_GATE, **settings}
     return run(str(folder), ExportSettings(out=out, **chosen), lines.append), "\n".join(lines)

@@ -42,6 +42,8 @@ def test_row(row: matrix.Row, tmp_path: Path) -> None:
     assert (manifest.kind, manifest.max_tokens) == (row.kind, families.WINDOW)
     operators = {node.op_type for node in onnx.load(bundle.graph("fp32")).graph.node}
     assert ("Attention" in operators) == (row.family in matrix.FUSED)
+    typed = row.tokenizer == "" and row.family in families.TYPED
+    assert ("token_type_ids" in manifest.variants["fp32"].inputs) == typed
     assert any("names no prefixes" in line for line in lines) == (any(row.prefixes) and not row.prompts)
     if row.kind == "embedder":
         assert (manifest.pooling, manifest.normalized) == (row.pooling, row.normalized)
@@ -52,7 +54,9 @@ def test_row(row: matrix.Row, tmp_path: Path) -> None:
         lengths = np.linalg.norm(fp32, axis=1) * np.linalg.norm(found, axis=1)
         assert ((fp32 * found).sum(1) / lengths).mean() > INT8_COSINE
     else:
+        assert (manifest.dimensions, manifest.pooling) == (0, "")
         expected = reference.scores(folder)
+        assert np.ptp(expected) > 0.02, "scores that are all the same prove nothing"
         for batch in (1, 5):
             found = reference.bundle_scores(bundle, batch)
             np.testing.assert_allclose(found, expected, atol=reference.SCORE_TOLERANCE)

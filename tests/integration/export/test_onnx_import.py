@@ -29,7 +29,7 @@ def test_embedder_without_pytorch_weights(family: str, library: str, tmp_path: P
         tmp_path, family, after=[Dense(families.WIDTH, 16), Normalize()], prompts={"query": "q: "}
     )
     published = publish(folder, library=library)
-    bundle, lines = told(published, tmp_path / "bundle")
+    bundle, lines = told(published, tmp_path / "bundle", variants=tiny_models.BOTH)
     manifest = bundle.manifest
     assert (manifest.reference, manifest.settings["graph"]) == ("onnx", "onnx/model.onnx")
     assert "taking in onnx/model.onnx" in lines
@@ -44,7 +44,7 @@ def test_embedder_without_pytorch_weights(family: str, library: str, tmp_path: P
 def test_pooling(pooling: str, tmp_path: Path) -> None:
     """The pooling that modules.json names is put behind the graph."""
     folder = tiny_models.embedder(tmp_path, pooling=pooling)
-    bundle = tiny_models.export(publish(folder), tmp_path / "bundle", variants=("fp32",))
+    bundle = tiny_models.export(publish(folder), tmp_path / "bundle")
     reference.assert_embeds_like(folder, bundle)
 
 
@@ -66,7 +66,7 @@ def test_graph_that_was_optimized_already(tmp_path: Path) -> None:
             str(published / "onnx" / "model.onnx"), "bert", num_heads=4, hidden_size=families.WIDTH
         )
     optimized.save_model_to_file(str(published / "onnx" / "model_O2.onnx"))
-    bundle = tiny_models.export(published, tmp_path / "bundle", graph="onnx/model_O2.onnx")
+    bundle = tiny_models.export(published, tmp_path / "bundle", graph="onnx/model_O2.onnx", variants=tiny_models.BOTH)
     assert set(bundle.manifest.variants) == {"fp32", "int8-token"}
     reference.assert_embeds_like(folder, bundle)
 
@@ -86,10 +86,10 @@ def test_reranker_without_pytorch_weights(labels: list[str], tmp_path: Path) -> 
 def test_pytorch_weights_win_unless_a_graph_is_named(tmp_path: Path) -> None:
     """With both in a folder PyTorch's are traced; --graph takes the graph in and holds it against them."""
     published = publish(tiny_models.embedder(tmp_path), weights=True)
-    traced, lines = told(published, tmp_path / "traced", variants=("fp32",))
+    traced, lines = told(published, tmp_path / "traced")
     assert (traced.manifest.reference, "graph" in traced.manifest.settings) == ("pytorch", False)
     assert "tracing it" in lines
-    taken, lines = told(published, tmp_path / "taken", graph="onnx/model.onnx", variants=("fp32",))
+    taken, lines = told(published, tmp_path / "taken", graph="onnx/model.onnx")
     assert taken.manifest.reference == "pytorch"
     assert "comparing fp32 with sentence-transformers" in lines
     assert taken.manifest.source.weights_sha256 != traced.manifest.source.weights_sha256  # over the graph's tensors
@@ -101,13 +101,13 @@ def test_weights_hash_is_the_graphs_and_a_second_run_does_nothing(tmp_path: Path
     published = publish(tiny_models.encoder(tmp_path / "model"))
     shutil.copytree(published, tmp_path / "elsewhere")
     out = tmp_path / "bundle"
-    found = [tiny_models.export(folder, out, variants=("fp32",)) for folder in (published, tmp_path / "elsewhere")]
+    found = [tiny_models.export(folder, out) for folder in (published, tmp_path / "elsewhere")]
     assert len({bundle.manifest.source.weights_sha256 for bundle in found}) == 1
-    _, lines = told(tmp_path / "elsewhere", out, variants=("fp32",))
+    _, lines = told(tmp_path / "elsewhere", out)
     assert lines.endswith("--force exports it again")
     other = publish(tiny_models.encoder(tmp_path / "other", seed=1))
     shutil.copy(other / "onnx" / "model.onnx", tmp_path / "elsewhere" / "onnx" / "model.onnx")
-    again = tiny_models.export(tmp_path / "elsewhere", out, variants=("fp32",))
+    again = tiny_models.export(tmp_path / "elsewhere", out)
     assert again.manifest.source.weights_sha256 != found[0].manifest.source.weights_sha256
 
 
@@ -129,14 +129,14 @@ def test_names_that_are_taken(tmp_path: Path) -> None:
     graph.graph.node.append(onnx.helper.make_node("Identity", ["last_hidden_state"], ["embedding"]))
     graph.graph.output.append(onnx.helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, None))
     onnx.save(graph, published / "onnx" / "model.onnx")
-    reference.assert_embeds_like(folder, tiny_models.export(published, tmp_path / "bundle", variants=("fp32",)))
+    reference.assert_embeds_like(folder, tiny_models.export(published, tmp_path / "bundle"))
 
 
 def test_all_minilm_as_published(embedder_folder: Path, tmp_path: Path, bundles) -> None:
     """all-MiniLM-L6-v2, taken in as a graph, is the model that its PyTorch weights are."""
     folder = tmp_path / "all-MiniLM-L6-v2"
     shutil.copytree(embedder_folder, folder)
-    taken = tiny_models.export(publish(folder), tmp_path / "taken", variants=("fp32",))
+    taken = tiny_models.export(publish(folder), tmp_path / "taken")
     traced = load(bundles.embedder)
     for name in ("max_tokens", "dimensions", "pooling", "normalized", "kind"):
         assert getattr(taken.manifest, name) == getattr(traced.manifest, name)

@@ -24,7 +24,7 @@ def weight(folder, out, **changes):
 
 def test_the_model_s_own_word(make, model, tmp_path):
     """A bundle takes the weight from the model's shortlist.json."""
-    assert make.export(model, tmp_path / "bundle", variants=("fp32",)).manifest.similarity_weight == 0.4
+    assert make.export(model, tmp_path / "bundle").manifest.similarity_weight == 0.4
 
 
 def test_what_is_asked_for_counts_first(model, tmp_path):

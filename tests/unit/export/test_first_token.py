@@ -30,7 +30,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reranker(model, tmp_path_factory):
     """Return its bundle."""
-    return tiny_models.export(model, tmp_path_factory.mktemp("reranker") / "bundle", variants=("fp32",))
+    return tiny_models.export(model, tmp_path_factory.mktemp("reranker") / "bundle")
 
 
 def test_the_last_layer_computes_one_row(reranker):
@@ -44,7 +44,7 @@ def test_the_last_layer_computes_one_row(reranker):
 
 def test_mean_pooling_needs_every_token(tmp_path):
     """An embedder that pools by the mean is left alone."""
-    made = tiny_models.export(tiny_models.embedder(tmp_path / "model"), tmp_path / "bundle", variants=("fp32",))
+    made = tiny_models.export(tiny_models.embedder(tmp_path / "model"), tmp_path / "bundle")
     assert not first_token.cut(made.graph("fp32"), tmp_path / "cut.onnx")
     assert not (tmp_path / "cut.onnx").exists()
 
@@ -52,7 +52,7 @@ def test_mean_pooling_needs_every_token(tmp_path):
 def test_the_numbers_stay(reranker, model, tmp_path, monkeypatch):
     """A graph that computes every token gives the same logits to the last bit, alone and in padded batches."""
     monkeypatch.setattr(first_token, "cut", lambda *_: False)
-    whole = tiny_models.export(model, tmp_path / "whole", variants=("fp32",))
+    whole = tiny_models.export(model, tmp_path / "whole")
     for batch in (1, 5):
         expected = tiny_models.outputs(whole, reference.PAIRS, batch=batch)
         np.testing.assert_array_equal(tiny_models.outputs(reranker, reference.PAIRS, batch=batch), expected)
