@@ -65,7 +65,7 @@ def test_the_server_imports_no_torch():
 
 def test_the_client_imports_nothing_of_the_server():
     """Importing the client needs no more than the base install has, and the command line nothing of a server."""
-    extras = {"numpy", "onnxruntime", "tokenizers", "usearch", "torch", "transformers"}
+    extras = {"grpc_status", "numpy", "onnxruntime", "tokenizers", "usearch", "torch", "transformers"}
     assert imported("shortlist.cli.main") & extras == set()
     assert imported("shortlist.client") & (extras | {"cyclopts", "rich", "wcwidth", "msgspec"}) == set()
 

@@ -13,8 +13,10 @@ from shortlist.console import extras
 
 # What the extras bring; a client must run without any of it.
 _EXTRAS = (
+    "google.rpc",
     "grpc_health",
     "grpc_reflection",
+    "grpc_status",
     "huggingface_hub",
     "numpy",
     "onnx",
