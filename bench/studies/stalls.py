@@ -15,7 +15,10 @@ import sys
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from shortlist.bench import local, measuring, temporary, texts
 from shortlist.bench.app import event_loop
@@ -28,7 +31,7 @@ from shortlist.client import AsyncClient, errors
 from shortlist.server.settings import within
 
 from . import study
-from .study import Corpus
+from .study import Bundles
 
 if TYPE_CHECKING:
     from shortlist.bench.kinds import Name
@@ -40,8 +43,13 @@ _RUNS = 20  # of a text that fills a window, on the idle server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StallsSettings(Corpus):
+class StallsSettings(Bundles):
     """The settings of one measurement."""
+
+    corpus: Annotated[Path, Parameter(metavar="FILE")]
+    """documents, in any form that `index` reads"""
+    queries: Annotated[Path, Parameter(metavar="FILE")]
+    """queries, as JSON lines"""
 
     documents: Annotated[int, within(1)] = 2000
     """documents that are filled in"""

@@ -9,9 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from shortlist.bench import command
 from shortlist.console import output
@@ -37,16 +35,6 @@ class Bundles:
     def options(self) -> tuple[str, ...]:
         """The options of `shortlist serve` that name them, and have it log warnings alone."""
         return "--embedder", str(self.embedder), "--reranker", str(self.reranker), "--log-level", "warning"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus(Bundles):
-    """A server of one's own, and the texts that it is given."""
-
-    corpus: Annotated[Path, Parameter(metavar="FILE")]
-    """documents, in any form that `index` reads"""
-    queries: Annotated[Path, Parameter(metavar="FILE")]
-    """queries, as JSON lines"""
 
 
 def main(

@@ -79,8 +79,3 @@ async def closed_loop(
     except ExceptionGroup as failed:  # clients of one server fail for one reason
         raise failed.exceptions[0] from failed
     return Turn(tuple(latencies), sum(items), perf_counter() - began)
-
-
-def ratios(mine: Sequence[Turn], other: Sequence[Turn], of: Callable[[Turn], float]) -> Range:
-    """Return what a figure is to another's, round by round: a slow minute of the machine meets both."""
-    return Range.of([of(one) / of(two) for one, two in zip(mine, other, strict=True)])
