@@ -83,9 +83,9 @@ def run(
     """
     for path in files:
         if path.startswith("-") and path != "-":
-            raise UnknownOptionError(
-                token=Token(keyword=path, source="cli"), argument_collection=COMMAND.assemble_argument_collection()
-            )
+            flags = COMMAND.assemble_argument_collection()
+            token = Token(keyword=path, source="cli")
+            raise UnknownOptionError(token=token, argument_collection=flags, command_chain=["index"])
     if files.count("-") > 1:
         raise UsageError("standard input (-) can be read only once")
     found = sources.find(files, Selection(settings.include, settings.exclude))

@@ -11,6 +11,7 @@ This module knows no command and no setting; how values are read is `values.py`'
 
 import difflib
 import io
+import os
 import sys
 import textwrap
 import tomllib
@@ -20,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Group, Parameter, Token, UnknownOptionError
+from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict, Env
 from cyclopts.exceptions import UnusedCliTokensError
@@ -58,13 +59,17 @@ class Command(App):
 
 
 class _Variables(Env):
-    """The environment, for settings alone: it says nothing of what a command acts on."""
+    """The environment: a variable for each setting, and none for what a command acts on."""
 
-    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-        """Give settings without a flag the values of their variables."""
-        settings = arguments.copy()
-        settings[:] = [one for one in arguments if one.index is None]
-        super().__call__(app, commands, settings)
+    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:  # noqa: ARG002
+        """Give settings without a flag the values of their variables.
+
+        Env itself would read SHORTLIST_NO_JSON as if it were SHORTLIST_JSON, and cut lists at spaces.
+        """
+        for one in arguments:
+            variable = self._convert_argument(commands, one)
+            if one.index is None and variable in os.environ and not one.tokens:
+                one.append(Token(keyword=variable, value=os.environ[variable], source=self.source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +82,27 @@ class _File:
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
         """Give settings without flag and variable the values of the command's table."""
         (table,) = commands or self.tables
-        found = Dict(self._content(), source=str(self.path), root_keys=(table,), use_commands_as_keys=False)
-        found(app, commands, arguments)
+        content = self._content()
+        self._check(content, self.tables, "there is no command")
+        if isinstance(settings := content.get(table), dict):
+            known = [one.keys[-1] for one in arguments if one.keys]
+            self._check(settings, known, f"[{table}] has no setting")
+        Dict(content, source=str(self.path), root_keys=(table,), use_commands_as_keys=False)(app, commands, arguments)
 
     def _content(self) -> dict[str, Any]:
-        """Return the whole file, after a look at the names of its tables."""
         try:
-            content = tomllib.loads(self.path.read_text(encoding="utf-8"))
+            return tomllib.loads(self.path.read_text(encoding="utf-8"))
         except OSError as error:
             raise UsageError(f"{self.path}: cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{self.path}: is not TOML: {error}") from None
-        for name in content:
-            if name not in self.tables:
-                raise UsageError(f"{self.path}: there is no command {name!r}{_did_you_mean(name, self.tables)}")
-        return content
+
+    def _check(self, names: Iterable[str], known: Collection[str], fault: str) -> None:
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+                raise UsageError(f"{self.path}: {fault} {name!r}; {hint}")
 
 
 def program(name: str, tables: Collection[str], examples: str, **appearance: Any) -> Command:
@@ -178,30 +189,15 @@ def run(app: Command, arguments: Sequence[str]) -> int:
     try:
         return app.meta(list(arguments)) or 0
     except CycloptsError as error:
+        error.verbose = False  # no traceback's worth of it
+        remedy = (
+            " Put quotes around several words that are one argument."
+            if isinstance(error, UnusedCliTokensError)
+            else ""
+        )
         chain = " ".join([app.name[0], *(error.command_chain or ())])
-        raise UsageError(f"{_told(error)} See `{chain} --help`.") from None
+        raise UsageError(f"{error}{remedy} See `{chain} --help`.") from None
 
 
-def _told(error: CycloptsError) -> str:
-    """Return what is wrong, with what to do about it."""
-    error.verbose = False
-    match error:
-        case UnknownOptionError(token=Token(source=source, keyword=str(key))) if source != "cli":
-            known = [one.name.lstrip("-").replace("-", "_") for one in error.argument_collection if one.index is None]
-            hint = _did_you_mean(key.rpartition("[")[2].rstrip("]"), known)
-            return f"There is no setting {key}, which is in {source}{hint}"
-        case UnusedCliTokensError():
-            return f"{error} Put quotes around several words that are one argument."
-    return str(error)
-
-
-def _did_you_mean(name: str, known: Collection[str]) -> str:
-    """Return a hint to put behind an unknown name: the nearest known one, or else all."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-
-
-FLAT = Parameter(
-    name="*", converter=values.read, env_var_split=values.whole, negative_iterable=(), show_default=values.shown
-)
+FLAT = Parameter(name="*", converter=values.read, negative_iterable=(), show_default=values.shown)
 """Marks the parameter of a command's function that takes its settings."""

@@ -36,10 +36,13 @@ def read(kind: Any, tokens: Sequence[Token] | Mapping[str, Sequence[Token]]) -> 
     return value
 
 
-def _plain(kind: Any, tokens: Sequence[Token]) -> object:
+def _plain(kind: Any, tokens: Sequence[Token] | Mapping[str, Any]) -> object:
     """Read what stands for one name in a TOML table, where true is the text that it is elsewhere."""
+    is_table = isinstance(tokens, Mapping)
+    while isinstance(tokens, Mapping):
+        tokens = next(iter(tokens.values()))
     token, *others = tokens
-    if others or token.implicit_value is not UNSET:
+    if is_table or others or token.implicit_value is not UNSET:
         raise CoercionError(token=token, target_type=kind)
     return read(kind, [token.evolve(value=token.value.lower()) if token.value in {"True", "False"} else token])
 
@@ -60,11 +63,6 @@ def _pairs(kind: Any, tokens: Sequence[Token]) -> dict[str, object]:
 def _item(kind: Any) -> Any:
     """Return the type of what is in a tuple or a dict."""
     return typing.get_args(kind)[-1 if typing.get_origin(kind) is dict else 0]
-
-
-def whole(_kind: Any, text: str, **_delimiter: Any) -> list[str]:
-    """Return a variable's text as it is: `read` knows how lists are written."""
-    return [text]
 
 
 def shown(value: object) -> str | None:

@@ -56,6 +56,11 @@ def test_every_type_from_the_environment(read):
     assert read(**environment)[0] == EVERY
 
 
+def test_variables_that_are_no_setting(read):
+    """A variable of another name is ignored, also where a flag is called like it."""
+    assert read("--name=Ada", SHORTLIST_NO_CREATE="1", SHORTLIST_EXTRA_ID="1")[0] == Sample(name="Ada")
+
+
 def test_every_type_from_toml(read, config):
     """Each type is read from TOML's own types."""
     path = config(
@@ -102,7 +107,7 @@ def test_config_flag_comes_before_its_variable(read, config):
 def test_arguments_come_from_the_command_line_only(read, refusal, config):
     """What a command acts on is not taken from the environment, and not from a file."""
     assert read("--name=Ada", SHORTLIST_FILES="a") == [Sample(name="Ada"), ()]
-    assert "There is no setting [greet][files]" in refusal("--config", config('[greet]\nfiles = ["a"]'))
+    assert "[greet] has no setting 'files'" in refusal("--config", config('[greet]\nfiles = ["a"]'))
 
 
 def test_a_list_given_in_parts(read):
