@@ -160,6 +160,15 @@ def test_a_terminal_without_room(monkeypatch):
     assert tables.table(("id", "text"), [("a", "x" * 100)]).splitlines()[1] == f"a   {'x' * 27}..."
 
 
+def test_numbers_line_up_at_the_right():
+    """Columns of numbers end below each other, wide characters or not, and are as wide as asked for at least."""
+    assert tables.grid(("天気", "n"), [("1", "10"), ("東京都", "2")], right=True, least=3) == [
+        "  天気    n",
+        "     1   10",
+        "東京都    2",
+    ]
+
+
 def test_without_a_terminal_nothing_is_cut(monkeypatch):
     """In a pipe a cell and a note are whole, each on one line, as grep and cut want them."""
     monkeypatch.delenv("COLUMNS")

@@ -1,5 +1,6 @@
 """Progress on a terminal and in a log."""
 
+import contextlib
 import io
 
 import pytest
@@ -107,3 +108,13 @@ def test_steps_end_with_their_block():
         steps.say("only")
     assert screen.getvalue().endswith("\r\x1b[K")
     assert not steps._thread.is_alive()
+
+
+def test_an_error_is_on_a_line_of_its_own():
+    """What ends a command takes the line of progress away first, on a terminal."""
+    screen, clock = Screen(terminal=True), Clock()
+    with contextlib.suppress(OSError), Progress(screen, "checked", None, clock) as progress:
+        clock.now += 1
+        progress.update(3)
+        raise OSError("disk")
+    assert screen.getvalue().endswith("checked 3 documents, 3/s\r\x1b[K")
