@@ -189,14 +189,10 @@ def run(app: Command, arguments: Sequence[str]) -> int:
     try:
         return app.meta(list(arguments)) or 0
     except CycloptsError as error:
-        error.verbose = False  # no traceback's worth of it
-        remedy = (
-            " Put quotes around several words that are one argument."
-            if isinstance(error, UnusedCliTokensError)
-            else ""
-        )
+        error.verbose = False  # else it names our function and its line, too
+        words = "Put quotes around several words that are one argument. " * isinstance(error, UnusedCliTokensError)
         chain = " ".join([app.name[0], *(error.command_chain or ())])
-        raise UsageError(f"{error}{remedy} See `{chain} --help`.") from None
+        raise UsageError(f"{error} {words}See `{chain} --help`.") from None
 
 
 FLAT = Parameter(name="*", converter=values.read, negative_iterable=(), show_default=values.shown)
