@@ -37,6 +37,13 @@ class StatusLine:
             self._stream.write(f"{_CLEAR_LINE}{text}")
             self._stream.flush()
 
+    def log(self, text: str) -> None:
+        """Draw another text, or print it on a line of its own where nothing is drawn."""
+        if self.is_drawn:
+            self.show(text)
+        else:
+            print(text, file=self._stream, flush=True)
+
 
 class Progress:
     """How far a job is, how fast it goes and how long it still takes."""
@@ -59,7 +66,6 @@ class Progress:
             clock: seconds, monotonic.
             noun: what each is.
         """
-        self._stream = stream
         self._verb = verb
         self._noun = noun
         self._total = total
@@ -84,11 +90,7 @@ class Progress:
             self._shown_at = now
             (since, before), elapsed = self._points[0], now - self._points[0][0]
             rate = (done - before) / elapsed if since < now else 0.0
-            text = line(self._verb, done, self._total, rate, unchanged, self._noun)
-            if self._status.is_drawn:
-                self._status.show(text)
-            else:
-                print(text, file=self._stream, flush=True)
+            self._status.log(line(self._verb, done, self._total, rate, unchanged, self._noun))
 
 
 class Steps:
@@ -128,11 +130,7 @@ class Steps:
     def tick(self) -> None:
         """Show for how long the step has been running."""
         with self._lock:
-            text = f"      ... {duration(self._clock() - self._since)}"
-            if self._status.is_drawn:
-                self._status.show(text)
-            else:
-                print(text, file=self._stream, flush=True)
+            self._status.log(f"      ... {duration(self._clock() - self._since)}")
 
     def _watch(self) -> None:
         while not self._ended.wait(1.0 if self._status.is_drawn else _LOG_EVERY_S):
