@@ -128,9 +128,11 @@ class Steps:
             self._since = self._clock()
 
     def tick(self) -> None:
-        """Show for how long the step has been running."""
+        """Show for how long the step has been running; in a log, if that is long."""
         with self._lock:
-            self._status.log(f"      ... {duration(self._clock() - self._since)}")
+            took_s = self._clock() - self._since
+            if self._status.is_drawn or took_s >= _LOG_EVERY_S:
+                self._status.log(f"      ... {duration(took_s)}")
 
     def _watch(self) -> None:
         while not self._ended.wait(1.0 if self._status.is_drawn else _LOG_EVERY_S):

@@ -15,7 +15,7 @@ from shortlist.server.runtime.manifest import TOKENIZER, Source
 from . import authors, first_token, fuse, graphs, labels, layout, model, onnx_import, tokenizer, trace
 from .errors import ExportError
 from .layout import Layout
-from .onnx_import import Original
+from .onnx_import import Unfused
 from .reference import SAID, Published, Reference
 from .settings import ExportSettings
 from .source import Origin
@@ -55,7 +55,7 @@ def read(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, 
     if not origin.graph:
         trace.check(origin.name, layout.config(origin, found.body), found.kind)
     loaded = tokenizer.loaded(origin, found)
-    make = _taken if origin.graph else _traced
+    make = onnx_import.take if origin.graph else _traced
     made = make(origin, found, scratch, typed=tokenizer.tells_types(loaded))
     written = tokenizer.write(
         loaded, origin.name, found, made.config, made.limits, settings.max_tokens, folder / TOKENIZER
@@ -72,31 +72,14 @@ def read(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, 
     return Traced(made.graph, made.config, made.source, written, trial, reference.name, label)
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """The fp32 graph, and what of its model the next steps need."""
-
-    graph: Path
-    config: PretrainedConfig
-    source: Source
-    limits: Limits
-    original: Original | None = None
-
-
-def _traced(origin: Origin, found: Layout, scratch: Path, *, typed: bool) -> _Made:
+def _traced(origin: Origin, found: Layout, scratch: Path, *, typed: bool) -> Unfused:
     loaded = model.load(origin, found)
     graph = scratch / "traced.onnx"
     trace.trace(loaded, found.kind, graph, typed=typed)
     body: Any = loaded.body
     source = Source(origin.name, origin.revision, type(body).__name__, model.weights_sha256(loaded))
     limits = Limits(model.positions(body), body.get_input_embeddings().num_embeddings)
-    return _Made(graph, loaded.config, source, limits)
-
-
-def _taken(origin: Origin, found: Layout, scratch: Path, *, typed: bool) -> _Made:
-    taken = onnx_import.take(origin, found, scratch, typed=typed)
-    source = Source(origin.name, origin.revision, taken.architecture, taken.weights_sha256)
-    return _Made(taken.graph, taken.config, source, taken.limits, taken.original)
+    return Unfused(graph, loaded.config, source, limits)
 
 
 def write(traced: Traced, path: Path, progress: Progress) -> dict[str, float]:

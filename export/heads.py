@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
+from shortlist.server.runtime.manifest import OUTPUT
+
 from .modules import Pooling
 
 _SMALLEST_COUNT = 1e-9  # as in sentence-transformers: no division by zero where a text has no token
@@ -45,13 +47,13 @@ class LogitHead(nn.Module):
         return found if self.negative is None else found - logits[:, self.negative]
 
 
-class Embedder(nn.Module):
-    """A body with its head: token ids into one vector a text."""
+class Model(nn.Module):
+    """A transformer with its head: token ids into a vector a text, or a logit a pair."""
 
     config: PretrainedConfig  # the exporter reads it
     body: nn.Module
 
-    def __init__(self, body: PreTrainedModel, head: EmbeddingHead) -> None:
+    def __init__(self, body: PreTrainedModel, head: EmbeddingHead | LogitHead) -> None:
         """Put the two together."""
         super().__init__()
         self.config = body.config
@@ -61,32 +63,12 @@ class Embedder(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return `embedding`, float32 [batch, dimensions], for int64 [batch, sequence] inputs."""
+        """Return `embedding`, [batch, dimensions], or `logit`, [batch], of int64 inputs, [batch, sequence]."""
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
-        return {"embedding": self.head(hidden, attention_mask)}
-
-
-class Reranker(nn.Module):
-    """A body with its classifier: the token ids of a pair into one logit."""
-
-    config: PretrainedConfig  # the exporter reads it
-    body: nn.Module
-
-    def __init__(self, classifier: PreTrainedModel, head: LogitHead) -> None:
-        """Put the two together."""
-        super().__init__()
-        self.config = classifier.config
-        self.body = classifier
-        self.head = head
-
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Return `logit`, float32 [batch]."""
-        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        logits = self.body(input_ids=input_ids, attention_mask=attention_mask, **types).logits
-        return {"logit": self.head(logits, attention_mask)}
+        found = self.body(input_ids=input_ids, attention_mask=attention_mask, **types)
+        if isinstance(self.head, LogitHead):
+            return {OUTPUT["reranker"]: self.head(found.logits, attention_mask)}
+        return {OUTPUT["embedder"]: self.head(found.last_hidden_state, attention_mask)}
 
 
 class Normalize(nn.Module):

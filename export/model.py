@@ -26,10 +26,8 @@ from .tokenizer import UNLIMITED
 
 _ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
 
-Model = heads.Embedder | heads.Reranker
 
-
-def load(origin: Origin, layout: Layout) -> Model:
+def load(origin: Origin, layout: Layout) -> heads.Model:
     """Load a model with all that follows its transformer, the adapter merged in.
 
     Raises:
@@ -74,19 +72,19 @@ def positions(body: nn.Module) -> int:
     return int(count)
 
 
-def _embedder(origin: Origin, layout: Layout) -> heads.Embedder:
+def _embedder(origin: Origin, layout: Layout) -> heads.Model:
     body = _loaded(origin, layout, AutoModel, unused=("pooler.",))
     if getattr(body, "pooler", None) is not None:
         body.pooler = None  # the embedding does not pass through it, and its weights may be random
     if layout.pooling == "":
         raise ExportError(f"{origin.name} names no pooling")
-    return heads.Embedder(body, heads.EmbeddingHead(layout.pooling, steps(origin, layout.steps)))
+    return heads.Model(body, heads.EmbeddingHead(layout.pooling, steps(origin, layout.steps)))
 
 
-def _reranker(origin: Origin, layout: Layout) -> heads.Reranker:
+def _reranker(origin: Origin, layout: Layout) -> heads.Model:
     classifier = _loaded(origin, layout, AutoModelForSequenceClassification)
     found = labels.read(origin.name, classifier.config.id2label, layout.relevant_label)
-    return heads.Reranker(classifier, heads.LogitHead(found.positive, found.negative))
+    return heads.Model(classifier, heads.LogitHead(found.positive, found.negative))
 
 
 def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] = ()) -> Any:

@@ -18,7 +18,7 @@ from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
 from shortlist.server.errors import first_line
-from shortlist.server.runtime.manifest import OUTPUT
+from shortlist.server.runtime.manifest import OUTPUT, Source
 
 from . import append_head, graphs, heads, interface, labels, model, published, tokenizer
 from .errors import ExportError
@@ -34,15 +34,14 @@ _SHIFTED = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "l
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A published graph, complete, and what it is to be compared with."""
+class Unfused:
+    """A model's fp32 graph, complete, and what of the model the next steps need."""
 
     graph: Path
     config: PretrainedConfig
-    architecture: str
-    weights_sha256: str  # over the graph's tensors, what was put behind it included
+    source: Source
     limits: Limits
-    original: "Original | None"  # what it is compared with, unless there are weights for PyTorch
+    original: "Original | None" = None  # what it is compared with, unless there are weights for PyTorch
 
 
 class Original:
@@ -75,7 +74,7 @@ class Original:
         return made
 
 
-def take(origin: Origin, layout: Layout, scratch: Path, *, typed: bool) -> Taken:
+def take(origin: Origin, layout: Layout, scratch: Path, *, typed: bool) -> Unfused:
     """Complete a published graph, and settle what proves it.
 
     Args:
@@ -102,7 +101,9 @@ def take(origin: Origin, layout: Layout, scratch: Path, *, typed: bool) -> Taken
     graphs.save(graph, target)
     by_torch = has_weights(origin.folder) and "auto_map" not in raw
     original = None if by_torch else Original(origin.folder / origin.graph, value, head)
-    return Taken(target, settings, (settings.architectures or ["unknown"])[0], _sha256(graph), limits, original)
+    architecture = (settings.architectures or ["unknown"])[0]
+    source = Source(origin.name, origin.revision, architecture, _sha256(graph))
+    return Unfused(target, settings, source, limits, original)
 
 
 def positions(settings: Any) -> int:

@@ -104,6 +104,15 @@ class Surgery:
         """Return the nodes of the graph, as it was given, that read an output."""
         return self._users[output]
 
+    def bias_behind(self, output: str) -> tuple[str, str] | None:
+        """Return the output of the Add of a bias that is all that reads a product, and the bias."""
+        users = self._users[output]
+        if len(users) != 1 or users[0].op_type != "Add":
+            return None
+        (other,) = [name for name in users[0].input if name != output] or [""]
+        is_bias = other in self.weights and len(self.weights[other].dims) == 1
+        return (users[0].output[0], other) if is_bias else None
+
     def replace(self, output: str, new: Sequence[onnx.NodeProto]) -> None:
         """Put nodes, of which the last has this output, in the place of the one that had it."""
         self._freed.update(name for node in self._nodes[output] for name in node.input)

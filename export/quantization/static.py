@@ -84,12 +84,11 @@ class StaticQuantizer:
         """Write the graph; the products named in `keep` stay fp32."""
         model = graphs.load(self._source)
         surgery = Surgery(model)
-        biases = _biases(model)
         ready: dict[str, str] = {}  # inputs that were quantized, by the name of what they were
         for product in self.products:
             if product.name not in keep:
                 _replace(surgery, product, self._fitted[product.name], self._scaled[product.data], ready)
-                _correct(surgery, biases.get(product.name), self._fitted[product.name].correction)
+                _correct(surgery, product, self._fitted[product.name].correction)
         surgery.finish()
         graphs.save(model, target)
 
@@ -151,26 +150,11 @@ def _replace(
     surgery.replace(product.name, new)
 
 
-def _biases(model: onnx.ModelProto) -> dict[str, str]:
-    """Return the output of the bias's addition behind each product that has one."""
-    weights = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 1}
-    users: dict[str, list[onnx.NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            users.setdefault(name, []).append(node)
-    return {
-        name: nodes[0].output[0]
-        for name, nodes in users.items()
-        if len(nodes) == 1 and nodes[0].op_type == "Add" and weights & set(nodes[0].input)
-    }
-
-
-def _correct(surgery: Surgery, addition: str | None, correction: Floats | None) -> None:
-    """Add a correction to a bias."""
-    if addition is None or correction is None:
+def _correct(surgery: Surgery, product: Product, correction: Floats | None) -> None:
+    """Add a correction to the bias behind a product."""
+    found = surgery.bias_behind(product.name)
+    if found is None or correction is None:
         return
-    old = surgery.node(addition)
-    place = 0 if old.input[0] in surgery.weights else 1
-    bias = numpy_helper.to_array(surgery.weights[old.input[place]]) + correction
-    corrected = surgery.constant(f"{addition}/int8/bias", bias)
-    surgery.replace(addition, [helper.make_node("Add", [old.input[1 - place], corrected], [addition], old.name)])
+    addition, name = found
+    corrected = surgery.constant(f"{addition}/int8/bias", numpy_helper.to_array(surgery.weights[name]) + correction)
+    surgery.replace(addition, [helper.make_node("Add", [product.name, corrected], [addition], f"{addition}/int8")])

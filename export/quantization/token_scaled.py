@@ -178,22 +178,13 @@ class _Surgery(Surgery):
     def _biased(self, new: list[onnx.NodeProto], product: Product, fitted: _Fitted, inputs: list[str]) -> None:
         """Put a product with one scale for all rows in place; a bias that follows is a part of it."""
         bias, output = fitted.correction, product.name
-        if (adding := self._bias_behind(product.name)) is not None:
+        if (adding := self.bias_behind(product.name)) is not None:
             follower, name = adding
             bias, output = bias + numpy_helper.to_array(self.weights[name]), follower
             self.replace(product.name, [])
         named = self.constant(f"{product.name}/int8/bias", bias)
         self.add(new, "MatMulIntegerToFloat", [*inputs, named], output, domain="com.microsoft")
         self.replace(output, new)
-
-    def _bias_behind(self, output: str) -> tuple[str, str] | None:
-        """Return the Add of a constant that is all that reads an output, and the constant."""
-        users = self.users(output)
-        if len(users) != 1 or users[0].op_type != "Add":
-            return None
-        (other,) = [name for name in users[0].input if name != output] or [""]
-        is_bias = other in self.weights and len(self.weights[other].dims) == 1
-        return (users[0].output[0], other) if is_bias else None
 
     def _largest(self, new: list[onnx.NodeProto], data: str, at: str, *, signed: bool) -> str:
         """Add what finds each row's largest value, never 0."""
