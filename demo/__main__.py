@@ -26,7 +26,7 @@ QUERIES = (
     "compare two text files line by line",
 )
 _NEXT = """\
-was: place by similarity alone; is: place after the reranker read it.
+was: the place in stage one, by similarity; is: the place now, after stage two read it.
 Ask your own:                make demo QUERY="..."
 See where reranking helps:   .venv/bin/python -m demo.judged
 Serve your own documents:    README.md, "Run the server\""""

@@ -14,8 +14,8 @@ def lines(query: str, result: SearchResult, *, colored: bool = False) -> Iterato
     """Yield the lines that show one search, none wider than the terminal."""
     timing, weight = result.timing, result.similarity_weight
     order = f"{1 - weight:.0%} score, {weight:.0%} similarity" if weight else "score"
-    stages = f"{result.candidates} found in {timing.embed_ms + timing.retrieve_ms:.0f} ms"
-    stages += f", {result.reranked} of them read in {timing.rerank_ms:.0f} ms"
+    stages = f"stage one: {result.candidates} found in {timing.embed_ms + timing.retrieve_ms:.0f} ms"
+    stages += f"; stage two: {result.reranked} read in {timing.rerank_ms:.0f} ms"
     yield ""
     yield colors.bold(query) if colored else query
     found = [f"  {stages}; order: {order}", *_table(result.hits[:_SHOWN])]

@@ -35,7 +35,7 @@ def test_what_orders_the_hits_is_shown(monkeypatch):
     assert shown() == [
         "",
         "rows into dictionaries",
-        "  2 found in 3 ms, 1 of them read in 103 ms; order: 50% score, 50% similarity",
+        "  stage one: 2 found in 3 ms; stage two: 1 read in 103 ms; order: 50% score, 50% similarity",
         " was -> is  score  similarity  name                        what it says",
         "   2 -> 1   0.900        0.25  csv.DictReader              It reads.",
         "   1 -> 2       -        0.50  subprocess.getstatusoutput  other",
