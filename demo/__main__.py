@@ -3,6 +3,7 @@
 `make demo` exports the two bundles that this needs. Everything is under .demo, and a second run reuses it.
 """
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from demo import corpus, report
 from shortlist.bench import local
 from shortlist.client import Client
 from shortlist.console import colors, command_line, ending
+from shortlist.console.progress import Steps
 
 ROOT = Path(".demo")
 COLLECTION = f"python-{sys.version_info.major}-{sys.version_info.minor}-{sys.version_info.micro}"
@@ -51,7 +53,11 @@ def run(chosen: DemoSettings) -> int:
     """Index and search, and return the exit code."""
     began = time.monotonic()
     models = ("--embedder", str(ROOT / "embedder"), "--reranker", str(ROOT / "reranker"))
-    with local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning") as address:
+    with contextlib.ExitStack() as stack:
+        with Steps(sys.stderr) as steps:
+            steps.say("starting a server with both models")
+            server = local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning")
+            address = stack.enter_context(server)
         _index(address)
         _search(address, [chosen.query] if chosen.query else list(QUERIES))
     print(f"\n{_NEXT}\n\n{time.monotonic() - began:.0f} s in all.")

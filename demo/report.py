@@ -37,5 +37,5 @@ def _table(hits: Sequence[Hit]) -> Iterator[str]:
 
 def _first_line(hit: Hit) -> str:
     """Return a document's first line that is more than its own name and signature."""
-    first, *others = hit.text.splitlines() or [""]
-    return others[0] if others and hit.id.endswith(first.split("(", 1)[0]) else first
+    lines = hit.text.splitlines()
+    return next((line for line in lines if line and not hit.id.endswith(line.split("(", 1)[0])), hit.title)

@@ -7,7 +7,15 @@ from shortlist.client.types import Hit, SearchResult, Timing
 
 TIMING = Timing(0.1, 0.2, 3.7, 2.0, 0.0, 106.5, 1.0, 103.0)
 HITS = (
-    Hit("csv.DictReader", 0.9, 0.25, 2, "csv.DictReader", "DictReader(f, fieldnames=None)\nIt reads.\nMore.", {}),
+    Hit(
+        "csv.DictReader",
+        0.9,
+        0.25,
+        2,
+        "csv.DictReader",
+        "DictReader(f)\nDictReader(f, *)\n\nIt reads.\nMore.",
+        {},
+    ),
     Hit("subprocess.getstatusoutput", None, 0.5, 1, "", "other\nlines", {}),
 )
 
