@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shortlist.bench import local
 from shortlist.client import Client, Document, NotFound
+from shortlist.console.errors import UsageError
 
 
 @pytest.fixture
@@ -77,6 +78,6 @@ def test_a_taken_port_stops_the_start(client: Client, tiny, port: int, tmp_path,
     """A port that something else listens on is one line and an end, not a server without metrics."""
     models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
     options = ("--data", str(tmp_path / "other"), "--metrics-port", str(port), "--log-level", "warning")
-    with pytest.raises(RuntimeError, match="exit code 2"), local.serving(*models, *options):
+    with pytest.raises(UsageError, match="exit code 2"), local.serving(*models, *options):
         pass
     assert f"cannot serve metrics on 127.0.0.1:{port}: Address already in use" in capfd.readouterr().err
