@@ -1,6 +1,8 @@
 """The supported architectures as tiny configurations, and the kind of tokenizer that models of each come with."""
 
 import functools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ from shortlist.export import texts
 
 WIDTH = 32
 WINDOW = 48
+_WORDS = 600  # of a vocabulary, about
 
 _BERT_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _ROBERTA_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
@@ -75,33 +78,51 @@ def config(family: str, words: int, **settings: Any) -> transformers.PretrainedC
 
 @functools.cache
 def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
-    """Train a tokenizer of the family's kind on the texts that exports are tried on."""
+    """Make a tokenizer of the family's kind of the texts that exports are tried on, the same in every process."""
     made = FAMILIES[family]
+    given = [text for pair in texts.questions_and_passages() for text in pair]
     unknown = next(token for token in made.tokens if "unk" in token.lower())
-    sizes: dict[str, Any] = {"vocab_size": 600, "special_tokens": list(made.tokens)}
     match made.algorithm:
         case "BPE":
             fast = Tokenizer(algorithms.BPE(unk_token=unknown))
             fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-            trainer: Any = trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **sizes)
+            trainer = trainers.BpeTrainer(
+                vocab_size=_WORDS,
+                special_tokens=list(made.tokens),
+                initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            )
+            fast.train_from_iterator(given, trainer)
         case "Unigram":  # what becomes of a sentencepiece model
             fast = Tokenizer(algorithms.Unigram())
             fast.normalizer = normalizers.Sequence(
                 [normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]  # no precompiled map in a made one
             )
             fast.pre_tokenizer = pre_tokenizers.Metaspace()
-            trainer = trainers.UnigramTrainer(unk_token=unknown, **sizes)
+            pieces = _pieces(fast, given, _WORDS - len(made.tokens))
+            scored = [(token, 0.0) for token in made.tokens]
+            scored += [(piece, -math.log(place + 2)) for place, piece in enumerate(pieces)]
+            fast.model = algorithms.Unigram(scored, made.tokens.index(unknown))
         case "WordPiece":
             fast = Tokenizer(algorithms.WordPiece(unk_token=unknown))
             fast.normalizer = normalizers.BertNormalizer(lowercase=True)
             fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-            trainer = trainers.WordPieceTrainer(**sizes)
-    fast.train_from_iterator([text for pair in texts.questions_and_passages() for text in pair], trainer)
+            pieces = _pieces(fast, given, _WORDS * 3 // 5)  # each twice: at the beginning of a word, and inside
+            words = [*made.tokens, *pieces, *(f"##{piece}" for piece in pieces)]
+            fast.model = algorithms.WordPiece({word: place for place, word in enumerate(words)}, unk_token=unknown)
+    fast.add_special_tokens(list(made.tokens))
     fast.post_processor = _ends(family)
     tokenizer: PreTrainedTokenizerFast = getattr(transformers, made.tokenizer)(
         tokenizer_object=fast, model_max_length=WINDOW, **_roles(made)
     )
     return tokenizer
+
+
+def _pieces(fast: Tokenizer, given: Sequence[str], most: int) -> list[str]:
+    """Learn pieces of words by BPE: what the other trainers learn hangs on the order of a hash table."""
+    learner = Tokenizer(algorithms.BPE())
+    learner.normalizer, learner.pre_tokenizer = fast.normalizer, fast.pre_tokenizer
+    learner.train_from_iterator(given, trainers.BpeTrainer(vocab_size=most))
+    return sorted(learner.get_vocab(), key=learner.get_vocab().__getitem__)
 
 
 def _ends(family: str) -> Any:
