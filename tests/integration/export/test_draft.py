@@ -1,8 +1,8 @@
 """A bundle is loaded and run by the server's own code before it takes another's place."""
 
-import dataclasses
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -47,7 +47,10 @@ def test_a_variant_that_does_not_run(tiny_folders, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"max_tokens": 7}, "max_tokens is 7, below 8"), ({"query_prefix": "ask "}, "fp32, loaded as the server does")],
+    [
+        ({"max_tokens": 7}, r"Expected `int` >= 8 - at `\$\.max_tokens`"),
+        ({"query_prefix": "ask "}, "fp32, loaded as the server does"),
+    ],
 )
 def test_a_manifest_that_says_something_else(
     change: dict[str, object], named: str, tiny_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -59,7 +62,7 @@ def test_a_manifest_that_says_something_else(
     right = build._manifest
 
     def wrong(*given: object) -> Manifest:
-        return dataclasses.replace(right(*given), **change)
+        return msgspec.structs.replace(right(*given), **change)
 
     monkeypatch.setattr(build, "_manifest", wrong)
     settings = ExportSettings(out=out, variants=("fp32",), force=True)
