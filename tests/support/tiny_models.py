@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from peft import LoraConfig, TaskType, get_peft_model
 from sentence_transformers import SentenceTransformer
@@ -154,14 +155,17 @@ def some_texts() -> Judging:
 
 
 def demo_bundles() -> tuple[Path, Path]:
-    """Export all-MiniLM-L6-v2 and the default reranker, if they are not there already.
+    """Export all-MiniLM-L6-v2 and the default reranker, if they are not there already; one process does it.
 
     Returns:
         the embedder's bundle and the reranker's.
     """
-    embedder = ExportSettings(kind="embedder", out=ROOT / ".demo" / "embedder")
-    reranker = ExportSettings(kind="reranker", out=ROOT / ".demo" / "reranker")
-    return run(EMBEDDER, embedder, lambda _: None).path, run(str(RERANKER), reranker, lambda _: None).path
+    root = ROOT / ".demo"
+    root.mkdir(exist_ok=True)
+    embedder = ExportSettings(kind="embedder", out=root / "embedder")
+    reranker = ExportSettings(kind="reranker", out=root / "reranker")
+    with FileLock(root / "tests.lock"):
+        return run(EMBEDDER, embedder, lambda _: None).path, run(str(RERANKER), reranker, lambda _: None).path
 
 
 def _widened(module: torch.nn.Module) -> None:

@@ -125,7 +125,8 @@ def test_the_readme_names_what_it_should():
     }
 
 
-@pytest.mark.timeout(TIMEOUT_S)
+@pytest.mark.timeout(2 * TIMEOUT_S)  # the exports', and the command's own
+@pytest.mark.usefixtures("bundles")  # so that no other worker makes the same
 @pytest.mark.parametrize("command", [command for command in MAKE if command.startswith("make demo")])
 def test_make(command: str, environment: dict[str, str]):
     """`make demo` ends well, shows both stages, and finds csv.DictReader for its own example."""
