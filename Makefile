@@ -21,7 +21,7 @@ OPENVINO_VERSION := 1.24.1
 PEERS := .venv-peers/bin
 INFINITY_VERSION := 0.0.78
 
-.PHONY: help demo bundles test test-openvino check format stubs quality peers prove-durability clean
+.PHONY: help demo bundles test test-openvino check rooms format stubs quality peers prove-durability clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -45,6 +45,9 @@ check: .venv/.test ## Lint, format, types, layers, and generated stubs up to dat
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python proto/generate.py --check
+
+rooms: .venv/.test ## Print which room of the code imports which.
+	@$(BIN)/python tests/support/rooms.py
 
 format: .venv/.test ## Format the code and apply the linter's safe fixes.
 	$(BIN)/ruff format .
