@@ -8,7 +8,7 @@ it and holds it to its range; this module knows neither the command line nor the
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -27,9 +27,21 @@ Provider = Literal["cpu", "openvino", "cuda", "tensorrt"]
 Pairs = Annotated[dict[str, str], Parameter(n_tokens=-1, metavar="NAME=VALUE,NAME=VALUE")]
 
 
+class _Range(Number):
+    """A range; where a value is outside, cyclopts' own validator names one end alone."""
+
+    def __call__(self, type_: Any, value: Any) -> None:
+        """Raise ValueError where a value is outside."""
+        try:
+            super().__call__(type_, value)
+        except ValueError:
+            ends = f"{self.gte} or more" if self.lte is None else f"{self.gte} to {self.lte}"
+            raise ValueError(f"Must be {ends}.") from None
+
+
 def within(least: float, most: float | None = None) -> Parameter:
     """Return what marks a setting, or each value of a list, that has a range."""
-    return Parameter(validator=Number(gte=least, lte=most))
+    return Parameter(validator=_Range(gte=least, lte=most))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

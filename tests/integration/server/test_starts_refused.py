@@ -155,7 +155,7 @@ def test_a_collection_of_another_embedder(options: list[str], tmp_path: Path):
 
 def test_settings_that_make_no_sense(options: list[str]):
     """A setting outside its range is refused by name and value."""
-    assert "threads is 0, but it must be 1 to 1024" in refused([*options, "--threads", "0"])
+    assert 'Invalid value "0" for --threads. Must be 1 to 1024.' in refused([*options, "--threads", "0"])
 
 
 def test_a_graph_that_is_not_what_its_manifest_says(options: list[str], tmp_path: Path):

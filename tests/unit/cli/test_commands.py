@@ -105,8 +105,11 @@ def test_help_of_every_command(name, capsys):
             ["search", "--collection=x", "--tpo-k=3", "q"],
             "Unknown option: --tpo-k=3. Did you mean --top-k? See `shortlist",
         ),
-        (["serve", "--port", "70000"], 'Invalid value "70000" for --port. Must be <= 65535. See `shortlist serve'),
-        (["index", "--collection=x", "--batch-size=0", "f"], 'Invalid value "0" for --batch-size. Must be >= 1.'),
+        (["serve", "--port", "70000"], 'Invalid value "70000" for --port. Must be 0 to 65535. See `shortlist serve'),
+        (
+            ["index", "--collection=x", "--batch-size=0", "f"],
+            'Invalid value "0" for --batch-size. Must be 1 or more.',
+        ),
         (["index", "--collection=x", "-", "-"], "standard input (-) can be read only once"),
         (["index", "--collection=x", "/nowhere"], "/nowhere: no such file or folder"),
         (["index", "--collection=x", "--timeout-s=0", "f"], "timeout_s: got 0.0, but it must be more than 0; "),

@@ -170,4 +170,6 @@ def test_an_argument_that_cannot_be_scored(server, capsys):
     assert main.main(["rerank", "--address", server.address, "query", "a", " "]) == 2
     assert capsys.readouterr().err == "shortlist rerank: text 2 is empty; leave it out\n"
     assert main.main(["rerank", "query", "a", "--top-k=0"]) == 2
-    assert capsys.readouterr().err.startswith('shortlist rerank: Invalid value "0" for --top-k. Must be >= 1. See ')
+    assert capsys.readouterr().err.startswith(
+        'shortlist rerank: Invalid value "0" for --top-k. Must be 1 or more. See '
+    )

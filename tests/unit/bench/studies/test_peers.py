@@ -30,7 +30,7 @@ MODELS = {"embedder_model": "e", "reranker_model": "r"}
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"rounds": 0}, r'Invalid value "0" for --rounds\. Must be >= 1\.'),
+        ({"rounds": 0}, r'Invalid value "0" for --rounds\. Must be 1 or more\.'),
         ({"seconds": float("nan")}, 'Invalid value for --seconds: unable to convert "nan" into float'),
         ({"documents": 10}, "documents is 10, but a search takes 50 candidates"),
         ({"only": ("triton",)}, "only names 'triton', but there are infinity, torch"),

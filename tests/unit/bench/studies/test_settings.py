@@ -37,5 +37,7 @@ def test_a_value_below_the_least_is_refused(study, name, least):
     """The setting is named with its value and the limit."""
     required = {one.name: Path("x") for one in dataclasses.fields(study) if one.default is dataclasses.MISSING}
     flag = f"--{name.replace('_', '-')}"
-    with pytest.raises(UsageError, match=rf'^Invalid value ".*" for {flag}\. Must be >= {least}\. See '):
+    with pytest.raises(
+        UsageError, match=rf'^Invalid value ".*" for {flag}\. Must be {least} (or more|to [0-9]+)\. See '
+    ):
         parsed(study, **{**required, name: least - 1})
