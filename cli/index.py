@@ -23,8 +23,8 @@ from shortlist.reading import sources
 from shortlist.reading.passages import Cutter
 from shortlist.reading.patience import Patience
 from shortlist.reading.reader import Reader
-from shortlist.reading.ruler import TokenRuler
 from shortlist.reading.sources import Found, Selection
+from shortlist.reading.token_lengths import TokenRuler
 
 from . import replacing
 from .batches import batches

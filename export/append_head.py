@@ -1,6 +1,7 @@
 """What surrounds a graph that somebody else exported: a head behind it, and token types before it.
 
-The head is the module of `heads.py` that is traced behind PyTorch's models too, exported alone in the graph's opset.
+The head is the module of `pooling_heads.py` that is traced behind PyTorch's models too, exported alone in the
+graph's opset.
 """
 
 from pathlib import Path

@@ -12,7 +12,7 @@ from transformers import PretrainedConfig
 
 from shortlist.server.runtime.manifest import TOKENIZER, Source
 
-from . import authors, first_token, fuse, graphs, labels, layout, model, onnx_import, tokenizer, trace
+from . import authors, first_token_only, graph_fusion, graphs, labels, layout, model, onnx_import, tokenizer, trace
 from .errors import ExportError
 from .layout import Layout
 from .onnx_import import Unfused
@@ -89,7 +89,7 @@ def write(traced: Traced, path: Path, progress: Progress) -> dict[str, float]:
         ExportError: the plain one does not compute the same either.
     """
     against = SAID[traced.against]
-    if fuse.fuse(traced.graph, path, traced.config):
+    if graph_fusion.fuse(traced.graph, path, traced.config):
         parity, missed = _proven(traced, path, progress)
         if not missed:
             return parity
@@ -105,7 +105,7 @@ def write(traced: Traced, path: Path, progress: Progress) -> dict[str, float]:
 
 def _proven(traced: Traced, path: Path, progress: Progress) -> tuple[dict[str, float], str]:
     """Return a graph's figures and what it misses, after cutting it to the first token where that is all it takes."""
-    if first_token.cut(path, path):
+    if first_token_only.cut(path, path):
         progress("      The model reads its first token only: so does the last layer")
     parity = traced.trial.measure(path)
     missed = shortfall(parity)

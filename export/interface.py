@@ -13,7 +13,7 @@ from shortlist.server.runtime.manifest import Kind
 from . import graphs
 from .errors import ExportError
 from .layout import Layout
-from .modules import Dense
+from .pooling_config import Dense
 
 POOLED = "sentence_embedding"
 _TOKENS = ("last_hidden_state", "token_embeddings")  # as optimum names them for both of its libraries

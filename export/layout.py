@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from shortlist.server.runtime.manifest import Kind, TextKind
 
-from . import modules, prompts, unserved
+from . import pooling_config, prompts, unserved
 from .errors import ExportError
-from .modules import Normalize, Pooling, Step, Truncate
+from .pooling_config import Normalize, Pooling, Step, Truncate
 from .source import ADAPTER_CONFIG, Origin, read_json
 
 _CLASSES: dict[Kind, str] = {"embedder": "SentenceTransformer", "reranker": "CrossEncoder"}
@@ -66,7 +66,7 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
     Raises:
         ExportError: it is neither kind, or asks for something that cannot be exported; the message names it.
     """
-    listed = modules.read(origin)
+    listed = pooling_config.read(origin)
     body = listed[0]["path"] if listed else ""
     transformer = _transformer(origin, body)
     own = _optional(origin, "config_sentence_transformers.json")
@@ -87,7 +87,7 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
         config_settings=_passed_on(transformer, _FOR_CONFIG),
     )
     if settled == "reranker":
-        unserved.modules(origin.name, [modules.class_name(entry) for entry in listed], own)
+        unserved.modules(origin.name, [pooling_config.class_name(entry) for entry in listed], own)
         return layout
     if not listed:
         return replace(layout, pooling="mean", assumed=True)
@@ -96,19 +96,19 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
 
 def _embedder(origin: Origin, layout: Layout, listed: list[Any], own: Any) -> Layout:
     """Add what follows the transformer, and what goes before texts."""
-    types = [modules.class_name(entry) for entry in listed]
+    types = [pooling_config.class_name(entry) for entry in listed]
     if types[:2] != ["Transformer", "Pooling"]:
         raise ExportError(
             f"{origin.name} begins with the modules {', '.join(types[:2])}; only Transformer, Pooling can be exported"
         )
-    pooling = read_json(modules.folder(origin, listed[1]) / "config.json")
-    steps: list[Step] = [step for entry in listed[2:] if (step := modules.step(origin, entry)) is not None]
+    pooling = read_json(pooling_config.folder(origin, listed[1]) / "config.json")
+    steps: list[Step] = [step for entry in listed[2:] if (step := pooling_config.step(origin, entry)) is not None]
     if own.get("truncate_dim"):
         steps.append(Truncate(own["truncate_dim"]))
     found = prompts.read(own)
     return replace(
         layout,
-        pooling=modules.pooling(origin, pooling),
+        pooling=pooling_config.pooling(origin, pooling),
         steps=tuple(steps),
         query_prefix=found.query,
         document_prefix=found.document,

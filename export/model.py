@@ -16,10 +16,10 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from shortlist.server.errors import first_line
 
-from . import adapter, heads, labels
+from . import adapter, labels, pooling_heads
 from .errors import ExportError
 from .layout import Layout
-from .modules import Dense, Step, Truncate
+from .pooling_config import Dense, Step, Truncate
 from .silence import quiet
 from .source import Origin
 from .tokenizer import UNLIMITED
@@ -27,7 +27,7 @@ from .tokenizer import UNLIMITED
 _ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
 
 
-def load(origin: Origin, layout: Layout) -> heads.Model:
+def load(origin: Origin, layout: Layout) -> pooling_heads.Model:
     """Load a model with all that follows its transformer, the adapter merged in.
 
     Raises:
@@ -72,19 +72,19 @@ def positions(body: nn.Module) -> int:
     return int(count)
 
 
-def _embedder(origin: Origin, layout: Layout) -> heads.Model:
+def _embedder(origin: Origin, layout: Layout) -> pooling_heads.Model:
     body = _loaded(origin, layout, AutoModel, unused=("pooler.",))
     if getattr(body, "pooler", None) is not None:
         body.pooler = None  # the embedding does not pass through it, and its weights may be random
     if layout.pooling == "":
         raise ExportError(f"{origin.name} names no pooling")
-    return heads.Model(body, heads.EmbeddingHead(layout.pooling, steps(origin, layout.steps)))
+    return pooling_heads.Model(body, pooling_heads.EmbeddingHead(layout.pooling, steps(origin, layout.steps)))
 
 
-def _reranker(origin: Origin, layout: Layout) -> heads.Model:
+def _reranker(origin: Origin, layout: Layout) -> pooling_heads.Model:
     classifier = _loaded(origin, layout, AutoModelForSequenceClassification)
     found = labels.read(origin.name, classifier.config.id2label, layout.relevant_label)
-    return heads.Model(classifier, heads.LogitHead(found.positive, found.negative))
+    return pooling_heads.Model(classifier, pooling_heads.LogitHead(found.positive, found.negative))
 
 
 def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] = ()) -> Any:
@@ -121,9 +121,9 @@ def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] =
 
 def _step(origin: Origin, step: Step) -> nn.Module:
     if isinstance(step, Truncate):
-        return heads.Truncate(step.dimensions)
+        return pooling_heads.Truncate(step.dimensions)
     if not isinstance(step, Dense):
-        return heads.Normalize()
+        return pooling_heads.Normalize()
     name = step.activation.rsplit(".", 1)[-1]
     if name not in _ACTIVATIONS or not step.activation.startswith("torch.nn."):
         raise ExportError(

@@ -20,11 +20,11 @@ from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 from shortlist.server.errors import first_line
 from shortlist.server.runtime.manifest import OUTPUT, Source
 
-from . import append_head, graphs, heads, interface, labels, model, published, tokenizer
+from . import append_head, graphs, interface, labels, model, pooling_heads, published, tokenizer
 from .errors import ExportError
 from .inference import Feeds, Floats, session
 from .layout import Layout, config
-from .modules import Dense
+from .pooling_config import Dense
 from .silence import quiet
 from .source import Origin, has_weights
 from .tokenizer import Limits
@@ -124,12 +124,12 @@ def _completed(
     head: nn.Module
     if layout.kind == "reranker":
         found = labels.read(origin.name, settings.id2label or {}, layout.relevant_label)
-        head = heads.LogitHead(found.positive, found.negative)
+        head = pooling_heads.LogitHead(found.positive, found.negative)
     else:
         pooled = value == interface.POOLED
         # What is pooled already went through the dense layers; dividing by the length once more changes nothing.
         steps = [step for step in layout.steps if not (pooled and isinstance(step, Dense))]
-        head = heads.EmbeddingHead(None if pooled else layout.pooling or None, model.steps(origin, steps))
+        head = pooling_heads.EmbeddingHead(None if pooled else layout.pooling or None, model.steps(origin, steps))
     append_head.append(graph, value, head, layout.kind, scratch)
     OnnxModel(graph).prune_graph()
     return head

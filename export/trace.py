@@ -11,7 +11,7 @@ from transformers import PretrainedConfig
 from shortlist.server.runtime.manifest import OUTPUT, Kind
 
 from .errors import ExportError
-from .heads import Model
+from .pooling_heads import Model
 from .silence import quiet
 
 _TASKS: dict[Kind, str] = {"embedder": "feature-extraction", "reranker": "text-classification"}

@@ -1,9 +1,10 @@
 """Measure how searches, memory and the start of a server grow with the documents of a collection.
 
-For each size a collection is filled (`filling.py`: real texts and vectors first, then mixtures) and a server started;
-told are recall@10 of stage one against an exact search, memory, disk, the start, and the levels of `shortlist bench`,
-whose settings these are as well, with the share of the time that the server's slots and cores were busy. With
---boilerplate stage one has to find its way among copies and near copies.
+For each size a collection is filled (`filled_collections.py`: real texts and vectors first, then mixtures) and a
+server started. Measured are recall@10 of stage one against an exact search, memory, disk, the start, and the levels
+of `shortlist bench`, whose settings these are as well, with the share of the time that the server's slots and cores
+were busy. With --boilerplate stage one has to find its way among copies and near copies.
+
 Filling a million documents takes ten minutes and more: --data keeps them. Ctrl-C ends the level under way and tells
 what there is. Linux only.
 """
@@ -29,7 +30,7 @@ from shortlist.server.settings import within
 
 from . import boilerplate, recall, study, watched
 from .boilerplate import Place
-from .filling import COLLECTION, documents_of, served
+from .filled_collections import COLLECTION, documents_of, served
 from .study import Bundles
 
 _MOST = 100_000_000

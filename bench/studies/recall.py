@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.client import AsyncClient
-from shortlist.server.storage import directions
+from shortlist.server.storage import unit_vectors
 from shortlist.server.storage.documents import Documents
 
 from .study import each
@@ -81,5 +81,5 @@ def nearest(path: Path, vectors: NDArray[np.float32]) -> list[list[float]]:
 
 def _units(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return directions as the index holds them, at full length: float16 rounds each number, and so the length."""
-    exact = directions.of(vectors).units.astype(np.float64)
+    exact = unit_vectors.of(vectors).units.astype(np.float64)
     return exact / np.linalg.norm(exact, axis=1, keepdims=True)  # type: ignore[no-any-return]  # NumPy's division

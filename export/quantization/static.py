@@ -25,7 +25,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, version_converter
 
-from shortlist.export import first_token, graphs
+from shortlist.export import first_token_only, graphs
 from shortlist.export.inference import Feeds, each
 
 from . import calibration, int8_range, rounding
@@ -97,7 +97,7 @@ def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the graph in an opset that has what is put in, its last layer for the first token where that is all."""
     if graphs.opset(model) < _LEAST_OPSET:
         model = version_converter.convert_version(model, _LEAST_OPSET)
-    first_token.narrow(model)
+    first_token_only.narrow(model)
 
     return model
 

@@ -15,7 +15,7 @@ from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.listing import Page
 
-from . import checks, pages
+from . import pages, request_checks
 from .limits import MAX_ANSWER_BYTES, Limits
 
 _P = ParamSpec("_P")
@@ -46,9 +46,9 @@ class Contents:
         """Make a collection, and return it and whether it is new.
 
         Raises:
-            InvalidRequest, CollectionExists, StorageFailed: as `checks` and the catalog say.
+            InvalidRequest, CollectionExists, StorageFailed: as `request_checks` and the catalog say.
         """
-        checks.create(name)
+        request_checks.create(name)
         return await asyncio.to_thread(self._catalog.create, name, exist_ok=exist_ok)
 
     async def drop(self, name: str) -> int:
@@ -77,10 +77,10 @@ class Contents:
         Raises:
             InvalidRequest, UnknownCollection, UnknownDocument: the request is at fault.
         """
-        checks.ids(self._limits, ids)
+        request_checks.ids(self._limits, ids)
         collection = self.collection(name)
         sizes = await asyncio.to_thread(collection.sizes, ids)
-        checks.documents_answer(len(ids), sum(sizes.get(one, 0) for one in ids))
+        request_checks.documents_answer(len(ids), sum(sizes.get(one, 0) for one in ids))
         found = await asyncio.to_thread(collection.get, ids)
         if missing := [one for one in ids if one not in found]:
             raise UnknownDocument(
@@ -98,7 +98,7 @@ class Contents:
             InvalidRequest, UnknownCollection: the request is at fault.
         """
         size = _DEFAULT_PAGE_SIZE if size is None else size
-        checks.page(self._limits, size)
+        request_checks.page(self._limits, size)
         collection = self.collection(name)
         after = pages.after(collection, token)
         wanted = Page(size=size, most_bytes=MAX_ANSWER_BYTES, after=after, source=source, ids_only=ids_only)
@@ -112,7 +112,7 @@ class Contents:
             InvalidRequest, UnknownCollection: the request is at fault.
         """
         size = _DEFAULT_PAGE_SIZE if size is None else size
-        checks.page(self._limits, size)
+        request_checks.page(self._limits, size)
         page = await asyncio.to_thread(self.collection(name).sources, below, after, size)
         return page, page[-1][0] if len(page) == size else ""
 
@@ -122,7 +122,7 @@ class Contents:
         Raises:
             InvalidRequest, UnknownCollection: the request is at fault.
         """
-        checks.ids(self._limits, ids)
+        request_checks.ids(self._limits, ids)
         return await self.write(self.collection(name).delete, ids)
 
     async def write(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:

@@ -1,4 +1,4 @@
-"""The limits in force, as numbers; `checks.py` holds requests to them."""
+"""The limits in force, as numbers; `request_checks.py` holds requests to them."""
 
 from dataclasses import dataclass
 

@@ -24,7 +24,7 @@ from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate, Document
 
-from . import checks, ranking, selection
+from . import ranking, request_checks, selection
 from .contents import Contents
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked, Timing
@@ -62,7 +62,7 @@ class Pipeline:
             embedded = await self._embedded(query)
             embed_done = time.perf_counter()
             candidates = await asyncio.to_thread(collection.search, embedded.values[0], plan.candidates)
-        checks.hits_answer(query, [candidate.document for candidate in candidates])
+        request_checks.hits_answer(query, [candidate.document for candidate in candidates])
         retrieve_done = time.perf_counter()
         chosen = self._selection(query, plan, candidates)
         scored = await self._scored(query, candidates[: chosen.count], reserved=reservation is not None)
@@ -89,9 +89,9 @@ class Pipeline:
 
     def _planned(self, query: Query) -> tuple[Collection, Plan]:
         """Refuse what the limits do not allow, and return where to search and how."""
-        checks.search(self.limits, query)
+        request_checks.search(self.limits, query)
         collection = self.contents.collection(query.collection)
-        checks.rerank_all(self.limits, query, collection.name, len(collection))
+        request_checks.rerank_all(self.limits, query, collection.name, len(collection))
         return collection, selection.plan(query, collection, self.limits)
 
     def _reservation(self, query: Query, plan: Plan, collection: Collection) -> AbstractContextManager[None] | None:
@@ -143,7 +143,7 @@ class Pipeline:
             DeadlineExceeded: the vectors could not be made in time; nothing was written.
             Overloaded, ShuttingDown, InferenceFailed: the server is; nothing was written.
         """
-        checks.upsert(self.limits, documents)
+        request_checks.upsert(self.limits, documents)
         collection = self.contents.collection(name)
         changed, moved = await asyncio.to_thread(collection.compare, documents)
         unchanged = len(documents) - len(changed)
@@ -171,7 +171,7 @@ class Pipeline:
             InvalidRequest: the request is at fault.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
-        checks.rerank(self.limits, query, documents, top_k)
+        request_checks.rerank(self.limits, query, documents, top_k)
         scored = await self.scorer.score(query, documents, deadline)
         scores = ranking.scores(scored)
         return Ranked(
@@ -190,7 +190,7 @@ class Pipeline:
             DeadlineExceeded: the vectors could not be made in time.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
-        checks.embed(self.limits, texts, self.embedder.dimensions)
+        request_checks.embed(self.limits, texts, self.embedder.dimensions)
         return await self.embedder.embed(texts, kind, Lane.QUERY if kind == "query" else Lane.INGEST, deadline)
 
     async def tokenize(self, texts: Sequence[str], model: Kind, kind: TextKind, query: str) -> list[Tokens]:
@@ -199,7 +199,7 @@ class Pipeline:
         Raises:
             InvalidRequest: the request is at fault.
         """
-        checks.tokenize(self.limits, texts, model, query, ends_only=False)
+        request_checks.tokenize(self.limits, texts, model, query, ends_only=False)
         if model == "reranker":
             return await asyncio.to_thread(self.scorer.show, query, texts)
         return await asyncio.to_thread(self.embedder.show, texts, kind)
@@ -210,7 +210,7 @@ class Pipeline:
         Raises:
             InvalidRequest: the request is at fault; there can be no query.
         """
-        checks.tokenize(self.limits, texts, model, query, ends_only=True)
+        request_checks.tokenize(self.limits, texts, model, query, ends_only=True)
         reader = self.scorer if model == "reranker" else self.embedder
         return await asyncio.to_thread(reader.tokenizer.ends, texts)
 

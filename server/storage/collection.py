@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
-from . import directions, documents
-from .directions import Directions
+from . import documents, unit_vectors
 from .document import Candidate, Document, Origin
 from .documents import Documents
 from .listing import Page
 from .opened import Opened
+from .unit_vectors import Directions
 from .upkeep import Upkeep
 from .vectors import Vectors
 
@@ -150,7 +150,7 @@ class Collection:
             UnknownCollection: the collection was dropped meanwhile.
             StorageFailed: the disk is full, or fails.
         """
-        made = directions.of(vectors)
+        made = unit_vectors.of(vectors)
         with self._changing:
             new = self._pending = self._vectors.missing(made.keys)
             try:
@@ -207,7 +207,7 @@ class Collection:
         Raises:
             InferenceFailed: the vector is not finite.
         """
-        direction = directions.of(vector[None])
+        direction = unit_vectors.of(vector[None])
         if count <= 0:
             return []
         for _ in range(_SEARCHES):

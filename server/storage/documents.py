@@ -1,7 +1,7 @@
 """A collection's documents in SQLite: the source of truth, and what an acknowledgement rests on.
 
 Every version of a document has a number of its own (`seq`), which grows and is never used twice, and its vector's
-key in the index (`directions.py`), which it shares with its copies. So an index that is behind, for any reason, is
+key in the index (`unit_vectors.py`), which it shares with its copies. So an index that is behind, for any reason, is
 put right by comparing its keys with those of this table: nothing is remembered about what the index has seen.
 
 WAL mode with `synchronous=FULL`: a commit is on disk before it is acknowledged. One connection writes, and its
@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from shortlist.server.errors import StorageError, StorageFailed, UnknownCollection
 
 from . import listing, schema
-from .directions import Keys
 from .document import Document, Origin
 from .listing import BYTES, WHOLE, Page
 from .opened import Opened
+from .unit_vectors import Keys
 from .writing import Writing
 
 _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSError)

@@ -15,7 +15,7 @@ import onnxruntime  # noqa: F401 (before usearch, as in `vectors.py`)
 from numpy.typing import NDArray
 from usearch.index import Index
 
-from .directions import KEY_BITS, Keys
+from .unit_vectors import KEY_BITS, Keys
 
 # Up to twice as many: comparing them takes a quarter of a millisecond.
 _SIZE = 4000

@@ -12,7 +12,7 @@ import numpy as np
 
 from shortlist.server.errors import StorageError
 
-from . import directions
+from . import unit_vectors
 
 _DOCUMENTS = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -44,7 +44,7 @@ def _add_keys(connection: sqlite3.Connection) -> None:
 
 
 def _key_of(vector: bytes) -> int:
-    return int(directions.of(np.frombuffer(vector, np.float32)[None]).keys[0])
+    return int(unit_vectors.of(np.frombuffer(vector, np.float32)[None]).keys[0])
 
 
 def _add_sources(connection: sqlite3.Connection) -> None:

@@ -6,7 +6,7 @@ The collection's lock (`collection.py`) keeps saves apart from changes.
 
 import logging
 
-from . import directions
+from . import unit_vectors
 from .documents import Documents
 from .vectors import Vectors
 
@@ -46,7 +46,7 @@ class Upkeep:
         for start in range(0, len(missing), _REBUILD_BATCH):
             keys, vectors = self._documents.vectors(missing[start : start + _REBUILD_BATCH])
             # Another machine's division may have ended in another bit, so the keys are those of the table.
-            self._vectors.add(directions.of(vectors)._replace(keys=keys))
+            self._vectors.add(unit_vectors.of(vectors)._replace(keys=keys))
         self._vectors.mend(missing)
         self.save()
 

@@ -1,6 +1,6 @@
 """The vector index of one collection: usearch, derived from the documents and saved atomically.
 
-It holds each direction once, under its key (`directions.py`). `float16` keeps recall@10 at 0.9997 of float32's in
+It holds each direction once, under its key (`unit_vectors.py`). `float16` keeps recall@10 at 0.9997 of float32's in
 half the memory.
 
 Up to 50,000 vectors a search compares all of them, for no more time than a walk of the graph takes. Above that it
@@ -26,8 +26,8 @@ from usearch.index import Index
 
 from shortlist.server import cores, durable
 
-from .directions import Directions, Keys
 from .sample import Sample
+from .unit_vectors import Directions, Keys
 
 _DTYPE = "f16"
 _CONNECTIVITY = 16

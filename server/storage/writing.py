@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .directions import Keys
 from .document import Document
 from .listing import WHOLE
+from .unit_vectors import Keys
 
 _INSERT = f"INSERT INTO documents ({WHOLE}, tokens, vector, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (ours alone)
 _MOVE = "UPDATE documents SET source = ? WHERE id = ?"

@@ -13,7 +13,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 import families
 import tiny_models
 from authors import TEXTS, assert_embeds, export, numbers
-from shortlist.export import layout, modules, prompts, tokenizer
+from shortlist.export import layout, pooling_config, prompts, tokenizer
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
 from shortlist.export.settings import ExportSettings
@@ -111,7 +111,7 @@ def _no_window(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def _other_pooling(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr(modules, "pooling", lambda *_: "cls")
+    monkeypatch.setattr(pooling_config, "pooling", lambda *_: "cls")
 
 
 def _other_steps(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

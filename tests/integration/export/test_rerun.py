@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import tiny_models
-from shortlist.export import fuse, graphs
+from shortlist.export import graph_fusion, graphs
 from shortlist.export.app import run
 from shortlist.export.errors import ExportError
 from shortlist.export.quantization.token_scaled import Quantizer
@@ -131,7 +131,7 @@ def test_failed_comparison_keeps_the_bundle_that_was_there(
 ) -> None:
     """Where an export fails, the bundle that it would have replaced stays as it was."""
     before = state(out)
-    monkeypatch.setattr(fuse, "fuse", lambda *_: False)
+    monkeypatch.setattr(graph_fusion, "fuse", lambda *_: False)
     honest = graphs.save
 
     def damaged(graph: onnx.ModelProto, path: Path) -> None:
@@ -149,14 +149,14 @@ def test_fused_graph_that_differs_gives_way_to_the_plain_one(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fusion that does not compute the same is dropped with a word, and the plain graph passes."""
-    honest = fuse.fuse
+    honest = graph_fusion.fuse
 
     def damaged(source: Path, target: Path, config: object) -> bool:
         fused = honest(source, target, config)
         halve_weights(target)
         return fused
 
-    monkeypatch.setattr(fuse, "fuse", damaged)
+    monkeypatch.setattr(graph_fusion, "fuse", damaged)
     lines: list[str] = []
     settings = ExportSettings(out=tmp_path / "out", variants=("fp32",))
     bundle = run(str(model), settings, lines.append)

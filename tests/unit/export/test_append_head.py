@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 import graphs
-from shortlist.export import append_head, heads
-from shortlist.export.modules import Pooling
+from shortlist.export import append_head, pooling_heads
+from shortlist.export.pooling_config import Pooling
 
 OPSETS = (11, 13, 17, 18, 21)
 IDS = np.array([[1, 5, 7, 9, 2], [1, 8, 2, 0, 0], [3, 0, 0, 0, 0]], np.int64)
@@ -39,7 +39,7 @@ def linear(outputs: int, activation: nn.Module, *, bias: bool = True) -> nn.Sequ
 def test_pooling_and_normalization(pooling: Pooling, opset: int, tmp_path: Path) -> None:
     """Each pooling, normalized, is blind to padding as PyTorch's is."""
     model = graphs.encoder(opset=opset)
-    head = heads.EmbeddingHead(pooling, nn.Sequential(heads.Normalize()))
+    head = pooling_heads.EmbeddingHead(pooling, nn.Sequential(pooling_heads.Normalize()))
     append_head.append(model, "last_hidden_state", head, "embedder", tmp_path)
     expected = head(torch.from_numpy(graphs.table()[IDS]), torch.from_numpy(MASK)).numpy()
     np.testing.assert_allclose(run(model), expected, atol=1e-6)
@@ -52,7 +52,9 @@ def test_dense_layers(activation: str, opset: int, tmp_path: Path) -> None:
     for bias in (True, False):
         model = graphs.encoder(opset=opset)
         steps = nn.Sequential(linear(4, getattr(nn, activation)(), bias=bias)).requires_grad_(requires_grad=False)
-        append_head.append(model, "last_hidden_state", heads.EmbeddingHead("cls", steps), "embedder", tmp_path)
+        append_head.append(
+            model, "last_hidden_state", pooling_heads.EmbeddingHead("cls", steps), "embedder", tmp_path
+        )
         expected = steps(torch.from_numpy(graphs.table()[IDS[:, 0]])).numpy()
         np.testing.assert_allclose(run(model), expected, atol=1e-6)
 
@@ -62,7 +64,7 @@ def test_a_vector_of_zeros_stays_zeros(tmp_path: Path) -> None:
     model = graphs.encoder(output="sentence_embedding")
     for tensor in model.graph.initializer:
         tensor.raw_data = bytes(len(tensor.raw_data))
-    head = heads.EmbeddingHead(None, nn.Sequential(heads.Normalize()))
+    head = pooling_heads.EmbeddingHead(None, nn.Sequential(pooling_heads.Normalize()))
     append_head.append(model, "sentence_embedding", head, "embedder", tmp_path)
     assert not run(model).any()
 
@@ -72,7 +74,7 @@ def test_logits(tmp_path: Path) -> None:
     logits = graphs.table()[IDS[:, 0]]
     for positive, negative in ((0, None), (1, 0), (0, 1)):
         model = graphs.encoder(output="logits")
-        append_head.append(model, "logits", heads.LogitHead(positive, negative), "reranker", tmp_path)
+        append_head.append(model, "logits", pooling_heads.LogitHead(positive, negative), "reranker", tmp_path)
         expected = logits[:, positive] - (0 if negative is None else logits[:, negative])
         np.testing.assert_allclose(run(model), expected)
 
@@ -80,7 +82,7 @@ def test_logits(tmp_path: Path) -> None:
 def test_names_stay_apart(tmp_path: Path) -> None:
     """No two nodes of a completed graph have the same name or output."""
     model = graphs.encoder()
-    head = heads.EmbeddingHead("mean", nn.Sequential(heads.Normalize(), heads.Normalize()))
+    head = pooling_heads.EmbeddingHead("mean", nn.Sequential(pooling_heads.Normalize(), pooling_heads.Normalize()))
     append_head.append(model, "last_hidden_state", head, "embedder", tmp_path)
     outputs = sorted(name for node in model.graph.node for name in node.output)
     assert all(first != second for first, second in pairwise(outputs))

@@ -8,7 +8,7 @@ import pytest
 
 from shortlist.export import layout
 from shortlist.export.errors import ExportError
-from shortlist.export.modules import Dense, Normalize
+from shortlist.export.pooling_config import Dense, Normalize
 from shortlist.export.source import Origin
 
 OLD = "sentence_transformers.models"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.reading.passages import MAX_TITLE_BYTES, Cutter
-from shortlist.reading.ruler import Measured
 from shortlist.reading.sources import Source
+from shortlist.reading.token_lengths import Measured
 
 
 class Words:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shortlist.bench import texts
-from shortlist.bench.studies import filling, growth, lengths, soak
+from shortlist.bench.studies import filled_collections, growth, lengths, soak
 from shortlist.bench.studies.study import Bundles
 from shortlist.console.errors import UsageError
 
@@ -79,7 +79,7 @@ def test_filling_goes_on(tiny, folder):
     bundles = Bundles(embedder=tiny.embedder, reranker=tiny.reranker)
 
     def filled(documents):
-        return filling.fill(data, bundles, passages, documents, seen.append).documents
+        return filled_collections.fill(data, bundles, passages, documents, seen.append).documents
 
     assert [filled(20), filled(35), filled(35)] == [20, 15, 0]
     assert seen == [20, 35]

@@ -8,12 +8,12 @@ from tokenizers import Tokenizer
 
 from parsed import parsed
 from shortlist.bench.studies import boilerplate, recall
-from shortlist.bench.studies.filling import Seeds, nearest
+from shortlist.bench.studies.filled_collections import Seeds, nearest
 from shortlist.bench.studies.growth import GrowthSettings
 from shortlist.bench.studies.lengths import Cutter
 from shortlist.console.errors import UsageError
 from shortlist.server.runtime import bundle
-from shortlist.server.storage import directions
+from shortlist.server.storage import unit_vectors
 from shortlist.server.storage.document import Origin
 from shortlist.server.storage.documents import Documents
 
@@ -101,7 +101,7 @@ def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
     Documents.create(path, Origin("model", "f00d", 16), created_at=0.0)
     rows = Documents(path)
     with rows.writing() as change:
-        change.replace(documents, vectors, directions.of(vectors).keys, tokens)
+        change.replace(documents, vectors, unit_vectors.of(vectors).keys, tokens)
     rows.close()
     queries = seeds(3).vectors
     wanted = -np.sort(-(queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T), axis=1)[:, :10]

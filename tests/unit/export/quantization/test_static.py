@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import graphs as made
-from shortlist.export import first_token, graphs
+from shortlist.export import first_token_only, graphs
 from shortlist.export.quantization import int8_range
 from shortlist.export.quantization.static import StaticQuantizer
 
@@ -166,7 +166,7 @@ def test_the_first_token_alone(given, tmp_path: Path):
     """Where only the first token is read, the layer runs for it alone, with the same result."""
     model = layer(first=True)
     source = made.save(model, tmp_path / "fp32.onnx")
-    first_token.narrow(model)
+    first_token_only.narrow(model)
     narrowed = made.save(model, tmp_path / "narrowed.onnx")
     np.testing.assert_allclose(
         np.concatenate(run(narrowed, given)), np.concatenate(run(source, given)), rtol=1e-6, atol=1e-5
@@ -183,7 +183,7 @@ def test_more_than_the_first_token_is_read():
     second.graph.initializer[-1].CopyFrom(numpy_helper.from_array(np.array(1), "zero"))
     for model in (layer(), second):
         before = model.SerializeToString()
-        first_token.narrow(model)
+        first_token_only.narrow(model)
         assert model.SerializeToString() == before
 
 
@@ -192,7 +192,7 @@ def test_what_is_read_elsewhere_too(given, tmp_path: Path):
     model = layer(first=True)
     model.graph.output.append(helper.make_tensor_value_info("active", TensorProto.FLOAT, [None, None, 64]))
     source = made.save(model, tmp_path / "fp32.onnx")
-    first_token.narrow(model)
+    first_token_only.narrow(model)
     narrowed = made.save(model, tmp_path / "narrowed.onnx")
     sessions = [ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in (source, narrowed)]
     for (out, active), (cut, whole) in ([session.run(None, feeds) for session in sessions] for feeds in given):

@@ -12,7 +12,7 @@ from fake_call import CALL, Call
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.errors import CollectionExists, InvalidRequest, UnknownCollection, UnknownDocument
 from shortlist.server.rpc.services import Deadlines, Retrieval
-from shortlist.server.search import checks, contents
+from shortlist.server.search import contents, request_checks
 
 DOCUMENTS = [
     pb.Document(id="fox", text="the quick brown fox jumps over the lazy dog", title="animals"),
@@ -136,7 +136,7 @@ async def test_a_page_token_of_no_page(filled: Retrieval, token: str):
 
 async def test_answers_that_no_client_takes_are_not_made(filled: Retrieval, monkeypatch: pytest.MonkeyPatch):
     """Documents of more bytes than a message holds are refused by Get and Search, and end a page of List early."""
-    for module in (checks, contents):
+    for module in (request_checks, contents):
         monkeypatch.setattr(module, "MAX_ANSWER_BYTES", 95)
     with pytest.raises(InvalidRequest, match=r"^ids: got '3 documents of 1\d\d bytes', .* ask for fewer at once"):
         await filled.Get(pb.GetRequest(collection="c", ids=["fox", "tea", "sea"]), CALL)

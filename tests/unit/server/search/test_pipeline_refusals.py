@@ -9,7 +9,7 @@ import pytest
 from shortlist.server.app import Components
 from shortlist.server.errors import DeadlineExceeded, InvalidRequest, Overloaded, TooLarge, UnknownCollection
 from shortlist.server.inference.lanes import Job, Lane
-from shortlist.server.search import checks
+from shortlist.server.search import request_checks
 from two_stages import DOCUMENTS, ENTRIES, LONG_S, costs, now, runs
 
 
@@ -55,7 +55,7 @@ async def test_hits_that_no_answer_holds(
 ):
     """Hits too large for an answer are refused once stage one found them, and no pair of theirs is read."""
     await filled(20)
-    monkeypatch.setattr(checks, "MAX_ANSWER_BYTES", 500)
+    monkeypatch.setattr(request_checks, "MAX_ANSWER_BYTES", 500)
     before = runs(components)[Lane.RERANK]
     with pytest.raises(TooLarge, match=r"^top_k: got '10 documents of .* or without include_text"):
         await search(top_k=10, candidates=20, include_text=True)

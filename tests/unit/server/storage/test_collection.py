@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortlist.server.storage.collection import Collection
-from shortlist.server.storage.directions import Directions
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.unit_vectors import Directions
 from tiny_collections import create, found, upsert, vector
 
 RANDOM = np.random.default_rng(3)

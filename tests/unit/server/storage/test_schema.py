@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import StorageError
-from shortlist.server.storage import directions, schema
+from shortlist.server.storage import schema, unit_vectors
 from shortlist.server.storage.document import Origin
 from shortlist.server.storage.documents import Documents
 
@@ -46,7 +46,7 @@ def test_a_file_of_the_first_format(tmp_path: Path):
         rows = [(name, vector.tobytes()) for name, vector in zip("abc", vectors, strict=True)]
         connection.executemany("INSERT INTO documents VALUES (NULL, ?, '', 'text', '', 1, ?)", rows)
     connection.close()
-    first, same, other = directions.of(vectors).keys
+    first, same, other = unit_vectors.of(vectors).keys
     assert first == same
     for _ in range(2):
         opened = Documents(path)

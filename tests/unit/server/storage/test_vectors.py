@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server.storage import directions, sample, vectors
-from shortlist.server.storage.directions import Directions
+from shortlist.server.storage import sample, unit_vectors, vectors
+from shortlist.server.storage.unit_vectors import Directions
 from shortlist.server.storage.vectors import Vectors
 
 DIMENSIONS = 32
@@ -73,10 +73,10 @@ def test_near_copies_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     together = np.concatenate([others, copies] if order == "last" else [copies, others])
     if order == "mixed":
         together = together[RANDOM.permutation(len(together))]
-    made = directions.of(together)
+    made = unit_vectors.of(together)
     index = filled(tmp_path, made)
-    assert recall(index, made, directions.of(spread(200)), 10) >= 0.995
-    own = directions.of(others[::10])
+    assert recall(index, made, unit_vectors.of(spread(200)), 10) >= 0.995
+    own = unit_vectors.of(others[::10])
     assert [index.search(one(own, place), 1, NONE)[0][0] for place in range(len(own.keys))] == own.keys.tolist()
 
 
@@ -84,7 +84,7 @@ def test_as_many_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A walk that comes back with fewer vectors than were asked for is not taken for an answer."""
     monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
     monkeypatch.setattr(vectors, "_BEAM_PER_HIT", 1)
-    made = directions.of(np.concatenate([near_copies(1000), spread(1000)]))
+    made = unit_vectors.of(np.concatenate([near_copies(1000), spread(1000)]))
     index = filled(tmp_path, made)
     for count in (1, 500, 1999, 2000, 3000):
         keys, cosines = index.search(one(made, 5), count, NONE)
@@ -96,7 +96,7 @@ def test_as_many_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_hidden_vectors_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walk: bool):
     """The nearest that are not hidden come in full number, however many hidden ones are nearer."""
     monkeypatch.setattr(vectors, "_EXACT_COUNT", 0 if walk else 10_000)
-    made = directions.of(np.concatenate([near_copies(700), spread(900)]))
+    made = unit_vectors.of(np.concatenate([near_copies(700), spread(900)]))
     index = filled(tmp_path, made)
     every, _ = index.search(one(made, 5), 1600, NONE)
     for count, hidden in ((1, every[:1]), (10, every[:699]), (10, every[1::2]), (1600, every[:100]), (3, every)):
@@ -107,7 +107,7 @@ def test_hidden_vectors_are_passed_over(tmp_path: Path, monkeypatch: pytest.Monk
 def test_lost_vectors_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A check adds vectors again that near copies had cut off, so that walks find more of them, and loses none."""
     narrow(monkeypatch)
-    made = directions.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
+    made = unit_vectors.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
     index = filled(tmp_path, made)
     lost = index._lost(made.keys)
     index.mend(made.keys)
@@ -120,7 +120,7 @@ def test_a_search_for_what_is_there_finds_it(tmp_path: Path, monkeypatch: pytest
     """A vector that no walk finds, and no sample has, is found by a search for it."""
     narrow(monkeypatch)
     monkeypatch.setattr(sample, "_SIZE", 1)
-    made = directions.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
+    made = unit_vectors.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
     index = filled(tmp_path, made)
     lost = np.flatnonzero(np.isin(made.keys, index._lost(made.keys)))
     assert len(lost) > 0
@@ -130,11 +130,11 @@ def test_a_search_for_what_is_there_finds_it(tmp_path: Path, monkeypatch: pytest
 def test_a_sample_never_accuses_a_whole_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What compares all is never said to have missed one; what misses the nearest in the sample is always caught."""
     monkeypatch.setattr(sample, "_SIZE", 100)
-    made = directions.of(spread(2000))
+    made = unit_vectors.of(spread(2000))
     index = filled(tmp_path, made)
     checked = index._sample
     assert 100 <= len(checked._index) <= 200
-    for query in directions.of(spread(100)).units:
+    for query in unit_vectors.of(spread(100)).units:
         assert not checked.misses(query, *index._found(query, 300, exact=True))
         nearest = checked._index.search(query, 1, exact=True).keys[0]
         index._index.remove(nearest)
@@ -145,7 +145,7 @@ def test_a_sample_never_accuses_a_whole_answer(tmp_path: Path, monkeypatch: pyte
 def test_a_sample_follows_its_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """After additions, removals and a new start the sample holds vectors of the index alone, and enough of them."""
     monkeypatch.setattr(sample, "_SIZE", 100)
-    made = directions.of(spread(1000))
+    made = unit_vectors.of(spread(1000))
     index = filled(tmp_path, made)
     index.remove(made.keys[:400])
     index.save()
@@ -159,7 +159,7 @@ def test_a_sample_follows_its_index(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_search_goes_between_additions(tmp_path: Path):
     """A search that waits while many vectors are added comes before the next few of them."""
     index, order = Vectors(tmp_path / "vectors.usearch", DIMENSIONS), []
-    made, searches = directions.of(spread(10 * vectors._SLICE)), []
+    made, searches = unit_vectors.of(spread(10 * vectors._SLICE)), []
 
     class Watched:
         """The index, with what it does and a search that begins while the first vectors are added."""
@@ -194,7 +194,7 @@ def test_a_search_goes_between_additions(tmp_path: Path):
 
 def test_empty_places_are_given_back(tmp_path: Path):
     """An index in which more than a third of the places are empty is emptied at start; one with fewer is kept."""
-    made = directions.of(spread(300))
+    made = unit_vectors.of(spread(300))
     index = filled(tmp_path, made)
     assert len(index.keep(made.keys[90:])) == 0
     assert (len(index), index._index.stats.nodes) == (210, 300)

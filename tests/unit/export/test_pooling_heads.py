@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.export import heads
+from shortlist.export import pooling_heads
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
@@ -18,13 +18,13 @@ def test_padded_is_pooled_like_single(pooling: str, lengths: list[int], seed: in
     mask = torch.zeros(len(lengths), max(lengths), dtype=torch.int64)
     for row, length in enumerate(lengths):
         mask[row, :length] = 1
-    together = heads.pooled(hidden, mask, pooling)
+    together = pooling_heads.pooled(hidden, mask, pooling)
     for row, length in enumerate(lengths):
-        alone = heads.pooled(hidden[row : row + 1, :length], mask[row : row + 1, :length], pooling)
+        alone = pooling_heads.pooled(hidden[row : row + 1, :length], mask[row : row + 1, :length], pooling)
         torch.testing.assert_close(together[row], alone[0])
 
 
 def test_normalize_makes_lengths_one() -> None:
     """Vectors are divided by their length."""
-    found = heads.Normalize()(torch.tensor([[3.0, 4.0], [0.0, 0.5]]))
+    found = pooling_heads.Normalize()(torch.tensor([[3.0, 4.0], [0.0, 0.5]]))
     torch.testing.assert_close(found, torch.tensor([[0.6, 0.8], [0.0, 1.0]]))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shortlist.server.errors import InvalidRequest, TooLarge
-from shortlist.server.search import checks
+from shortlist.server.search import request_checks
 from shortlist.server.search.limits import (
     MAX_ANSWER_BYTES,
     MAX_ID_BYTES,
@@ -25,12 +25,12 @@ LIMITS = Limits.of(Settings(max_top_k=20, max_candidates=100, max_batch=3, max_t
 
 def search(text: str = "query", **asked: object) -> None:
     """Check a search that is sound but for what is said."""
-    checks.search(LIMITS, Query(collection="c", text=text, deadline=0.0, **asked))
+    request_checks.search(LIMITS, Query(collection="c", text=text, deadline=0.0, **asked))
 
 
 def tokenize(texts: list[str], model: str = "reranker", query: str = "", *, ends_only: bool = False) -> None:
     """Check a request for tokens."""
-    checks.tokenize(LIMITS, texts, model, query, ends_only=ends_only)
+    request_checks.tokenize(LIMITS, texts, model, query, ends_only=ends_only)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,17 @@ def tokenize(texts: list[str], model: str = "reranker", query: str = "", *, ends
         (lambda: search(candidates=101), r"candidates: got 101, but it must be 1 to 100 documents"),
         (lambda: search(similarity_weight=1.5), r"similarity_weight: got 1.5, but a weight is from 0 to 1; send 0"),
         (lambda: search(margin=2.5), r"margin: got 2.5, but a difference of cosines is from 0 to 2; send 2"),
-        (lambda: checks.page(LIMITS, 0), r"page_size: got 0, but it must be 1 to 3 documents"),
-        (lambda: checks.ids(LIMITS, [""]), r"ids\[0\]: got '', but an id must not be empty"),
-        (lambda: checks.ids(LIMITS, ["x" * (MAX_ID_BYTES + 1)]), r"ids\[0\]: .*\(513 bytes\).*limit is 512 bytes"),
-        (lambda: checks.embed(LIMITS, [], 2), r"texts: got \[\], but at least one"),
-        (lambda: checks.embed(LIMITS, ["a", ""], 2), r"texts\[1\]: got ''"),
-        (lambda: checks.rerank(LIMITS, "q", ["a", " "], None), r"documents\[1\]: got ' '"),
-        (lambda: checks.rerank(LIMITS, "", ["a"], None), r"query: got ''"),
-        (lambda: checks.rerank(LIMITS, "q", ["a"], 21), r"top_k: got 21"),
+        (lambda: request_checks.page(LIMITS, 0), r"page_size: got 0, but it must be 1 to 3 documents"),
+        (lambda: request_checks.ids(LIMITS, [""]), r"ids\[0\]: got '', but an id must not be empty"),
+        (
+            lambda: request_checks.ids(LIMITS, ["x" * (MAX_ID_BYTES + 1)]),
+            r"ids\[0\]: .*\(513 bytes\).*limit is 512 bytes",
+        ),
+        (lambda: request_checks.embed(LIMITS, [], 2), r"texts: got \[\], but at least one"),
+        (lambda: request_checks.embed(LIMITS, ["a", ""], 2), r"texts\[1\]: got ''"),
+        (lambda: request_checks.rerank(LIMITS, "q", ["a", " "], None), r"documents\[1\]: got ' '"),
+        (lambda: request_checks.rerank(LIMITS, "", ["a"], None), r"query: got ''"),
+        (lambda: request_checks.rerank(LIMITS, "q", ["a"], 21), r"top_k: got 21"),
         (lambda: tokenize([]), r"texts: got \[\]"),
         (lambda: tokenize(["a"], query=" "), r"query: got ' '"),
         (lambda: tokenize(["a"], query="q", ends_only=True), r"query: got 'q', but ends_only is about texts alone"),
@@ -68,13 +71,16 @@ def test_refused(check: Callable[[], None], message: str):
 @pytest.mark.parametrize(
     ("check", "message"),
     [
-        (lambda: checks.embed(LIMITS, ["a"] * 4, 2), r"texts: got 4, but it must be 1 to 3 entries; send them in"),
         (
-            lambda: checks.embed(LIMITS, ["a"], MAX_ANSWER_BYTES),
+            lambda: request_checks.embed(LIMITS, ["a"] * 4, 2),
+            r"texts: got 4, but it must be 1 to 3 entries; send them in",
+        ),
+        (
+            lambda: request_checks.embed(LIMITS, ["a"], MAX_ANSWER_BYTES),
             r"texts: got '1 texts of 251,658,240 bytes', but an ",
         ),
         (
-            lambda: checks.documents_answer(7, MAX_ANSWER_BYTES + 1),
+            lambda: request_checks.documents_answer(7, MAX_ANSWER_BYTES + 1),
             r"ids: got '7 documents of 62,914,561 bytes', but",
         ),
     ],
@@ -89,7 +95,7 @@ def test_too_much_for_one_call(check: Callable[[], None], message: str):
 def test_names_that_are_not_allowed(name: str):
     """Names that could leave the data folder, or differ by case alone, are refused."""
     with pytest.raises(InvalidRequest, match="name: got"):
-        checks.create(name)
+        request_checks.create(name)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,7 @@ def test_names_that_are_not_allowed(name: str):
 def test_documents_refused(documents: list[Document], message: str):
     """A document outside its limits is refused by its place in the request."""
     with pytest.raises(InvalidRequest, match=message):
-        checks.upsert(LIMITS, documents)
+        request_checks.upsert(LIMITS, documents)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +132,8 @@ def test_documents_refused(documents: list[Document], message: str):
 def test_numbers_that_json_does_not_have(metadata: dict, message: str):
     """A number in metadata that is not finite is refused by its path; a string of the same letters is none."""
     with pytest.raises(InvalidRequest, match=f"^{re.escape(message)}"):
-        checks.upsert(LIMITS, [Document("a", "x", metadata=canonical(metadata))])
-    checks.upsert(LIMITS, [Document("a", "x", metadata=canonical({"NaN": ["Infinity", "-Infinity"]}))])
+        request_checks.upsert(LIMITS, [Document("a", "x", metadata=canonical(metadata))])
+    request_checks.upsert(LIMITS, [Document("a", "x", metadata=canonical({"NaN": ["Infinity", "-Infinity"]}))])
 
 
 def nested(levels: int) -> str:
@@ -140,9 +146,9 @@ def nested(levels: int) -> str:
 
 def test_how_deep_metadata_nests():
     """Only levels count, not how many objects and lists there are, nor brackets in strings."""
-    checks.upsert(LIMITS, [Document("a", "x", metadata=nested(MAX_METADATA_LEVELS))])
+    request_checks.upsert(LIMITS, [Document("a", "x", metadata=nested(MAX_METADATA_LEVELS))])
     with pytest.raises(InvalidRequest, match=r"^documents\[0\]\.metadata: got '33 levels', but it nests 32 levels"):
-        checks.upsert(LIMITS, [Document("a", "x", metadata=nested(MAX_METADATA_LEVELS + 1))])
+        request_checks.upsert(LIMITS, [Document("a", "x", metadata=nested(MAX_METADATA_LEVELS + 1))])
 
 
 @pytest.mark.parametrize(
@@ -158,22 +164,24 @@ def test_hits_that_no_answer_holds(
     monkeypatch: pytest.MonkeyPatch, carried: dict[str, bool], size: int, refused: bool
 ):
     """Whichever `top_k` of the candidates the hits will be, an answer must hold them, with what they carry."""
-    monkeypatch.setattr(checks, "MAX_ANSWER_BYTES", 250)
+    monkeypatch.setattr(request_checks, "MAX_ANSWER_BYTES", 250)
     found = [Document("a", "x"), *(Document("b", "é" * (size // 2) + "x" * (size % 2), "t" * 26) for _ in range(2))]
     query = Query(collection="c", text="q", deadline=0.0, top_k=2, **carried)
     if not refused:
-        checks.hits_answer(query, found)
+        request_checks.hits_answer(query, found)
         return
     with pytest.raises(
         TooLarge, match=r"^top_k: got '2 documents of 252 bytes', but an answer holds 250; ask for few"
     ):
-        checks.hits_answer(query, found)
+        request_checks.hits_answer(query, found)
 
 
 def test_the_limits_themselves_are_allowed():
     """Each limit is the largest value that passes."""
     search("é" * 25, top_k=20, candidates=100, margin=2.0, similarity_weight=1.0)
-    checks.ids(LIMITS, ["x" * MAX_ID_BYTES] * 3)
-    checks.upsert(LIMITS, [Document("a", "x" * 50, title="t" * MAX_TITLE_BYTES, metadata="m" * MAX_METADATA_BYTES)])
-    checks.embed(LIMITS, ["a"] * 3, MAX_ANSWER_BYTES // 4 // 3)
-    checks.create("a" * 64)
+    request_checks.ids(LIMITS, ["x" * MAX_ID_BYTES] * 3)
+    request_checks.upsert(
+        LIMITS, [Document("a", "x" * 50, title="t" * MAX_TITLE_BYTES, metadata="m" * MAX_METADATA_BYTES)]
+    )
+    request_checks.embed(LIMITS, ["a"] * 3, MAX_ANSWER_BYTES // 4 // 3)
+    request_checks.create("a" * 64)

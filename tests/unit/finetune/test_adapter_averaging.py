@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from shortlist.finetune import averaging
-from shortlist.finetune.averaging import CONFIG, WEIGHTS, Part
+from shortlist.finetune import adapter_averaging
+from shortlist.finetune.adapter_averaging import CONFIG, WEIGHTS, Part
 from shortlist.finetune.errors import FinetuneError
 
 LAYER, HEAD = "base_model.model.bert.layer.query", "base_model.model.classifier.weight"
@@ -39,7 +39,7 @@ def change(folder):
 def test_the_average_of_layers_and_heads(tmp_path):
     """With a rank that holds both, the layer's change and the head are the weighted means, whatever the scales."""
     one, two = adapter(tmp_path / "one", 1), adapter(tmp_path / "two", 2, lora_alpha=4)
-    averaging.average([Part(one, 0.75), Part(two, 0.25)], tmp_path / "out", rank=4)
+    adapter_averaging.average([Part(one, 0.75), Part(two, 0.25)], tmp_path / "out", rank=4)
     torch.testing.assert_close(
         change(tmp_path / "out"), 0.75 * change(one) + 0.25 * change(two), atol=4 * HALF, rtol=HALF
     )
@@ -50,7 +50,7 @@ def test_the_average_of_layers_and_heads(tmp_path):
 def test_the_cut_is_the_nearest_of_its_rank():
     """What a cut to rank 1 loses is the root of the other singular values' squares, which no matrix betters."""
     matrix = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
-    up, down = averaging.cut(matrix, 1)
+    up, down = adapter_averaging.cut(matrix, 1)
     lost = torch.linalg.norm(matrix - up @ down)
     torch.testing.assert_close(lost, torch.linalg.norm(torch.linalg.svdvals(matrix)[1:]))
 
@@ -59,7 +59,7 @@ def test_the_rank_defaults_to_the_highest(tmp_path):
     """Without a rank the average has that of the largest adapter, and its similarity weight is the first one's."""
     one, two = adapter(tmp_path / "one", 1, rank=1), adapter(tmp_path / "two", 2, rank=3)
     (one / "shortlist.json").write_text('{"similarity_weight": 0.3}')
-    averaging.average([Part(one, 0.5), Part(two, 0.5)], tmp_path / "out")
+    adapter_averaging.average([Part(one, 0.5), Part(two, 0.5)], tmp_path / "out")
     assert json.loads((tmp_path / "out" / CONFIG).read_text())["r"] == 3
     assert json.loads((tmp_path / "out" / "shortlist.json").read_text()) == {"similarity_weight": 0.3}
 
@@ -67,7 +67,7 @@ def test_the_rank_defaults_to_the_highest(tmp_path):
 def test_a_rank_above_the_layers_own_is_filled_up():
     """Factors of a rank that the matrix cannot have still multiply to it."""
     matrix = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
-    up, down = averaging.cut(matrix, 7)
+    up, down = adapter_averaging.cut(matrix, 7)
     assert (up.shape, down.shape) == ((4, 7), (7, 3))
     torch.testing.assert_close(up @ down, matrix)
 
@@ -87,7 +87,7 @@ def test_refusals(tmp_path, shares, config, message):
     folders = [adapter(tmp_path / "one", 1), adapter(tmp_path / "two", 2, **config)]
     parts = [Part(folder, share) for folder, share in zip(folders, shares, strict=False)]
     with pytest.raises(FinetuneError, match=message):
-        averaging.average(parts, tmp_path / "out")
+        adapter_averaging.average(parts, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -97,5 +97,5 @@ def test_adapters_of_other_layers_are_refused(tmp_path):
     weights = load_file(str(two / WEIGHTS))
     save_file({**weights, "extra": torch.zeros(1)}, str(two / WEIGHTS))
     with pytest.raises(FinetuneError, match="do not adapt the same layers"):
-        averaging.average([Part(one, 0.5), Part(two, 0.5)], tmp_path / "out")
+        adapter_averaging.average([Part(one, 0.5), Part(two, 0.5)], tmp_path / "out")
     assert not (tmp_path / "out").exists()

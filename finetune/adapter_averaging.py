@@ -75,10 +75,10 @@ class AveragingSettings:
 def main() -> int:
     """Average and write; return the exit code."""
     return command.main(
-        "finetune.averaging",
+        "finetune.adapter_averaging",
         AveragingSettings,
         __doc__,
-        "python -m shortlist.finetune.averaging --adapter before=0.65 --adapter after=0.35 --out average",
+        "python -m shortlist.finetune.adapter_averaging --adapter before=0.65 --adapter after=0.35 --out average",
         run,
     )
 

@@ -12,7 +12,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from shortlist.server.runtime.manifest import OUTPUT
 
-from .modules import Pooling
+from .pooling_config import Pooling
 
 _SMALLEST_COUNT = 1e-9  # as in sentence-transformers: no division by zero where a text has no token
 

@@ -7,7 +7,7 @@ import pytest
 
 import reference
 import tiny_models
-from shortlist.export import first_token
+from shortlist.export import first_token_only
 
 
 def shapes_before_the_head(path, feeds):
@@ -45,13 +45,13 @@ def test_the_last_layer_computes_one_row(reranker):
 def test_mean_pooling_needs_every_token(tmp_path):
     """An embedder that pools by the mean is left alone."""
     made = tiny_models.export(tiny_models.embedder(tmp_path / "model"), tmp_path / "bundle")
-    assert not first_token.cut(made.graph("fp32"), tmp_path / "cut.onnx")
+    assert not first_token_only.cut(made.graph("fp32"), tmp_path / "cut.onnx")
     assert not (tmp_path / "cut.onnx").exists()
 
 
 def test_the_numbers_stay(reranker, model, tmp_path, monkeypatch):
     """A graph that computes every token gives the same logits to the last bit, alone and in padded batches."""
-    monkeypatch.setattr(first_token, "cut", lambda *_: False)
+    monkeypatch.setattr(first_token_only, "cut", lambda *_: False)
     whole = tiny_models.export(model, tmp_path / "whole")
     for batch in (1, 5):
         expected = tiny_models.outputs(whole, reference.PAIRS, batch=batch)

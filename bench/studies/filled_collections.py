@@ -27,7 +27,7 @@ from shortlist.server import app, cores
 from shortlist.server.inference.models import Embedder
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.settings import Settings
-from shortlist.server.storage import directions
+from shortlist.server.storage import unit_vectors
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
 from shortlist.server.storage.documents import Documents
@@ -193,6 +193,6 @@ def _write(path: Path, seeds: Seeds, start: int, stop: int) -> None:
         for begin in range(start, stop, _TRANSACTION):
             with rows.writing() as change:
                 documents, vectors, tokens = seeds.documents(begin, min(begin + _TRANSACTION, stop))
-                change.replace(documents, vectors, directions.of(vectors).keys, tokens)
+                change.replace(documents, vectors, unit_vectors.of(vectors).keys, tokens)
     finally:
         rows.close()
