@@ -12,7 +12,7 @@ COMMAND = command_line.command(
     "finetune",
     """\
 shortlist finetune --base sentence-transformers/all-MiniLM-L6-v2 --out my-reranker \\
-  --queries data/queries.jsonl --corpus data/corpus.jsonl --qrels data/qrels.tsv
+  --sets my-collection --sets train-mix/py-api=0.5
 shortlist export my-reranker --kind reranker --out bundles/reranker""",
 )
 

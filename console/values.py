@@ -16,7 +16,7 @@ from cyclopts import CoercionError, Token
 from cyclopts.utils import UNSET
 
 # Values of a list of NAME=VALUE may hold commas: one ends a value only where the next name follows it.
-_NEXT_PAIR = re.compile(r",(?=\s*\w+\s*=)")
+_NEXT_PAIR = re.compile(r",(?=\s*[\w/-]+\s*=)")
 
 
 def read(kind: Any, tokens: Sequence[Token] | Mapping[str, Sequence[Token]]) -> object:

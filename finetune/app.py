@@ -8,8 +8,8 @@ Whatever can be refused is refused before the first step of training.
 import random
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from sentence_transformers import CrossEncoder
@@ -18,26 +18,23 @@ from transformers import set_seed
 from shortlist.export import source
 from shortlist.export.source import Origin
 
-from . import card, lists, models, quality, reading, teachers, training
-from .lists import Index
-from .models import Dual, Floats
+from . import candidates, card, lists, models, quality, reading, teachers, training
+from .candidates import Finder, Index
+from .models import Floats
 from .quality import Figures, Panel
 from .reading import Examples
 from .settings import FinetuneSettings
 from .teachers import Teacher
-
-HELD_OUT = "held-out"
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """What training needs."""
 
-    examples: Examples  # without the queries that are held out
-    finder: Dual
-    teacher: Teacher
+    sets: tuple[tuple[Index, list[str]], ...]  # with the queries that are not held out
+    finder: Finder
+    teacher: Teacher | None
     model: CrossEncoder
-    index: Index
     panels: tuple[Panel, ...]
 
 
@@ -51,23 +48,23 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
     Raises:
         FinetuneError: the data, a model or the output's folder cannot be used; nothing was trained.
     """
-    examples = reading.read(settings)
+    sets = reading.read(settings)
     base = source.resolve(settings.base)
     training.claim(settings)
     set_seed(settings.seed)
-    ready = _prepared(settings, examples, base, progress)
+    ready = _prepared(settings, sets, base, progress)
     began, judge = time.monotonic(), partial(models.logits, ready.model)
     figures: dict[card.When, dict[str, Figures]] = {}
-    figures["teacher"] = _measured("Teacher", ready, ready.teacher.agreement, progress)
+    if ready.teacher is not None:
+        figures["teacher"] = _measured("Teacher", ready, ready.teacher.agreement, progress)
     figures["before"] = _measured("Before", ready, judge, progress)
-    made = lists.make(settings, ready.examples, ready.index, ready.teacher, progress)
+    made = lists.make(settings, ready.sets, ready.teacher, progress)
     steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress)
     figures["after"] = _measured("After", ready, judge, progress)
     told = card.Run(
-        teacher=ready.teacher.name,
+        teacher=ready.teacher.name if ready.teacher else "",
         embedder=ready.finder.name,
-        queries=len(ready.examples.queries),
-        documents=len(examples.documents),
+        sets=tuple(card.Trained(one.name, one.weight, len(one.queries), len(one.documents)) for one in sets),
         lists=len(made),
         pairs=sum(len(one.passages) for one in made),
         steps=steps,
@@ -82,28 +79,26 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
 
 
 def _prepared(
-    settings: FinetuneSettings, examples: Examples, base: Origin, progress: Callable[[str], None]
+    settings: FinetuneSettings, sets: Sequence[Examples], base: Origin, progress: Callable[[str], None]
 ) -> _Ready:
-    """Load the models, embed the corpus, and keep some queries from training."""
-    finder = models.embedder(settings, base)
-    teacher = teachers.choose(settings, finder)
+    """Load the models, embed each set's corpus, and keep some queries from training."""
+    finder = candidates.finder(settings, base, progress)
+    teacher = teachers.choose(settings, finder, base) if settings.unlabelled or settings.distill else None
     model = models.student(settings, base)
-    progress(f"Embedding {len(examples.documents)} documents")
-    index = Index(finder, examples.documents)
-    rest, held_out = _split(settings, examples)
-    panels = [Panel(HELD_OUT, examples, index, held_out)]
+    held_out = reading.held_out_of(settings, sets)
+    prepared, panels = [], []
+    for one in sets:
+        for judgement in one.left_out:
+            progress(f"Left out: {judgement}")
+        progress(f"{one.name}: {len(one.queries)} queries; embedding {len(one.documents)} documents")
+        index = Index(finder, one)
+        rng = random.Random(f"{settings.seed} {one.name}")  # noqa: S311 (a sample, no secret)
+        names = rng.sample(sorted(one.queries), len(one.queries))
+        panels.append(Panel(f"{one.name}, held out", index, names[:held_out]))
+        prepared.append((index, names[held_out:]))
     if settings.outside is not None:
         panels.append(quality.outside(settings.outside, finder, settings.held_out))
-    return _Ready(rest, finder, teacher, model, index, tuple(panels))
-
-
-def _split(settings: FinetuneSettings, examples: Examples) -> tuple[Examples, list[str]]:
-    """Keep some queries from training; return the examples without them, and their ids."""
-    drawn = random.Random(settings.seed)  # noqa: S311 (a sample, no secret)
-    held_out = sorted(drawn.sample(sorted(examples.queries), settings.held_out))
-    kept = set(held_out)
-    queries = {name: text for name, text in examples.queries.items() if name not in kept}
-    return replace(examples, queries=queries), held_out
+    return _Ready(tuple(prepared), finder, teacher, model, tuple(panels))
 
 
 def _measured(

@@ -29,15 +29,18 @@ the score. `shortlist export` turns it into a bundle{merged}.
 
 ## Data
 
-{data}: {run.queries} queries over {run.documents} documents; licence: {licence}.
-{run.lists} lists ({run.pairs} pairs) were made of them. Candidates come from the dual encoder {run.embedder}; the
-order that was distilled is that of {run.teacher}.
+| set | queries | documents | weight |
+|---|---|---|---|
+{data}
+
+Licence: {licence}. {run.lists} lists ({run.pairs} pairs) were made of them. Candidates come from the dual encoder
+{run.embedder}; {taught}.
 
 ## Figures
 
 nDCG@10, linear gain, the embedder's best {candidates} candidates reranked; fused: z-scores of logit and
-similarity, added. Queries of `held-out` were kept from training. A set of another domain shows what the model knows
-beyond its own data.
+similarity, added. Queries that were held out were kept from training. A set of another domain shows what
+the model knows beyond its own data.
 
 | queries | stage one | teacher | before | after | after, fused |
 |---|---|---|---|---|---|
@@ -55,13 +58,22 @@ teacher. {tools}.
 
 
 @dataclass(frozen=True, slots=True)
+class Trained:
+    """A set that was trained on."""
+
+    name: str
+    weight: float  # 0: its number of queries
+    queries: int
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What a card says of a training run."""
 
-    teacher: str
+    teacher: str  # empty: nobody was asked
     embedder: str
-    queries: int
-    documents: int
+    sets: tuple[Trained, ...]
     lists: int
     pairs: int
     steps: int
@@ -80,7 +92,10 @@ def write(settings: FinetuneSettings, run: Run) -> str:
         licence=settings.licence or "not given",
         library="sentence-transformers" if settings.full else "peft",
         merged="" if settings.full else ", merged into its base",
-        data=_data(settings),
+        data="\n".join(
+            f"| {one.name} | {one.queries} | {one.documents} | {one.weight or one.queries:g} |" for one in run.sets
+        ),
+        taught=f"the order that was distilled is that of {run.teacher}" if run.teacher else "no order was distilled",
         date=datetime.now(UTC).date().isoformat(),
         candidates=CANDIDATES,
         rows=_rows(run),
@@ -90,17 +105,11 @@ def write(settings: FinetuneSettings, run: Run) -> str:
     )
 
 
-def _data(settings: FinetuneSettings) -> str:
-    """Name the data: the file of pairs, or the folder that holds the corpus."""
-    if settings.corpus is None:
-        return settings.pairs.name if settings.pairs else ""
-    return settings.corpus.resolve().parent.name
-
-
 def _rows(run: Run) -> str:
-    teacher, before = run.figures["teacher"], run.figures["before"]
+    teacher, before = run.figures.get("teacher"), run.figures["before"]
     return "\n".join(
-        f"| {name} | {after.stage_one:.3f} | {teacher[name].reranked:.3f} | {before[name].reranked:.3f}"
+        f"| {name} | {after.stage_one:.3f} | {f'{teacher[name].reranked:.3f}' if teacher else ''}"
+        f" | {before[name].reranked:.3f}"
         f" | {after.reranked:.3f} | {after.fused:.3f} |"
         for name, after in run.figures["after"].items()
     )

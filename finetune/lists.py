@@ -8,25 +8,23 @@ which order: it keeps a small model general that would otherwise learn its train
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import wording
-from .lexical import Lexical
-from .models import Dual, Floats
+from .candidates import Index
+from .models import Floats
 from .reading import Examples
 from .settings import FinetuneSettings
 from .teachers import Teacher
 
-_DUPLICATE = 0.95  # cosine from which a passage says what the positive says
 _POSITIVE_SHOWN = 0.5  # share of unlabelled lists that may hold a positive of their query
+_TITLES = 0.3  # share of changed labelled queries that become the positive's title
 _ASKED = 0.5  # share of unchanged queries that keep their capitals and question mark
 _RANDOM = 1  # of a list's passages, how many come from anywhere in the corpus
-_QUERIES_AT_ONCE = 256  # rows of the similarity matrix in memory
 _LEAST_SHARE = 1e-6
 
 
@@ -40,6 +38,16 @@ class TrainingList:
 
 
 @dataclass(frozen=True, slots=True)
+class _Plan:
+    """A query in the form in which it is asked, and the document that answers it."""
+
+    name: str
+    positive: str
+    query: str
+    labelled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Draft:
     """A list before the teacher has seen it; its positive, if it is labelled, comes first."""
 
@@ -48,42 +56,27 @@ class _Draft:
     labelled: bool
 
 
-class Index:
-    """A ranking of a corpus by the embedder: exact search, as a training corpus fits into memory."""
-
-    def __init__(self, finder: Dual, documents: dict[str, str]) -> None:
-        """Embed all documents."""
-        self.ids = list(documents)
-        self._finder = finder
-        self._vectors = finder.documents(list(documents.values()))
-        self._rows = {name: row for row, name in enumerate(self.ids)}
-
-    def search(self, queries: list[str], count: int) -> Iterator[tuple[list[str], Floats]]:
-        """Yield the nearest documents of each query, best first, with their cosines."""
-        for start in range(0, len(queries), _QUERIES_AT_ONCE):
-            for vector in self._finder.queries(queries[start : start + _QUERIES_AT_ONCE]):
-                cosines = self._vectors @ vector
-                best: NDArray[np.intp] = np.argsort(-cosines, kind="stable")[:count]
-                yield [self.ids[row] for row in best], cosines[best]
-
-    def alike(self, left: str, right: str) -> bool:
-        """Return whether two documents are nearly the same."""
-        return float(self._vectors[self._rows[left]] @ self._vectors[self._rows[right]]) >= _DUPLICATE
-
-
 def make(
     settings: FinetuneSettings,
-    examples: Examples,
-    index: Index,
-    teacher: Teacher,
+    sets: Sequence[tuple[Index, Sequence[str]]],
+    teacher: Teacher | None,
     progress: Callable[[str], None],
 ) -> list[TrainingList]:
-    """Make the training lists of the queries in `examples`."""
-    drafts = _Drafter(settings, examples, index).drafts()
-    progress(f"Asking the teacher about {sum(len(draft.passages) for draft in drafts)} passages")
-    pairs = [(draft.query, passage) for draft in drafts for passage in draft.passages]
-    opinions = teacher.agreement(pairs)
-    sharpness = settings.sharpness or teacher.sharpness
+    """Make the training lists of several sets, each with the ids of the queries that may be drawn.
+
+    `teacher` is None where nothing of it is asked: each list is labelled, and its label is all of its target.
+    """
+    rng = random.Random(settings.seed)  # noqa: S311 (training data, no secret)
+    weights = [index.examples.weight or len(names) for index, names in sets]
+    drafts: list[_Draft] = []
+    for (index, names), weight in zip(sets, weights, strict=True):
+        count = round(settings.lists * weight / sum(weights))
+        drawn = draw(index.examples, names, dict(settings.kinds), count, rng)
+        drafts += _Drafter(settings, index, rng).drafts(drawn)
+        progress(f"{index.examples.name}: {len(drawn)} lists of {len(names)} queries")
+    rng.shuffle(drafts)
+    opinions = _opinions(drafts, teacher, progress)
+    sharpness = settings.sharpness or (teacher.sharpness if teacher else 1.0)
     result, start = [], 0
     for draft in drafts:
         end = start + len(draft.passages)
@@ -91,6 +84,32 @@ def make(
         result.append(TrainingList(draft.query, draft.passages, tuple(np.log(shares).tolist())))
         start = end
     return result
+
+
+def draw(
+    examples: Examples, names: Sequence[str], factors: Mapping[str, float], count: int, rng: random.Random
+) -> list[str]:
+    """Draw queries, each once, with a chance in proportion to its kind's factor; a factor of 0 leaves a kind out.
+
+    A factor's name is a kind, or SET/KIND. The draw is that of Efraimidis and Spirakis (2006): the largest of
+    u^(1/weight), with u from 0 to 1.
+    """
+    keyed = []
+    for name in names:
+        kind = examples.kinds.get(name, "")
+        factor = factors.get(f"{examples.name}/{kind}", factors.get(kind, 1.0))
+        if factor > 0:
+            keyed.append((rng.random() ** (1 / factor), name))
+    return [name for _, name in sorted(keyed, reverse=True)[:count]]
+
+
+def _opinions(drafts: Sequence[_Draft], teacher: Teacher | None, progress: Callable[[str], None]) -> Floats:
+    """Return what the teacher says of every pair, float32 [pairs]; zeros where there is none."""
+    pairs = [(draft.query, passage) for draft in drafts for passage in draft.passages]
+    if teacher is None:
+        return np.zeros(len(pairs), np.float32)
+    progress(f"Asking the teacher about {len(pairs)} passages")
+    return teacher.agreement(pairs)
 
 
 def targets(opinions: Floats, distill: float) -> NDArray[np.float64]:
@@ -111,74 +130,64 @@ def targets(opinions: Floats, distill: float) -> NDArray[np.float64]:
 
 
 class _Drafter:
-    """The draw of queries and candidates; everything random is here, from one seed."""
+    """The draw of a set's candidates and of the shapes of its texts."""
 
-    def __init__(self, settings: FinetuneSettings, examples: Examples, index: Index) -> None:
+    def __init__(self, settings: FinetuneSettings, index: Index, rng: random.Random) -> None:
         self._settings = settings
-        self._examples = examples
+        self._examples = index.examples
         self._index = index
-        self._random = random.Random(settings.seed)  # noqa: S311 (training data, no secret)
-        self._cutter = wording.Cutter(examples.documents.values())
+        self._random = rng
+        self._cutter = wording.Cutter(self._examples.documents.values())
 
-    def drafts(self) -> list[_Draft]:
-        names = list(self._examples.queries)
-        self._random.shuffle(names)
-        names = names[: self._settings.lists]
-        plans = [(name, *self._query(name)) for name in names]
-        found = self._candidates([query for _, query, _ in plans])
-        return [
-            self._draft(name, query, labelled, candidates)
-            for (name, query, labelled), candidates in zip(plans, found, strict=True)
-        ]
+    def drafts(self, names: Sequence[str]) -> list[_Draft]:
+        plans = [self._plan(name) for name in names]
+        queries = [plan.query for plan in plans]
+        found = self._index.candidates(queries, self._settings.candidates, self._settings.depth)
+        return [self._draft(plan, candidates) for plan, candidates in zip(plans, found, strict=True)]
 
-    def _candidates(self, queries: list[str]) -> Iterator[list[str]]:
-        """Yield what each query finds, best first, the two rankings in turns if both are asked."""
-        kind, depth, ids = self._settings.candidates, self._settings.depth, self._index.ids
-        dense: Iterator[list[str]] = (found for found, _ in self._index.search(queries, depth))
-        if kind == "dense":
-            yield from dense
-            return
-        texts = [self._examples.documents[name] for name in ids]
-        lexical = ([ids[row] for row in rows] for rows in Lexical(texts).search(queries, depth))
-        if kind == "bm25":
-            yield from lexical
-            return
-        for pair in zip(lexical, dense, strict=True):
-            turns = chain.from_iterable(zip_longest(*pair))
-            yield list(dict.fromkeys(name for name in turns if name is not None))[:depth]
-
-    def _query(self, name: str) -> tuple[str, bool]:
-        """Return the text to train a query with, and whether its labels hold for that text."""
-        query = self._examples.queries[name]
+    def _plan(self, name: str) -> _Plan:
+        """Decide in which form a query is asked, and whether its labels hold for that form."""
+        query, positive = self._examples.queries[name], self._random.choice(list(self._examples.relevant[name]))
         labelled = self._random.random() >= self._settings.unlabelled
         if self._random.random() >= self._settings.augment:
-            return query if self._random.random() < _ASKED else wording.plain(query), labelled
+            asked = query if self._random.random() < _ASKED else wording.plain(query)
+            return _Plan(name, positive, asked, labelled)
+        title = self._examples.titles.get(positive, "")
         if labelled:
-            return wording.keywords(query, self._random), True
-        document = self._examples.documents[next(iter(self._examples.relevant[name]))]
-        forms = (
+            forms = [wording.keywords(query, self._random), wording.imperative(query)]
+            if title and self._random.random() < _TITLES:
+                return _Plan(name, positive, title, labelled)
+            return _Plan(name, positive, self._random.choice(forms), labelled)
+        document = self._examples.documents[positive]
+        forms = [
             wording.keywords(query, self._random),
             wording.beginning(query),
             wording.excerpt(document, self._random),
-        )
-        return self._random.choice(forms), False
+        ]
+        return _Plan(name, positive, self._random.choice(forms), labelled)
 
-    def _draft(self, name: str, query: str, labelled: bool, nearest: list[str]) -> _Draft:
-        settings, relevant = self._settings, self._examples.relevant[name]
-        positive = self._random.choice(list(relevant))
-        shown = labelled or self._random.random() < _POSITIVE_SHOWN
-        pool = [document for document in nearest if document not in relevant or (shown and not labelled)]
-        if labelled:
-            pool = [document for document in pool if not self._index.alike(document, positive)]
-        given = list(self._examples.negatives.get(name, ()))
-        chosen = [positive] if labelled else []
+    def _draft(self, plan: _Plan, nearest: list[str]) -> _Draft:
+        settings, relevant = self._settings, self._examples.relevant[plan.name]
+        shown = plan.labelled or self._random.random() < _POSITIVE_SHOWN
+        pool = [document for document in nearest if document not in relevant or (shown and not plan.labelled)]
+        if plan.labelled:
+            pool = [document for document in pool if not self._index.alike(document, plan.positive)][settings.skip :]
+        given = list(self._examples.negatives.get(plan.name, ()))
+        chosen = [plan.positive] if plan.labelled else []
         wanted = settings.passages - _RANDOM - len(chosen)
         chosen += self._some(given if len(given) >= wanted else [*given, *pool], wanted)
         chosen += self._anywhere({*relevant, *chosen}, settings.passages - len(chosen))
-        length = self._random.randint(settings.passage_words // 2, settings.passage_words * 3 // 2)
-        asked = self._examples.queries[name] if labelled else query
-        passages = tuple(self._cutter.cut(self._examples.documents[each], asked, length) for each in chosen)
-        return _Draft(query, passages, labelled)
+        asked = self._examples.queries[plan.name] if plan.labelled else plan.query
+        return _Draft(plan.query, tuple(self._cut(chosen, asked)), plan.labelled)
+
+    def _cut(self, names: Sequence[str], asked: str) -> list[str]:
+        """Cut a list's documents: to where the query's words are, or as a server would read them, from the start."""
+        documents = [self._examples.documents[name] for name in names]
+        if self._random.random() < self._settings.whole:
+            return documents
+        words = self._settings.passage_words
+        length = self._random.randint(words // 2, words * 3 // 2)
+        return [self._cutter.cut(document, asked, length) for document in documents]
 
     def _anywhere(self, taken: set[str], count: int) -> list[str]:
         """Draw documents from the whole corpus; more than needed, since a few may be taken."""

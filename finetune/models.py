@@ -142,11 +142,19 @@ def embedder(settings: FinetuneSettings, base: Origin) -> Dual:
     Raises:
         FinetuneError: none is named, and the base is a cross-encoder.
     """
-    if settings.embedder:
-        return Dual(source.resolve(settings.embedder))
+    return Dual(source.resolve(settings.embedder)) if settings.embedder else body(settings, base)
+
+
+def body(settings: FinetuneSettings, base: Origin) -> Dual:
+    """Load the base's own weights as a dual encoder.
+
+    Raises:
+        FinetuneError: the base is a cross-encoder.
+    """
     if is_reranker(base.folder):
         raise FinetuneError(
-            f"{settings.base} is a cross-encoder, which finds no candidates; name a dual encoder with --embedder"
+            f"{settings.base} is a cross-encoder, which finds no candidates and teaches nobody; name a dual encoder"
+            " with --embedder and --teacher"
         )
     name = base.name if base.adapter is None else f"the base of {base.name}"
     return Dual(Origin(name, base.revision, base.folder))

@@ -19,9 +19,9 @@ from shortlist.bench import beir, measures
 from shortlist.server import fusion
 
 from . import models, reading
+from .candidates import Finder, Index
 from .errors import FinetuneError
-from .lists import Index
-from .models import Dual, Floats
+from .models import Floats
 from .reading import Examples
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ class _Asked:
 class Panel:
     """A set of judged queries with their candidates."""
 
-    def __init__(self, name: str, examples: Examples, index: Index, queries: Sequence[str]) -> None:
+    def __init__(self, name: str, index: Index, queries: Sequence[str]) -> None:
         """Find the candidates of these queries, once for all measurements."""
         self.name = name
+        examples = index.examples
         found = index.search([examples.queries[query] for query in queries], CANDIDATES)
         self._asked = [
             _Asked(
@@ -78,7 +79,7 @@ class Panel:
         return Figures(*(round(fmean(column), 4) for column in zip(*orders, strict=True)))
 
 
-def outside(folder: Path, finder: Dual, most: int) -> Panel:
+def outside(folder: Path, finder: Finder, most: int) -> Panel:
     """Read a collection of another domain; the first `most` of its judged queries are asked.
 
     Raises:
@@ -88,8 +89,9 @@ def outside(folder: Path, finder: Dual, most: int) -> Panel:
         judged = beir.load(folder)
     except (OSError, KeyError, ValueError) as error:
         raise FinetuneError(f"outside {folder} is no collection in BEIR's layout: {error}") from error
-    examples = Examples(judged.queries, reading.read_corpus(judged.corpus), judged.relevant)
-    return Panel(judged.name, examples, Index(finder, examples.documents), list(judged.queries)[:most])
+    documents, _ = reading.read_corpus(judged.corpus)
+    index = Index(finder, Examples(judged.queries, documents, judged.relevant))
+    return Panel(judged.name, index, list(judged.queries)[:most])
 
 
 class Evaluator(BaseEvaluator):

@@ -6,82 +6,139 @@ cannot be trained with is refused by name.
 
 import csv
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .errors import FinetuneError
 from .settings import FinetuneSettings
 
+_UNKNOWN = 0.01  # share of judgements that may name something unknown: published collections have a few
+
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Queries, documents, and which of them belong together."""
+    """A set of queries, documents, and which of them belong together."""
 
     queries: dict[str, str]  # id -> text
     documents: dict[str, str]  # id -> title and text, as the server joins them
     relevant: dict[str, dict[str, int]]  # query id -> document id -> grade above 0
     negatives: dict[str, tuple[str, ...]] = field(default_factory=dict)  # query id -> ids that the data brings
+    titles: dict[str, str] = field(default_factory=dict)  # document id -> title, where it has one
+    kinds: dict[str, str] = field(default_factory=dict)  # query id -> the kind that its line names
+    left_out: tuple[str, ...] = ()  # judgements of a query or document that is not there
+    name: str = ""
+    weight: float = 0.0  # of the set among others; 0 stands for its number of queries
 
 
-def read(settings: FinetuneSettings) -> Examples:
-    """Read the data that the settings name.
+def read(settings: FinetuneSettings) -> tuple[Examples, ...]:
+    """Read the sets that the settings name.
 
     Raises:
-        FinetuneError: it is missing, malformed or cannot be trained with; the message names the line or the id.
+        FinetuneError: one is missing, malformed or cannot be trained with; the message names the line or the id.
     """
-    if settings.pairs is not None:
-        found = pairs(settings.pairs)
-    else:
-        paths = (settings.queries, settings.corpus, settings.qrels)
-        queries, corpus, qrels = (path for path in paths if path is not None)
-        found = beir(queries, corpus, qrels)
-    if len(found.queries) <= settings.held_out:
-        raise FinetuneError(
-            f"there are {len(found.queries)} queries and held_out is {settings.held_out}: none is left to train on;"
-            " lower held_out or bring more queries"
-        )
-    if len(found.documents) < settings.passages:
-        raise FinetuneError(
-            f"there are {len(found.documents)} documents and a list takes {settings.passages} passages;"
-            " lower passages or bring more documents"
-        )
-    return found
+    sets = [_weighted(given, folder) for given in settings.sets] + [
+        _weighted(given, pairs) for given in settings.pairs
+    ]
+    if not sets:
+        raise FinetuneError("there is no data; name a folder with --sets, or a file with --pairs")
+    names = [one.name for one in sets]
+    if len(set(names)) < len(names):
+        raise FinetuneError(f"two of the sets have one name ({', '.join(names)}); give their folders other names")
+    for one in sets:
+        held_out = held_out_of(settings, sets)
+        if len(one.queries) <= held_out:
+            raise FinetuneError(
+                f"{one.name} has {len(one.queries)} queries, and {held_out} of them are held out: none is left to"
+                " train on; lower held_out or bring more queries"
+            )
+        if len(one.documents) < settings.passages:
+            raise FinetuneError(
+                f"{one.name} has {len(one.documents)} documents, and a list takes {settings.passages} passages;"
+                " lower passages or bring more documents"
+            )
+    return tuple(sets)
+
+
+def held_out_of(settings: FinetuneSettings, sets: Sequence[Examples]) -> int:
+    """Return how many queries of each set are kept from training."""
+    return max(1, settings.held_out // len(sets))
+
+
+def _weighted(given: str, read_one: Callable[[Path], Examples]) -> Examples:
+    """Read a set, and the weight behind its path: `squad-train=0.5`."""
+    path, sign, weight = given.rpartition("=")
+    try:
+        number = float(weight) if sign else 0.0
+    except ValueError:
+        number = -1.0
+    if sign and not 0 < number < math.inf:
+        raise FinetuneError(f"{given!r}: the weight behind = must be a number above 0, such as {path}=0.5")
+    target = Path(path if sign else given)
+    return replace(read_one(target), name=target.resolve().stem, weight=number)
+
+
+def folder(path: Path) -> Examples:
+    """Read a collection as BEIR lays it out: queries.jsonl, corpus.jsonl, and qrels.tsv or qrels/train.tsv.
+
+    Raises:
+        FinetuneError: as `beir`.
+    """
+    qrels = path / "qrels.tsv"
+    return beir(
+        path / "queries.jsonl", path / "corpus.jsonl", qrels if qrels.exists() else path / "qrels" / "train.tsv"
+    )
 
 
 def beir(queries: Path, corpus: Path, qrels: Path) -> Examples:
-    """Read a collection as BEIR lays it out.
+    """Read a collection's three files; a query's line may name its `kind`.
+
+    Queries without a relevant document are left out, as BEIR has those of other splits in one file.
 
     Raises:
-        FinetuneError: an empty corpus, a judgement of something unknown, a query without a positive.
+        FinetuneError: an empty corpus, more than a hundredth of the judgements of something unknown, no query with a
+            relevant document.
     """
-    documents = read_corpus(corpus)
-    texts = {_text(entry, "_id", place): _text(entry, "text", place) for place, entry in _lines(queries)}
-    relevant: dict[str, dict[str, int]] = {name: {} for name in texts}
-    for place, query, document, grade in _judgements(qrels):
+    documents, titles = read_corpus(corpus)
+    texts, kinds = {}, {}
+    for place, entry in _lines(queries):
+        name = _text(entry, "_id", place)
+        texts[name] = _text(entry, "text", place)
+        kinds[name] = str(entry.get("kind") or "")
+    relevant: dict[str, dict[str, int]] = {}
+    unknown, judgements = [], list(_judgements(qrels))
+    for place, query, document, grade in judgements:
         if query not in texts:
-            raise FinetuneError(f"{place}: query {query!r} is not in {queries}")
-        if document not in documents:
-            raise FinetuneError(f"{place}: document {document!r} is not in {corpus}")
-        if grade > 0:
-            relevant[query][document] = grade
-    for query, found in relevant.items():
-        if not found:
-            raise FinetuneError(f"query {query!r} has no relevant document in {qrels}; judge one or leave it out")
-    return Examples(texts, documents, relevant)
+            unknown.append(f"{place}: query {query!r} is not in {queries}")
+        elif document not in documents:
+            unknown.append(f"{place}: document {document!r} is not in {corpus}")
+        elif grade > 0:
+            relevant.setdefault(query, {})[document] = grade
+    if len(unknown) > _UNKNOWN * len(judgements):
+        raise FinetuneError(f"{unknown[0]}; of {len(judgements)} judgements {len(unknown)} are such")
+    if not relevant:
+        raise FinetuneError(f"{qrels} judges no document relevant; there is nothing to learn from")
+    judged = {name: text for name, text in texts.items() if name in relevant}
+    return Examples(judged, documents, relevant, titles=titles, kinds=kinds, left_out=tuple(unknown))
 
 
-def read_corpus(path: Path) -> dict[str, str]:
-    """Return the texts of a corpus by document id.
+def read_corpus(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the texts of a corpus by document id, and the titles of those that have one.
 
     Raises:
         FinetuneError: it is empty or malformed.
     """
-    documents = {_text(entry, "_id", place): _joined(entry, place) for place, entry in _lines(path)}
+    documents, titles = {}, {}
+    for place, entry in _lines(path):
+        name = _text(entry, "_id", place)
+        documents[name] = _joined(entry, place)
+        if title := str(entry.get("title") or "").strip():
+            titles[name] = title
     if not documents:
         raise FinetuneError(f"corpus {path} is empty; name a file with one document a line")
-    return documents
+    return documents, titles
 
 
 def pairs(path: Path) -> Examples:

@@ -3,18 +3,18 @@
 The docstring below a field is the help text, as in `server/settings.py`. Importing this module needs no extra.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from shortlist.server.errors import SettingsError
 from shortlist.server.settings import within
 
 _DATA, _LISTS, _TRAINING = Parameter(group="Data"), Parameter(group="Lists"), Parameter(group="Training")
 _MODEL = Parameter(metavar="MODEL")
+_KINDS = Parameter(n_tokens=-1, metavar="KIND=FACTOR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +38,18 @@ class FinetuneSettings:
     rank: Annotated[int, within(1)] = 32
     """rank of the LoRA matrices of a new adapter"""
 
-    queries: Annotated[Path | None, _DATA] = None
-    """queries as JSON lines with _id and text, as BEIR has them"""
-    corpus: Annotated[Path | None, _DATA] = None
-    """documents as JSON lines with _id, title and text"""
-    qrels: Annotated[Path | None, _DATA] = None
-    """judgements: query-id, corpus-id, score, with tabs and a header"""
-    pairs: Annotated[Path | None, _DATA] = None
-    """instead of these three: JSON lines with query, positive and negatives"""
+    sets: Annotated[tuple[str, ...], _DATA, Parameter(metavar="FOLDER[=WEIGHT]")] = ()
+    """sets to train on: folders in BEIR's layout (queries.jsonl, corpus.jsonl, qrels.tsv); lists are drawn from each
+    in proportion to the weight behind its name, by default its number of queries"""
+    pairs: Annotated[tuple[str, ...], _DATA, Parameter(metavar="FILE[=WEIGHT]")] = ()
+    """sets in the other layout: JSON lines with query, positive and negatives"""
+    kinds: Annotated[dict[str, float], _DATA, Parameter(n_tokens=-1, metavar="KIND=FACTOR")] = field(
+        default_factory=dict
+    )
+    """how likely queries are drawn whose line in queries.jsonl names this `kind`, or SET/KIND; 0 leaves them out, and
+    kinds that are not named have 1"""
     held_out: Annotated[int, _DATA, within(1)] = 100
-    """queries kept from training and measured"""
+    """queries kept from training and measured, an equal share of each set"""
     outside: Annotated[Path | None, _DATA] = None
     """folder of a collection of another domain (BEIR layout), measured beside the held-out queries"""
     licence: Annotated[str, _DATA] = ""
@@ -63,10 +65,14 @@ class FinetuneSettings:
     """what finds a list's passages: dense (embedder), bm25, or both in turns"""
     depth: Annotated[int, _LISTS, within(2)] = 60
     """places of that ranking to take passages from"""
+    skip: Annotated[int, _LISTS, within(0)] = 0
+    """first places of that ranking that are passed over, where judgements are thin and unjudged answers likely"""
+    whole: Annotated[float, _LISTS, within(0, 1)] = 0.2
+    """share of lists whose documents are not cut around what answers, but read from their beginning"""
     unlabelled: Annotated[float, _LISTS, within(0, 1)] = 0.5
     """share of lists that only the teacher judges, mostly without a positive"""
     augment: Annotated[float, _LISTS, within(0, 1)] = 0.5
-    """share of queries turned into keywords, a beginning or an excerpt"""
+    """share of queries turned into keywords, a bare task, the answer's title, a beginning or an excerpt"""
     distill: Annotated[float, _LISTS, within(0, 1)] = 0.35
     """weight of the teacher's order where there are labels too"""
     sharpness: Annotated[float, _LISTS, within(0)] = 0.0
@@ -87,17 +93,6 @@ class FinetuneSettings:
     """measurements without a gain after which training stops"""
     seed: Annotated[int, _TRAINING] = 0
     """of everything that is drawn"""
-
-    def __post_init__(self) -> None:
-        """Refuse values that nothing can be trained with.
-
-        Raises:
-            SettingsError: naming the setting, its value and the limit.
-        """
-        beir = (self.queries, self.corpus, self.qrels)
-        given = sum(path is not None for path in beir)
-        if given != (len(beir) if self.pairs is None else 0):
-            raise SettingsError("data is incomplete or twofold; give queries, corpus and qrels, or only pairs")
 
     @property
     def rate(self) -> float:

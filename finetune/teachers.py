@@ -17,6 +17,7 @@ from shortlist.export.silence import quiet
 from shortlist.export.source import Origin
 
 from . import models
+from .candidates import Finder
 from .errors import FinetuneError
 from .lexical import Lexical
 from .models import Dual, Floats
@@ -120,14 +121,18 @@ class Cross:
         return models.logits(self._model, list(pairs))
 
 
-def choose(settings: FinetuneSettings, finder: Dual) -> Teacher:
-    """Load the teacher: the one that is named, or the embedder itself, asked as `interaction` says."""
-    dual = finder
+def choose(settings: FinetuneSettings, finder: Finder, base: Origin) -> Teacher:
+    """Load the teacher: the one that is named, or the embedder itself, asked as `interaction` says.
+
+    An exported embedder has no token vectors to ask for, so the base's own weights teach in its place.
+    """
     if settings.teacher:
         origin = source.resolve(settings.teacher)
         if models.is_reranker(origin.folder):
             return Cross(origin)
         dual = Dual(origin)
+    else:
+        dual = finder if isinstance(finder, Dual) else models.body(settings, base)
     kinds: dict[str, Callable[[Dual], Teacher]] = {"late": LateInteraction, "pooled": Pooled, "ensemble": Ensemble}
     return kinds[settings.interaction or ("ensemble" if dual.pools_by_mean else "pooled")](dual)
 

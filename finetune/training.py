@@ -91,13 +91,17 @@ def claim(settings: FinetuneSettings) -> None:
     path.write_text(asked, encoding="utf-8")
 
 
-def shown(settings: FinetuneSettings) -> dict[str, str | int | float | bool | None]:
+def shown(settings: FinetuneSettings) -> dict[str, object]:
     """Return the settings as JSON has them; of paths only the last two parts, which mean something elsewhere."""
-    result = {}
-    for name in settings.__slots__:
-        value = getattr(settings, name)
-        result[name] = "/".join(value.parts[-2:]) if isinstance(value, Path) else value
-    return result
+    return {name: _shown(getattr(settings, name)) for name in settings.__slots__}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_shown(one) for one in value]
+    if isinstance(value, Path) or (isinstance(value, str) and value.startswith(("/", "."))):
+        return "/".join(Path(value).parts[-2:])
+    return value
 
 
 def _arguments(settings: FinetuneSettings, folder: Path, evaluator: Evaluator) -> CrossEncoderTrainingArguments:

@@ -15,6 +15,7 @@ _LEFT_OUT = """
     on or that the these this those to was were what when where which who whom whose why will with would
 """
 _STOP_WORDS = frozenset(_LEFT_OUT.split())
+_HOW = re.compile(r"^(how (do|can|would|should) (i|you|we|one)|how to|what is the (best )?way to|is there a way to) ")
 _STEP_WORDS = 4  # windows start every so many words; between them the best one hardly changes
 _LEAST_WORDS = 3
 
@@ -61,6 +62,11 @@ def keywords(query: str, random_: random.Random) -> str:
     words = [word for word in re.findall(r"[\w'-]+", query.lower()) if word not in _STOP_WORDS]
     kept = [word for word in words if random_.random() > 0.2] or words  # noqa: PLR2004 (one word of five)
     return " ".join(kept) or query
+
+
+def imperative(query: str) -> str:
+    """Turn a how-to question into the task itself: "how do I read a file?" into "read a file"."""
+    return _HOW.sub("", plain(query)) or query
 
 
 def beginning(query: str) -> str:

@@ -35,12 +35,8 @@ def write(path, entries):
 
 def settings(collection, base, out, **changes):
     """Return settings of a run that takes a second."""
-    names = {name: collection / file for name, file in FILES.items()}
     quick = {"held_out": 8, "passages": 4, "rank": 2, "max_tokens": 40, "evaluate_every": 3, "batch_lists": 4}
-    return FinetuneSettings(base=str(base), out=out, **{**names, **quick, **changes})
-
-
-FILES = {"queries": "queries.jsonl", "corpus": "corpus.jsonl", "qrels": "qrels.tsv"}
+    return FinetuneSettings(base=str(base), out=out, **{"sets": (str(collection),), **quick, **changes})
 
 
 def run(chosen):
@@ -70,16 +66,16 @@ def test_a_dual_encoder_becomes_an_adapter(adapter):
 def test_the_figures_are_told(adapter, collection):
     """Teacher and model, before and after, are measured on both sets, stage one beside, and the loss is told."""
     _, figures, told = adapter
-    sets = {"held-out", collection.name}
-    assert [set(figures[when]) for when in ("teacher", "before", "after")] == [sets] * 3
-    assert set(figures["after"]["held-out"]) == {"stage_one", "reranked", "fused"}
+    held_out = f"{collection.name}, held out"
+    assert [set(figures[when]) for when in ("teacher", "before", "after")] == [{held_out, collection.name}] * 3
+    assert set(figures["after"][held_out]) == {"stage_one", "reranked", "fused"}
     assert any("loss" in line for line in told)
 
 
 def test_the_card_says_what_it_is(adapter, tiny_folders):
     """The card names base, data, licence, settings and figures."""
     card = (adapter[0] / "README.md").read_text()
-    for part in (str(tiny_folders.embedder), "CC0", '"rank": 2', "held-out", "32 queries over 40 documents"):
+    for part in (str(tiny_folders.embedder), "CC0", '"rank": 2', ", held out", "| 40 | 40 | 40 |"):
         assert part in card
 
 
@@ -114,17 +110,16 @@ def test_all_weights(make, collection, tiny_folders, tmp_path):
 
 
 def test_pairs(collection, tiny_folders, tmp_path):
-    """JSON lines of query, positive and negatives are trained on too."""
+    """JSON lines of query, positive and negatives are trained on beside a collection, by their weights."""
     texts = [json.loads(line)["text"] for line in (collection / "corpus.jsonl").read_text().splitlines()]
     write(
         tmp_path / "pairs.jsonl",
         ({"query": text[:9], "positive": text, "negatives": texts[:3]} for text in texts[3:]),
     )
-    none = dict.fromkeys(FILES)
-    figures, _ = run(
-        settings(collection, tiny_folders.embedder, tmp_path / "out", pairs=tmp_path / "pairs.jsonl", lists=8, **none)
-    )
-    assert set(figures["after"]) == {"held-out"}
+    both = {"sets": (f"{collection}=1",), "pairs": (f"{tmp_path / 'pairs.jsonl'}=3",)}
+    figures, told = run(settings(collection, tiny_folders.embedder, tmp_path / "out", lists=8, **both))
+    assert set(figures["after"]) == {f"{collection.name}, held out", "pairs, held out"}
+    assert "pairs: 6 lists of 33 queries" in told
 
 
 def test_an_interrupted_run_continues(collection, tiny_folders, tmp_path, monkeypatch):
@@ -173,10 +168,31 @@ def test_a_cross_encoder_needs_an_embedder(collection, tiny_folders, tmp_path):
 
 def test_the_command(collection, tiny_folders, tmp_path, capsys):
     """`shortlist finetune` prints the figures as JSON; bad data is one line and exit code 2."""
-    flags = [f"--{name}={collection / file}" for name, file in FILES.items()]
-    shared = ["finetune", f"--base={tiny_folders.embedder}", *flags, "--passages=4", "--lists=4", "--rank=2"]
+    sets = f"--sets={collection}"
+    shared = ["finetune", f"--base={tiny_folders.embedder}", sets, "--passages=4", "--lists=4", "--rank=2"]
     assert main.main([*shared, f"--out={tmp_path / 'out'}", "--held-out=4"]) == 0
     assert "after" in json.loads(capsys.readouterr().out)
     assert main.main([*shared, f"--out={tmp_path / 'none'}", "--held-out=40"]) == 2
     assert "none is left to train on" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_an_exported_embedder_finds_candidates(make, collection, tiny_folders, tmp_path):
+    """A bundle finds what its model finds, and where no order is distilled nobody is asked."""
+    bundle = make.export(tiny_folders.embedder, tmp_path / "bundle", variants=("fp32",))
+    found = []
+    for name, embedder in (("exported", bundle.path), ("own", "")):
+        chosen = settings(
+            collection,
+            tiny_folders.embedder,
+            tmp_path / name,
+            embedder=str(embedder),
+            unlabelled=0.0,
+            distill=0.0,
+            lists=8,
+        )
+        figures, told = run(chosen)
+        assert "teacher" not in figures
+        assert not any("teacher" in line.lower() for line in told)
+        found.append(figures["after"][f"{collection.name}, held out"])
+    assert found[0] == found[1]

@@ -3,11 +3,14 @@
 import math
 import random
 import re
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from shortlist.finetune import lists
+from shortlist.finetune.candidates import Index
 from shortlist.finetune.models import Dual
 from shortlist.finetune.reading import Examples
 from shortlist.finetune.settings import FinetuneSettings
@@ -45,14 +48,19 @@ def examples():
 def settings(tmp_path, **changes):
     """Return settings with what these tests look at."""
     plain = {"passages": 5, "depth": 8, "augment": 0.0, "unlabelled": 0.0, "candidates": "dense"}
-    return FinetuneSettings(base="b", out=tmp_path, pairs=tmp_path, **{**plain, **changes})
+    return FinetuneSettings(base="b", out=tmp_path, **{**plain, **changes})
 
 
 def make(tmp_path, examples, **changes):
     """Make lists."""
     finder = Angles()
-    index = lists.Index(finder, examples.documents)
-    return lists.make(settings(tmp_path, **changes), examples, index, Pooled(finder), print)
+    sets = [(Index(finder, examples), list(examples.queries))]
+    return lists.make(settings(tmp_path, **changes), sets, Pooled(finder), print)
+
+
+def away(one):
+    """Return how far each passage of a list is from its query, in degrees."""
+    return [abs(float(passage.split()[0]) - float(one.query.split()[0])) for passage in one.passages]
 
 
 def test_one_positive_and_negatives(tmp_path, examples):
@@ -74,11 +82,48 @@ def test_given_negatives_come_first(tmp_path, examples):
     assert set(one.passages[1:4]) == {"85 word", "90 word", "95 word"}
 
 
+def test_the_first_places_are_passed_over(tmp_path, examples):
+    """With `skip` no negative is among the first places of the ranking, where unjudged answers are likely."""
+
+    def nearest(skip):
+        made = make(tmp_path, examples, depth=20, skip=skip)
+        return {one.query: min(away(one)[1:-1]) for one in made}  # the last is from anywhere
+
+    near, far = nearest(0), nearest(6)
+    assert all(far[query] > near[query] for query in near)
+
+
+def test_weights_share_out_the_lists(tmp_path, examples):
+    """Each set gives lists in proportion to its weight, by default its number of queries, and nobody is asked."""
+    index = Index(Angles(), examples)
+    heavy = Index(Angles(), replace(examples, name="heavy", weight=3.0))
+    light = Index(Angles(), replace(examples, name="light", weight=1.0))
+    for sets, counts in (([heavy, light], (3, 1)), ([index, index], (2, 2))):
+        made = []
+        drawn = [(one, list(examples.queries)) for one in sets]
+        found = lists.make(settings(tmp_path, lists=4, distill=0.0), drawn, None, made.append)
+        assert [int(line.split()[1]) for line in made] == list(counts)
+        assert all(one.targets[0] == pytest.approx(0, abs=1e-4) for one in found)
+
+
+def test_kinds_are_drawn_by_their_factors():
+    """A kind with the factor 0 never comes, one with a tenth seldom; a set's own factor counts before the kind's."""
+    names = [f"q{number}" for number in range(400)]
+    kinds = {name: ("shown", "hidden", "old", "plain")[number % 4] for number, name in enumerate(names)}
+    examples = Examples({}, {}, {}, kinds=kinds, name="api")
+    factors = {"old": 0.0, "shown": 1.0, "api/shown": 0.1}
+    drawn = Counter(kinds[name] for name in lists.draw(examples, names, factors, 150, random.Random(0)))
+    assert drawn["old"] == 0
+    assert 0 < drawn["shown"] < 30
+    assert abs(drawn["hidden"] - drawn["plain"]) < 30
+    assert len(lists.draw(examples, names, factors, 1000, random.Random(0))) == 300
+
+
 def test_without_labels_the_teacher_decides(tmp_path, examples):
     """An unlabelled list's targets follow the teacher's cosines."""
     for one in make(tmp_path, examples, unlabelled=1.0):
-        away = [abs(float(passage.split()[0]) - float(one.query.split()[0])) for passage in one.passages]
-        assert np.argsort(away, kind="stable").tolist() == np.argsort(-np.array(one.targets), kind="stable").tolist()
+        by_target = np.array(away(one))[np.argsort(-np.array(one.targets))]
+        assert by_target.tolist() == sorted(away(one))
 
 
 def test_what_finds_the_candidates(tmp_path):
@@ -113,7 +158,7 @@ def test_targets_are_shares(distill):
 
 def test_search_is_exact(examples):
     """The index finds the nearest documents, best first, for any number of queries."""
-    index = lists.Index(Angles(), examples.documents)
+    index = Index(Angles(), examples)
     drawn = random.Random(1).choices(range(0, 95, 5), k=300)
     for angle, (ids, cosines) in zip(drawn, index.search([f"{angle}.0 q" for angle in drawn], 3), strict=True):
         assert f"d{angle // 5}" in ids[:2]

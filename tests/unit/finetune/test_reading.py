@@ -1,6 +1,8 @@
 """Data to train on: both layouts, and everything that is refused by name."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -48,13 +50,13 @@ def test_beir(folder):
     [
         (["q1\td1\t1", "q2\td1\t1"], r"qrels.tsv:3: query 'q2' is not in .*queries.jsonl"),
         (["q1\td9\t1"], r"qrels.tsv:2: document 'd9' is not in .*corpus.jsonl"),
-        (["q1\td2\t0"], "query 'q1' has no relevant document"),
+        (["q1\td2\t0"], "judges no document relevant"),
         (["q1\td1\tyes"], "qrels.tsv:2: not a judgement"),
         (["q1 d1 1"], "qrels.tsv:2: not a judgement"),
     ],
 )
 def test_bad_judgements_are_named(folder, rows, message):
-    """A judgement of something unknown, a query without a positive and a malformed line are refused."""
+    """Judgements of something unknown, or none that counts, and a malformed line are refused."""
     judge(folder, *rows)
     with pytest.raises(FinetuneError, match=message):
         read(folder)
@@ -105,17 +107,43 @@ def test_bad_pairs_are_named(tmp_path, entry, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "data is incomplete or twofold"),
-        ({"queries": "q", "corpus": "c"}, "data is incomplete or twofold"),
-        ({"queries": "q", "corpus": "c", "qrels": "r", "pairs": "p"}, "data is incomplete or twofold"),
-        ({"pairs": "p", "passages": 1}, r'Invalid value "1" for --passages\. Must be 2 or more\.'),
-        ({"pairs": "p", "distill": 1.5}, r'Invalid value "1\.5" for --distill\. Must be 0 to 1\.'),
-        ({"pairs": "p", "epochs": 0}, r'Invalid value "0\.0" for --epochs\. Must be > 0\.'),
-        ({"pairs": "p", "interaction": "early"}, 'Invalid value "early" for --interaction'),
-        ({"pairs": "p", "candidates": "all"}, 'Invalid value "all" for --candidates'),
+        ({"passages": 1}, r'Invalid value "1" for --passages\. Must be 2 or more\.'),
+        ({"distill": 1.5}, r'Invalid value "1\.5" for --distill\. Must be 0 to 1\.'),
+        ({"epochs": 0}, r'Invalid value "0\.0" for --epochs\. Must be > 0\.'),
+        ({"interaction": "early"}, 'Invalid value "early" for --interaction'),
+        ({"candidates": "all"}, 'Invalid value "all" for --candidates'),
     ],
 )
 def test_bad_settings_are_named(tmp_path, changes, message):
     """Settings that nothing can be trained with are refused."""
     with pytest.raises((UsageError, SettingsError), match=message):
         parsed(FinetuneSettings, base="b", out=tmp_path, **changes)
+
+
+def test_a_few_unknown_judgements_are_left_out(folder):
+    """Of a hundred judgements one may name something unknown: it is left out, and told."""
+    lines(folder / "queries.jsonl", *({"_id": f"q{number}", "text": "what"} for number in range(100)))
+    judge(folder, *(f"q{number}\td1\t1" for number in range(99)), "q99\td9\t1")
+    found = read(folder)
+    assert len(found.relevant) == len(found.queries) == 99
+    (left_out,) = found.left_out
+    assert "document 'd9' is not in" in left_out
+
+
+def test_sets_and_their_weights(folder):
+    """Several folders are sets of their names, with the weights behind them; kinds and titles are kept."""
+    lines(folder / "queries.jsonl", {"_id": "q1", "text": "a", "kind": "shown"}, {"_id": "q2", "text": "b"})
+    judge(folder, "q1\td1\t1", "q2\td2\t1")
+    other = folder / "other"
+    shutil.copytree(folder, other / "qrels", ignore=shutil.ignore_patterns("other"))
+    for name in ("queries.jsonl", "corpus.jsonl"):
+        (other / "qrels" / name).rename(other / name)
+    (other / "qrels" / "qrels.tsv").rename(other / "qrels" / "train.tsv")
+    plain = FinetuneSettings(base="b", out=folder, passages=2, held_out=2, sets=(str(folder), f"{other}=0.5"))
+    first, second = reading.read(plain)
+    assert (first.name, first.weight, second.name, second.weight) == (folder.name, 0.0, "other", 0.5)
+    assert first.kinds == {"q1": "shown", "q2": ""}
+    assert first.titles == {"d1": "A"}
+    for wrong, message in ((f"{other}=much", "must be a number above 0"), (str(other), "two of the sets")):
+        with pytest.raises(FinetuneError, match=message):
+            reading.read(replace(plain, sets=(str(other), wrong)))

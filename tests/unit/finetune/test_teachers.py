@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from shortlist.export.source import Origin
 from shortlist.finetune import teachers
 from shortlist.finetune.models import Dual
 from shortlist.finetune.settings import FinetuneSettings
@@ -101,5 +102,5 @@ def test_slices_do_not_change_what_is_said(monkeypatch):
 )
 def test_how_a_dual_encoder_teaches(tmp_path, interaction, pools_by_mean, kind):
     """As an ensemble where it pools by mean, unless the setting says otherwise."""
-    settings = FinetuneSettings(base="b", out=tmp_path, pairs=tmp_path, interaction=interaction)
-    assert type(teachers.choose(settings, Words(pools_by_mean=pools_by_mean))) is kind
+    settings = FinetuneSettings(base="b", out=tmp_path, interaction=interaction)
+    assert type(teachers.choose(settings, Words(pools_by_mean=pools_by_mean), Origin("b", "", tmp_path))) is kind
