@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from shortlist.export import figures
+
+_BINS = 10
 
 
 def ndcg(ranking: Sequence[str], grades: Mapping[str, int], cut: int = 10) -> float:
@@ -20,3 +24,18 @@ def recall(ranking: Sequence[str], grades: Mapping[str, int], cut: int = 50) -> 
     """Return recall@cut: the share of the relevant documents (grade above 0) among the first `cut`."""
     relevant = {name for name, grade in grades.items() if grade > 0}
     return len(relevant & set(ranking[:cut])) / len(relevant) if relevant else 0.0
+
+
+def calibration_error(scores: Sequence[float], relevant: Sequence[bool]) -> float:
+    """Return the expected calibration error: how far scores are from the share that is relevant, in the mean.
+
+    Ten bins of equal width, weighted by what is in them (Guo et al., 2017, arXiv:1706.04599).
+
+    Args:
+        scores: 0 to 1.
+        relevant: whether each was judged relevant.
+    """
+    said, true = np.asarray(scores, np.float64), np.asarray(relevant, np.float64)
+    bins = np.minimum((said * _BINS).astype(int), _BINS - 1)
+    apart = [abs(said[bins == one].sum() - true[bins == one].sum()) for one in range(_BINS)]
+    return float(sum(apart) / len(said)) if len(said) else 0.0

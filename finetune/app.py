@@ -12,16 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
+import numpy as np
 from sentence_transformers import CrossEncoder
 from transformers import set_seed
 
 from shortlist.export import source
 from shortlist.export.source import Origin
 
-from . import candidates, card, lists, models, quality, reading, teachers, training
+from . import calibration, candidates, card, lists, models, quality, reading, teachers, training
+from .calibration import Calibration
 from .candidates import Finder, Index
-from .models import Floats
-from .quality import Figures, Panel
+from .quality import Figures, Judge, Panel
 from .reading import Examples
 from .settings import FinetuneSettings
 from .teachers import Teacher
@@ -60,6 +61,7 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
     figures["before"] = _measured("Before", ready, judge, progress)
     made = lists.make(settings, ready.sets, ready.teacher, progress)
     steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress)
+    fitted = _calibrate(ready, judge, progress)
     figures["after"] = _measured("After", ready, judge, progress)
     told = card.Run(
         teacher=ready.teacher.name if ready.teacher else "",
@@ -70,6 +72,7 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
         steps=steps,
         seconds=time.monotonic() - began,
         weights=models.trainable(ready.model),
+        calibration=fitted,
         figures=figures,
     )
     models.save(ready.model, settings.out)
@@ -101,15 +104,23 @@ def _prepared(
     return _Ready(tuple(prepared), finder, teacher, model, tuple(panels))
 
 
-def _measured(
-    when: str, ready: _Ready, judge: Callable[[list[tuple[str, str]]], Floats], progress: Callable[[str], None]
-) -> dict[str, Figures]:
+def _calibrate(ready: _Ready, judge: Judge, progress: Callable[[str], None]) -> Calibration:
+    """Fit the scores on the queries that are held out, and put the fit into the model."""
+    held_out = ready.panels[: len(ready.sets)]
+    logits, relevant = ([panel.logits(judge) for panel in held_out], [panel.relevant() for panel in held_out])
+    found = calibration.fit(np.concatenate(logits), np.concatenate(relevant))
+    calibration.apply(ready.model, found)
+    progress(f"Calibrated: {found.factor:.3f} times the logit, and {found.offset:+.3f}")
+    return found
+
+
+def _measured(when: str, ready: _Ready, judge: Judge, progress: Callable[[str], None]) -> dict[str, Figures]:
     result = {}
     for panel in ready.panels:
         found = panel.measure(judge)
         progress(
             f"{when}: {panel.name} nDCG@10 {found.reranked:.4f}, fused {found.fused:.4f}"
-            f" (stage one {found.stage_one:.4f})"
+            f" (stage one {found.stage_one:.4f}); scores are off by {found.calibration_error:.3f}"
         )
         result[panel.name] = found
     return result

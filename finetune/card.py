@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from . import training
+from .calibration import Calibration
 from .quality import CANDIDATES, Figures
 from .settings import FinetuneSettings
 
@@ -42,9 +43,13 @@ nDCG@10, linear gain, the embedder's best {candidates} candidates reranked; fuse
 similarity, added. Queries that were held out were kept from training. A set of another domain shows what
 the model knows beyond its own data.
 
-| queries | stage one | teacher | before | after | after, fused |
-|---|---|---|---|---|---|
+| queries | stage one | teacher | before | after | after, fused | calibration error, after |
+|---|---|---|---|---|---|---|
 {rows}
+
+Scores are calibrated on the held-out queries' candidates: the logit times {run.calibration.factor:.4f}, and
+{run.calibration.offset:+.4f}, both in the head's weights. The calibration error is the expected one over ten bins;
+that of a set of another domain is of scores that were not fitted on it.
 
 ## Training
 
@@ -79,6 +84,7 @@ class Run:
     steps: int
     seconds: float
     weights: int
+    calibration: Calibration
     figures: Mapping[When, Mapping[str, Figures]]  # by set of queries
 
 
@@ -110,6 +116,6 @@ def _rows(run: Run) -> str:
     return "\n".join(
         f"| {name} | {after.stage_one:.3f} | {f'{teacher[name].reranked:.3f}' if teacher else ''}"
         f" | {before[name].reranked:.3f}"
-        f" | {after.reranked:.3f} | {after.fused:.3f} |"
+        f" | {after.reranked:.3f} | {after.fused:.3f} | {after.calibration_error:.3f} |"
         for name, after in run.figures["after"].items()
     )

@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.base.model import BaseModel
 
@@ -29,14 +30,17 @@ if TYPE_CHECKING:
 
 CANDIDATES = 30
 
+Judge = Callable[[list[tuple[str, str]]], Floats]  # a logit for each query and passage
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The nDCG@10 of one set of queries."""
+    """The nDCG@10 of one set of queries, and how far the scores are from what they say."""
 
     stage_one: float
     reranked: float
     fused: float
+    calibration_error: float  # of the scores, over all candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,24 @@ class Panel:
             for query, (ids, similarities) in zip(queries, found, strict=True)
         ]
 
-    def measure(self, judge: Callable[[list[tuple[str, str]]], Floats]) -> Figures:
+    def logits(self, judge: Judge) -> Floats:
+        """Return what somebody says of every candidate, query by query: float32 [candidates]."""
+        return judge([(one.query, passage) for one in self._asked for passage in one.passages])
+
+    def relevant(self) -> NDArray[np.bool_]:
+        """Return which of these candidates are judged relevant: bool [candidates]."""
+        return np.array([name in one.grades for one in self._asked for name in one.ids], np.bool_)
+
+    def measure(self, judge: Judge) -> Figures:
         """Rerank all candidates as somebody judges pairs, and compare."""
-        logits = judge([(one.query, passage) for one in self._asked for passage in one.passages])
+        logits = self.logits(judge)
         orders: list[tuple[float, float, float]] = []
         ends = np.cumsum([len(one.ids) for one in self._asked])[:-1]
         for one, scores in zip(self._asked, np.split(logits, ends), strict=True):
             orders.append((_ndcg(one, scores, 1.0), _ndcg(one, scores, 0.0), _ndcg(one, scores, 0.5)))
-        return Figures(*(round(fmean(column), 4) for column in zip(*orders, strict=True)))
+        means = [fmean(column) for column in zip(*orders, strict=True)]
+        error = measures.calibration_error(fusion.scores(logits).tolist(), self.relevant().tolist())
+        return Figures(*(round(value, 4) for value in (*means, error)))
 
 
 def outside(folder: Path, finder: Finder, most: int) -> Panel:

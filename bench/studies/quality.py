@@ -32,7 +32,6 @@ from .study import Bundles, each
 
 COLLECTION = "quality"
 CANDIDATES = 50
-RANKED = 10  # hits that are judged
 SEED = 0
 CONCURRENCY = 8
 
@@ -68,6 +67,7 @@ class Quality:
     reranked_queries: int  # how many of them went through both stages
     ndcg_at_10_stage_one_same: float  # stage one on those
     ndcg_at_10_stage_two: float  # stage two on those
+    calibration_error: float  # of the scores that stage two gave their candidates
     reranked_candidates: float  # of those queries' 50, the mean number that stage two read
     margin: float  # of cosine, behind the best candidate, that it read; 2: all
     similarity_weight: float | None  # similarity's share in the final order; None: the bundle's own
@@ -107,7 +107,7 @@ async def _measure(address: str, judged: beir.Judged, chosen: QualitySettings) -
         description = await client.describe()
         (collection,) = await client.list_collections()
         dense = await _ask(client, judged, names, "dense", CANDIDATES, chosen)
-        both = await _ask(client, judged, sample, "two-stage", RANKED, chosen)
+        both = await _ask(client, judged, sample, "two-stage", CANDIDATES, chosen)
     by_name = dict(zip(names, map(_ids, dense), strict=True))
     return Quality(
         collection=judged.name,
@@ -119,6 +119,7 @@ async def _measure(address: str, judged: beir.Judged, chosen: QualitySettings) -
         reranked_queries=count,
         ndcg_at_10_stage_one_same=_mean_ndcg(judged, sample, [by_name[name] for name in sample]),
         ndcg_at_10_stage_two=_mean_ndcg(judged, sample, [_ids(result) for result in both]),
+        calibration_error=_calibration_error(judged, sample, both),
         reranked_candidates=fmean(result.reranked for result in both),
         margin=chosen.margin,
         similarity_weight=chosen.similarity_weight,
@@ -164,6 +165,16 @@ def _mean_recall(judged: beir.Judged, names: list[str], results: list[SearchResu
 
 def _mean_ndcg(judged: beir.Judged, names: list[str], rankings: list[list[str]]) -> float:
     return fmean(measures.ndcg(ranking, judged.relevant[name]) for name, ranking in zip(names, rankings, strict=True))
+
+
+def _calibration_error(judged: beir.Judged, names: list[str], results: list[SearchResult]) -> float:
+    scored = [
+        (hit.score, hit.id in judged.relevant[name])
+        for name, result in zip(names, results, strict=True)
+        for hit in result.hits
+        if hit.score is not None
+    ]
+    return measures.calibration_error([score for score, _ in scored], [relevant for _, relevant in scored])
 
 
 def _ids(result: SearchResult) -> list[str]:

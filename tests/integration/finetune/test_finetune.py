@@ -68,7 +68,7 @@ def test_the_figures_are_told(adapter, collection):
     _, figures, told = adapter
     held_out = f"{collection.name}, held out"
     assert [set(figures[when]) for when in ("teacher", "before", "after")] == [{held_out, collection.name}] * 3
-    assert set(figures["after"][held_out]) == {"stage_one", "reranked", "fused"}
+    assert set(figures["after"][held_out]) == {"stage_one", "reranked", "fused", "calibration_error"}
     assert any("loss" in line for line in told)
 
 

@@ -1,0 +1,71 @@
+"""Calibration: what is fitted brings scores to what they say, and the head gives exactly these scores."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from shortlist.bench.measures import calibration_error
+from shortlist.finetune import calibration, models
+from shortlist.finetune.calibration import Calibration
+from shortlist.finetune.errors import FinetuneError
+from shortlist.server import fusion
+
+
+def drawn(factor, offset, count=20_000):
+    """Draw logits of which the given calibration is the right one, and judgements by it."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, count).astype(np.float32)
+    return logits, rng.random(count) < fusion.scores(np.float32(factor) * logits + np.float32(offset))
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(0.5, -3.0), (2.0, 1.0)])
+def test_the_fit_is_that_of_the_draw(factor, offset):
+    """The factor and the offset by which judgements were drawn are found again, and the error is near 0 with them."""
+    logits, relevant = drawn(factor, offset)
+    found = calibration.fit(logits, relevant)
+    assert found.factor == pytest.approx(factor, rel=0.1)
+    assert found.offset == pytest.approx(offset, rel=0.1)
+    after = fusion.scores((found.factor * logits + found.offset).astype(np.float32))
+    assert calibration_error(after.tolist(), relevant.tolist()) < 0.01
+    assert calibration_error(fusion.scores(logits).tolist(), relevant.tolist()) > 0.1
+
+
+def test_nothing_to_learn_from_changes_nothing():
+    """Judgements that are all alike, or that go against the logits, leave scores as they are."""
+    logits = np.array([-1, 0, 1, 2], np.float32)
+    for relevant in ([True] * 4, [False] * 4, [True, True, False, False]):
+        assert calibration.fit(logits, np.array(relevant)) == Calibration()
+
+
+def test_the_error_is_the_textbook_s():
+    """Two bins that are off by 0.1 and 0.25, of two and one scores, are off by 0.15; what is right is off by 0."""
+    assert calibration_error([0.4, 0.4, 0.75], [True, False, True]) == pytest.approx((0.2 + 0.25) / 3)
+    assert calibration_error([1.0, 0.0], [True, False]) == 0.0
+
+
+class Head:
+    """A cross-encoder, as far as its head goes."""
+
+    def __init__(self, *layers):
+        """Take the layers of the transformer's head."""
+        self.layers = nn.Sequential(*layers)
+
+    def __getitem__(self, _):
+        return self
+
+    @property
+    def model(self):
+        return self.layers
+
+
+def test_the_head_gives_the_calibrated_logit():
+    """The last layer's output is the factor times what it was, and the offset."""
+    model = Head(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
+    inputs = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    before = model.layers(inputs)
+    calibration.apply(model, Calibration(0.5, -2.0))
+    assert torch.allclose(model.layers(inputs), 0.5 * before - 2.0, atol=1e-6)
+    with pytest.raises(FinetuneError, match="does not end in a linear layer with a bias"):
+        calibration.apply(Head(nn.Linear(4, 1, bias=False)), Calibration(0.5, -2.0))
+    assert not models.is_adapter(model)
