@@ -145,7 +145,7 @@ def test_refusals_are_those_of_serve(models: list[object], tiny, tmp_path: Path)
     assert "has no variant 'int4'" in refused(*models, "--embedder-variant", "int4")
     assert "provider cuda is not there" in refused(*models, "--provider", "cuda", "--reranker-variant", "fp32")
     assert "provider cpu has no options" in refused(*models, "--provider-options", "device_id=1")
-    assert 'Invalid value "0.0" for --measure-s. Must be 0.01 or more.' in refused(*models, "--measure-s", "0")
+    assert 'Invalid value "0.0" for --measure-s. Must be 0.01 to 600.' in refused(*models, "--measure-s", "0")
     assert not (tmp_path / "found.toml").exists()
 
 
