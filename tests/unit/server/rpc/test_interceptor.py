@@ -1,7 +1,4 @@
-"""The interceptor around every call, on a gRPC server of its own: statuses, count, log, and what does not parse.
-
-The RPCs behind it do what the test says; the metrics are a list of what they were told.
-"""
+"""The interceptor on a gRPC server of its own, whose RPCs do what a test says; the metrics are a list of calls."""
 
 import asyncio
 import logging
