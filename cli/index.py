@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from cyclopts import Parameter, Token, UnknownOptionError
-
 from shortlist.client.types import Document
 from shortlist.console import command_line, output
 from shortlist.console.errors import UsageError
@@ -54,7 +52,6 @@ def run(
             "JSON lines (.jsonl, .ndjson, .json), text (.txt, .md, .markdown), each also with .gz; folders,"
             " which are searched for them; - for JSON lines on standard input"
         ),
-        Parameter(allow_leading_hyphen=True),
     ],
     /,
     *,
@@ -81,12 +78,7 @@ def run(
     Interrupted? Run the same command again. What the server has acknowledged is on its disk, and a document that
     is there already is not embedded again.
     """
-    for path in files:
-        if path.startswith("-") and path != "-":
-            flags = COMMAND.assemble_argument_collection()
-            token = Token(keyword=path, source="cli")
-            raise UnknownOptionError(token=token, argument_collection=flags, command_chain=["index"])
-    if files.count("-") > 1:
+    if sum(path in sources.STDIN for path in files) > 1:
         raise UsageError("standard input (-) can be read only once")
     found = sources.find(files, Selection(settings.include, settings.exclude))
     noun = _noun(found)

@@ -28,7 +28,7 @@ class IndexSettings(Connection):
     """documents in one call"""
     in_flight: Annotated[int, within(1)] = 4
     """calls under way at once"""
-    patience_s: Annotated[float, Parameter(metavar="S")] = 300.0
+    patience_s: Annotated[float, Parameter(metavar="S"), within(0)] = 300.0
     """seconds to try again while the server is busy or away"""
     json: bool = False
     """print the result as one JSON object"""

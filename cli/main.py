@@ -46,6 +46,8 @@ def _run(arguments: Sequence[str]) -> int:
     with needs("shortlist", "command"):
         from shortlist.console import command_line  # noqa: PLC0415 (the client alone does not have what it imports)
 
+    if arguments[:1] == ["index"]:  # cyclopts takes a lone - for a flag
+        arguments = ["/dev/stdin" if one == "-" else one for one in arguments]
     app = command_line.program("shortlist", COMMANDS, _EXAMPLES, help=_HELP)
     for place, (name, path) in enumerate(COMMANDS.items()):
         app.command(f"shortlist.cli.{path}", name=name, sort_key=place)

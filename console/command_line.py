@@ -24,7 +24,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict, Env
-from cyclopts.exceptions import UnusedCliTokensError
+from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from . import ending, output, values
 from .errors import UsageError
@@ -190,9 +190,18 @@ def run(app: Command, arguments: Sequence[str]) -> int:
         return app.meta(list(arguments)) or 0
     except CycloptsError as error:
         error.verbose = False  # else it names our function and its line, too
-        words = "Put quotes around several words that are one argument. " * isinstance(error, UnusedCliTokensError)
         chain = " ".join([app.name[0], *(error.command_chain or ())])
-        raise UsageError(f"{error} {words}See `{chain} --help`.") from None
+        raise UsageError(f"{_said(error)} See `{chain} --help`.") from None
+
+
+def _said(error: CycloptsError) -> str:
+    """Return what is wrong with a command line, in cyclopts' words where those are the right ones."""
+    if isinstance(error, UnusedCliTokensError):
+        return f"{error} Put quotes around several words that are one argument."
+    if isinstance(error, MissingArgumentError) and error.argument is not None and error.keyword is None:
+        unknown = next((one for one in error.unused_tokens or () if one.startswith("-")), "")
+        return f"{error.argument.name} is missing{f', and there is no {unknown}' if unknown else ''}."
+    return str(error)
 
 
 FLAT = Parameter(name="*", converter=values.read, negative_iterable=(), show_default=values.shown)

@@ -91,7 +91,7 @@ def test_help_of_every_command(name, capsys):
     [
         (
             ["search", "hello"],
-            'Command "search" parameter --collection requires an argument. See `shortlist search --help`.',
+            "--collection is missing. See `shortlist search --help`.",
         ),
         (
             ["search", "--collection"],
@@ -111,6 +111,11 @@ def test_help_of_every_command(name, capsys):
             'Invalid value "0" for --batch-size. Must be 1 or more.',
         ),
         (["index", "--collection=x", "-", "-"], "standard input (-) can be read only once"),
+        (["index", "--collection=x", ""], "a path is empty; name a file or a folder, . for this one"),
+        (["index", "--collection=x", "--", "-f.txt"], "-f.txt: no such file or folder"),
+        (["index", "--collection=x", "--config=/nowhere.toml", "f"], "/nowhere.toml: cannot be read"),
+        (["index", "f", "--config=/nowhere.toml", "--collection=x"], "/nowhere.toml: cannot be read"),
+        (["index", "--bogus", "f"], "Unknown option: --bogus. See `shortlist index"),
         (["index", "--collection=x", "/nowhere"], "/nowhere: no such file or folder"),
         (["index", "--collection=x", "--timeout-s=0", "f"], "timeout_s: got 0.0, but it must be more than 0; "),
         (["describe", "--timeout-s=-1"], "timeout_s: got -1.0, but it must be more than 0; "),

@@ -101,4 +101,4 @@ def test_a_file_that_is_not_there(refusal):
 
 def test_a_required_setting_that_is_missing(refusal):
     """The error names the setting."""
-    assert refusal() == 'Command "greet" parameter --name requires an argument.'
+    assert refusal() == "--name is missing."

@@ -35,7 +35,7 @@ def test_every_variant_is_timed(tiny, files, kind, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ((), "Parameter --bundle requires an argument"),
+        ((), "--bundle is missing"),
         (
             ("--bundle", "b", "--file", "f", "--providers", "cpu,gpu"),
             'Invalid value "gpu" for --providers',
