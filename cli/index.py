@@ -78,7 +78,8 @@ def run(
     Interrupted? Run the same command again. What the server has acknowledged is on its disk, and a document that
     is there already is not embedded again.
     """
-    if sum(path in sources.STDIN for path in files) > 1:
+    files = tuple("-" if path == "/dev/stdin" else path for path in files)
+    if files.count("-") > 1:
         raise UsageError("standard input (-) can be read only once")
     found = sources.find(files, Selection(settings.include, settings.exclude))
     noun = _noun(found)

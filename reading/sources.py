@@ -23,7 +23,7 @@ _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _MARKDOWN = (".md", ".markdown")
 _KNOWN = (*_JSON_LINES, ".txt", *_MARKDOWN)
 _PACKED = ".gz"
-STDIN = ("-", "/dev/stdin")
+_STDIN = "-"
 _MAX_ID_BYTES = 480  # of the 512 that an id holds: the rest is for `#` and the passage's number
 
 
@@ -42,7 +42,7 @@ class Source:
     @property
     def is_stdin(self) -> bool:
         """Whether it can be read only once."""
-        return self.path in STDIN
+        return self.path == _STDIN
 
     @property
     def is_text(self) -> bool:
@@ -89,7 +89,7 @@ class Source:
         return open(sys.stdin.fileno(), "rb", closefd=False)
 
 
-STANDARD_INPUT = Source("-", "-")
+STANDARD_INPUT = Source(_STDIN, _STDIN)
 
 
 def standard_lines() -> list[str]:
@@ -152,7 +152,7 @@ def _add(found: Found, given: str, selection: Selection) -> None:
     path = Path(given)
     if not given:  # as of a variable of the shell that is not set; pathlib takes it for the working folder
         raise InputError("a path is empty; name a file or a folder, . for this one")
-    if given in STDIN:
+    if given == _STDIN:
         found.files.append(STANDARD_INPUT)
     elif path.is_dir():
         known = len(found.files)
