@@ -79,4 +79,4 @@ def _model(role: str, model: ModelDescription) -> list[str]:
 
 
 def _order(weight: float) -> str:
-    return f"{1 - weight:.0%} score and {weight:.0%} similarity" if weight else "by score"
+    return f"by score and similarity together, weight {weight:g}" if weight else "by score"

@@ -15,7 +15,7 @@ from shortlist.console.connection import Connection
 from . import excerpt, scoring
 from .excerpt import Terms
 
-_HEADS = ("place", "score", "similarity", "stage one", "id")
+_HEADS = ("place", "relevance", "score", "similarity", "stage one", "id")
 _INDENT = "       "  # texts begin below the scores
 
 
@@ -36,7 +36,8 @@ class SearchSettings(Connection):
     """dense: stage one alone; rerank-all: stage two on every document of a small collection; auto: two-stage, with
     every document of a small collection for a candidate"""
     similarity_weight: float | None = None
-    """weight of the similarity in the final order, 0 to 1; the default is the reranker's own"""
+    """weight of the similarity in the final order, 0 to 100: logits that a similarity of 1 more is worth; the default
+    is the reranker's own"""
     margin: float | None = None
     """stage two does not read candidates whose similarity is so far behind the best one's, but top-k at least; 2
     reads them all. The default is the server's, 0.2, or 2 with --candidates"""
@@ -135,7 +136,8 @@ class Page:
 
 def _row(place: int, hit: Hit) -> tuple[str, ...]:
     moved = f" ({hit.rank - place:+d})" if hit.rank != place else ""  # by stage two: up is plus
-    return str(place), tables.number(hit.score, 4), tables.number(hit.similarity, 4), f"{hit.rank}{moved}", hit.id
+    numbers = (tables.number(one, 4) for one in (hit.relevance, hit.score, hit.similarity))
+    return str(place), *numbers, f"{hit.rank}{moved}", hit.id
 
 
 def _whole(text: str, room: int) -> Iterator[str]:
@@ -181,7 +183,7 @@ def _limited(result: SearchResult) -> str:
 
 
 def _order(result: SearchResult, *, asked: bool) -> str:
-    """Return why hits are not in the order of their scores, where they need not be."""
+    """Return what the relevance is, where it is not the score alone."""
     if result.mode == "dense":
         return "in the order of similarity: mode dense has no scores"
     weight = result.similarity_weight
@@ -189,6 +191,6 @@ def _order(result: SearchResult, *, asked: bool) -> str:
         return ""
     whose = "as asked for" if asked else "as the reranker's bundle says"
     return (
-        f"in the order of both: {1 - weight:.0%} score and {weight:.0%} similarity, {whose};"
-        " --similarity-weight 0 orders by score alone"
+        f"relevance, by which hits fall, is of score and similarity together (weight {weight:g}, {whose});"
+        " --similarity-weight 0 leaves the score alone"
     )

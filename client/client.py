@@ -228,8 +228,8 @@ class Client:
                 collection scored; `auto` is `two-stage` with every document of a small collection for a candidate.
             include_text: whether hits carry title and text.
             include_metadata: whether hits carry metadata.
-            similarity_weight: weight of the similarity in the final order, 0 (score alone) to 1 (similarity alone);
-                the default is what the reranker's bundle says, for most 0.
+            similarity_weight: weight of the similarity in the final order, 0 (score alone) to 100: logits that a
+                similarity of 1 more is worth. The default is what the reranker's bundle says, for most 0.
             margin: how far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2;
                 `top_k` of them are read in any case. The default is the server's (`describe().limits.margin`) where
                 no `candidates` are named, else 2, which is all.

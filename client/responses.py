@@ -76,6 +76,7 @@ def search(response: pb.SearchResponse) -> types.SearchResult:
 def _hit(hit: pb.Hit) -> types.Hit:
     return types.Hit(
         id=hit.id,
+        relevance=hit.relevance if hit.HasField("relevance") else None,
         score=hit.score if hit.HasField("score") else None,
         similarity=hit.similarity,
         rank=hit.rank,
@@ -155,6 +156,7 @@ def _model(model: pb.ModelDescription) -> types.ModelDescription:
         fingerprint=model.fingerprint,
         variants=tuple(model.variants),
         similarity_weight=model.similarity_weight,
+        similarity_center=model.similarity_center,
     )
 
 

@@ -88,6 +88,7 @@ class Hit:
     """A document that a search found."""
 
     id: str
+    relevance: float | None  # by which hits fall, 0 to 1: the score, or score and similarity together; None as below
     score: float | None  # stage two, 0 to 1; None where it did not score the document
     similarity: float  # stage one, cosine, -1 to 1
     rank: int  # place in stage one's order, from 1
@@ -104,7 +105,7 @@ class SearchResult:
     reranked: int  # candidates that stage two scored
     selected: int  # candidates that stage two was to score: the first ones in stage one's order
     limited_by: LimitedBy | None  # why those are not all; None: they are
-    similarity_weight: float  # in the order of hits that have a score: above 0 scores need not fall
+    similarity_weight: float  # in the hits' relevance: above 0 their scores need not fall
     candidates: int  # candidates that stage one found
     mode: Mode  # what ran: what `auto` chose
     degraded: Degraded | None  # None: everything that was selected was scored
@@ -164,6 +165,7 @@ class ModelDescription:
     fingerprint: str
     variants: tuple[str, ...]  # all that the bundle holds
     similarity_weight: float  # of a reranker: the default of searches that name none
+    similarity_center: float  # of a reranker with a weight: the similarity that changes nothing
 
 
 @dataclass(frozen=True, slots=True)

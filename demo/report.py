@@ -6,19 +6,18 @@ from shortlist.client import Hit, SearchResult
 from shortlist.console import colors, columns
 
 _SHOWN = 5
-_NUMBERS = "{:>4} -> {:<2}  {:>5}  {:>10}  "  # place in stage one, place now, score, similarity
+_NUMBERS = "{:>4} -> {:<2}  {:>9}  {:>5}  {:>10}  "  # place in stage one, place now, relevance, score, similarity
 _MOST_NAME = 34
 
 
 def lines(query: str, result: SearchResult, *, colored: bool = False) -> Iterator[str]:
     """Yield the lines that show one search, none wider than the terminal."""
-    timing, weight = result.timing, result.similarity_weight
-    order = f"{1 - weight:.0%} score, {weight:.0%} similarity" if weight else "score"
+    timing = result.timing
     stages = f"stage one: {result.candidates} found in {timing.embed_ms + timing.retrieve_ms:.0f} ms"
     stages += f"; stage two: {result.reranked} read in {timing.rerank_ms:.0f} ms"
     yield ""
     yield colors.bold(query) if colored else query
-    found = [f"  {stages}; order: {order}", *_table(result.hits[:_SHOWN])]
+    found = [f"  {stages}", *_table(result.hits[:_SHOWN])]
     yield from (columns.cut(line, columns.terminal()).rstrip() for line in found)
 
 
@@ -26,10 +25,10 @@ def _table(hits: Sequence[Hit]) -> Iterator[str]:
     if not hits:
         return
     width = min(_MOST_NAME, max(len(hit.id) for hit in hits))
-    yield f"{_NUMBERS.format('was', 'is', 'score', 'similarity')}{'name':<{width}}  what it says"
+    yield f"{_NUMBERS.format('was', 'is', 'relevance', 'score', 'similarity')}{'name':<{width}}  what it says"
     for place, hit in enumerate(hits, start=1):
-        score = "-" if hit.score is None else f"{hit.score:.3f}"
-        numbers = _NUMBERS.format(hit.rank, place, score, f"{hit.similarity:.2f}")
+        relevance, score = ("-" if one is None else f"{one:.3f}" for one in (hit.relevance, hit.score))
+        numbers = _NUMBERS.format(hit.rank, place, relevance, score, f"{hit.similarity:.2f}")
         # A name's end says more than its beginning.
         name = hit.id if len(hit.id) <= width else f"...{hit.id[3 - width :]}"
         yield f"{numbers}{name:<{width}}  {_first_line(hit)}"

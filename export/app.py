@@ -63,9 +63,8 @@ def _asked(settings: ExportSettings, origin: Origin) -> dict[str, str]:
         "calibration": "" if settings.calibration is None else _sha256(settings.calibration),
         "limits": f"{settings.least_overlap} {settings.least_tau} {settings.most_ndcg_loss} {settings.keep_failing}",
         "max_tokens": str(settings.max_tokens),
-        "similarity": settings.similarity,
         "relevant_label": settings.relevant_label,
-        "similarity_weight": "" if settings.similarity_weight is None else str(settings.similarity_weight),
+        "similarity": f"{settings.similarity} {settings.similarity_weight} {settings.similarity_center}",
         **({"graph": origin.graph} if origin.graph else {}),
         **{name: prefix for name, prefix in prefixes.items() if prefix is not None},
     }

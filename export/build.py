@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shortlist.server import cores
+from shortlist.server.fusion import Fusion
 from shortlist.server.runtime import variant_timings
 from shortlist.server.runtime.manifest import MANIFEST, OUTPUT, File, Manifest, Variant
 from shortlist.server.runtime.tokens import pad
+from shortlist.server.settings import MAX_SIMILARITY_WEIGHT
 
 from . import draft, fp32, graphs, judging, layout, prefixes, report, tools, unserved, variants
 from .errors import ExportError
@@ -67,8 +69,8 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
             made[name] = one
     shutil.rmtree(scratch)
     kept = _kept(settings, _described(made, found, traced, gate), folder, progress)
-    weight = _similarity_weight(settings, origin) if found.kind == "reranker" else 0.0
-    manifest = _manifest(traced, found, asked, kept, weight, judges.name)
+    fusion = _fusion(settings, origin) if found.kind == "reranker" else Fusion()
+    manifest = _manifest(traced, found, asked, kept, fusion, judges.name)
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     draft.prove(folder, traced.trial)
 
@@ -136,23 +138,27 @@ def _kept(
     return kept
 
 
-def _similarity_weight(settings: ExportSettings, origin: Origin) -> float:
-    """Return the similarity's weight in the final order: what was asked for, else what the model says of itself.
+def _fusion(settings: ExportSettings, origin: Origin) -> Fusion:
+    """Return how much the similarity counts in the final order: as asked for, else as the model says of itself.
 
     Raises:
         ExportError: the model's own file says something else.
     """
     path = origin.find(RECOMMENDED)
-    if settings.similarity_weight is not None or path is None:
-        return settings.similarity_weight or 0.0
+    said = Fusion() if path is None else _recommended(path)
+    weight, center = settings.similarity_weight, settings.similarity_center
+    return Fusion(said.weight if weight is None else weight, said.center if center is None else center)
+
+
+def _recommended(path: Path) -> Fusion:
     match read_json(path):
-        case {"similarity_weight": int() | float() as weight, **others} if not others and 0 <= weight <= 1:
-            return float(weight)
-        case found:
-            raise ExportError(
-                f'{path} says {found!r}, but it holds {{"similarity_weight": W}} and nothing else, W from 0 to 1;'
-                " mend it, or give --similarity-weight"
-            )
+        case {"similarity_weight": int() | float() as weight, "similarity_center": int() | float() as center, **more}:
+            if not more and 0 <= weight <= MAX_SIMILARITY_WEIGHT and -1 <= center <= 1:
+                return Fusion(float(weight), float(center))
+    raise ExportError(
+        f'{path} holds something else than {{"similarity_weight": W, "similarity_center": C}}, W from 0 to'
+        f" {MAX_SIMILARITY_WEIGHT} and C from -1 to 1; mend it, or remove it"
+    )
 
 
 def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate) -> dict[str, Variant]:
@@ -183,7 +189,7 @@ def _manifest(
     found: Layout,
     asked: dict[str, str],
     kept: dict[str, Variant],
-    weight: float,
+    fusion: Fusion,
     texts: str,
 ) -> Manifest:
     return Manifest(
@@ -202,7 +208,8 @@ def _manifest(
         variants=kept,
         tools=tools.versions(),
         processor=cores.processor(),
-        similarity_weight=weight,
+        similarity_weight=fusion.weight,
+        similarity_center=fusion.center,
         texts=texts,
         settings=asked,
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from shortlist.server.errors import SettingsError
 from shortlist.server.runtime.manifest import LEAST_WINDOW
-from shortlist.server.settings import within
+from shortlist.server.settings import MAX_SIMILARITY_WEIGHT, within
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     # name -> the execution providers that it is for
@@ -70,9 +70,11 @@ class ExportSettings:
     """keep variants that fail in the bundle; the server still runs them only by name"""
     max_tokens: int = 0
     """window in tokens, special tokens included; 0: the model's own"""
-    similarity_weight: Annotated[float | None, within(0, 1)] = None
-    """weight of the similarity in the final order that searches with this reranker default to, 0 to 1; the default
-    is what the model's own shortlist.json says, else 0"""
+    similarity_weight: Annotated[float | None, within(0, MAX_SIMILARITY_WEIGHT)] = None
+    """weight of the similarity in the final order that searches with this reranker default to: logits that a
+    similarity of 1 more is worth; the default is what the model's own shortlist.json says, else 0"""
+    similarity_center: Annotated[float | None, within(-1, 1)] = None
+    """the similarity that changes nothing in that order; the default is likewise"""
     force: bool = False
     """export even if the bundle is up to date"""
 

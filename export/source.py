@@ -20,7 +20,8 @@ from .errors import ExportError
 
 PACKAGE = "package:"
 ADAPTER_CONFIG = "adapter_config.json"
-# Beside a model's weights: how its makers would have it served, such as {"similarity_weight": 0.5}.
+# Beside a model's weights: how its makers would have it served, such as
+# {"similarity_weight": 8, "similarity_center": 0.4}.
 RECOMMENDED = "shortlist.json"
 
 # What an export reads. Model repositories also hold the same weights for other runtimes, often gigabytes.

@@ -5,6 +5,7 @@
 Whatever can be refused is refused before the first step of training.
 """
 
+import json
 import random
 import shutil
 import time
@@ -18,6 +19,7 @@ from transformers import set_seed
 
 from shortlist.export import source
 from shortlist.export.source import Origin
+from shortlist.server.fusion import Fusion
 
 from . import calibration, candidates, card, lists, models, quality, reading, teachers, training
 from .calibration import Calibration
@@ -59,10 +61,10 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
     if ready.teacher is not None:
         figures["teacher"] = _measured("Teacher", ready, ready.teacher.agreement, progress)
     figures["before"] = _measured("Before", ready, judge, progress)
-    made = lists.make(settings, ready.sets, ready.teacher, progress)
-    steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress)
+    made = lists.make(settings, ready.sets, ready.teacher, progress) if settings.lists else []
+    steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress) if made else 0
     fitted = _calibrate(ready, judge, progress)
-    figures["after"] = _measured("After", ready, judge, progress)
+    figures["after"] = _measured("After", ready, judge, progress, fitted.fusion)
     told = card.Run(
         teacher=ready.teacher.name if ready.teacher else "",
         embedder=ready.finder.name,
@@ -76,6 +78,9 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
         figures=figures,
     )
     models.save(ready.model, settings.out)
+    if fitted.fusion.weight:
+        recommended = {"similarity_weight": fitted.fusion.weight, "similarity_center": fitted.fusion.center}
+        (settings.out / source.RECOMMENDED).write_text(json.dumps(recommended) + "\n", encoding="utf-8")
     (settings.out / training.CARD).write_text(card.write(settings, told), encoding="utf-8")
     shutil.rmtree(settings.out / "checkpoints")
     return {when: {name: asdict(one) for name, one in found.items()} for when, found in figures.items()}
@@ -86,7 +91,8 @@ def _prepared(
 ) -> _Ready:
     """Load the models, embed each set's corpus, and keep some queries from training."""
     finder = candidates.finder(settings, base, progress)
-    teacher = teachers.choose(settings, finder, base) if settings.unlabelled or settings.distill else None
+    asked = settings.lists and (settings.unlabelled or settings.distill)
+    teacher = teachers.choose(settings, finder, base) if asked else None
     model = models.student(settings, base)
     held_out = reading.held_out_of(settings, sets)
     prepared, panels = [], []
@@ -107,17 +113,25 @@ def _prepared(
 def _calibrate(ready: _Ready, judge: Judge, progress: Callable[[str], None]) -> Calibration:
     """Fit the scores on the queries that are held out, and put the fit into the model."""
     held_out = ready.panels[: len(ready.sets)]
-    logits, relevant = ([panel.logits(judge) for panel in held_out], [panel.relevant() for panel in held_out])
-    found = calibration.fit(np.concatenate(logits), np.concatenate(relevant))
+    logits, similarities, relevant = (
+        np.concatenate(parts)
+        for parts in zip(*((one.logits(judge), one.similarities(), one.relevant()) for one in held_out), strict=True)
+    )
+    found = calibration.fit(logits, similarities, relevant)
     calibration.apply(ready.model, found)
-    progress(f"Calibrated: {found.factor:.3f} times the logit, and {found.offset:+.3f}")
+    progress(
+        f"Calibrated: {found.factor:.3f} times the logit, {found.offset:+.3f},"
+        f" and {found.fusion.weight:.2f} times the similarity less {found.fusion.center:.3f}"
+    )
     return found
 
 
-def _measured(when: str, ready: _Ready, judge: Judge, progress: Callable[[str], None]) -> dict[str, Figures]:
+def _measured(
+    when: str, ready: _Ready, judge: Judge, progress: Callable[[str], None], fused: Fusion = quality.ALONE
+) -> dict[str, Figures]:
     result = {}
     for panel in ready.panels:
-        found = panel.measure(judge)
+        found = panel.measure(judge, fused)
         progress(
             f"{when}: {panel.name} nDCG@10 {found.reranked:.4f}, fused {found.fused:.4f}"
             f" (stage one {found.stage_one:.4f}); scores are off by {found.calibration_error:.3f}"

@@ -1,11 +1,12 @@
-"""Scores that mean something: a factor and an offset on the logit, fitted on judged queries, put into the head.
+"""Scores that mean something: numbers fitted on judged queries, put into the model's head and beside its weights.
 
-This is Platt's scaling (1999): a logistic regression of relevance on the logit. The sigmoid of the new logit is how
-often a candidate with that score is judged relevant, among candidates such as the embedder finds. The order stays,
-and no format needs to know of it, since both numbers go into the last layer's weights.
+A logistic regression of relevance on logit and similarity (Platt's scaling, 1999, with a second number). The sigmoid
+of what comes out is how often such a candidate is judged relevant, among candidates such as the embedder finds. What
+concerns the logit goes into the last layer's weights, so no format needs to know of it; the similarity's weight is
+what the bundle recommends for the final order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 from sklearn.linear_model import LogisticRegression
 from torch import nn
+
+from shortlist.server.fusion import Fusion
+from shortlist.server.settings import MAX_SIMILARITY_WEIGHT
 
 from . import models
 from .errors import FinetuneError
@@ -23,27 +27,39 @@ _COPY = "modules_to_save"  # where PEFT keeps the weights of a module that an ad
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a logit is multiplied by, and what is added to it."""
+    """What a logit is multiplied by, what is added to it, and how much the similarity counts beside it."""
 
     factor: float = 1.0
     offset: float = 0.0
+    fusion: Fusion = field(default_factory=Fusion)
 
 
-def fit(logits: Floats, relevant: NDArray[np.bool_]) -> Calibration:
+def fit(logits: Floats, similarities: Floats, relevant: NDArray[np.bool_]) -> Calibration:
     """Return the calibration under which these judgements are likeliest.
 
-    It changes nothing where there is nothing to learn from: where all judgements are alike, or relevant candidates
-    have no higher logits than others.
+    The similarity gets no weight where it says nothing beside the logit. Nothing changes where there is nothing to
+    learn from: where all judgements are alike, or relevant candidates have no higher logits than others.
     """
     if relevant.all() or not relevant.any():
         return Calibration()
-    found = LogisticRegression(C=np.inf).fit(logits[:, None].astype(np.float64), relevant)
-    factor, offset = float(found.coef_[0, 0]), float(found.intercept_[0])
-    return Calibration(factor, offset) if factor > 0 else Calibration()
+    center = float(similarities.mean())
+    factor, weight, offset = _regressed(logits, similarities - np.float32(center), relevant)
+    if weight <= 0:
+        factor, weight, offset = _regressed(logits, np.zeros_like(similarities), relevant)
+    if factor <= 0:
+        return Calibration()
+    return Calibration(factor, offset, Fusion(min(weight, MAX_SIMILARITY_WEIGHT), center) if weight > 0 else Fusion())
+
+
+def _regressed(logits: Floats, similarities: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Return the factors of both, and the offset."""
+    found = LogisticRegression(C=np.inf).fit(np.column_stack([logits, similarities]).astype(np.float64), relevant)
+    factor, weight = found.coef_[0]
+    return float(factor), float(weight), float(found.intercept_[0])
 
 
 def apply(model: CrossEncoder, calibration: Calibration) -> None:
-    """Put a calibration into the last layer of a cross-encoder's head.
+    """Put what concerns the logit into the last layer of a cross-encoder's head.
 
     Raises:
         FinetuneError: the head does not end in a linear layer with a bias.

@@ -39,8 +39,8 @@ Licence: {licence}. {run.lists} lists ({run.pairs} pairs) were made of them. Can
 
 ## Figures
 
-nDCG@10, linear gain, the embedder's best {candidates} candidates reranked; fused: z-scores of logit and
-similarity, added. Queries that were held out were kept from training. A set of another domain shows what
+nDCG@10, linear gain, the embedder's best {candidates} candidates reranked; fused: with the similarity
+beside the logit. Queries that were held out were kept from training. A set of another domain shows what
 the model knows beyond its own data.
 
 | queries | stage one | teacher | before | after | after, fused | calibration error, after |
@@ -48,8 +48,10 @@ the model knows beyond its own data.
 {rows}
 
 Scores are calibrated on the held-out queries' candidates: the logit times {run.calibration.factor:.4f}, and
-{run.calibration.offset:+.4f}, both in the head's weights. The calibration error is the expected one over ten bins;
-that of a set of another domain is of scores that were not fitted on it.
+{run.calibration.offset:+.4f}, both in the head's weights; in the final order a similarity counts
+{run.calibration.fusion.weight:.2f} times what it is above {run.calibration.fusion.center:.3f}. The calibration error
+is the expected one of both together, over ten bins; that of a set of another domain is of scores that were not
+fitted on it.
 
 ## Training
 

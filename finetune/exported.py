@@ -73,7 +73,8 @@ class Exported:
                 some = prefixed(self._manifest, texts[start : start + _TEXTS_AT_ONCE], kind)
                 items = self._tokenizer.encode(list(some))
                 parts.append(scheduler.submit_whole(Lane.INGEST, self._graph, items).result().values)
-                self._progress(f"Embedded {min(start + _TEXTS_AT_ONCE, len(texts))} of {len(texts)} {kind} texts")
+                if len(texts) > _TEXTS_AT_ONCE:
+                    self._progress(f"Embedded {min(start + _TEXTS_AT_ONCE, len(texts))} of {len(texts)} {kind} texts")
         finally:
             scheduler.stop()
         vectors: Floats = np.concatenate(parts).reshape(len(texts), -1)

@@ -1,10 +1,10 @@
 """What a cross-encoder, or its teacher, is worth: nDCG@10 on queries kept from training, beside what stage one had.
 
-The candidates are the embedder's, as in the server. Beside the reranked order stands the fused one: z-scores of
-logits and of similarities within a query, added.
+The candidates are the embedder's, as in the server. Beside the reranked order stands the fused one, with the
+similarity beside the logit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from sentence_transformers.base.model import BaseModel
 
 from shortlist.bench import beir, measures
 from shortlist.server import fusion
+from shortlist.server.fusion import Fusion
 
 from . import models, reading
 from .candidates import Finder, Index
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 CANDIDATES = 30
+ALONE = Fusion()  # the order of the logits
 
 Judge = Callable[[list[tuple[str, str]]], Floats]  # a logit for each query and passage
 
@@ -40,7 +42,7 @@ class Figures:
     stage_one: float
     reranked: float
     fused: float
-    calibration_error: float  # of the scores, over all candidates
+    calibration_error: float  # of the relevance, over all candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +83,24 @@ class Panel:
         """Return which of these candidates are judged relevant: bool [candidates]."""
         return np.array([name in one.grades for one in self._asked for name in one.ids], np.bool_)
 
-    def measure(self, judge: Judge) -> Figures:
-        """Rerank all candidates as somebody judges pairs, and compare."""
-        logits = self.logits(judge)
-        orders: list[tuple[float, float, float]] = []
-        ends = np.cumsum([len(one.ids) for one in self._asked])[:-1]
-        for one, scores in zip(self._asked, np.split(logits, ends), strict=True):
-            orders.append((_ndcg(one, scores, 1.0), _ndcg(one, scores, 0.0), _ndcg(one, scores, 0.5)))
-        means = [fmean(column) for column in zip(*orders, strict=True)]
-        error = measures.calibration_error(fusion.scores(logits).tolist(), self.relevant().tolist())
+    def similarities(self) -> Floats:
+        """Return the similarities of these candidates: float32 [candidates]."""
+        return np.concatenate([one.similarities for one in self._asked])
+
+    def measure(self, judge: Judge, fused: Fusion = ALONE) -> Figures:
+        """Rerank all candidates as somebody judges pairs, alone and with the similarity, and compare."""
+        logits, near = self.logits(judge), self.similarities()
+        both = fused.logits(logits, near.tolist())
+        means = [fmean(self._ndcg(worth)) for worth in (near, logits, both)]
+        error = measures.calibration_error(fusion.scores(both).tolist(), self.relevant().tolist())
         return Figures(*(round(value, 4) for value in (*means, error)))
+
+    def _ndcg(self, worth: Floats) -> Iterator[float]:
+        """Yield what an order is worth, query by query."""
+        ends = np.cumsum([len(one.ids) for one in self._asked])[:-1]
+        for one, part in zip(self._asked, np.split(worth, ends), strict=True):
+            order = fusion.order(part, np.ones(len(part), np.bool_))
+            yield measures.ndcg([one.ids[place] for place in order], one.grades)
 
 
 def outside(folder: Path, finder: Finder, most: int) -> Panel:
@@ -128,9 +138,3 @@ class Evaluator(BaseEvaluator):
 def metric(panel: str) -> str:
     """Return what the trainer calls a panel's figure."""
     return f"{panel}_ndcg@10"
-
-
-def _ndcg(one: _Asked, scores: Floats, share: float) -> float:
-    """Return what an order is worth in which the similarity has a share, as the server orders."""
-    order = fusion.order(scores, np.ones(len(scores), np.bool_), one.similarities.tolist(), share)
-    return measures.ndcg([one.ids[place] for place in order], one.grades)

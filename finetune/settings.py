@@ -55,8 +55,8 @@ class FinetuneSettings:
     licence: Annotated[str, _DATA] = ""
     """licence of the data, for the model card"""
 
-    lists: Annotated[int, _LISTS, within(1)] = 20_000
-    """most lists to train on: one query and its passages each"""
+    lists: Annotated[int, _LISTS, within(0)] = 20_000
+    """most lists to train on: one query and its passages each; 0 trains nothing, and calibrates the scores"""
     passages: Annotated[int, _LISTS, within(2)] = 6
     """passages in a list"""
     passage_words: Annotated[int, _LISTS, within(8)] = 50

@@ -790,10 +790,9 @@ class SearchRequest(_message.Message):
     include_metadata: _builtins.bool
     """True: hits carry metadata."""
     similarity_weight: _builtins.float
-    """Weight of the similarity in the final order of what stage two scored, 0 to 1: similarities and logits are
-    standardized over the candidates and added, (1 - weight) * logit + weight * similarity. 0 orders by score alone.
-    Default: ModelDescription.similarity_weight of the reranker. Scores stay as they are, so with a weight above 0 hits
-    need not come in the order of their scores.
+    """Weight of the similarity in the final order of what stage two scored, 0 to 100: hits come in the order of
+    logit + weight * (similarity - ModelDescription.similarity_center), whose sigmoid is Hit.relevance. 0 orders by
+    score alone. Default: ModelDescription.similarity_weight of the reranker.
     """
     margin: _builtins.float
     """How far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2; top_k of them are
@@ -843,6 +842,7 @@ class Hit(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    RELEVANCE_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
@@ -853,6 +853,10 @@ class Hit(_message.Message):
     score: _builtins.float
     """Stage two: the sigmoid of the cross-encoder's logit, 0 to 1. Absent where stage two did not score the
     document (MODE_DENSE, SearchResponse.limited_by or .degraded).
+    """
+    relevance: _builtins.float
+    """The number by which hits fall, 0 to 1: the score, or score and similarity together where the similarity has a
+    weight (SearchResponse.similarity_weight). Absent where the score is.
     """
     similarity: _builtins.float
     """Stage one: the cosine of query and document vector, -1 to 1."""
@@ -871,18 +875,24 @@ class Hit(_message.Message):
         *,
         id: _builtins.str = ...,
         score: _builtins.float | None = ...,
+        relevance: _builtins.float | None = ...,
         similarity: _builtins.float = ...,
         rank: _builtins.int = ...,
         title: _builtins.str = ...,
         text: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "metadata", b"metadata", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_relevance", b"_relevance", "_score", b"_score", "metadata", b"metadata", "relevance", b"relevance", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "id", b"id", "metadata", b"metadata", "rank", b"rank", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_relevance", b"_relevance", "_score", b"_score", "id", b"id", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__relevance: _TypeAlias = _typing.Literal["relevance"]  # noqa: Y015
+    _WhichOneofArgType__relevance: _TypeAlias = _typing.Literal["_relevance", b"_relevance"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__relevance) -> _WhichOneofReturnType__relevance | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___Hit: _TypeAlias = Hit  # noqa: Y015
@@ -918,8 +928,8 @@ class SearchResponse(_message.Message):
     limited_by: Global___LimitedBy.ValueType
     """Why those are not all."""
     similarity_weight: _builtins.float
-    """The similarity's weight in the order of the hits that have a score, as the request or the reranker's bundle has it:
-    above 0 they need not come in the order of their scores. 0 where nothing was scored.
+    """The similarity's weight in Hit.relevance, as the request or the reranker's bundle has it: above 0 hits need not
+    come in the order of their scores. 0 where nothing was scored.
     """
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hit]:
@@ -1265,6 +1275,7 @@ class ModelDescription(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
     SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
+    SIMILARITY_CENTER_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """What the bundle was exported from: a model id, or the name of a folder or Python package."""
     revision: _builtins.str
@@ -1281,6 +1292,8 @@ class ModelDescription(_message.Message):
     """Identifies weights, tokenizer, pooling, prefixes and variant together."""
     similarity_weight: _builtins.float
     """Of a reranker: the default of SearchRequest.similarity_weight, as its bundle says; 0 for most rerankers."""
+    similarity_center: _builtins.float
+    """Of a reranker with a weight: the similarity that changes nothing in the final order."""
     @_builtins.property
     def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Every variant in the bundle."""
@@ -1297,10 +1310,11 @@ class ModelDescription(_message.Message):
         fingerprint: _builtins.str = ...,
         variants: _abc.Iterable[_builtins.str] | None = ...,
         similarity_weight: _builtins.float = ...,
+        similarity_center: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "fingerprint", b"fingerprint", "max_tokens", b"max_tokens", "provider", b"provider", "revision", b"revision", "similarity_weight", b"similarity_weight", "source", b"source", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "fingerprint", b"fingerprint", "max_tokens", b"max_tokens", "provider", b"provider", "revision", b"revision", "similarity_center", b"similarity_center", "similarity_weight", b"similarity_weight", "source", b"source", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,6 +20,7 @@ _MOST_THREADS = 1024
 _MOST_DOCUMENTS = 1_000_000  # in one call
 _A_DAY_S = 86_400
 MAX_MARGIN = 2.0  # the largest difference of two cosines
+MAX_SIMILARITY_WEIGHT = 100  # logits; with more, the similarity alone would decide
 _UNIX = "unix:"
 _MOST_PATH_BYTES = 107  # of a socket on Linux (sun_path, less the NUL)
 

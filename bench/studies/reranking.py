@@ -24,11 +24,12 @@ from shortlist.client import AsyncClient
 from shortlist.console.errors import UsageError
 from shortlist.server import fusion
 from shortlist.server.errors import shown
+from shortlist.server.fusion import Fusion
 
 from . import study
 from .study import Bundles, each
 
-SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+WEIGHTS = (2, 4, 6, 8, 10, 12, 16, 24)
 CONCURRENCY = 4
 
 
@@ -59,7 +60,7 @@ class Reranking:
     as_given: float
     by_similarity: float
     by_score: float
-    fused: dict[str, float]  # share of the similarity -> nDCG@10
+    fused: dict[str, float]  # weight of the similarity -> nDCG@10
     embedder: str
     reranker: str
 
@@ -129,16 +130,16 @@ async def _measure(address: str, name: str, lists: list[Candidates]) -> Rerankin
 
         scored = await each(score, lists, CONCURRENCY)
 
-    def mean(share: float) -> float:
-        return _mean(lists, [_order(logits, near, share) for logits, near in scored])
+    def mean(weight: float) -> float:
+        return _mean(lists, [_order(Fusion(weight).logits(logits, near)) for logits, near in scored])
 
     return Reranking(
         candidates=name,
         queries=len(lists),
         as_given=_mean(lists, [list(range(len(one.ids))) for one in lists]),
-        by_similarity=mean(1.0),
+        by_similarity=_mean(lists, [_order(np.array(near, np.float32)) for _, near in scored]),
         by_score=mean(0.0),
-        fused={str(share): mean(share) for share in SHARES},
+        fused={str(weight): mean(weight) for weight in WEIGHTS},
         embedder=f"{description.embedder.source} {description.embedder.variant}",
         reranker=f"{description.reranker.source} {description.reranker.variant}",
     )
@@ -151,8 +152,8 @@ def _mean(lists: list[Candidates], orders: list[list[int]]) -> float:
     )
 
 
-def _order(logits: NDArray[np.float32], near: list[float], share: float) -> list[int]:
-    return fusion.order(logits, np.ones(len(logits), np.bool_), near, share)
+def _order(worth: NDArray[np.float32]) -> list[int]:
+    return fusion.order(worth, np.ones(len(worth), np.bool_))
 
 
 def _logit(score: float | None) -> float:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from shortlist.server.errors import DeadlineExceeded, NoTokens
+from shortlist.server.fusion import Fusion
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph, ModelInfo
 from shortlist.server.runtime.manifest import TextKind, prefixed
@@ -111,9 +112,9 @@ class Scorer(_Model[Known]):
     """The cross-encoder: a query beside documents to scores."""
 
     @property
-    def similarity_weight(self) -> float:
-        """Return the similarity's weight in the order of searches that name none."""
-        return self.info.similarity_weight
+    def fusion(self) -> Fusion:
+        """Return how much the similarity counts in the order of searches that do not say."""
+        return self.info.fusion
 
     async def score(
         self,

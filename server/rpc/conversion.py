@@ -151,7 +151,8 @@ def model_message(plain: ModelInfo) -> pb.ModelDescription:
         dimensions=plain.dimensions,
         fingerprint=plain.fingerprint,
         variants=plain.variants,
-        similarity_weight=plain.similarity_weight,
+        similarity_weight=plain.fusion.weight,
+        similarity_center=plain.fusion.center,
     )
 
 
@@ -173,6 +174,7 @@ def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:
     plain = hit.document
     return pb.Hit(
         id=plain.id,
+        relevance=hit.relevance,
         score=hit.score,
         similarity=hit.similarity,
         rank=hit.rank,

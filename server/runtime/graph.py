@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shortlist.server import cores
 from shortlist.server.errors import BundleError, ProviderError
+from shortlist.server.fusion import Fusion
 
 from .bundle import Bundle
 from .cost import Cost
@@ -42,7 +43,7 @@ class ModelInfo:
     max_tokens: int
     dimensions: int  # 0 for a reranker
     fingerprint: str
-    similarity_weight: float  # in the final order of searches that name none; 0 for an embedder
+    fusion: Fusion  # in the order of searches that do not say; of an embedder without meaning
 
 
 class Graph:
@@ -177,5 +178,5 @@ def _info(manifest: Manifest, variant: str, provider: str) -> ModelInfo:
         manifest.max_tokens,
         manifest.dimensions,
         manifest.fingerprint(variant),
-        manifest.similarity_weight,
+        Fusion(manifest.similarity_weight, manifest.similarity_center),
     )

@@ -94,7 +94,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     texts: str  # what they were judged on
     reference: str = "pytorch"  # what export compared with; "onnx": the graph that was taken in, as it was published
     relevant_label: str = ""  # of a reranker's two labels the one that its logit stands for; in the graph, for people
-    similarity_weight: float = 0.0  # weight of the similarity in the final order that this reranker does best with
+    similarity_weight: float = 0.0  # of the order that this reranker does best with, see `fusion.py`
+    similarity_center: float = 0.0  # the same
     settings: dict[str, str] = field(default_factory=dict)  # what export was asked for: a second run compares
     created_at: str = ""  # ISO 8601, UTC
     format_version: int = FORMAT_VERSION

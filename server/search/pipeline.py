@@ -8,6 +8,7 @@ Runs on the event loop; what blocks goes to threads. Knows no gRPC.
 """
 
 import asyncio
+import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from shortlist.server import fusion
 from shortlist.server.errors import NoTokens
+from shortlist.server.fusion import Fusion
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.result import Result
@@ -73,13 +75,13 @@ class Pipeline:
             rerank_s=time.perf_counter() - retrieve_done,
         )
         whole = query.mode == "auto" and 0 < chosen.count == len(collection)
-        similarity_weight = self._similarity_weight(query) if chosen.count else 0.0
+        fused = self._fusion(query) if chosen.count else Fusion()
         return Found(
-            hits=ranking.hits(candidates, scored, similarity_weight)[: query.top_k],
+            hits=ranking.hits(candidates, scored, fused)[: query.top_k],
             reranked=int(scored.done.sum()),
             selected=chosen.count,
             limited_by=chosen.limited_by,
-            similarity_weight=similarity_weight,
+            similarity_weight=fused.weight,
             candidates=len(candidates),
             mode="rerank-all" if whole else plan.mode,
             degraded=scored.degraded,
@@ -219,7 +221,7 @@ class Pipeline:
         for graph in (self.embedder.graph, self.scorer.graph):
             await asyncio.to_thread(graph.run_length, _PROBE_TOKENS)
 
-    def _similarity_weight(self, query: Query) -> float:
-        """Return the similarity's weight in the final order."""
-        asked = query.similarity_weight
-        return self.scorer.similarity_weight if asked is None else asked
+    def _fusion(self, query: Query) -> Fusion:
+        """Return how much the similarity counts in the final order."""
+        asked, default = query.similarity_weight, self.scorer.fusion
+        return default if asked is None else dataclasses.replace(default, weight=asked)

@@ -37,7 +37,8 @@ class Hit:
     """A document that a search found."""
 
     document: Document
-    score: float | None  # None: stage two did not score it
+    relevance: float | None  # by which hits fall, of score and similarity; None: stage two did not score it
+    score: float | None  # stage two's alone
     similarity: float
     rank: int  # stage one's, from 1
 

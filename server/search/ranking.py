@@ -2,30 +2,39 @@
 
 from collections.abc import Sequence
 
-from shortlist.server import fusion
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server.fusion import Fusion, order
+from shortlist.server.fusion import scores as fusion_scores
 from shortlist.server.inference.result import Result
 from shortlist.server.storage.document import Candidate
 
 from .query import Hit
 
 
-def hits(candidates: Sequence[Candidate], scored: Result, similarity_weight: float) -> list[Hit]:
-    """Order the candidates: those that stage two read, by score and similarity, then the rest as stage one had it."""
+def hits(candidates: Sequence[Candidate], scored: Result, fusion: Fusion) -> list[Hit]:
+    """Order the candidates: those that stage two read, by their relevance, then the rest as stage one had it."""
     read = len(scored.done)
     similarities = [candidate.similarity for candidate in candidates[:read]]
-    order = fusion.order(scored.logits, scored.done, similarities, similarity_weight)
-    by_index = scores(scored)
+    fused = fusion.logits(scored.logits, similarities)
+    relevances, by_index = probabilities(fused, scored.done), scores(scored)
     return [
-        *(_hit(candidates[index], by_index[index]) for index in order),
-        *(_hit(candidate, None) for candidate in candidates[read:]),
+        *(_hit(candidates[index], by_index[index], relevances[index]) for index in order(fused, scored.done)),
+        *(_hit(candidate, None, None) for candidate in candidates[read:]),
     ]
 
 
 def scores(scored: Result) -> list[float | None]:
     """Return the score of each item; None where it was not run."""
-    found = fusion.scores(scored.logits).tolist()
-    return [score if done else None for score, done in zip(found, scored.done, strict=True)]
+    return probabilities(scored.logits, scored.done)
 
 
-def _hit(candidate: Candidate, score: float | None) -> Hit:
-    return Hit(candidate.document, score, candidate.similarity, candidate.rank)
+def probabilities(logits: NDArray[np.float32], done: NDArray[np.bool_]) -> list[float | None]:
+    """Return the sigmoid of each logit, 0 to 1; None where there is none."""
+    found = fusion_scores(logits).tolist()
+    return [one if there else None for one, there in zip(found, done, strict=True)]
+
+
+def _hit(candidate: Candidate, score: float | None, relevance: float | None) -> Hit:
+    return Hit(candidate.document, relevance, score, candidate.similarity, candidate.rank)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from shortlist.server.errors import InvalidRequest, TooLarge, shown
 from shortlist.server.runtime.manifest import Kind
-from shortlist.server.settings import MAX_MARGIN
+from shortlist.server.settings import MAX_MARGIN, MAX_SIMILARITY_WEIGHT
 from shortlist.server.storage.document import Document
 
 from .limits import (
@@ -54,9 +54,10 @@ def search(limits: Limits, query: Query) -> None:
             raise InvalidRequest("candidates", query.candidates, limit, "raise candidates or lower top_k")
         remedy = "ask for fewer, or raise max_candidates on the server"
         _range("candidates", query.candidates, limits.max_candidates, "documents", remedy)
-    if query.similarity_weight is not None and not 0 <= query.similarity_weight <= 1:
+    if query.similarity_weight is not None and not 0 <= query.similarity_weight <= MAX_SIMILARITY_WEIGHT:
         remedy = "send 0 to order by score alone, or leave it out"
-        raise InvalidRequest("similarity_weight", query.similarity_weight, "a weight is from 0 to 1", remedy)
+        limit = f"a weight is from 0 to {MAX_SIMILARITY_WEIGHT}"
+        raise InvalidRequest("similarity_weight", query.similarity_weight, limit, remedy)
     if query.margin is not None and not 0 <= query.margin <= MAX_MARGIN:
         limit = f"a difference of cosines is from 0 to {MAX_MARGIN:g}"
         raise InvalidRequest("margin", query.margin, limit, f"send {MAX_MARGIN:g} to have all candidates read")

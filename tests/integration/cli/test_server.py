@@ -71,7 +71,7 @@ def test_search_prints_a_table(run, collection, cities):
     """Each hit is a line with its place and one with its text, and the last line tells the mode and the time."""
     run("index", "--collection", collection, cities)
     lines = run("search", "--collection", collection, "the capital of Italy").stdout.splitlines()
-    assert lines[0].split() == ["place", "score", "similarity", "stage", "one", "id"]
+    assert lines[0].split() == ["place", "relevance", "score", "similarity", "stage", "one", "id"]
     assert [line.split()[0] for line in lines[1:7:2]] == ["1", "2", "3"]
     named = [(line.split()[-1], below) for line, below in itertools.pairwise(lines[1:7])][::2]
     assert {(name, f"       {name} is the capital of {land}") for name, land in _CITIES.items()} == set(named)
@@ -79,14 +79,14 @@ def test_search_prints_a_table(run, collection, cities):
 
 
 def test_search_says_what_decided_the_order(run, collection, cities):
-    """With a share of the similarity the output says so, and by whom it was set; without, nothing needs saying."""
+    """With a weight of the similarity the output says so, and by whom it was set; without, nothing needs saying."""
     run("index", "--collection", collection, cities)
     asked = ("search", "--collection", collection, "the capital of Italy")
     assert (
-        "in the order of both: 75% score and 25% similarity, as asked for"
-        in run(*asked, "--similarity-weight=0.25").stdout
+        "relevance, by which hits fall, is of score and similarity together (weight 2.5, as asked for)"
+        in run(*asked, "--similarity-weight=2.5").stdout
     )
-    assert "in the order of" not in run(*asked, "--similarity-weight=0").stdout
+    assert "by which hits fall" not in run(*asked, "--similarity-weight=0").stdout
     assert "in the order of similarity: mode dense" in run(*asked, "--mode=dense").stdout
 
 

@@ -29,7 +29,10 @@ def test_the_manifests_tell_the_models(bundles) -> None:
     assert (embedder.pooling, embedder.normalized) == ("mean", True)
     reranker = bundle.load(bundles.reranker, "reranker").manifest
     assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (256, 0, "")  # its base's window
-    assert reranker.similarity_weight == 0.5  # as the shortlist.json beside the weights recommends
+    assert (reranker.similarity_weight, reranker.similarity_center) == (
+        8.0,
+        0.44,
+    )  # as the shortlist.json beside the weights recommends
     assert all(one.batch_invariant for both in (embedder, reranker) for one in both.variants.values())
 
 

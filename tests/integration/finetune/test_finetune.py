@@ -196,3 +196,14 @@ def test_an_exported_embedder_finds_candidates(make, collection, tiny_folders, t
         assert not any("teacher" in line.lower() for line in told)
         found.append(figures["after"][f"{collection.name}, held out"])
     assert found[0] == found[1]
+
+
+def test_without_lists_scores_are_calibrated(adapter, collection, tiny_folders, tmp_path):
+    """With --lists 0 nothing is trained: the order stays, and the scores are fitted."""
+    same = {"lists": 0, "held_out": 30, "embedder": str(tiny_folders.embedder)}
+    figures, told = run(settings(collection, adapter[0], tmp_path / "out", **same))
+    (before,), (after,) = (figures[when].values() for when in ("before", "after"))
+    assert after["reranked"] == before["reranked"]
+    assert after["calibration_error"] < 0.05
+    assert any(line.startswith("Calibrated: ") for line in told)
+    assert not any("loss" in line for line in told)

@@ -52,21 +52,25 @@ def test_the_similarity_is_the_embedder_s_own(client: Client, collection: str):
 
 
 def test_similarity_weight(client: Client, collection: str):
-    """The similarity's share goes from the reranker's order to stage one's; scores stay the reranker's."""
+    """The similarity's weight goes from the reranker's order to stage one's; hits fall by relevance, scores stay."""
     asked = {"mode": "two-stage", "top_k": 5}
     plain = client.search(collection, "a quick animal", **asked).hits
     assert client.search(collection, "a quick animal", similarity_weight=0.0, **asked).hits == plain
-    similar = client.search(collection, "a quick animal", similarity_weight=1.0, **asked).hits
+    similar = client.search(collection, "a quick animal", similarity_weight=100.0, **asked).hits
     assert [hit.rank for hit in similar] == [1, 2, 3, 4, 5]
     assert {hit.id: hit.score for hit in similar} == {hit.id: hit.score for hit in plain}
+    assert [hit.relevance for hit in plain] == [hit.score for hit in plain]
+    relevances = [hit.relevance for hit in similar]
+    assert relevances == sorted(relevances, reverse=True)
+    assert relevances != [hit.score for hit in similar]
     answered = [
-        client.search(collection, "a quick animal", similarity_weight=share, **asked).similarity_weight
-        for share in (None, 0.0, 1.0)
+        client.search(collection, "a quick animal", similarity_weight=weight, **asked).similarity_weight
+        for weight in (None, 0.0, 1.0)
     ]
     assert answered == [0.0, 0.0, 1.0]
     assert client.search(collection, "a quick animal", similarity_weight=1.0, mode="dense").similarity_weight == 0.0
-    with pytest.raises(InvalidRequest, match=r"similarity_weight: got 1.5, but a weight is from 0 to 1"):
-        client.search(collection, "a quick animal", similarity_weight=1.5)
+    with pytest.raises(InvalidRequest, match=r"similarity_weight: got 100.5, but a weight is from 0 to 100"):
+        client.search(collection, "a quick animal", similarity_weight=100.5)
 
 
 def test_dense_only(client: Client, collection: str):

@@ -16,7 +16,7 @@ _NO_COUNT = [True, np.True_, 1.0, "2", -1, 2**32, math.nan, [1], np.float64(2)]
 _NO_NUMBER = [True, "1", b"1", math.nan, [1.0], {}]
 _NO_FLAG = ["yes", 1, None, [True]]
 _NO_NAME = ["sparse", 1, None, ["auto"], b"auto"]
-_HIT = Hit("1", 0.5, 0.5, 1, "", "text", {})
+_HIT = Hit("1", 0.5, 0.5, 0.5, 1, "", "text", {})
 
 _WRONG = {
     "address": [None, 50051, b"here:1", "here", ["here:1"]],

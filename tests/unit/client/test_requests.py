@@ -88,7 +88,7 @@ def test_search_result():
     """A response's fields arrive by name; a hit without score has None, not 0."""
     response = pb.SearchResponse(
         hits=[
-            pb.Hit(id="b", score=0.5, similarity=0.25, rank=2, title="B", text="b"),
+            pb.Hit(id="b", relevance=0.75, score=0.5, similarity=0.25, rank=2, title="B", text="b"),
             pb.Hit(id="a", similarity=0.5, rank=1),
         ],
         reranked=1,
@@ -104,7 +104,7 @@ def test_search_result():
         ),
     )
     expected = types.SearchResult(
-        hits=(types.Hit("b", 0.5, 0.25, 2, "B", "b", {}), types.Hit("a", None, 0.5, 1, "", "", {})),
+        hits=(types.Hit("b", 0.75, 0.5, 0.25, 2, "B", "b", {}), types.Hit("a", None, None, 0.5, 1, "", "", {})),
         reranked=1,
         selected=2,
         limited_by="margin",

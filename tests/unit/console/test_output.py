@@ -11,8 +11,8 @@ from shortlist.client.types import Hit, SearchResult, Timing
 from shortlist.console import colors, columns, output, tables
 
 HITS = (
-    Hit("b", 0.9, 0.25, 7, "Title", "text\nin two\x1b[2J lines", {}),
-    Hit("long-id", None, 0.5, 2, "", "other", {}),
+    Hit("b", 0.8, 0.9, 0.25, 7, "Title", "text\nin two\x1b[2J lines", {}),
+    Hit("long-id", None, None, 0.5, 2, "", "other", {}),
 )
 
 
@@ -53,10 +53,10 @@ def test_a_number_with_its_noun(number, shown):
 def test_hits_as_a_table():
     """A hit is a line with both stages' opinions and its text below; text cannot move the cursor."""
     assert list(page().hits(result())) == [
-        "place  score   similarity  stage one  id",
-        "1      0.9000  0.2500      7 (+6)     b",
+        "place  relevance  score   similarity  stage one  id",
+        "1      0.8000     0.9000  0.2500      7 (+6)     b",
         "       Title | text in two [2J lines",
-        "2      -       0.5000      2          long-id",
+        "2      -          -       0.5000      2          long-id",
         "       other",
         "",
     ]
@@ -73,7 +73,7 @@ def test_whole_texts(monkeypatch):
     """With --full a text has its own lines and indentation, long ones wrapped behind it."""
     monkeypatch.setenv("COLUMNS", "47")
     text = "def f():\n\treturn 1\n\n    " + "word " * 10
-    lines = list(page(full=True).hits(result(hits=(Hit("a", 0.5, 0.5, 1, "Title", text, {}),))))
+    lines = list(page(full=True).hits(result(hits=(Hit("a", 0.5, 0.5, 0.5, 1, "Title", text, {}),))))
     assert lines[2:] == [
         "       Title",
         "       def f():",
@@ -88,9 +88,9 @@ def test_whole_texts(monkeypatch):
 def test_an_id_is_never_cut(monkeypatch):
     """However narrow the terminal, an id is whole: the other commands take it."""
     monkeypatch.setenv("COLUMNS", "40")
-    hit = Hit("x" * 100, 0.5, 0.5, 1, "x" * 100, "text", {})
+    hit = Hit("x" * 100, 0.5, 0.5, 0.5, 1, "x" * 100, "text", {})
     assert list(page().hits(result(hits=(hit,))))[1:3] == [
-        f"1      0.5000  0.5000      1          {'x' * 100}",
+        f"1      0.5000     0.5000  0.5000      1          {'x' * 100}",
         "       text",
     ]
 
@@ -106,12 +106,12 @@ def test_what_ran_is_said():
 
 
 def test_why_the_order_is_not_that_of_the_scores():
-    """A share of the similarity is told with who decided on it, and a search without scores says so."""
-    assert notes(0.5)[1] == (
-        "in the order of both: 50% score and 50% similarity, as the reranker's bundle says;"
-        " --similarity-weight 0 orders by score alone"
+    """A weight of the similarity is told with who decided on it, and a search without scores says so."""
+    assert notes(8)[1] == (
+        "relevance, by which hits fall, is of score and similarity together"
+        " (weight 8, as the reranker's bundle says); --similarity-weight 0 leaves the score alone"
     )
-    assert notes(0.25, asked=True)[1].startswith("in the order of both: 75% score and 25% similarity, as asked for;")
+    assert "(weight 2.5, as asked for)" in notes(2.5, asked=True)[1]
     assert notes(0.5, mode="dense", reranked=0)[1] == "in the order of similarity: mode dense has no scores"
     assert len(notes(0.5, reranked=0)) == 1
 

@@ -22,7 +22,7 @@ from shortlist.server.runtime.manifest import LEAST_WINDOW
         ({"least_overlap": 1.1}, r'Invalid value "1\.1" for --least-overlap\. Must be 0 to 1\.'),
         ({"least_tau": -0.1}, r'Invalid value "-0\.1" for --least-tau\. Must be 0 to 1\.'),
         ({"most_ndcg_loss": math.nan}, 'for --most-ndcg-loss: unable to convert "nan" into float'),
-        ({"similarity_weight": -1}, r'Invalid value "-1\.0" for --similarity-weight\. Must be 0 to 1\.'),
+        ({"similarity_weight": -1}, r'Invalid value "-1\.0" for --similarity-weight\. Must be 0 to 100\.'),
         ({"max_tokens": -1}, "max_tokens is -1"),
         ({"max_tokens": 1}, "max_tokens is 1, but it must be 8 or more"),
         ({"max_tokens": 7}, "max_tokens is 7, but it must be 8 or more"),

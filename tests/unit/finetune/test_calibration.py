@@ -10,32 +10,41 @@ from shortlist.finetune import calibration, models
 from shortlist.finetune.calibration import Calibration
 from shortlist.finetune.errors import FinetuneError
 from shortlist.server import fusion
+from shortlist.server.fusion import Fusion
 
 
-def drawn(factor, offset, count=20_000):
-    """Draw logits of which the given calibration is the right one, and judgements by it."""
+def drawn(factor, offset, weight=0.0, count=20_000):
+    """Draw logits and similarities of which the given calibration is the right one, and judgements by it."""
     rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, count).astype(np.float32)
-    return logits, rng.random(count) < fusion.scores(np.float32(factor) * logits + np.float32(offset))
+    logits, similarities = (rng.normal(*spread, count).astype(np.float32) for spread in ((0, 2), (0.4, 0.15)))
+    both = factor * logits + offset + weight * (similarities - similarities.mean())
+    return logits, similarities, rng.random(count) < fusion.scores(both)
 
 
-@pytest.mark.parametrize(("factor", "offset"), [(0.5, -3.0), (2.0, 1.0)])
-def test_the_fit_is_that_of_the_draw(factor, offset):
-    """The factor and the offset by which judgements were drawn are found again, and the error is near 0 with them."""
-    logits, relevant = drawn(factor, offset)
-    found = calibration.fit(logits, relevant)
+@pytest.mark.parametrize(("factor", "offset", "weight"), [(0.5, -3.0, 0.0), (2.0, 1.0, 8.0)])
+def test_the_fit_is_that_of_the_draw(factor, offset, weight):
+    """What judgements were drawn by is found again, and with it the error of the relevance is near 0."""
+    logits, similarities, relevant = drawn(factor, offset, weight)
+    found = calibration.fit(logits, similarities, relevant)
     assert found.factor == pytest.approx(factor, rel=0.1)
     assert found.offset == pytest.approx(offset, rel=0.1)
-    after = fusion.scores((found.factor * logits + found.offset).astype(np.float32))
-    assert calibration_error(after.tolist(), relevant.tolist()) < 0.01
-    assert calibration_error(fusion.scores(logits).tolist(), relevant.tolist()) > 0.1
+    assert found.fusion.weight == pytest.approx(weight, abs=0.6)
+    after = found.fusion.logits((found.factor * logits + found.offset).astype(np.float32), similarities.tolist())
+    assert calibration_error(fusion.scores(after).tolist(), relevant.tolist()) < 0.01
+    assert calibration_error(fusion.scores(logits).tolist(), relevant.tolist()) > 0.05
+
+
+def test_a_similarity_that_misleads_gets_no_weight():
+    """Where similar candidates are less relevant at the same logit, the logit alone is fitted."""
+    logits, similarities, relevant = drawn(1.0, 0.0, -8.0)
+    assert calibration.fit(logits, similarities, relevant).fusion == Fusion()
 
 
 def test_nothing_to_learn_from_changes_nothing():
     """Judgements that are all alike, or that go against the logits, leave scores as they are."""
-    logits = np.array([-1, 0, 1, 2], np.float32)
+    logits, similarities = np.array([-1, 0, 1, 2], np.float32), np.full(4, 0.5, np.float32)
     for relevant in ([True] * 4, [False] * 4, [True, True, False, False]):
-        assert calibration.fit(logits, np.array(relevant)) == Calibration()
+        assert calibration.fit(logits, similarities, np.array(relevant)) == Calibration()
 
 
 def test_the_error_is_the_textbook_s():

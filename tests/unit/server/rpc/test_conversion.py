@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from shortlist.proto import retrieval_pb2 as pb
+from shortlist.server.fusion import Fusion
 from shortlist.server.inference.result import Spent
 from shortlist.server.rpc import conversion
 from shortlist.server.runtime.graph import ModelInfo
@@ -99,7 +100,7 @@ def test_a_collection(catalog: Catalog):
 
 def test_a_hit_without_a_score_has_none():
     """A score of 0 is told, and no score is absent; similarity and place are there in either case."""
-    hits = (Hit(FOX, 0.0, 0.5, 2), Hit(Document("tea", "water"), None, 0.75, 1))
+    hits = (Hit(FOX, 0.25, 0.0, 0.5, 2), Hit(Document("tea", "water"), None, None, 0.75, 1))
     scored, bare = conversion.search_response(found(*hits), pb.SearchRequest(), 0.0).hits
     assert (scored.HasField("score"), scored.score, scored.similarity, scored.rank) == (True, 0.0, 0.5, 2)
     assert (bare.HasField("score"), bare.similarity, bare.rank) == (False, 0.75, 1)
@@ -110,7 +111,7 @@ def test_a_hit_without_a_score_has_none():
 def test_hits_carry_what_was_asked_for(text: bool, metadata: bool):
     """Title and text come with include_text, metadata with include_metadata, and neither without."""
     request = pb.SearchRequest(include_text=text, include_metadata=metadata)
-    (hit,) = conversion.search_response(found(Hit(FOX, 0.5, 0.5, 1)), request, 0.0).hits
+    (hit,) = conversion.search_response(found(Hit(FOX, 0.5, 0.5, 0.5, 1)), request, 0.0).hits
     assert (hit.id, hit.title, hit.text) == ("fox", *((FOX.title, FOX.text) if text else ("", "")))
     assert hit.HasField("metadata") == metadata
     if metadata:
@@ -120,7 +121,7 @@ def test_hits_carry_what_was_asked_for(text: bool, metadata: bool):
 def test_a_bare_document_s_metadata_stays_absent_in_a_hit():
     """A hit without metadata of its own has none, though it was asked for."""
     request = pb.SearchRequest(include_metadata=True)
-    (hit,) = conversion.search_response(found(Hit(Document("a", "b"), 0.5, 0.5, 1)), request, 0.0).hits
+    (hit,) = conversion.search_response(found(Hit(Document("a", "b"), 0.5, 0.5, 0.5, 1)), request, 0.0).hits
     assert not hit.HasField("metadata")
 
 
@@ -192,7 +193,7 @@ def test_tokens():
 def test_a_model():
     """A loaded model is told by where it came from, what runs it, and what it makes."""
     source = Source(model="some/model", revision="abc", architecture="BertModel", weights_sha256="00")
-    running = ModelInfo(source, "int8", ("fp32", "int8"), "CPUExecutionProvider", 256, 384, "f00d", 0.25)
+    running = ModelInfo(source, "int8", ("fp32", "int8"), "CPUExecutionProvider", 256, 384, "f00d", Fusion(0.25, 0.5))
     assert conversion.model_message(running) == pb.ModelDescription(
         source="some/model",
         revision="abc",
@@ -203,6 +204,7 @@ def test_a_model():
         fingerprint="f00d",
         variants=["fp32", "int8"],
         similarity_weight=0.25,
+        similarity_center=0.5,
     )
 
 

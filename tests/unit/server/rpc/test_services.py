@@ -149,12 +149,12 @@ async def test_answers_that_no_client_takes_are_not_made(filled: Retrieval, monk
 
 
 async def test_a_search_passes_on_what_was_asked(filled: Retrieval):
-    """Number of hits, candidates, mode, margin, share and what hits carry arrive; each is what the answer shows."""
+    """Number of hits, candidates, mode, margin, weight and what hits carry arrive; each is what the answer shows."""
     asked = {"collection": "c", "query": "water", "top_k": 2, "mode": pb.MODE_TWO_STAGE}
     plain = await filled.Search(pb.SearchRequest(**asked, candidates=3, similarity_weight=0.0), CALL)
     assert (len(plain.hits), plain.candidates, plain.reranked, plain.mode) == (2, 3, 3, pb.MODE_TWO_STAGE)
     assert plain.hits[0].score >= plain.hits[1].score
-    similar = await filled.Search(pb.SearchRequest(**asked, candidates=3, similarity_weight=1.0), CALL)
+    similar = await filled.Search(pb.SearchRequest(**asked, candidates=3, similarity_weight=100.0), CALL)
     assert [hit.rank for hit in similar.hits] == [1, 2]
     near = await filled.Search(pb.SearchRequest(**asked, margin=0.0), CALL)
     assert (near.candidates, near.selected, near.limited_by) == (3, 2, pb.LIMITED_BY_MARGIN)

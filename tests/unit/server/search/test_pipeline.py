@@ -2,12 +2,14 @@
 
 import asyncio
 import dataclasses
+import math
 from collections.abc import Callable
 
 import pytest
 
 from shortlist.server.app import Components
 from shortlist.server.errors import DeadlineExceeded, InvalidRequest
+from shortlist.server.fusion import Fusion
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import Query
@@ -15,20 +17,28 @@ from shortlist.server.storage.document import Document
 from two_stages import DOCUMENTS, ENTRIES, EVERYTHING, LONG_S, costs, now, runs
 
 
-async def test_a_share_of_the_similarity(
+async def test_a_weight_of_the_similarity(
     components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
-    """The order is the scores', or stage one's, by the share that is asked for, else by what the bundle says."""
+    """Hits fall by score, or by score and similarity, with the weight that is asked for, else the bundle's."""
     await filled(20)
     plain = await search(top_k=20, margin=EVERYTHING)
     by_score = sorted(plain.hits, key=lambda hit: -hit.score)
     assert plain.hits == by_score
-    by_rank = sorted(plain.hits, key=lambda hit: hit.rank)
-    assert by_rank != by_score
-    assert (await search(top_k=20, margin=EVERYTHING, similarity_weight=1.0)).hits == by_rank
+
+    def worth(hit):
+        return math.log(hit.score / (1 - hit.score)) + 100.0 * hit.similarity
+
+    places = [hit.rank for hit in sorted(plain.hits, key=worth, reverse=True)]
+    assert [hit.rank for hit in by_score] != places
+
+    async def ranks(**asked):
+        return [hit.rank for hit in (await search(top_k=20, margin=EVERYTHING, **asked)).hits]
+
+    assert await ranks(similarity_weight=100.0) == places
     graph = components.pipeline.scorer.graph
-    monkeypatch.setattr(graph, "info", dataclasses.replace(graph.info, similarity_weight=1.0))
-    assert (await search(top_k=20, margin=EVERYTHING)).hits == by_rank
+    monkeypatch.setattr(graph, "info", dataclasses.replace(graph.info, fusion=Fusion(100.0)))
+    assert await ranks() == places
     assert (await search(top_k=20, margin=EVERYTHING, similarity_weight=0.0)).hits == by_score
 
 

@@ -21,7 +21,7 @@ from two_stages import DOCUMENTS, ENTRIES, LONG_S, costs, now, runs
         ({"top_k": 1001}, "top_k"),
         ({"candidates": 9}, "candidates"),
         ({"candidates": 1001}, "candidates"),
-        ({"similarity_weight": 1.5}, "similarity_weight"),
+        ({"similarity_weight": 100.5}, "similarity_weight"),
         ({"similarity_weight": math.nan}, "similarity_weight"),
         ({"margin": -0.1}, "margin"),
         ({"margin": math.nan}, "margin"),

@@ -43,7 +43,7 @@ def tokenize(texts: list[str], model: str = "reranker", query: str = "", *, ends
         (lambda: search(top_k=21), r"top_k: got 21, but it must be 1 to 20 hits; ask for fewer, or raise max_top_k"),
         (lambda: search(candidates=5), r"candidates: got 5, but it must be top_k \(10\) or more; raise"),
         (lambda: search(candidates=101), r"candidates: got 101, but it must be 1 to 100 documents"),
-        (lambda: search(similarity_weight=1.5), r"similarity_weight: got 1.5, but a weight is from 0 to 1; send 0"),
+        (lambda: search(similarity_weight=101), r"similarity_weight: got 101, but a weight is from 0 to 100; send 0"),
         (lambda: search(margin=2.5), r"margin: got 2.5, but a difference of cosines is from 0 to 2; send 2"),
         (lambda: request_checks.page(LIMITS, 0), r"page_size: got 0, but it must be 1 to 3 documents"),
         (lambda: request_checks.ids(LIMITS, [""]), r"ids\[0\]: got '', but an id must not be empty"),
@@ -178,7 +178,7 @@ def test_hits_that_no_answer_holds(
 
 def test_the_limits_themselves_are_allowed():
     """Each limit is the largest value that passes."""
-    search("é" * 25, top_k=20, candidates=100, margin=2.0, similarity_weight=1.0)
+    search("é" * 25, top_k=20, candidates=100, margin=2.0, similarity_weight=100.0)
     request_checks.ids(LIMITS, ["x" * MAX_ID_BYTES] * 3)
     request_checks.upsert(
         LIMITS, [Document("a", "x" * 50, title="t" * MAX_TITLE_BYTES, metadata="m" * MAX_METADATA_BYTES)]
