@@ -43,7 +43,7 @@ def test_quality_of_the_stages():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     benchmarks = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     (row,) = re.findall(
-        r"^\| `models/default-reranker`, `int8-token`, share of .* \| (0\.\d+) \| (0\.\d+) \|$",
+        r"^\| `models/default-reranker`, `int8-token`, similarity's weight .* \| (0\.\d+) \| (0\.\d+) \|$",
         benchmarks,
         re.MULTILINE,
     )
