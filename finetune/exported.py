@@ -12,8 +12,8 @@ import numpy as np
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.runtime import bundle, providers, variant_selection
-from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.manifest import TextKind, prefixed
+from shortlist.server.runtime.opening import opened
 from shortlist.server.runtime.tokens import Tokenizer
 from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.settings import Settings
@@ -37,22 +37,12 @@ class Exported:
         target, stack = providers.target(settings), providers.batch_tokens(settings)
         found = bundle.load(folder, "embedder")
 
-        def load(variant: str) -> Graph:
-            return Graph(found, variant, target, stack)
-
         with tempfile.TemporaryDirectory() as data:
-            variant = variant_selection.choose(
-                found,
-                variant_selection.AUTO,
-                settings.provider,
-                (),
-                Timings(Path(data) / "timings.json"),
-                lambda variant: load(variant).run_length,
-            )
-        self.name = f"{found.manifest.source.model}, {variant}"
+            timings = Timings(Path(data) / "timings.json")
+            self._graph = opened(found, variant_selection.AUTO, target, stack, timings)
+        self.name = f"{found.manifest.source.model}, {self._graph.info.variant}"
         self._manifest = found.manifest
         self._tokenizer = Tokenizer(found)
-        self._graph = load(variant)
         self._graph.warm_up(self._tokenizer)
         self._slots = target.slots
         self._progress = progress

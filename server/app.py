@@ -9,14 +9,13 @@ on disk.
 """
 
 import asyncio
-import functools
 import logging
 import os
 import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -30,11 +29,9 @@ from shortlist.server.inference.watchdog import Watchdog
 from shortlist.server.rpc.health import Health
 from shortlist.server.rpc.interceptor import Interceptor
 from shortlist.server.rpc.metrics import Metrics
-from shortlist.server.runtime.bundle import Bundle
-from shortlist.server.runtime.graph import Graph, ModelInfo
-from shortlist.server.runtime.providers import Target
-from shortlist.server.runtime.variant_selection import Timings, choose
-from shortlist.server.runtime.variant_timings import Run
+from shortlist.server.runtime.graph import ModelInfo
+from shortlist.server.runtime.opening import opened
+from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.storage.catalog import Catalog
@@ -115,8 +112,9 @@ def build(settings: Settings) -> Components:
     reranker_bundle = bundle.load(settings.reranker, "reranker")
     timings = Timings(settings.data / "timings.json")
     made_with = catalog.fingerprints(settings.data)
-    embedder_graph = _graph(settings, embedder_bundle, settings.embedder_variant, target, timings, made_with)
-    reranker_graph = _graph(settings, reranker_bundle, settings.reranker_variant, target, timings)
+    stack = providers.batch_tokens(settings)
+    embedder_graph = opened(embedder_bundle, settings.embedder_variant, target, stack, timings, made_with)
+    reranker_graph = opened(reranker_bundle, settings.reranker_variant, target, stack, timings)
     scheduler = Scheduler(target.slots, settings.queue_tokens, admit_share=settings.admit_share)
     pool = TokenizingPool(cores.usable())
     cache_bytes = (settings.cache_mb << 20) // 2  # of each model
@@ -135,26 +133,6 @@ def build(settings: Settings) -> Components:
         time.monotonic() - began,
     )
     return Components(Pipeline(embedder, scorer, collections, Limits.of(settings)), scheduler, pool)
-
-
-def _graph(
-    settings: Settings,
-    source: Bundle,
-    asked: str,
-    target: Target,
-    timings: Timings,
-    made_with: Collection[str] = (),
-) -> Graph:
-    """Load the variant that is asked for, or the one that is chosen."""
-
-    @functools.cache  # what had to be loaded to be timed is not loaded again
-    def load(variant: str) -> Graph:
-        return Graph(source, variant, target, providers.batch_tokens(settings))
-
-    def runs(variant: str) -> Run:
-        return load(variant).run_length
-
-    return load(choose(source, asked, target.provider, made_with, timings, runs))
 
 
 def _origin(running: ModelInfo) -> Origin:
