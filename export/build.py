@@ -14,9 +14,8 @@ from shortlist.server.fusion import Fusion
 from shortlist.server.runtime import variant_timings
 from shortlist.server.runtime.manifest import MANIFEST, OUTPUT, File, Manifest, Variant
 from shortlist.server.runtime.tokens import pad
-from shortlist.server.settings import MAX_SIMILARITY_WEIGHT
 
-from . import draft, fp32, graphs, judging, layout, prefixes, report, tools, unserved, variants
+from . import draft, fp32, graphs, judging, layout, prefixes, report, source, tools, unserved, variants
 from .errors import ExportError
 from .fp32 import Traced
 from .gate import Gate, Judged, Limits, encoded
@@ -24,7 +23,7 @@ from .judging import Judging
 from .layout import Layout
 from .reference import SAID
 from .settings import VARIANTS, ExportSettings
-from .source import RECOMMENDED, Origin, read_json
+from .source import Origin
 from .variants import Made, Material
 
 Progress = Callable[[str], None]
@@ -144,21 +143,9 @@ def _fusion(settings: ExportSettings, origin: Origin) -> Fusion:
     Raises:
         ExportError: the model's own file says something else.
     """
-    path = origin.find(RECOMMENDED)
-    said = Fusion() if path is None else _recommended(path)
+    said = source.recommended(origin)
     weight, center = settings.similarity_weight, settings.similarity_center
     return Fusion(said.weight if weight is None else weight, said.center if center is None else center)
-
-
-def _recommended(path: Path) -> Fusion:
-    match read_json(path):
-        case {"similarity_weight": int() | float() as weight, "similarity_center": int() | float() as center, **more}:
-            if not more and 0 <= weight <= MAX_SIMILARITY_WEIGHT and -1 <= center <= 1:
-                return Fusion(float(weight), float(center))
-    raise ExportError(
-        f'{path} holds something else than {{"similarity_weight": W, "similarity_center": C}}, W from 0 to'
-        f" {MAX_SIMILARITY_WEIGHT} and C from -1 to 1; mend it, or remove it"
-    )
 
 
 def _described(made: dict[str, Made], found: Layout, traced: Traced, gate: Gate) -> dict[str, Variant]:

@@ -15,6 +15,9 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
+from shortlist.server.fusion import Fusion
+from shortlist.server.settings import MAX_SIMILARITY_WEIGHT
+
 from . import published
 from .errors import ExportError
 
@@ -107,6 +110,24 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ExportError(f"{path} is not JSON ({error}); repair it or fetch the model again") from error
+
+
+def recommended(origin: Origin) -> Fusion:
+    """Return the final order that a model's makers recommend; without their word, that of the score alone.
+
+    Raises:
+        ExportError: their file says something else.
+    """
+    if (path := origin.find(RECOMMENDED)) is None:
+        return Fusion()
+    match read_json(path):
+        case {"similarity_weight": int() | float() as weight, "similarity_center": int() | float() as center, **more}:
+            if not more and 0 <= weight <= MAX_SIMILARITY_WEIGHT and -1 <= center <= 1:
+                return Fusion(float(weight), float(center))
+    raise ExportError(
+        f'{path} holds something else than {{"similarity_weight": W, "similarity_center": C}}, W from 0 to'
+        f" {MAX_SIMILARITY_WEIGHT} and C from -1 to 1; mend it, or remove it"
+    )
 
 
 def has_weights(folder: Path) -> bool:

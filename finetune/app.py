@@ -82,7 +82,7 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
         recommended = {"similarity_weight": fitted.fusion.weight, "similarity_center": fitted.fusion.center}
         (settings.out / source.RECOMMENDED).write_text(json.dumps(recommended) + "\n", encoding="utf-8")
     (settings.out / training.CARD).write_text(card.write(settings, told), encoding="utf-8")
-    shutil.rmtree(settings.out / "checkpoints")
+    shutil.rmtree(settings.out / training.CHECKPOINTS)
     return {when: {name: asdict(one) for name, one in found.items()} for when, found in figures.items()}
 
 
@@ -92,7 +92,7 @@ def _prepared(
     """Load the models, embed each set's corpus, and keep some queries from training."""
     finder = candidates.finder(settings, base, progress)
     asked = settings.lists and (settings.unlabelled or settings.distill)
-    teacher = teachers.choose(settings, finder, base) if asked else None
+    teacher = teachers.choose(settings, finder, base, progress) if asked else None
     model = models.student(settings, base)
     held_out = reading.held_out_of(settings, sets)
     prepared, panels = [], []
@@ -100,7 +100,7 @@ def _prepared(
         for judgement in one.left_out:
             progress(f"Left out: {judgement}")
         progress(f"{one.name}: {len(one.queries)} queries; embedding {len(one.documents)} documents")
-        index = Index(finder, one)
+        index = Index(finder, one, settings.out / training.CHECKPOINTS)
         rng = random.Random(f"{settings.seed} {one.name}")  # noqa: S311 (a sample, no secret)
         names = rng.sample(sorted(one.queries), len(one.queries))
         panels.append(Panel(f"{one.name}, held out", index, names[:held_out]))

@@ -1,5 +1,6 @@
 """The candidates of a set's queries: its corpus, ranked by a dual encoder and by BM25."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -11,7 +12,7 @@ from shortlist.export.source import Origin
 from shortlist.server.runtime.manifest import MANIFEST
 
 from . import models
-from .exported import Exported
+from .exported import Embedder
 from .lexical import Lexical
 from .models import Floats
 from .reading import Examples
@@ -43,19 +44,32 @@ def finder(settings: FinetuneSettings, base: Origin, progress: Callable[[str], N
         BundleError: the bundle that is named cannot be used.
     """
     if (Path(settings.embedder) / MANIFEST).is_file():
-        return Exported(Path(settings.embedder), progress)
+        return Embedder(Path(settings.embedder), progress)
     return models.embedder(settings, base)
+
+
+def _vectors(finder: Finder, texts: list[str], kept: Path | None) -> Floats:
+    if kept is None:
+        return finder.documents(texts)
+    asked = "\0".join((finder.name, *texts)).encode()
+    path = kept / f"vectors-{hashlib.blake2s(asked, digest_size=8).hexdigest()}.npy"
+    if not path.is_file():
+        part = path.with_suffix(".part.npy")
+        np.save(part, finder.documents(texts))
+        part.replace(path)
+    found: Floats = np.load(path)
+    return found
 
 
 class Index:
     """A ranking of a set's corpus by the embedder: exact search, as a training corpus fits into memory."""
 
-    def __init__(self, finder: Finder, examples: Examples) -> None:
-        """Embed all documents."""
+    def __init__(self, finder: Finder, examples: Examples, kept: Path | None = None) -> None:
+        """Embed all documents, or take the vectors that an interrupted run left in the folder `kept`."""
         self.examples = examples
         self.ids = list(examples.documents)
         self._finder = finder
-        self._vectors = finder.documents(list(examples.documents.values()))
+        self._vectors = _vectors(finder, list(examples.documents.values()), kept)
         self._rows = {name: row for row, name in enumerate(self.ids)}
 
     def search(self, queries: list[str], count: int) -> Iterator[tuple[list[str], Floats]]:

@@ -75,14 +75,14 @@ def make(
         drafts += _Drafter(settings, index, rng).drafts(drawn)
         progress(f"{index.examples.name}: {len(drawn)} lists of {len(names)} queries")
     rng.shuffle(drafts)
-    opinions = _opinions(drafts, teacher, progress)
+    asked = [draft for draft in drafts if settings.distill or not draft.labelled]
+    opinions = dict(zip(map(id, asked), _opinions(asked, teacher, progress), strict=True))
     sharpness = settings.sharpness or (teacher.sharpness if teacher else 1.0)
-    result, start = [], 0
+    result = []
     for draft in drafts:
-        end = start + len(draft.passages)
-        shares = targets(opinions[start:end] * sharpness, settings.distill if draft.labelled else 1.0)
+        opinion = opinions.get(id(draft), np.zeros(len(draft.passages), np.float32))
+        shares = targets(opinion * sharpness, settings.distill if draft.labelled else 1.0)
         result.append(TrainingList(draft.query, draft.passages, tuple(np.log(shares).tolist())))
-        start = end
     return result
 
 
@@ -103,13 +103,14 @@ def draw(
     return [name for _, name in sorted(keyed, reverse=True)[:count]]
 
 
-def _opinions(drafts: Sequence[_Draft], teacher: Teacher | None, progress: Callable[[str], None]) -> Floats:
-    """Return what the teacher says of every pair, float32 [pairs]; zeros where there is none."""
+def _opinions(drafts: Sequence[_Draft], teacher: Teacher | None, progress: Callable[[str], None]) -> list[Floats]:
+    """Return what the teacher says of every list, float32 [passages] each."""
+    if teacher is None or not drafts:
+        return [np.zeros(len(draft.passages), np.float32) for draft in drafts]
     pairs = [(draft.query, passage) for draft in drafts for passage in draft.passages]
-    if teacher is None:
-        return np.zeros(len(pairs), np.float32)
     progress(f"Asking the teacher about {len(pairs)} passages")
-    return teacher.agreement(pairs)
+    ends = np.cumsum([len(draft.passages) for draft in drafts])[:-1]
+    return np.split(teacher.agreement(pairs), ends)
 
 
 def targets(opinions: Floats, distill: float) -> NDArray[np.float64]:
@@ -178,7 +179,11 @@ class _Drafter:
         chosen += self._some(given if len(given) >= wanted else [*given, *pool], wanted)
         chosen += self._anywhere({*relevant, *chosen}, settings.passages - len(chosen))
         asked = self._examples.queries[plan.name] if plan.labelled else plan.query
-        return _Draft(plan.query, tuple(self._cut(chosen, asked)), plan.labelled)
+        passages = self._cut(chosen, asked)
+        if plan.labelled and self._random.random() < settings.negated:
+            denied = wording.negated(passages[0], asked)
+            passages[1:2] = [denied or passages[1]]
+        return _Draft(plan.query, tuple(passages), plan.labelled)
 
     def _cut(self, names: Sequence[str], asked: str) -> list[str]:
         """Cut a list's documents: to where the query's words are, or as a server would read them, from the start."""

@@ -130,7 +130,7 @@ class Evaluator(BaseEvaluator):
     def __call__(self, model: BaseModel, *_: Any, **__: Any) -> dict[str, float]:
         """Return nDCG@10 of the reranked order by panel, and their mean."""
         student = cast("CrossEncoder", model)  # the trainer calls with what it trains
-        judge = partial(models.logits, student)
+        judge = partial(models.quick_logits, student)
         found = {metric(panel.name): panel.measure(judge).reranked for panel in self._panels}
         return {**found, metric("mean"): fmean(found.values())}
 

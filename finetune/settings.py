@@ -69,6 +69,8 @@ class FinetuneSettings:
     """first places of that ranking that are passed over, where judgements are thin and unjudged answers likely"""
     whole: Annotated[float, _LISTS, within(0, 1)] = 0.2
     """share of lists whose documents are not cut around what answers, but read from their beginning"""
+    negated: Annotated[float, _LISTS, within(0, 1)] = 0.05
+    """share of labelled lists in which one passage is the positive with what it says denied"""
     unlabelled: Annotated[float, _LISTS, within(0, 1)] = 0.5
     """share of lists that only the teacher judges, mostly without a positive"""
     augment: Annotated[float, _LISTS, within(0, 1)] = 0.5

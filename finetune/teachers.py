@@ -5,22 +5,24 @@ before a softmax makes shares of them, unless the settings say otherwise.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
-from sentence_transformers import CrossEncoder
-from torch import nn
 
 from shortlist.export import source
-from shortlist.export.silence import quiet
 from shortlist.export.source import Origin
+from shortlist.server.fusion import Fusion
+from shortlist.server.runtime.manifest import MANIFEST
 
 from . import models
 from .candidates import Finder
-from .errors import FinetuneError
+from .exported import Scorer
 from .lexical import Lexical
 from .models import Dual, Floats
+from .quality import Judge
 from .settings import FinetuneSettings
 
 Pairs = Sequence[tuple[str, str]]  # query and passage
@@ -56,10 +58,7 @@ class Pooled:
 
     def agreement(self, pairs: Pairs) -> Floats:
         """Return the cosine of each pair, float32 [pairs]."""
-        queries, passages = _distinct(pairs)
-        left = dict(zip(queries, self._dual.queries(queries), strict=True))
-        right = dict(zip(passages, self._dual.documents(passages), strict=True))
-        return np.array([left[query] @ right[passage] for query, passage in pairs], np.float32)
+        return _cosines(self._dual, pairs)
 
 
 class LateInteraction(Pooled):
@@ -99,37 +98,40 @@ class Ensemble(Pooled):
 
 
 class Cross:
-    """A cross-encoder that teaches."""
+    """A cross-encoder that teaches the order of a search by it, so with the similarity where it recommends that."""
 
     sharpness: ClassVar[float] = 1.0  # logits are sharp already
 
-    def __init__(self, origin: Origin) -> None:
-        """Load it.
-
-        Raises:
-            FinetuneError: it cannot be loaded.
-        """
-        self.name = origin.name
-        try:
-            with quiet():
-                self._model = CrossEncoder(str(origin.folder), activation_fn=nn.Identity())
-        except (OSError, ValueError) as error:
-            raise FinetuneError(f"{origin.name} cannot be loaded as a cross-encoder: {error}") from error
+    def __init__(self, name: str, logits: Judge, fusion: Fusion, finder: Finder) -> None:
+        """Judge by these logits, and by the finder's similarities beside them."""
+        self.name = name if not fusion.weight else f"{name}, with the similarity at weight {fusion.weight:g}"
+        self._logits = logits
+        self._fusion = fusion
+        self._finder = finder
 
     def agreement(self, pairs: Pairs) -> Floats:
         """Return the logit of each pair, float32 [pairs]."""
-        return models.logits(self._model, list(pairs))
+        found = self._logits(list(pairs))
+        return self._fusion.logits(found, _cosines(self._finder, pairs).tolist()) if self._fusion.weight else found
 
 
-def choose(settings: FinetuneSettings, finder: Finder, base: Origin) -> Teacher:
+def choose(settings: FinetuneSettings, finder: Finder, base: Origin, progress: Callable[[str], None]) -> Teacher:
     """Load the teacher: the one that is named, or the embedder itself, asked as `interaction` says.
 
     An exported embedder has no token vectors to ask for, so the base's own weights teach in its place.
+
+    Raises:
+        FinetuneError: it cannot be loaded.
+        BundleError: the bundle that is named holds no reranker.
     """
+    if settings.teacher and (Path(settings.teacher) / MANIFEST).is_file():
+        exported = Scorer(Path(settings.teacher), progress)
+        return Cross(exported.name, exported.logits, exported.fusion, finder)
     if settings.teacher:
         origin = source.resolve(settings.teacher)
-        if models.is_reranker(origin.folder):
-            return Cross(origin)
+        if origin.adapter is not None or models.is_reranker(origin.folder):
+            logits = partial(models.logits, models.cross(origin))
+            return Cross(origin.name, logits, source.recommended(origin), finder)
         dual = Dual(origin)
     else:
         dual = finder if isinstance(finder, Dual) else models.body(settings, base)
@@ -166,6 +168,13 @@ def spread(queries: Sequence[str], opinions: Floats) -> float:
         by_query.setdefault(query, []).append(opinion)
     found = float(np.mean([np.std(values) for values in by_query.values()]))
     return found if found > _STILL else 1.0
+
+
+def _cosines(finder: Finder, pairs: Pairs) -> Floats:
+    queries, passages = _distinct(pairs)
+    left = dict(zip(queries, finder.queries(queries), strict=True))
+    right = dict(zip(passages, finder.documents(passages), strict=True))
+    return np.array([left[query] @ right[passage] for query, passage in pairs], np.float32)
 
 
 def _by_tokens(dual: Dual, pairs: Pairs, *judges: Callable[[Floats, Floats], float]) -> list[Floats]:

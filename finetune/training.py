@@ -1,7 +1,7 @@
 """The training itself: sentence-transformers' CrossEncoderTrainer, told what it needs to know.
 
-The loss is ListNet: the cross-entropy between a list's target shares and the softmax of its logits. Batches hold
-lists of about the same length, since padding costs as much as text.
+Padding costs as much as text, so batches hold lists of about the same length, and a forward pass holds pairs of about
+the same length. What bounds a step is then the processor's matrix products: docs/finetuning.md has the figures.
 """
 
 import json
@@ -19,6 +19,8 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 from sentence_transformers.cross_encoder.losses import ListNetLoss
+from sentence_transformers.util import batch_to_device
+from torch import nn
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 
 from . import models
@@ -27,11 +29,12 @@ from .lists import TrainingList
 from .quality import Evaluator
 from .settings import FinetuneSettings
 
-_PAIRS_AT_ONCE = 16  # what one forward pass holds; more pads more
+_PAIRS_AT_ONCE = 12  # what one forward pass holds on a CPU; more pads more
 _WINDOW_BATCHES = 40  # batches whose lists are sorted by length together; the rest stays shuffled
 _ASKED = "asked.json"
 
 CARD = "README.md"  # of a model that is finished
+CHECKPOINTS = "checkpoints"  # folder of what an interrupted run goes on from
 
 
 def train(
@@ -46,7 +49,7 @@ def train(
     Returns:
         The steps that were taken.
     """
-    folder = settings.out / "checkpoints"
+    folder = settings.out / CHECKPOINTS
     trainer = _Trainer(
         model=model,
         args=_arguments(settings, folder, evaluator),
@@ -57,7 +60,7 @@ def train(
                 "labels": [one.targets for one in lists],
             }
         ),
-        loss=ListNetLoss(model, mini_batch_size=_PAIRS_AT_ONCE),
+        loss=_ListNet(model),
         evaluator=evaluator,
         callbacks=[_Progress(progress), EarlyStoppingCallback(early_stopping_patience=settings.patience)],
     )
@@ -80,7 +83,7 @@ def claim(settings: FinetuneSettings) -> None:
     """
     if (settings.out / CARD).exists():
         raise FinetuneError(f"{settings.out} holds a finished model; name another folder with --out")
-    folder = settings.out / "checkpoints"
+    folder = settings.out / CHECKPOINTS
     path, asked = folder / _ASKED, json.dumps(shown(settings), indent=2) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != asked:
         raise FinetuneError(
@@ -132,6 +135,33 @@ def _arguments(settings: FinetuneSettings, folder: Path, evaluator: Evaluator) -
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+
+
+class _ListNet(ListNetLoss):
+    """ListNet (Cao and others, 2007): the cross-entropy of a list's target shares and the softmax of its logits.
+
+    The library's reads pairs in the order in which they stand; this one's forward passes hold pairs of like length.
+    """
+
+    def forward(
+        self, inputs: list[Any], labels: list[torch.Tensor], prompt: str | None = None, task: str | None = None
+    ) -> torch.Tensor:
+        """Return the mean loss of the lists: queries, their passages, and the logarithms of the target shares."""
+        queries, passages = inputs
+        pairs = [(query, passage) for query, some in zip(queries, passages, strict=True) for passage in some]
+        order = sorted(range(len(pairs)), key=lambda place: sum(map(len, pairs[place])))
+        at_once = len(pairs) if torch.cuda.is_available() else _PAIRS_AT_ONCE
+        parts = []
+        for start in range(0, len(pairs), at_once):
+            some: Any = [pairs[place] for place in order[start : start + at_once]]
+            tokens = self.model.preprocess(some, prompt=prompt, task=task)
+            parts.append(self.model(batch_to_device(tokens, self.model.device))["scores"].view(-1))
+        logits = torch.cat(parts).float()[torch.argsort(torch.tensor(order)).to(parts[0].device)]
+        losses = [
+            nn.functional.cross_entropy(one[None], target.to(one.device).float().softmax(0)[None])
+            for one, target in zip(torch.split(logits, [len(some) for some in passages]), labels, strict=True)
+        ]
+        return torch.stack(losses).mean()
 
 
 class _Trainer(CrossEncoderTrainer):

@@ -14,8 +14,22 @@ _LEFT_OUT = """
     a an and are as at be been by can could did do does for from had has have how in is it its many much of
     on or that the these this those to was were what when where which who whom whose why will with would
 """
+
+
+def _does_not(found: re.Match[str]) -> str:
+    return f"Does not {found[1].lower()} "
+
+
 _STOP_WORDS = frozenset(_LEFT_OUT.split())
 _HOW = re.compile(r"^(how (do|can|would|should) (i|you|we|one)|how to|what is the (best )?way to|is there a way to) ")
+_NO = re.compile(r"\b(no|not|never|none|nothing|cannot|without|neither|nor|instead|un\w+able)\b|n't\b", re.IGNORECASE)
+# A verb, and what denies it; the first that is found counts.
+_DENIED = (
+    (re.compile(r"\bcan\b"), "cannot"),
+    (re.compile(r"\b(is|are|was|were|will|would|should|must|may|could)\b"), r"\1 not"),
+    (re.compile(r"^([A-Z][a-z]{2,}[^s\W])s (?=(the|a|an|all|this|its|one|if|whether|each|every) )"), _does_not),
+    (re.compile(r"\b(use|run|call|set|add|press|type|open|create) (?=(the|a|an|this|your) )"), r"do not \1 "),
+)
 _STEP_WORDS = 4  # windows start every so many words; between them the best one hardly changes
 _LEAST_WORDS = 3
 
@@ -67,6 +81,27 @@ def keywords(query: str, random_: random.Random) -> str:
 def imperative(query: str) -> str:
     """Turn a how-to question into the task itself: "how do I read a file?" into "read a file"."""
     return _HOW.sub("", plain(query)) or query
+
+
+def negated(passage: str, query: str) -> str:
+    """Return a passage that says no where it said what a query asks for, or an empty text where no verb is known.
+
+    Of its sentences the one that shares most words with the query is denied: "is" becomes "is not", "can" becomes
+    "cannot", and a summary such as "Stops the server" becomes "Does not stop the server".
+    """
+    if _NO.search(query):
+        return ""
+    wanted = set(terms(imperative(query)))
+    sentences = re.split(r"(?<=[.?!])\s+", passage)
+    best = max(range(len(sentences)), key=lambda place: len(wanted & set(terms(sentences[place]))))
+    said = sentences[best]
+    if 2 * len(wanted & set(terms(said))) < len(wanted) or _NO.search(said):
+        return ""
+    for pattern, instead in _DENIED:
+        denied, count = pattern.subn(instead, said, count=1)
+        if count:
+            return " ".join([*sentences[:best], denied, *sentences[best + 1 :]])
+    return ""
 
 
 def beginning(query: str) -> str:

@@ -4,9 +4,12 @@ import json
 import random
 
 import pytest
+import torch
+from sentence_transformers.cross_encoder.losses import ListNetLoss
 
 from shortlist.cli import main
-from shortlist.finetune import app, training
+from shortlist.export import source
+from shortlist.finetune import app, models, training
 from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.settings import FinetuneSettings
 
@@ -196,6 +199,45 @@ def test_an_exported_embedder_finds_candidates(make, collection, tiny_folders, t
         assert not any("teacher" in line.lower() for line in told)
         found.append(figures["after"][f"{collection.name}, held out"])
     assert found[0] == found[1]
+
+
+def test_the_loss_is_the_librarys(tiny_folders, collection, tmp_path):
+    """Sorting pairs by length changes no loss and no gradient: sentence-transformers' ListNetLoss says the same."""
+    chosen = settings(collection, tiny_folders.reranker, tmp_path / "out")
+    model = models.student(chosen, source.resolve(chosen.base))
+    queries = ["red cat", "one sun moon", "sea"]
+    passages = [["red cat one", "dog " * 12], ["star", "sun " * 9, "moon blue green"], ["sea hill", "bird two three"]]
+    labels = [torch.tensor([0.0, -3.0]), torch.tensor([-1.0, -0.5, -2.0]), torch.tensor([-0.1, -2.3])]
+    found = []
+    for loss in (training._ListNet(model), ListNetLoss(model)):
+        model.zero_grad()
+        value = loss([queries, passages], labels)
+        value.backward()
+        gradients = [one.grad.clone() for one in model.parameters() if one.grad is not None]
+        found.append((value.detach(), gradients))
+    (ours, mine), (theirs, wanted) = found
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(mine, wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_an_exported_reranker_teaches(make, collection, tiny_folders, tmp_path):
+    """A bundle's order is distilled as its model's is, with the similarity at the weight that it recommends."""
+    bundle = make.export(tiny_folders.reranker, tmp_path / "bundle", variants=("fp32",), similarity_weight=3.0)
+    found = []
+    for teacher in (bundle.path, tiny_folders.reranker):
+        chosen = settings(
+            collection,
+            tiny_folders.embedder,
+            tmp_path / f"out-{len(found)}",
+            teacher=str(teacher),
+            distill=0.0,
+            lists=8,
+        )
+        figures, told = run(chosen)
+        found.append(figures["teacher"][f"{collection.name}, held out"])
+        assert any(line.startswith("Asking the teacher") for line in told)
+    assert found[0] != found[1]
+    assert "similarity at weight 3" in (tmp_path / "out-0" / "README.md").read_text()
 
 
 def test_without_lists_scores_are_calibrated(adapter, collection, tiny_folders, tmp_path):

@@ -126,6 +126,34 @@ def test_without_labels_the_teacher_decides(tmp_path, examples):
         assert by_target.tolist() == sorted(away(one))
 
 
+def test_nobody_is_asked_about_what_does_not_count(tmp_path, examples):
+    """Without distillation the teacher reads the lists that have no label, and no others."""
+
+    class Counting(Pooled):
+        asked = 0
+
+        def agreement(self, pairs):
+            Counting.asked += len(pairs)
+            return super().agreement(pairs)
+
+    finder = Angles()
+    sets = [(Index(finder, examples), list(examples.queries))]
+    chosen = settings(tmp_path, unlabelled=0.5, distill=0.0)
+    made = lists.make(chosen, sets, Counting(finder), print)
+    labelled = [one for one in made if one.targets[0] == pytest.approx(0, abs=1e-4)]
+    assert 0 < len(labelled) < len(made)
+    assert Counting.asked == sum(len(one.passages) for one in made if one not in labelled)
+
+
+def test_an_answer_that_is_denied_is_a_negative(tmp_path):
+    """With `negated` a labelled list holds its positive and what says the opposite, and is no longer for that."""
+    documents = {f"d{i}": f"{i} the server can be stopped" for i in range(SIZE)}
+    only = Examples({"q": "0 stop the server"}, documents, {"q": {"d0": 1}})
+    (one,) = make(tmp_path, only, negated=1.0)
+    assert one.passages[:2] == ("0 the server can be stopped", "0 the server cannot be stopped")
+    assert len(one.passages) == 5
+
+
 def test_what_finds_the_candidates(tmp_path):
     """By BM25 come texts that share words, by the embedder its nearest, by both either, in turns."""
     documents = {f"near{i}": f"{20 + i} word" for i in range(6)} | {f"far{i}": f"{90 + i} asked" for i in range(6)}
@@ -154,6 +182,25 @@ def test_targets_are_shares(distill):
     assert shares.sum() == pytest.approx(1.0)
     assert shares[0] >= (1 - distill) * (1 - 1e-5)
     assert shares[1] >= shares[2] > 0
+
+
+def test_vectors_are_kept(tmp_path, examples):
+    """A second run in the same folder embeds nothing; other texts are embedded anew."""
+
+    class Once(Angles):
+        documents_asked = 0
+
+        def documents(self, texts):
+            Once.documents_asked += len(texts)
+            return super().documents(texts)
+
+    first = Index(Once(), examples, tmp_path)
+    again = Index(Once(), examples, tmp_path)
+    assert Once.documents_asked == len(examples.documents)
+    assert first.alike("d0", "twin")
+    assert again.alike("d0", "twin")
+    Index(Once(), replace(examples, documents={"d0": "1 other"}), tmp_path)
+    assert Once.documents_asked == len(examples.documents) + 1
 
 
 def test_search_is_exact(examples):

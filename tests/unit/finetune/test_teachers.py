@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from peft import TaskType
 
 from shortlist.export.source import Origin
 from shortlist.finetune import teachers
 from shortlist.finetune.models import Dual
 from shortlist.finetune.settings import FinetuneSettings
 from shortlist.finetune.teachers import Ensemble, LateInteraction, Pooled
+from shortlist.server.fusion import Fusion
 
 VECTORS = {"red": (1.0, 0.0), "green": (0.0, 1.0), "brown": (0.6, 0.8)}
 
@@ -103,4 +105,24 @@ def test_slices_do_not_change_what_is_said(monkeypatch):
 def test_how_a_dual_encoder_teaches(tmp_path, interaction, pools_by_mean, kind):
     """As an ensemble where it pools by mean, unless the setting says otherwise."""
     settings = FinetuneSettings(base="b", out=tmp_path, interaction=interaction)
-    assert type(teachers.choose(settings, Words(pools_by_mean=pools_by_mean), Origin("b", "", tmp_path))) is kind
+    assert (
+        type(teachers.choose(settings, Words(pools_by_mean=pools_by_mean), Origin("b", "", tmp_path), print)) is kind
+    )
+
+
+def test_a_cross_encoder_teaches_the_order_of_a_search_by_it():
+    """Its logits count alone, or with the finder's similarity beside them where it recommends that."""
+    pairs = [("red green", "red"), ("red", "green"), ("brown", "red")]
+    logits = np.array([1.0, 2.0, 3.0], np.float32)
+    alone, both = (teachers.Cross("c", lambda _: logits, fusion, Words()) for fusion in (Fusion(), Fusion(2.0, 0.5)))
+    assert alone.agreement(pairs).tolist() == logits.tolist()
+    assert both.agreement(pairs) == pytest.approx(logits + 2 * (np.array([0.5**0.5, 0.0, 0.6]) - 0.5))
+    assert "similarity at weight 2" in both.name
+
+
+def test_an_adapter_teaches_as_a_cross_encoder(make, tiny_folders, tmp_path):
+    """An adapter on a dual encoder's body is asked for logits, not for the vectors of its base."""
+    adapted = make.adapter(tmp_path / "adapter", tiny_folders.embedder, TaskType.SEQ_CLS)
+    settings = FinetuneSettings(base="b", out=tmp_path, teacher=str(adapted))
+    chosen = teachers.choose(settings, Words(), Origin("b", "", tmp_path), print)
+    assert isinstance(chosen, teachers.Cross)

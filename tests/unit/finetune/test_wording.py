@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +57,20 @@ def test_plain_queries():
     """A question loses capitals and its mark; a query of marks alone stays."""
     assert wording.plain("What is the capital of France?") == "what is the capital of france"
     assert wording.plain("?!") == "?!"
+
+
+@pytest.mark.parametrize(
+    ("passage", "query", "denied"),
+    [
+        ("The server can be stopped.", "how do I stop the server?", "The server cannot be stopped."),
+        ("It waits. A year is a leap year.", "is it a leap year", "It waits. A year is not a leap year."),
+        ("Stops the server. Then it waits.", "stop the server", "Does not stop the server. Then it waits."),
+        ("To stop it, press the key.", "what do I press to stop it", "To stop it, do not press the key."),
+        ("The server cannot be stopped.", "how do I stop the server?", ""),  # says no already
+        ("The server can be stopped.", "why can't I stop the server?", ""),  # asks for a no
+        ("Red and green. It is raining.", "how do I stop the server?", ""),  # says nothing of what is asked
+    ],
+)
+def test_what_answers_is_denied(passage, query, denied):
+    """The sentence that shares most words with the query says no; where that is not possible, nothing comes back."""
+    assert wording.negated(passage, query) == denied
