@@ -24,6 +24,7 @@ from shortlist.server.fusion import Fusion
 from . import calibration, candidates, card, lists, models, quality, reading, teachers, training
 from .calibration import Calibration
 from .candidates import Finder, Index
+from .models import Floats
 from .quality import Figures, Judge, Panel
 from .reading import Examples
 from .settings import FinetuneSettings
@@ -59,12 +60,13 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
     began, judge = time.monotonic(), partial(models.logits, ready.model)
     figures: dict[card.When, dict[str, Figures]] = {}
     if ready.teacher is not None:
-        figures["teacher"] = _measured("Teacher", ready, ready.teacher.agreement, progress)
-    figures["before"] = _measured("Before", ready, judge, progress)
+        figures["teacher"] = _measured("Teacher", ready, _said(ready, ready.teacher.agreement), progress)
+    figures["before"] = _measured("Before", ready, _said(ready, judge), progress)
     made = lists.make(settings, ready.sets, ready.teacher, progress) if settings.lists else []
     steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress) if made else 0
-    fitted = _calibrate(ready, judge, progress)
-    figures["after"] = _measured("After", ready, judge, progress, fitted.fusion)
+    after = _said(ready, judge)
+    fitted = _calibrate(ready, after, progress)
+    figures["after"] = _measured("After", ready, [fitted.of(one) for one in after], progress, fitted.fusion)
     told = card.Run(
         teacher=ready.teacher.name if ready.teacher else "",
         embedder=ready.finder.name,
@@ -110,14 +112,19 @@ def _prepared(
     return _Ready(tuple(prepared), finder, teacher, model, tuple(panels))
 
 
-def _calibrate(ready: _Ready, judge: Judge, progress: Callable[[str], None]) -> Calibration:
+def _said(ready: _Ready, judge: Judge) -> list[Floats]:
+    """Return what somebody says of every panel's candidates."""
+    return [panel.logits(judge) for panel in ready.panels]
+
+
+def _calibrate(ready: _Ready, said: Sequence[Floats], progress: Callable[[str], None]) -> Calibration:
     """Fit the scores on the queries that are held out, and put the fit into the model."""
     held_out = ready.panels[: len(ready.sets)]
-    logits, similarities, relevant = (
-        np.concatenate(parts)
-        for parts in zip(*((one.logits(judge), one.similarities(), one.relevant()) for one in held_out), strict=True)
+    found = calibration.fit(
+        np.concatenate(said[: len(held_out)]),
+        np.concatenate([panel.similarities() for panel in held_out]),
+        np.concatenate([panel.relevant() for panel in held_out]),
     )
-    found = calibration.fit(logits, similarities, relevant)
     calibration.apply(ready.model, found)
     progress(
         f"Calibrated: {found.factor:.3f} times the logit, {found.offset:+.3f},"
@@ -127,11 +134,11 @@ def _calibrate(ready: _Ready, judge: Judge, progress: Callable[[str], None]) -> 
 
 
 def _measured(
-    when: str, ready: _Ready, judge: Judge, progress: Callable[[str], None], fused: Fusion = quality.ALONE
+    when: str, ready: _Ready, said: Sequence[Floats], progress: Callable[[str], None], fused: Fusion = quality.ALONE
 ) -> dict[str, Figures]:
     result = {}
-    for panel in ready.panels:
-        found = panel.measure(judge, fused)
+    for panel, logits in zip(ready.panels, said, strict=True):
+        found = panel.measure(logits, fused)
         progress(
             f"{when}: {panel.name} nDCG@10 {found.reranked:.4f}, fused {found.fused:.4f}"
             f" (stage one {found.stage_one:.4f}); scores are off by {found.calibration_error:.3f}"

@@ -33,6 +33,10 @@ class Calibration:
     offset: float = 0.0
     fusion: Fusion = field(default_factory=Fusion)
 
+    def of(self, logits: Floats) -> Floats:
+        """Return what a calibrated model says where it said these logits: float32 [pairs]."""
+        return np.float32(self.factor) * logits + np.float32(self.offset)
+
 
 def fit(logits: Floats, similarities: Floats, relevant: NDArray[np.bool_]) -> Calibration:
     """Return the calibration under which these judgements are likeliest.

@@ -87,9 +87,9 @@ class Panel:
         """Return the similarities of these candidates: float32 [candidates]."""
         return np.concatenate([one.similarities for one in self._asked])
 
-    def measure(self, judge: Judge, fused: Fusion = ALONE) -> Figures:
-        """Rerank all candidates as somebody judges pairs, alone and with the similarity, and compare."""
-        logits, near = self.logits(judge), self.similarities()
+    def measure(self, logits: Floats, fused: Fusion = ALONE) -> Figures:
+        """Order all candidates by what somebody said of them, alone and with the similarity, and compare."""
+        near = self.similarities()
         both = fused.logits(logits, near.tolist())
         means = [fmean(self._ndcg(worth)) for worth in (near, logits, both)]
         error = measures.calibration_error(fusion.scores(both).tolist(), self.relevant().tolist())
@@ -131,7 +131,7 @@ class Evaluator(BaseEvaluator):
         """Return nDCG@10 of the reranked order by panel, and their mean."""
         student = cast("CrossEncoder", model)  # the trainer calls with what it trains
         judge = partial(models.quick_logits, student)
-        found = {metric(panel.name): panel.measure(judge).reranked for panel in self._panels}
+        found = {metric(panel.name): panel.measure(panel.logits(judge)).reranked for panel in self._panels}
         return {**found, metric("mean"): fmean(found.values())}
 
 
