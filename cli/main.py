@@ -19,6 +19,7 @@ COMMANDS = {
     "collections": "collections:COMMAND",
     "get": "documents:GET",
     "delete": "documents:DELETE",
+    "verify": "verify:COMMAND",
     "bench": "bench:COMMAND",
 }
 

@@ -11,7 +11,6 @@ A collection comes and goes by a rename, so there is no half of one. Methods blo
 threads.
 """
 
-import fcntl
 import logging
 import shutil
 import sqlite3
@@ -29,13 +28,14 @@ from shortlist.server.errors import (
     shown,
 )
 
-from . import collection
+from . import collection, folder_lock
 from .collection import Collection
 from .document import Origin
 
 logger = logging.getLogger(__name__)
 
-_COLLECTIONS = "collections"
+COLLECTIONS = "collections"
+UNFINISHED = (".new-", ".dropped-")  # how folders begin that are being made or dropped
 
 
 class Catalog:
@@ -48,21 +48,14 @@ class Catalog:
             StorageError: another server has the folder, it cannot be written, or a collection in it is damaged or
                 was made with another embedder.
         """
-        self._root = data / _COLLECTIONS
+        self._root = data / COLLECTIONS
         self._origin = origin
         self._changing = threading.Lock()
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            self._lock = (data / "lock").open("w")
         except (OSError, ValueError) as error:
             raise StorageError(f"data folder {data} cannot be used: {error}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
-            raise StorageError(
-                f"data folder {data} is in use by another server; stop that one, or choose another with --data"
-            ) from error
+        self._lock = folder_lock.take(data)
         self._collections: dict[str, Collection] = {}
         try:
             for folder in self._folders():
@@ -158,7 +151,7 @@ class Catalog:
     def _folders(self) -> list[Path]:
         folders = []
         for path in sorted(self._root.iterdir()):
-            if path.name.startswith((".new-", ".dropped-")):
+            if path.name.startswith(UNFINISHED):
                 shutil.rmtree(path, ignore_errors=True)
             elif path.is_dir() and not path.name.startswith("."):
                 folders.append(path)
@@ -179,5 +172,5 @@ class Catalog:
 
 def fingerprints(data: Path) -> set[str]:
     """Return which embedders made the collections of a data folder; it need not be there."""
-    found = (collection.fingerprint(path) for path in (data / _COLLECTIONS).glob("[!.]*") if path.is_dir())
+    found = (collection.fingerprint(path) for path in (data / COLLECTIONS).glob("[!.]*") if path.is_dir())
     return {one for one in found if one}

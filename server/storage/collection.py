@@ -34,8 +34,8 @@ from .unit_vectors import Directions
 from .upkeep import Upkeep
 from .vectors import Vectors
 
-_DOCUMENTS = "documents.sqlite"
-_VECTORS = "vectors.usearch"
+DOCUMENTS = "documents.sqlite"
+VECTORS = "vectors.usearch"
 
 # Documents that are read at once, to be compared; searches wait meanwhile.
 _COMPARED = 50
@@ -69,8 +69,8 @@ class Collection:
         """
         self.name = folder.name
         self._folder = Opened(folder)
-        self._documents = Documents(folder / _DOCUMENTS)
-        self._vectors = Vectors(folder / _VECTORS, self.origin.dimensions)
+        self._documents = Documents(folder / DOCUMENTS)
+        self._vectors = Vectors(folder / VECTORS, self.origin.dimensions)
         self._number = next(_numbers)
         self._changing = threading.Lock()
         self._pending = _NO_KEYS  # in the index, or on their way into it, and not committed yet
@@ -79,12 +79,12 @@ class Collection:
             self._upkeep.catch_up()
         except (StorageFailed, ValueError, InferenceFailed) as error:
             self._documents.close()
-            raise StorageError(f"{folder} is damaged: {error}; restore a backup of {_DOCUMENTS}") from error
+            raise StorageError(f"{folder} is damaged: {error}; restore a backup of {DOCUMENTS}") from error
 
     @staticmethod
     def create(folder: Path, origin: Origin, created_at: float) -> None:
         """Make the files of an empty collection in an existing folder."""
-        Documents.create(folder / _DOCUMENTS, origin, created_at)
+        Documents.create(folder / DOCUMENTS, origin, created_at)
 
     @property
     def origin(self) -> Origin:
@@ -245,4 +245,4 @@ class Collection:
 
 def fingerprint(folder: Path) -> str:
     """Return which embedder made a collection's vectors; empty where that cannot be read."""
-    return documents.fingerprint(folder / _DOCUMENTS)
+    return documents.fingerprint(folder / DOCUMENTS)

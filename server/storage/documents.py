@@ -73,7 +73,7 @@ class Documents:
             self._writer = _connected(path)
             self._reader = _connected(path)
             schema.upgrade(self._writer, path)
-            facts = dict(self._reader.execute("SELECT name, value FROM facts").fetchall())
+            facts = schema.facts(self._reader, path)
             self.origin = Origin(facts["embedder"], facts["fingerprint"], int(facts["dimensions"]))
             self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
             # What collections report is kept in memory: counting rows reads the whole table.

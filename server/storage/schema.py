@@ -54,6 +54,7 @@ def _add_sources(connection: sqlite3.Connection) -> None:
 
 
 _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_keys, _add_sources)
+FORMAT = len(_STEPS)
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -68,19 +69,30 @@ def upgrade(connection: sqlite3.Connection, path: Path) -> None:
         StorageError: a newer version made the file.
         sqlite3.Error: it is damaged, or cannot be written.
     """
-    ((found,),) = connection.execute("SELECT value FROM facts WHERE name = 'format'").fetchall()
-    if not 0 < int(found) <= len(_STEPS):
-        raise StorageError(
-            f"{path} has format {found}, this version reads 1 to {len(_STEPS)};"
-            " use the shortlist that made it, or index the documents again"
-        )
-    if int(found) < len(_STEPS):
+    found = int(facts(connection, path)["format"])
+    if found < FORMAT:
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            _take(connection, int(found))
+            _take(connection, found)
+
+
+def facts(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
+    """Return what a file says of itself.
+
+    Raises:
+        StorageError: a newer version made the file.
+        sqlite3.Error, KeyError, ValueError: it is damaged.
+    """
+    found = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+    if not 0 < int(found["format"]) <= FORMAT:
+        raise StorageError(
+            f"{path} has format {found['format']}, this version reads 1 to {FORMAT};"
+            " use the shortlist that made it, or index the documents again"
+        )
+    return found
 
 
 def _take(connection: sqlite3.Connection, taken: int) -> None:
     for step in _STEPS[taken:]:
         step(connection)
-    connection.execute("UPDATE facts SET value = ? WHERE name = 'format'", [str(len(_STEPS))])
+    connection.execute("UPDATE facts SET value = ? WHERE name = 'format'", [str(FORMAT)])

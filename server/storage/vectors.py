@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from usearch.index import Index
 
 from shortlist.server import cores, durable
+from shortlist.server.errors import first_line
 
 from .sample import Sample
 from .unit_vectors import Directions, Keys
@@ -59,7 +60,9 @@ class Vectors:
         self._path = path
         self._dimensions = dimensions
         self._next, self._busy = threading.Lock(), threading.Lock()
-        self._use(_loaded(path, dimensions) or _empty(dimensions))
+        found = _loaded(path, dimensions)
+        self.fault = found if isinstance(found, str) else ""  # why the file was of no use
+        self._use(_empty(dimensions) if isinstance(found, str) else found)
 
     def _use(self, index: Index) -> None:
         """Search this index from now on."""
@@ -75,6 +78,11 @@ class Vectors:
         """Return all keys, in no order."""
         # A slice is a plain array; the whole is usearch's own class, which numpy 2 warns of.
         return np.array(self._index.keys[: len(self._index)], dtype=np.uint64)
+
+    def get(self, keys: Keys) -> NDArray[np.float16]:
+        """Return the directions under keys that are there: float16 [keys, dimensions]."""
+        with self._turn():
+            return np.array(self._index.get(keys), np.float16).reshape(len(keys), self._dimensions)
 
     def missing(self, keys: Keys) -> Keys:
         """Return those of these keys that are not there, each once."""
@@ -115,15 +123,15 @@ class Vectors:
         54,000 vectors, with 5,000 near copies at the end, 350 were lost, and 5 after they were added again.
         """
         for _ in range(_MENDINGS if len(self) > _EXACT_COUNT else 0):
-            keys = np.concatenate([self._lost(keys[at : at + _CHECKED]) for at in range(0, len(keys), _CHECKED)])
+            keys = np.concatenate([self.lost(keys[at : at + _CHECKED]) for at in range(0, len(keys), _CHECKED)])
             if not len(keys):
                 return
             units = np.array(self._index.get(keys), np.float16)
             self.remove(keys)
             self.add(Directions(keys, units))
 
-    def _lost(self, keys: Keys) -> Keys:
-        """Return those keys whose vectors do not find themselves: by a narrow beam first, which finds nearly all."""
+    def lost(self, keys: Keys) -> Keys:
+        """Return those keys whose vectors walks do not find: by a narrow beam first, which finds nearly all."""
         for beam in (_NARROW_BEAM, _BEAM):
             if len(keys):
                 with self._turn():
@@ -214,19 +222,22 @@ def _empty(dimensions: int) -> Index:
     )
 
 
-def _loaded(path: Path, dimensions: int) -> Index | None:
-    """Return the saved index, or None where the file is missing, damaged or of another shape: it can be rebuilt."""
+def _loaded(path: Path, dimensions: int) -> Index | str:
+    """Return the saved index, or why there is none that can be used: it can be rebuilt."""
     try:
         # usearch follows the offsets of a damaged file out of its memory.
         if path.with_suffix(_DIGEST).read_text() != _sha256(path):
-            return None
+            return "its SHA-256 is not the one beside it"
         index = Index.restore(str(path), view=False, expansion_add=_EXPANSION_ADD)
-    except (OSError, RuntimeError, ValueError):
-        return None
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is not there"
+    except (OSError, RuntimeError, ValueError) as error:
+        return f"it cannot be read: {first_line(error)}"
     if index is None:
-        return None
+        return "it is no index"
     shape = (index.ndim, index.dtype.name.lower(), index.connectivity)
-    return index if shape == (dimensions, _DTYPE, _CONNECTIVITY) else None
+    wanted = (dimensions, _DTYPE, _CONNECTIVITY)
+    return index if shape == wanted else f"it is of shape {shape} and not {wanted}"
 
 
 def _sha256(path: Path) -> str:

@@ -140,7 +140,7 @@ def test_a_second_server_does_not_share_a_port(options: list[str], tmp_path: Pat
 def test_a_data_folder_in_use(options: list[str]):
     """Two servers cannot have one data folder."""
     with local.serving(*options):
-        assert "in use by another server" in refused(options)
+        assert "in use by a server" in refused(options)
 
 
 def test_a_collection_of_another_embedder(options: list[str], tmp_path: Path):

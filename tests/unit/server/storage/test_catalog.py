@@ -60,7 +60,7 @@ def test_what_was_half_made_or_half_dropped_is_removed(tmp_path: Path):
 def test_one_server_a_folder(tmp_path: Path):
     """A second server on the same data folder is refused while the first one runs."""
     catalog = Catalog(tmp_path, ORIGIN)
-    with pytest.raises(StorageError, match="in use by another server"):
+    with pytest.raises(StorageError, match="in use by a server"):
         Catalog(tmp_path, ORIGIN)
     catalog.close()
     Catalog(tmp_path, ORIGIN).close()

@@ -109,9 +109,9 @@ def test_lost_vectors_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     narrow(monkeypatch)
     made = unit_vectors.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
     index = filled(tmp_path, made)
-    lost = index._lost(made.keys)
+    lost = index.lost(made.keys)
     index.mend(made.keys)
-    assert len(index._lost(made.keys)) < 0.75 * len(lost)
+    assert len(index.lost(made.keys)) < 0.75 * len(lost)
     assert sorted(index.keys()) == sorted(made.keys)
     assert np.array_equal(index._index.get(lost), made.units[[made.keys.tolist().index(key) for key in lost]])
 
@@ -122,7 +122,7 @@ def test_a_search_for_what_is_there_finds_it(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(sample, "_SIZE", 1)
     made = unit_vectors.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
     index = filled(tmp_path, made)
-    lost = np.flatnonzero(np.isin(made.keys, index._lost(made.keys)))
+    lost = np.flatnonzero(np.isin(made.keys, index.lost(made.keys)))
     assert len(lost) > 0
     assert [index.search(one(made, place), 1, NONE)[0][0] for place in lost] == made.keys[lost].tolist()
 

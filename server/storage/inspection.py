@@ -1,0 +1,205 @@
+"""A data folder checked without a server: what is wrong in it, and what of that a start mends.
+
+The documents are the truth, so what is wrong with them is damage; whatever is derived from them, or was left by a
+crash, a start puts right. What is not ours is named and left alone. Nothing is written.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from shortlist.server.errors import InferenceFailed, StorageError
+
+from . import catalog, folder_lock, schema, unit_vectors
+from .collection import DOCUMENTS, VECTORS
+from .unit_vectors import Directions
+from .vectors import Vectors
+
+Grade = Literal["foreign", "mended", "damaged"]
+"""Not ours and left alone; put right by the next start; to be put right by a person."""
+
+_IN_DATA = (folder_lock.NAME, catalog.COLLECTIONS, "timings.json", "engines")
+_BESIDE = (DOCUMENTS, f"{DOCUMENTS}-wal", f"{DOCUMENTS}-shm", VECTORS, "vectors.sha256", "vectors.new")
+_MOST_FAULTS = 5  # that SQLite tells of one file
+_BATCH = 1000
+_SAME = 1e-3  # of a cosine: a direction in float16, from this machine or another
+_KEYS = "SELECT DISTINCT key FROM documents"
+_ROWS = "SELECT seq, id, key, vector, metadata FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in a data folder that is not as it should be."""
+
+    path: str  # below the data folder
+    grade: Grade
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a check of a data folder found."""
+
+    collections: int
+    documents: int  # that could be read
+    findings: tuple[Finding, ...]
+
+    @property
+    def worst(self) -> Grade | None:
+        """Return the worst grade of the findings that count; what is foreign does not."""
+        grades = {finding.grade for finding in self.findings}
+        return next((grade for grade in ("damaged", "mended") if grade in grades), None)
+
+
+def inspect(data: Path) -> Inspection:
+    """Check a data folder that no server uses.
+
+    Raises:
+        StorageError: it is no data folder, or a server uses it.
+    """
+    root = data / catalog.COLLECTIONS
+    if not root.is_dir():
+        raise StorageError(f"{data} is no data folder: it has no folder {catalog.COLLECTIONS}; name one that has")
+    with folder_lock.take_to_read(data) or contextlib.nullcontext():
+        found = [Finding(path.name, "foreign", "not ours") for path in sorted(data.iterdir()) if _foreign(path)]
+        folders: list[_Folder] = []
+        for path in sorted(root.iterdir()):
+            name = f"{root.name}/{path.name}"
+            if path.name.startswith(catalog.UNFINISHED):
+                found.append(Finding(name, "mended", "left by a crash; a start removes it"))
+            elif path.name.startswith(".") or not path.is_dir():
+                found.append(Finding(name, "foreign", "not ours"))
+            else:
+                folders.append(_Folder(path, name))
+                found += folders[-1].findings()
+    embedders = {folder.fingerprint for folder in folders if folder.fingerprint}
+    if len(embedders) > 1:
+        what = f"its collections are of {len(embedders)} embedders, and a server starts on those of one"
+        found.append(Finding(root.name, "damaged", f"{what}; move the others into a data folder of their own"))
+    return Inspection(len(folders), sum(folder.documents for folder in folders), tuple(found))
+
+
+def _foreign(path: Path) -> bool:
+    return path.name not in _IN_DATA
+
+
+class _Folder:
+    """One collection's folder."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        """Begin with nothing known of it; `name` is its path below the data folder."""
+        self._path = path
+        self._name = name
+        self.fingerprint = ""
+        self.documents = 0
+        self._dimensions = 0
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong with it."""
+        for path in sorted(self._path.iterdir()):
+            if path.name not in _BESIDE and not path.name.endswith(".new-digest"):
+                yield Finding(f"{self._name}/{path.name}", "foreign", "not ours")
+        documents = f"{self._name}/{DOCUMENTS}"
+        if not (self._path / DOCUMENTS).is_file():
+            what = "it is not there, so no server starts on this folder; put it back, or move the folder away"
+            yield Finding(documents, "damaged", what)
+            return
+        try:
+            with contextlib.closing(_opened(self._path / DOCUMENTS)) as connection:
+                yield from self._checked(connection, documents)
+        except (sqlite3.Error, StorageError, KeyError, ValueError) as error:
+            yield Finding(documents, "damaged", f"it cannot be read: {error}; restore a snapshot or a backup of it")
+
+    def _checked(self, connection: sqlite3.Connection, documents: str) -> Iterator[Finding]:
+        rows = connection.execute(f"PRAGMA integrity_check({_MOST_FAULTS})").fetchall()
+        faults = [" ".join(str(row[0]).split()) for row in rows if row[0] != "ok"]
+        if faults:
+            yield Finding(documents, "damaged", f"{'; '.join(faults)}; restore a snapshot or a backup of it")
+            return
+        facts = schema.facts(connection, self._path / DOCUMENTS)
+        self.fingerprint, self._dimensions = facts["fingerprint"], int(facts["dimensions"])
+        if int(facts["format"]) < schema.FORMAT:
+            what = (
+                f"it has format {facts['format']}, which a start brings to {schema.FORMAT}; start, then check again"
+            )
+            yield Finding(documents, "mended", what)
+            return
+        yield from self._indexed(connection, documents)
+
+    def _indexed(self, connection: sqlite3.Connection, documents: str) -> Iterator[Finding]:
+        """Yield what is wrong with documents one by one, and with the index beside them."""
+        index, name = Vectors(self._path / VECTORS, self._dimensions), f"{self._name}/{VECTORS}"
+        for ids, directions, broken in self._batches(connection):
+            for identifier, what in broken:
+                yield Finding(documents, "damaged", f"document {identifier!r}: {what}; send it again")
+            if not index.fault:
+                for place in _unlike(index, directions):
+                    what = f"document {ids[place]!r}: a search for its vector does not find it; remove the file"
+                    yield Finding(name, "damaged", f"{what}, and a start rebuilds it")
+        keys = np.array([key for (key,) in connection.execute(_KEYS)], np.uint64)
+        if index.fault and len(keys):
+            yield Finding(name, "mended", f"{index.fault}; a start rebuilds it")
+        elif not index.fault:
+            missing, extra = len(index.missing(keys)), len(np.setdiff1d(index.keys(), keys))
+            if missing or extra:
+                what = f"{missing} vectors of {len(keys)} are missing and {extra} too many; a start puts that right"
+                yield Finding(name, "mended", what)
+
+    def _batches(
+        self, connection: sqlite3.Connection
+    ) -> Iterator[tuple[list[str], Directions, list[tuple[str, str]]]]:
+        """Yield documents' ids and directions, and beside them what is wrong with documents."""
+        after = 0
+        while rows := connection.execute(_ROWS, (after, _BATCH)).fetchall():
+            after = rows[-1][0]
+            self.documents += len(rows)
+            faults = [_fault(vector, metadata, self._dimensions) for *_, vector, metadata in rows]
+            sound = [row for row, fault in zip(rows, faults, strict=True) if not fault]
+            vectors = np.array([np.frombuffer(row[3], np.float32) for row in sound], np.float32)
+            directions = unit_vectors.of(vectors.reshape(len(sound), self._dimensions))
+            keys = np.array([row[2] for row in sound], np.uint64)
+            broken = [(row[1], fault) for row, fault in zip(rows, faults, strict=True) if fault]
+            yield [row[1] for row in sound], directions._replace(keys=keys), broken
+
+
+def _fault(vector: bytes, metadata: str, dimensions: int) -> str:
+    """Return what is wrong with a document's row; empty where nothing is."""
+    if len(vector) != 4 * dimensions:
+        return f"its vector has {len(vector)} bytes and not {4 * dimensions}"
+    try:
+        unit_vectors.of(np.frombuffer(vector, np.float32)[None])
+    except InferenceFailed:
+        return "its vector is not finite"
+    try:
+        whole = not metadata or isinstance(json.loads(metadata), dict)
+    except ValueError:
+        whole = False
+    return "" if whole else "its metadata is no JSON object"
+
+
+def _unlike(index: Vectors, directions: Directions) -> Iterator[int]:
+    """Yield the places of those directions in the index that a search for them does not find."""
+    there = np.flatnonzero(~np.isin(directions.keys, index.missing(directions.keys)))
+    keys, units = directions.keys[there], directions.units[there].astype(np.float32)
+    cosines = (units * index.get(keys).astype(np.float32)).sum(axis=1)
+    lost = np.isin(keys, index.lost(keys))
+    has_direction = units.any(axis=1)
+    for place, cosine, unreached in zip(
+        there[has_direction], cosines[has_direction], lost[has_direction], strict=True
+    ):
+        one = Directions(directions.keys[[place]], directions.units[[place]])
+        if cosine < 1 - _SAME or (unreached and index.search(one, 1, np.empty(0, np.uint64))[1][0] < 1 - _SAME):
+            yield int(place)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open a file to read it only; without a log to be read in, SQLite makes no file beside it either."""
+    log = path.with_name(f"{path.name}-wal")
+    mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
