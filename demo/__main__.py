@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo import corpus, report
+from demo import corpus, questions, report
+from demo.questions import Places
 from shortlist.bench import local
 from shortlist.client import Client
 from shortlist.console import colors, command_line, ending
@@ -19,16 +20,9 @@ from shortlist.console.progress import Steps
 ROOT = Path(".demo")
 COLLECTION = f"python-{sys.version_info.major}-{sys.version_info.minor}-{sys.version_info.micro}"
 CANDIDATES = 50
-QUERIES = (
-    "how do I read a csv file into dictionaries",
-    "run a shell command and get what it prints",
-    "stop a coroutine that takes too long",
-    "remove a folder with everything in it",
-    "keep only the newest entries of a function's cache",
-    "compare two text files line by line",
-)
 _NEXT = """\
 was: the place in stage one, by similarity; is: the place now, after stage two read it.
+*: answers the question, as it was written down before any reranker was asked.
 Ask your own:                make demo QUERY="..."
 See where reranking helps:   .venv/bin/python -m demo.judged
 Serve your own documents:    README.md, "Run the server\""""
@@ -59,7 +53,10 @@ def run(chosen: DemoSettings) -> int:
             server = local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning")
             address = stack.enter_context(server)
         _index(address)
-        _search(address, [chosen.query] if chosen.query else list(QUERIES))
+        asked = [chosen.query] if chosen.query else list(questions.ANSWERS)[: questions.ASKED]
+        places = _search(address, asked)
+    if places:
+        print("\n" + "\n".join(questions.told(places)))
     print(f"\n{_NEXT}\n\n{time.monotonic() - began:.0f} s in all.")
     return 0
 
@@ -80,11 +77,17 @@ def _index(address: str) -> None:
     subprocess.run(command, check=True)
 
 
-def _search(address: str, queries: list[str]) -> None:
+def _search(address: str, queries: list[str]) -> list[Places]:
+    """Ask and show; return where the answers are of questions whose answers are known."""
+    places = []
     with Client(address) as client:
         for query in queries:
+            answers = questions.ANSWERS.get(query, ())
             result = client.search(COLLECTION, query, top_k=CANDIDATES, candidates=CANDIDATES, mode="two-stage")
-            print("\n".join(report.lines(query, result, colored=colors.wanted(sys.stdout))))
+            print("\n".join(report.lines(query, result, answers, colored=colors.wanted(sys.stdout))))
+            if answers:
+                places.append(questions.places(result.hits, answers))
+    return places
 
 
 if __name__ == "__main__":

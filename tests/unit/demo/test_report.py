@@ -2,7 +2,8 @@
 
 import pytest
 
-from demo import report
+from demo import questions, report
+from demo.questions import Places
 from shortlist.client.types import Hit, SearchResult, Timing
 
 TIMING = Timing(0.1, 0.2, 3.7, 2.0, 0.0, 106.5, 1.0, 103.0)
@@ -21,7 +22,7 @@ HITS = (
 )
 
 
-def shown(hits=HITS):
+def shown(hits=HITS, answers=()):
     """Return the lines of a search."""
     result = SearchResult(
         hits=hits,
@@ -35,19 +36,22 @@ def shown(hits=HITS):
         truncated=0,
         timing=TIMING,
     )
-    return list(report.lines("rows into dictionaries", result))
+    return list(report.lines("rows into dictionaries", result, answers))
 
 
 def test_what_orders_the_hits_is_shown(monkeypatch):
-    """A line a hit has both places, the number by which hits fall, what it is made of, and what the document says."""
+    """A line a hit has both places, the number by which hits fall, what it is made of, and the document.
+
+    What answers has a star.
+    """
     monkeypatch.setenv("COLUMNS", "100")
-    assert shown() == [
+    assert shown(answers=("csv.DictReader",)) == [
         "",
         "rows into dictionaries",
         "  stage one: 2 found in 3 ms; stage two: 1 read in 103 ms",
-        " was -> is  relevance  score  similarity  name                        what it says",
-        "   2 -> 1       0.800  0.900        0.25  csv.DictReader              It reads.",
-        "   1 -> 2           -      -        0.50  subprocess.getstatusoutput  other",
+        " was -> is  relevance  score  similarity   name                        what it says",
+        "   2 -> 1       0.800  0.900        0.25 * csv.DictReader              It reads.",
+        "   1 -> 2           -      -        0.50   subprocess.getstatusoutput  other",
     ]
 
 
@@ -64,3 +68,15 @@ def test_it_fits_the_terminal(monkeypatch, columns):
 def test_nothing_was_found():
     """An empty collection has no lines for hits."""
     assert len(shown(())) == 3
+
+
+def test_what_stage_two_moved_is_told():
+    """Answers are counted where a reader looks, and moves where they change the reciprocal rank of ten places."""
+    hits = [Hit(name, None, None, 0.0, rank, "", "", {}) for name, rank in (("a", 3), ("b", 1), ("c", 2))]
+    assert questions.places(hits, ("c", "a")) == Places(2, 1)
+    assert questions.places(hits, ("d",)) == Places(None, None)
+    found = [Places(4, 1), Places(1, 2), Places(30, 11), Places(None, None)]
+    assert list(questions.told(found)) == [
+        "An answer is in the first 3 for 2 of 4 questions; by stage one alone for 1.",
+        "Stage two moved the answer up 1 times, and down 1 times.",
+    ]
