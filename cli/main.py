@@ -19,6 +19,8 @@ COMMANDS = {
     "collections": "collections:COMMAND",
     "get": "documents:GET",
     "delete": "documents:DELETE",
+    "snapshot": "snapshots:SNAPSHOT",
+    "restore": "snapshots:RESTORE",
     "verify": "verify:COMMAND",
     "bench": "bench:COMMAND",
 }

@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.message import Message
 
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub, SnapshotsStub
 
 from . import channel, errors, requests, responses, signatures
 from .types import (
@@ -27,6 +27,7 @@ from .types import (
     Model,
     RerankResult,
     SearchResult,
+    Snapshot,
     Source,
     TextKind,
     Tokenization,
@@ -34,7 +35,11 @@ from .types import (
 )
 
 if TYPE_CHECKING:
-    from shortlist.proto.retrieval_pb2_grpc import InferenceAsyncStub, RetrievalAsyncStub  # in the stubs' types alone
+    from shortlist.proto.retrieval_pb2_grpc import (
+        InferenceAsyncStub,
+        RetrievalAsyncStub,
+        SnapshotsAsyncStub,
+    )  # in the stubs' types alone
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
@@ -48,6 +53,7 @@ class _Opened:
     channel: grpc.aio.Channel
     retrieval: "RetrievalAsyncStub"
     inference: "InferenceAsyncStub"
+    snapshots: "SnapshotsAsyncStub"
 
 
 @signatures.checked
@@ -115,6 +121,31 @@ class AsyncClient:
         """Return every collection, by name."""
         response = await self._call(self._retrieval.ListCollections, pb.ListCollectionsRequest(), timeout_s)
         return tuple(responses.collection(one) for one in response.collections)
+
+    async def create_snapshot(
+        self, name: str = "", collections: Iterable[str] = (), *, timeout_s: float | None = None
+    ) -> Snapshot:
+        """Copy collections on the server's disk while they are served; see `Client.create_snapshot`."""
+        request = requests.create_snapshot(name, collections)
+        response = await self._call(self._snapshots.CreateSnapshot, request, timeout_s)
+        return responses.snapshot(response.snapshot)
+
+    async def list_snapshots(self, *, timeout_s: float | None = None) -> tuple[Snapshot, ...]:
+        """Return every snapshot, by name."""
+        response = await self._call(self._snapshots.ListSnapshots, pb.ListSnapshotsRequest(), timeout_s)
+        return tuple(responses.snapshot(one) for one in response.snapshots)
+
+    async def restore_snapshot(
+        self, snapshot: str, collections: Iterable[str] = (), *, timeout_s: float | None = None
+    ) -> tuple[Collection, ...]:
+        """Make collections of the copies in a snapshot; see `Client.restore_snapshot`."""
+        request = requests.restore_snapshot(snapshot, collections)
+        response = await self._call(self._snapshots.RestoreSnapshot, request, timeout_s)
+        return tuple(responses.collection(one) for one in response.collections)
+
+    async def drop_snapshot(self, name: str, *, timeout_s: float | None = None) -> None:
+        """Delete a snapshot, for good."""
+        await self._call(self._snapshots.DropSnapshot, requests.drop_snapshot(name), timeout_s)
 
     async def upsert(
         self, collection: str, documents: Iterable[Document], *, timeout_s: float | None = None
@@ -229,6 +260,10 @@ class AsyncClient:
     def _inference(self) -> "InferenceAsyncStub":
         return self._connection().inference
 
+    @property
+    def _snapshots(self) -> "SnapshotsAsyncStub":
+        return self._connection().snapshots
+
     def _connection(self) -> "_Opened":
         """Return the channel and its stubs; gRPC ties them to the event loop that runs when they are made."""
         if self._closed:
@@ -236,7 +271,7 @@ class AsyncClient:
         loop = asyncio.get_running_loop()
         if self._opened is None:
             opened = grpc.aio.insecure_channel(self.address, options=channel.options(self.address))
-            self._opened = _Opened(loop, opened, RetrievalStub(opened), InferenceStub(opened))
+            self._opened = _Opened(loop, opened, RetrievalStub(opened), InferenceStub(opened), SnapshotsStub(opened))
         if self._opened.loop is not loop:
             raise errors.UnusableClient(
                 f"the AsyncClient for {self.address} belongs to the event loop of its first call, and this is another"

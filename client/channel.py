@@ -1,8 +1,8 @@
 """How a channel is set up: message sizes, proxies, dead connections, reconnecting, and what gRPC repeats by itself.
 
 A call is repeated where the same call twice leaves what one would have left: reads, inference, and upsert
-and delete, whose documents have ids. CreateCollection and DropCollection are not: the second would find the
-first's collection there, or gone. A server with a full queue says in its answer how long to wait
+and delete, whose documents have ids. What makes or drops collections and snapshots is not: the second would find what
+the first made there, or gone. A server with a full queue says in its answer how long to wait
 (`grpc-retry-pushback-ms`) and gRPC waits that long. No retry goes past the call's deadline.
 
 A box in between (NAT, firewall, load balancer, tunnel) may forget a connection without a word. Pings, on idle
@@ -24,6 +24,7 @@ MAX_TIMEOUT_S = 30 * 24 * 3600
 
 REPEATED = {
     "shortlist.v1.Retrieval": ("ListCollections", "Upsert", "Delete", "Get", "List", "ListSources", "Search"),
+    "shortlist.v1.Snapshots": ("ListSnapshots",),
     "shortlist.v1.Inference": ("Embed", "Rerank", "Tokenize", "Describe"),
 }
 

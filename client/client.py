@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub, SnapshotsStub
 
 from . import channel, errors, requests, responses, signatures
 from .types import (
@@ -26,6 +26,7 @@ from .types import (
     Model,
     RerankResult,
     SearchResult,
+    Snapshot,
     Source,
     TextKind,
     Tokenization,
@@ -48,9 +49,9 @@ class Client:
 
     Every call takes `timeout_s` and raises `DeadlineExceeded` when it is over; without it, the client's own
     counts. Calls that can be repeated safely are, while the server is away or its queue is full and within that
-    time: all but `create_collection` and `drop_collection`. gRPC makes five attempts at most, so a server that
-    stays busy raises `Overloaded` after seconds, however long the deadline; wait then, and call again. Every error
-    is a `ShortlistError` (`errors.py`).
+    time: all but those that make or drop collections and snapshots. gRPC makes five attempts at most, so a server
+    that stays busy raises `Overloaded` after seconds, however long the deadline; wait then, and call again. Every
+    error is a `ShortlistError` (`errors.py`).
     """
 
     def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
@@ -69,6 +70,7 @@ class Client:
         self._channel = grpc.insecure_channel(self.address, options=channel.options(self.address))
         self._retrieval = RetrievalStub(self._channel)
         self._inference = InferenceStub(self._channel)
+        self._snapshots = SnapshotsStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +129,52 @@ class Client:
         """Return every collection, by name."""
         response = self._call(self._retrieval.ListCollections, pb.ListCollectionsRequest(), timeout_s)
         return tuple(responses.collection(one) for one in response.collections)
+
+    def create_snapshot(
+        self, name: str = "", collections: Iterable[str] = (), *, timeout_s: float | None = None
+    ) -> Snapshot:
+        """Copy collections on the server's disk while they are served, each as it is at one moment.
+
+        The snapshot is whole or not there. The server goes on with it when `timeout_s` is over, so
+        `list_snapshots` may show it later.
+
+        Args:
+            name: as a collection's; empty: the time.
+            collections: their names; none: all.
+            timeout_s: deadline of this call; large collections take minutes.
+
+        Raises:
+            AlreadyExists: there is a snapshot of that name.
+        """
+        request = requests.create_snapshot(name, collections)
+        return responses.snapshot(self._call(self._snapshots.CreateSnapshot, request, timeout_s).snapshot)
+
+    def list_snapshots(self, *, timeout_s: float | None = None) -> tuple[Snapshot, ...]:
+        """Return every snapshot, by name."""
+        response = self._call(self._snapshots.ListSnapshots, pb.ListSnapshotsRequest(), timeout_s)
+        return tuple(responses.snapshot(one) for one in response.snapshots)
+
+    def restore_snapshot(
+        self, snapshot: str, collections: Iterable[str] = (), *, timeout_s: float | None = None
+    ) -> tuple[Collection, ...]:
+        """Make collections of the copies in a snapshot; return them. The server goes on when `timeout_s` is over.
+
+        Args:
+            snapshot: its name.
+            collections: which of its collections; none: all.
+            timeout_s: deadline of this call; large collections take minutes.
+
+        Raises:
+            AlreadyExists: a collection of that name is there; nothing was restored.
+            InvalidRequest: another version or embedder made the snapshot, or it is not as it was made.
+        """
+        request = requests.restore_snapshot(snapshot, collections)
+        response = self._call(self._snapshots.RestoreSnapshot, request, timeout_s)
+        return tuple(responses.collection(one) for one in response.collections)
+
+    def drop_snapshot(self, name: str, *, timeout_s: float | None = None) -> None:
+        """Delete a snapshot, for good."""
+        self._call(self._snapshots.DropSnapshot, requests.drop_snapshot(name), timeout_s)
 
     def upsert(
         self, collection: str, documents: Iterable[Document], *, timeout_s: float | None = None

@@ -39,6 +39,25 @@ def drop_collection(name: str) -> pb.DropCollectionRequest:
     return pb.DropCollectionRequest(name=arguments.text("name", name))
 
 
+def create_snapshot(name: str, collections: Iterable[str]) -> pb.CreateSnapshotRequest:
+    """Make the request to copy collections."""
+    return pb.CreateSnapshotRequest(
+        name=arguments.text("name", name), collections=arguments.texts("collections", collections)
+    )
+
+
+def restore_snapshot(snapshot: str, collections: Iterable[str]) -> pb.RestoreSnapshotRequest:
+    """Make the request to restore collections."""
+    return pb.RestoreSnapshotRequest(
+        snapshot=arguments.text("snapshot", snapshot), collections=arguments.texts("collections", collections)
+    )
+
+
+def drop_snapshot(name: str) -> pb.DropSnapshotRequest:
+    """Make the request to drop a snapshot."""
+    return pb.DropSnapshotRequest(name=arguments.text("name", name))
+
+
 def upsert(collection: str, documents: Iterable[types.Document]) -> pb.UpsertRequest:
     """Make the request to insert or replace documents."""
     return pb.UpsertRequest(

@@ -36,6 +36,19 @@ def collection(message: pb.Collection) -> types.Collection:
     )
 
 
+def snapshot(message: pb.Snapshot) -> types.Snapshot:
+    """Convert a snapshot from the wire."""
+    return types.Snapshot(
+        name=message.name,
+        created_at=message.created_at.ToDatetime(tzinfo=UTC),
+        version=message.version,
+        collections=tuple(
+            types.SnapshotCollection(one.name, one.documents, one.embedder, one.embedder_fingerprint, one.size_bytes)
+            for one in message.collections
+        ),
+    )
+
+
 def upsert(response: pb.UpsertResponse) -> types.UpsertResult:
     """Convert what became of an upsert."""
     return types.UpsertResult(

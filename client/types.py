@@ -59,6 +59,27 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotCollection:
+    """A collection's copy in a snapshot."""
+
+    name: str
+    documents: int
+    embedder: str  # model and variant, for people
+    embedder_fingerprint: str  # it can be restored on a server with this embedder
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Copies of collections on the server's disk, made at one time."""
+
+    name: str
+    created_at: datetime  # UTC
+    version: str  # of the server that made it
+    collections: tuple[SnapshotCollection, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Where the server's time for a call went, in milliseconds; 0 where a call has no such phase."""
 

@@ -660,3 +660,217 @@ class Inference:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class SnapshotsStub:
+    """Copies of collections, for operators: on the server's disk, in the folder `snapshots` of its data folder or the one that
+    its setting of that name says. A service of its own, so that a proxy can keep it from everybody else.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.CreateSnapshot = channel.unary_unary(
+                '/shortlist.v1.Snapshots/CreateSnapshot',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.CreateSnapshotRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.CreateSnapshotResponse.FromString,
+                _registered_method=True)
+        self.ListSnapshots = channel.unary_unary(
+                '/shortlist.v1.Snapshots/ListSnapshots',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListSnapshotsRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.ListSnapshotsResponse.FromString,
+                _registered_method=True)
+        self.RestoreSnapshot = channel.unary_unary(
+                '/shortlist.v1.Snapshots/RestoreSnapshot',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.RestoreSnapshotRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.RestoreSnapshotResponse.FromString,
+                _registered_method=True)
+        self.DropSnapshot = channel.unary_unary(
+                '/shortlist.v1.Snapshots/DropSnapshot',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.DropSnapshotRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.DropSnapshotResponse.FromString,
+                _registered_method=True)
+
+
+class SnapshotsServicer:
+    """Copies of collections, for operators: on the server's disk, in the folder `snapshots` of its data folder or the one that
+    its setting of that name says. A service of its own, so that a proxy can keep it from everybody else.
+    """
+
+    def CreateSnapshot(self, request, context):
+        """Copies collections while they are served. Each copy is consistent: the collection as it was at one moment. The
+        snapshot is whole or not there. It goes on if the caller leaves; ListSnapshots then shows it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSnapshots(self, request, context):
+        """Lists the snapshots that this server reads, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreSnapshot(self, request, context):
+        """Makes collections of the copies in a snapshot. Nothing is overwritten: a collection that is there is ALREADY_EXISTS.
+        A snapshot of another version or embedder, or one that is not as it was made, is INVALID_ARGUMENT. All is checked
+        before the first is restored. It goes on if the caller leaves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropSnapshot(self, request, context):
+        """Deletes a snapshot. There is no way back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SnapshotsServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'CreateSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSnapshot,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.CreateSnapshotRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.CreateSnapshotResponse.SerializeToString,
+            ),
+            'ListSnapshots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSnapshots,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.ListSnapshotsRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListSnapshotsResponse.SerializeToString,
+            ),
+            'RestoreSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreSnapshot,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.RestoreSnapshotRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.RestoreSnapshotResponse.SerializeToString,
+            ),
+            'DropSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropSnapshot,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.DropSnapshotRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.DropSnapshotResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'shortlist.v1.Snapshots', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('shortlist.v1.Snapshots', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Snapshots:
+    """Copies of collections, for operators: on the server's disk, in the folder `snapshots` of its data folder or the one that
+    its setting of that name says. A service of its own, so that a proxy can keep it from everybody else.
+    """
+
+    @staticmethod
+    def CreateSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Snapshots/CreateSnapshot',
+            shortlist_dot_proto_dot_retrieval__pb2.CreateSnapshotRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.CreateSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSnapshots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Snapshots/ListSnapshots',
+            shortlist_dot_proto_dot_retrieval__pb2.ListSnapshotsRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.ListSnapshotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Snapshots/RestoreSnapshot',
+            shortlist_dot_proto_dot_retrieval__pb2.RestoreSnapshotRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.RestoreSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Snapshots/DropSnapshot',
+            shortlist_dot_proto_dot_retrieval__pb2.DropSnapshotRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.DropSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -238,3 +238,91 @@ class InferenceServicer(metaclass=_abc_1.ABCMeta):
         """Tells what the server runs: version, models, variants, provider, limits."""
 
 def add_InferenceServicer_to_server(servicer: InferenceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class SnapshotsStub:
+    """Copies of collections, for operators: on the server's disk, in the folder `snapshots` of its data folder or the one that
+    its setting of that name says. A service of its own, so that a proxy can keep it from everybody else.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> SnapshotsAsyncStub: ...
+    CreateSnapshot: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.CreateSnapshotRequest, _retrieval_pb2.CreateSnapshotResponse]
+    """Copies collections while they are served. Each copy is consistent: the collection as it was at one moment. The
+    snapshot is whole or not there. It goes on if the caller leaves; ListSnapshots then shows it.
+    """
+    ListSnapshots: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListSnapshotsRequest, _retrieval_pb2.ListSnapshotsResponse]
+    """Lists the snapshots that this server reads, by name."""
+    RestoreSnapshot: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.RestoreSnapshotRequest, _retrieval_pb2.RestoreSnapshotResponse]
+    """Makes collections of the copies in a snapshot. Nothing is overwritten: a collection that is there is ALREADY_EXISTS.
+    A snapshot of another version or embedder, or one that is not as it was made, is INVALID_ARGUMENT. All is checked
+    before the first is restored. It goes on if the caller leaves.
+    """
+    DropSnapshot: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DropSnapshotRequest, _retrieval_pb2.DropSnapshotResponse]
+    """Deletes a snapshot. There is no way back."""
+
+@_typing.type_check_only
+class SnapshotsAsyncStub(SnapshotsStub):
+    """Copies of collections, for operators: on the server's disk, in the folder `snapshots` of its data folder or the one that
+    its setting of that name says. A service of its own, so that a proxy can keep it from everybody else.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateSnapshot: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.CreateSnapshotRequest, _retrieval_pb2.CreateSnapshotResponse]  # type: ignore[assignment]
+    """Copies collections while they are served. Each copy is consistent: the collection as it was at one moment. The
+    snapshot is whole or not there. It goes on if the caller leaves; ListSnapshots then shows it.
+    """
+    ListSnapshots: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListSnapshotsRequest, _retrieval_pb2.ListSnapshotsResponse]  # type: ignore[assignment]
+    """Lists the snapshots that this server reads, by name."""
+    RestoreSnapshot: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.RestoreSnapshotRequest, _retrieval_pb2.RestoreSnapshotResponse]  # type: ignore[assignment]
+    """Makes collections of the copies in a snapshot. Nothing is overwritten: a collection that is there is ALREADY_EXISTS.
+    A snapshot of another version or embedder, or one that is not as it was made, is INVALID_ARGUMENT. All is checked
+    before the first is restored. It goes on if the caller leaves.
+    """
+    DropSnapshot: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DropSnapshotRequest, _retrieval_pb2.DropSnapshotResponse]  # type: ignore[assignment]
+    """Deletes a snapshot. There is no way back."""
+
+class SnapshotsServicer(metaclass=_abc_1.ABCMeta):
+    """Copies of collections, for operators: on the server's disk, in the folder `snapshots` of its data folder or the one that
+    its setting of that name says. A service of its own, so that a proxy can keep it from everybody else.
+    """
+
+    @_abc_1.abstractmethod
+    def CreateSnapshot(
+        self,
+        request: _retrieval_pb2.CreateSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.CreateSnapshotResponse, _abc.Awaitable[_retrieval_pb2.CreateSnapshotResponse]]:
+        """Copies collections while they are served. Each copy is consistent: the collection as it was at one moment. The
+        snapshot is whole or not there. It goes on if the caller leaves; ListSnapshots then shows it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSnapshots(
+        self,
+        request: _retrieval_pb2.ListSnapshotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.ListSnapshotsResponse, _abc.Awaitable[_retrieval_pb2.ListSnapshotsResponse]]:
+        """Lists the snapshots that this server reads, by name."""
+
+    @_abc_1.abstractmethod
+    def RestoreSnapshot(
+        self,
+        request: _retrieval_pb2.RestoreSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.RestoreSnapshotResponse, _abc.Awaitable[_retrieval_pb2.RestoreSnapshotResponse]]:
+        """Makes collections of the copies in a snapshot. Nothing is overwritten: a collection that is there is ALREADY_EXISTS.
+        A snapshot of another version or embedder, or one that is not as it was made, is INVALID_ARGUMENT. All is checked
+        before the first is restored. It goes on if the caller leaves.
+        """
+
+    @_abc_1.abstractmethod
+    def DropSnapshot(
+        self,
+        request: _retrieval_pb2.DropSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.DropSnapshotResponse, _abc.Awaitable[_retrieval_pb2.DropSnapshotResponse]]:
+        """Deletes a snapshot. There is no way back."""
+
+def add_SnapshotsServicer_to_server(servicer: SnapshotsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

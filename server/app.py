@@ -122,7 +122,7 @@ def build(settings: Settings) -> Components:
     scorer = Scorer(reranker_bundle, reranker_graph, Coalescer(scheduler, pool), cache_bytes)
     embedder_graph.warm_up(embedder.tokenizer)
     reranker_graph.warm_up(scorer.tokenizer)
-    collections = Catalog(settings.data, _origin(embedder_graph.info))
+    collections = Catalog(settings.data, _origin(embedder_graph.info), settings.snapshots)
     for role, running in (("embedder", embedder_graph.info), ("reranker", reranker_graph.info)):
         logger.info("%s: %s, %s on %s", role, running.source.model, running.variant, running.provider)
     logger.info(
@@ -202,5 +202,6 @@ def _server(settings: Settings, components: Components, status: Health, metrics:
     retrieval_pb2_grpc.add_InferenceServicer_to_server(
         services.Inference(components.pipeline, deadlines, description), server
     )
+    retrieval_pb2_grpc.add_SnapshotsServicer_to_server(services.Snapshots(components.pipeline.contents), server)
     health.add_to(server, _SERVICES, status)
     return server

@@ -14,6 +14,13 @@ def put(new: Path, target: Path) -> None:
     _sync(target.parent)
 
 
+def put_tree(new: Path, target: Path) -> None:
+    """Move a folder as `put` does, once all that it holds is on disk."""
+    for path in new.rglob("*"):
+        _sync(path)
+    put(new, target)
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

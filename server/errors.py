@@ -7,7 +7,9 @@
     │   │   └── NoTokens             a text of which the model's tokenizer drops everything
     │   ├── UnknownCollection
     │   ├── UnknownDocument
-    │   └── CollectionExists
+    │   ├── UnknownSnapshot
+    │   ├── CollectionExists
+    │   └── SnapshotExists
     ├── CapacityError            what the caller can try again
     │   ├── Overloaded             the queue is full; `retry_after_ms` says when to come back
     │   ├── DeadlineExceeded
@@ -82,6 +84,14 @@ class UnknownDocument(RequestError):
 
 class CollectionExists(RequestError):
     """A collection that is there already."""
+
+
+class UnknownSnapshot(RequestError):
+    """A snapshot that is not there."""
+
+
+class SnapshotExists(RequestError):
+    """A snapshot that is there already."""
 
 
 class CapacityError(ShortlistError):

@@ -73,8 +73,7 @@ class ModelSettings:
             SettingsError: naming the setting and its value.
         """
         for name in ("embedder", "reranker", "data"):
-            if "\0" in str(getattr(self, name)):
-                raise SettingsError(f"{name} is {str(getattr(self, name))!r}, but it must not hold a NUL")
+            _check_path(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +94,8 @@ class Settings(ModelSettings):
     batch_tokens: Annotated[int, within(0, 2**31 - 1)] = 0
     """padded tokens that one run may stack, on CPUs of items of one length; 1: one item a run; 0: 192 on cpu, 512
     on openvino, 16384 on GPUs"""
+    snapshots: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
+    """folder that snapshots are written to and restored from; default: the folder snapshots in the data folder"""
     queue_tokens: Annotated[int, within(1, 2**40)] = 2_000_000
     """tokens that may wait for a slot; beyond it requests get RESOURCE_EXHAUSTED"""
     cache_mb: Annotated[int, within(0, 2**20)] = 64
@@ -139,6 +140,7 @@ class Settings(ModelSettings):
         """
         ModelSettings.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         _check_host(self.host)
+        _check_path("snapshots", self.snapshots)
         if self.max_candidates < self.max_top_k:
             raise SettingsError(
                 f"max_candidates is {self.max_candidates}, but max_top_k is {self.max_top_k}, and hits are chosen"
@@ -154,6 +156,11 @@ class Settings(ModelSettings):
 def socket_path(host: str) -> Path | None:
     """Return the path of the Unix socket that a host is, as gRPC writes one: unix:PATH or unix:///PATH."""
     return Path(host.removeprefix(_UNIX).removeprefix("//")) if host.startswith(_UNIX) else None
+
+
+def _check_path(name: str, path: Path | None) -> None:
+    if "\0" in str(path):
+        raise SettingsError(f"{name} is {str(path)!r}, but it must not hold a NUL")
 
 
 def _check_host(host: str) -> None:

@@ -15,6 +15,7 @@ from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Ranked, Timing
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.snapshot import Snapshot
 
 from . import metadata
 
@@ -91,6 +92,27 @@ def collection_message(plain: Collection) -> pb.Collection:
         embedder_fingerprint=plain.origin.fingerprint,
         dimensions=plain.origin.dimensions,
         created_at=created_at,
+    )
+
+
+def snapshot_message(plain: Snapshot) -> pb.Snapshot:
+    """Return a snapshot as a message."""
+    created_at = Timestamp()
+    created_at.FromDatetime(plain.manifest.created_at)
+    return pb.Snapshot(
+        name=plain.name,
+        created_at=created_at,
+        version=plain.manifest.version,
+        collections=[
+            pb.SnapshotCollection(
+                name=copy.name,
+                documents=copy.documents,
+                embedder=copy.embedder,
+                embedder_fingerprint=copy.fingerprint,
+                size_bytes=copy.bytes,
+            )
+            for copy in plain.manifest.collections
+        ],
     )
 
 

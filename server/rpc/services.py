@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
+from shortlist.server.search.contents import Contents
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import DEFAULT_TOP_K, Query, Timing
 
@@ -114,6 +115,33 @@ class Retrieval(pb_grpc.RetrievalServicer):
         )
         found = await self._pipeline.search(query)
         return conversion.search_response(found, request, time.perf_counter() - began)
+
+
+class Snapshots(pb_grpc.SnapshotsServicer):
+    """The service shortlist.v1.Snapshots."""
+
+    def __init__(self, contents: Contents) -> None:
+        """Serve the collections of one data folder."""
+        self._contents = contents
+
+    async def CreateSnapshot(self, request: pb.CreateSnapshotRequest, context: Context) -> pb.CreateSnapshotResponse:
+        made = await self._contents.take_snapshot(request.name, list(request.collections))
+        return pb.CreateSnapshotResponse(snapshot=conversion.snapshot_message(made))
+
+    async def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: Context) -> pb.ListSnapshotsResponse:
+        return pb.ListSnapshotsResponse(
+            snapshots=[conversion.snapshot_message(found) for found in await self._contents.snapshots()]
+        )
+
+    async def RestoreSnapshot(
+        self, request: pb.RestoreSnapshotRequest, context: Context
+    ) -> pb.RestoreSnapshotResponse:
+        made = await self._contents.restore(request.snapshot, list(request.collections))
+        return pb.RestoreSnapshotResponse(collections=map(conversion.collection_message, made))
+
+    async def DropSnapshot(self, request: pb.DropSnapshotRequest, context: Context) -> pb.DropSnapshotResponse:
+        await self._contents.drop_snapshot(request.name)
+        return pb.DropSnapshotResponse()
 
 
 class Inference(pb_grpc.InferenceServicer):

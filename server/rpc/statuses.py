@@ -23,16 +23,20 @@ from shortlist.server.errors import (
     Overloaded,
     ShortlistError,
     ShuttingDown,
+    SnapshotExists,
     StorageFailed,
     UnknownCollection,
     UnknownDocument,
+    UnknownSnapshot,
 )
 
 CODES: dict[type[ShortlistError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownCollection: grpc.StatusCode.NOT_FOUND,
     UnknownDocument: grpc.StatusCode.NOT_FOUND,
+    UnknownSnapshot: grpc.StatusCode.NOT_FOUND,
     CollectionExists: grpc.StatusCode.ALREADY_EXISTS,
+    SnapshotExists: grpc.StatusCode.ALREADY_EXISTS,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     NotServing: grpc.StatusCode.UNAVAILABLE,

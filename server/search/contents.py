@@ -1,5 +1,6 @@
-"""What is done with collections and their documents without a model: made, dropped, listed, read and deleted.
+"""What is done with collections and their documents without a model.
 
+They are made, dropped, listed, read, deleted, and copied to snapshots and back.
 Plain types only. Methods run on the event loop; what blocks goes to threads. Knows no gRPC.
 """
 
@@ -14,6 +15,7 @@ from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.listing import Page
+from shortlist.server.storage.snapshot import Snapshot
 
 from . import pages, request_checks
 from .limits import MAX_ANSWER_BYTES, Limits
@@ -36,9 +38,11 @@ class Contents:
         self._catalog = catalog
         self._limits = limits
         self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
+        self._copying = ThreadPoolExecutor(1, "copy")
 
     def close(self) -> None:
         """Let the changes under way end, then save and close the collections."""
+        self._copying.shutdown(cancel_futures=True)
         self._writing.shutdown()
         self._catalog.close()
 
@@ -70,6 +74,43 @@ class Contents:
             UnknownCollection: there is none of that name.
         """
         return self._catalog.get(name)
+
+    async def take_snapshot(self, name: str, names: Sequence[str]) -> Snapshot:
+        """Copy collections, or all if none is named, into a snapshot; it goes on if its caller leaves.
+
+        Raises:
+            InvalidRequest, UnknownCollection, SnapshotExists, StorageFailed: as `request_checks` and storage say.
+        """
+        request_checks.snapshot(self._limits, "name", name or "unnamed", names)
+        chosen = [self.collection(one) for one in dict.fromkeys(names)] if names else self.collections()
+        return await self._copy(self._catalog.snapshots.take, name, chosen)
+
+    async def snapshots(self) -> list[Snapshot]:
+        """Return all snapshots by name."""
+        return await asyncio.to_thread(self._catalog.snapshots.all)
+
+    async def drop_snapshot(self, name: str) -> None:
+        """Delete a snapshot.
+
+        Raises:
+            InvalidRequest, UnknownSnapshot, StorageFailed: as `request_checks` and storage say.
+        """
+        request_checks.snapshot(self._limits, "name", name, ())
+        await self._copy(self._catalog.snapshots.drop, name)
+
+    async def restore(self, name: str, names: Sequence[str]) -> list[Collection]:
+        """Make collections of the copies in a snapshot, or of all if none is named; it goes on if its caller leaves.
+
+        Raises:
+            InvalidRequest, UnknownSnapshot, CollectionExists, StorageFailed: as `request_checks` and storage say.
+        """
+        request_checks.snapshot(self._limits, "snapshot", name, names)
+        found = await asyncio.to_thread(self._catalog.snapshots.get, name)
+        return await self._copy(self._catalog.restore, found, names)
+
+    async def _copy(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
+        """Make or restore a snapshot, one after another: each may take minutes, and nothing else waits for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._copying, partial(change, *given, **named))
 
     async def get(self, name: str, ids: Sequence[str]) -> list[Document]:
         """Return documents by id, in the order of the ids.

@@ -14,13 +14,13 @@ gRPC or HTTP only translates. Field names are those of the proto, with the index
 import heapq
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 from shortlist.server.errors import InvalidRequest, TooLarge, shown
 from shortlist.server.runtime.manifest import Kind
 from shortlist.server.settings import MAX_MARGIN, MAX_SIMILARITY_WEIGHT
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.snapshot import NAME
 
 from .limits import (
     MAX_ANSWER_BYTES,
@@ -33,15 +33,24 @@ from .limits import (
 )
 from .query import Query
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _VALUE_BYTES = 4  # of a vector's element
 
 
 def create(name: str) -> None:
     """Check the name of a collection to be made."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         limit = "a name is 1 to 64 characters of a-z, 0-9, '-' and '_', beginning with a letter or digit"
         raise InvalidRequest("name", name, limit, "choose such a name")
+
+
+def snapshot(limits: Limits, field: str, name: str, collections: Sequence[str]) -> None:
+    """Check the name of a snapshot, and those of collections in it."""
+    if not NAME.fullmatch(name):
+        limit = "a name is 1 to 64 characters of a-z, 0-9, '-' and '_', beginning with a letter or digit"
+        raise InvalidRequest(field, name, limit, "choose such a name; no path leads out of the folder of snapshots")
+    if len(collections) > limits.max_batch:
+        limit = f"it must be 1 to {limits.max_batch} entries"
+        raise TooLarge("collections", len(collections), limit, "name them in several calls, or none for all")
 
 
 def search(limits: Limits, query: Query) -> None:

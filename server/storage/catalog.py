@@ -6,6 +6,7 @@
     └── collections/
         ├── NAME/               one collection (`collection.py`)
         └── .new-*, .dropped-*  being made or dropped: removed at the next start
+    └── snapshots/              copies of collections (`snapshots.py`)
 
 A collection comes and goes by a rename, so there is no half of one. Methods block; the pipeline calls them from
 threads.
@@ -17,11 +18,13 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from shortlist.server import durable
 from shortlist.server.errors import (
     CollectionExists,
+    InvalidRequest,
     StorageError,
     StorageFailed,
     UnknownCollection,
@@ -31,18 +34,26 @@ from shortlist.server.errors import (
 from . import collection, folder_lock
 from .collection import Collection
 from .document import Origin
+from .snapshot import Copy, Snapshot
+from .snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
 COLLECTIONS = "collections"
+SNAPSHOTS = "snapshots"
 UNFINISHED = (".new-", ".dropped-")  # how folders begin that are being made or dropped
 
 
 class Catalog:
     """All collections of one data folder, for one embedder."""
 
-    def __init__(self, data: Path, origin: Origin) -> None:
+    def __init__(self, data: Path, origin: Origin, snapshots: Path | None = None) -> None:
         """Take the folder, and open all its collections.
+
+        Args:
+            data: the folder.
+            origin: the embedder.
+            snapshots: the folder of snapshots; None: the one in the data folder.
 
         Raises:
             StorageError: another server has the folder, it cannot be written, or a collection in it is damaged or
@@ -50,6 +61,7 @@ class Catalog:
         """
         self._root = data / COLLECTIONS
         self._origin = origin
+        self.snapshots = Snapshots(snapshots or data / SNAPSHOTS)
         self._changing = threading.Lock()
         try:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -139,6 +151,54 @@ class Catalog:
         collection.discard()
         shutil.rmtree(dropped, ignore_errors=True)  # what is left is removed at the next start
         return count
+
+    def restore(self, snapshot: Snapshot, names: Sequence[str]) -> list[Collection]:
+        """Make collections of the copies in a snapshot, and return them: all or none, but where the disk fails.
+
+        Args:
+            snapshot: where the copies are.
+            names: which; none: all.
+
+        Raises:
+            InvalidRequest: another embedder or version made a copy, or it is not as it was made.
+            CollectionExists: a collection of that name is there.
+            StorageFailed: the disk is full, or fails.
+        """
+        copies = snapshot.chosen(names)
+        self._check_restorable(snapshot, copies)
+        made = {copy.name: self._root / f".new-{uuid.uuid4().hex}" for copy in copies}
+        try:
+            for copy in copies:
+                made[copy.name].mkdir()
+                snapshot.extract(copy, made[copy.name])
+                self._opened(made[copy.name]).close()  # its index is built here, where it is in nobody's way
+            with self._changing:
+                self._check_restorable(snapshot, copies)
+                for name, folder in made.items():
+                    durable.put_tree(folder, self._root / name)
+                    self._collections[name] = self._opened(self._root / name)
+        except StorageError as error:
+            raise InvalidRequest("snapshot", snapshot.name, str(error), "restore another snapshot") from error
+        except OSError as error:
+            raise StorageFailed(f"the data folder cannot be written: {error}; nothing was restored") from error
+        finally:
+            for folder in made.values():
+                shutil.rmtree(folder, ignore_errors=True)
+        return [self._collections[copy.name] for copy in copies]
+
+    def _check_restorable(self, snapshot: Snapshot, copies: Sequence[Copy]) -> None:
+        for copy in copies:
+            if copy.fingerprint != self._origin.fingerprint:
+                limit = (
+                    f"{copy.name} was made with {copy.embedder}, fingerprint {copy.fingerprint}, and the embedder is"
+                    f" {self._origin.embedder}, fingerprint {self._origin.fingerprint}"
+                )
+                raise InvalidRequest("snapshot", snapshot.name, limit, "restore it on a server with that embedder")
+            if copy.name in self._collections:
+                raise CollectionExists(
+                    f"collections: {copy.name!r} is there already, and nothing was restored; drop it first, or name"
+                    " the collections to restore"
+                )
 
     def close(self) -> None:
         """Save and close every collection, and leave the folder to others."""

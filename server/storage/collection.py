@@ -16,7 +16,7 @@ apart from a save of the index; searches and reads do not take it.
 import itertools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
 from . import documents, unit_vectors
-from .document import Candidate, Document, Origin
+from .document import Candidate, Document, Origin, Upserted
 from .documents import Documents
 from .listing import Page
 from .opened import Opened
@@ -48,14 +48,6 @@ _SEARCHES = 3
 # Numbers of the collections that this process opened: a name may be dropped and made again, and two collections may
 # number different documents alike.
 _numbers = itertools.count()
-
-
-@dataclass(frozen=True, slots=True)
-class Upserted:
-    """The documents that an upsert wrote."""
-
-    inserted: int
-    updated: int
 
 
 class Collection:
@@ -230,6 +222,10 @@ class Collection:
         # Where the nearest have copies enough, the keys behind them are not read.
         read = named[: named.index(rows[-1].key) + 1] if len(rows) == count else named
         return candidates, len({row.key for row in rows}) < len(read)
+
+    def copy(self, path: Path) -> int:
+        """Copy the documents as they are at one moment, and return how many they are; see `Documents.copy`."""
+        return self._documents.copy(path)
 
     def close(self) -> None:
         """Save the index if it changed, and close the files."""

@@ -1,4 +1,4 @@
-"""Plain types that the rooms above share with a collection: a document, a candidate, and a collection's embedder."""
+"""Plain types that the rooms above share with a collection: documents, candidates, its embedder."""
 
 import json
 from dataclasses import dataclass
@@ -38,6 +38,14 @@ class Candidate:
     similarity: float  # cosine
     rank: int  # from 1
     version: tuple[int, int]  # the collection's number in this process, and the document's: no other text has both
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """The documents that an upsert wrote."""
+
+    inserted: int
+    updated: int
 
 
 def canonical(metadata: dict[str, Any]) -> str:

@@ -67,6 +67,7 @@ class Documents:
         """
         if not path.is_file():
             raise StorageError(f"{path} is not there: {path.parent} is no collection; move it out of the data folder")
+        self._path = path
         self._reading = threading.Lock()
         self._closed = False
         try:
@@ -159,6 +160,31 @@ class Documents:
         vectors = [np.frombuffer(row[1], dtype=np.float32) for row in rows]
         found = np.array([row[0] for row in rows], dtype=np.uint64)
         return found, np.array(vectors, dtype=np.float32).reshape(len(rows), self.origin.dimensions)
+
+    def copy(self, path: Path) -> int:
+        """Copy the file as it is at one moment, while it is read and written, and return how many documents it has.
+
+        Raises:
+            UnknownCollection: the file was closed, since the collection was dropped meanwhile.
+            StorageFailed: the copy cannot be written, or the file is damaged.
+        """
+        self._check_open()
+        self.check_kept()
+        try:
+            # A reader of its own: searches go on, and in WAL mode writers do too.
+            with (
+                contextlib.closing(_connected(self._path)) as source,
+                contextlib.closing(sqlite3.connect(path, isolation_level=None)) as target,
+            ):
+                source.backup(target)
+                target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+                ((fault,),) = target.execute("PRAGMA quick_check(1)").fetchall()
+                ((count,),) = target.execute("SELECT count(*) FROM documents").fetchall()
+        except sqlite3.Error as error:
+            raise StorageFailed(f"the copy cannot be written: {error}; nothing was kept of it") from error
+        if fault != "ok":
+            raise StorageFailed(f"{self._path} is damaged: {fault}; nothing was kept of its copy; restore a backup")
+        return int(count)
 
     def close(self) -> None:
         """Close the file."""

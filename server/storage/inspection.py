@@ -14,17 +14,18 @@ from typing import Literal
 
 import numpy as np
 
-from shortlist.server.errors import InferenceFailed, StorageError
+from shortlist.server.errors import InferenceFailed, RequestError, StorageError
 
-from . import catalog, folder_lock, schema, unit_vectors
+from . import catalog, folder_lock, schema, snapshot, unit_vectors
 from .collection import DOCUMENTS, VECTORS
+from .snapshot import MANIFEST
 from .unit_vectors import Directions
 from .vectors import Vectors
 
 Grade = Literal["foreign", "mended", "damaged"]
 """Not ours and left alone; put right by the next start; to be put right by a person."""
 
-_IN_DATA = (folder_lock.NAME, catalog.COLLECTIONS, "timings.json", "engines")
+_IN_DATA = (folder_lock.NAME, catalog.COLLECTIONS, catalog.SNAPSHOTS, MANIFEST, "timings.json", "engines")
 _BESIDE = (DOCUMENTS, f"{DOCUMENTS}-wal", f"{DOCUMENTS}-shm", VECTORS, "vectors.sha256", "vectors.new")
 _MOST_FAULTS = 5  # that SQLite tells of one file
 _BATCH = 1000
@@ -58,7 +59,7 @@ class Inspection:
 
 
 def inspect(data: Path) -> Inspection:
-    """Check a data folder that no server uses.
+    """Check a data folder that no server uses, or a snapshot, which is laid out as one.
 
     Raises:
         StorageError: it is no data folder, or a server uses it.
@@ -68,6 +69,9 @@ def inspect(data: Path) -> Inspection:
         raise StorageError(f"{data} is no data folder: it has no folder {catalog.COLLECTIONS}; name one that has")
     with folder_lock.take_to_read(data) or contextlib.nullcontext():
         found = [Finding(path.name, "foreign", "not ours") for path in sorted(data.iterdir()) if _foreign(path)]
+        for path in (data, *sorted((data / catalog.SNAPSHOTS).glob("*"))):
+            if path != data or (data / MANIFEST).exists():
+                found += _torn(path, "" if path == data else f"{catalog.SNAPSHOTS}/{path.name}")
         folders: list[_Folder] = []
         for path in sorted(root.iterdir()):
             name = f"{root.name}/{path.name}"
@@ -76,7 +80,7 @@ def inspect(data: Path) -> Inspection:
             elif path.name.startswith(".") or not path.is_dir():
                 found.append(Finding(name, "foreign", "not ours"))
             else:
-                folders.append(_Folder(path, name))
+                folders.append(_Folder(path, name, has_index=not (data / MANIFEST).exists()))
                 found += folders[-1].findings()
     embedders = {folder.fingerprint for folder in folders if folder.fingerprint}
     if len(embedders) > 1:
@@ -89,11 +93,30 @@ def _foreign(path: Path) -> bool:
     return path.name not in _IN_DATA
 
 
+def _torn(path: Path, name: str) -> Iterator[Finding]:
+    """Yield what is wrong with a snapshot; `name` is its path below the data folder."""
+    if name and (path.name.startswith(".") or not path.is_dir()):
+        yield Finding(name, "foreign", "no snapshot; what a crash left there, the next snapshot removes")
+        return
+    try:
+        for copy, fault in snapshot.read(path).faults():
+            yield Finding(f"{name}/{copy}".lstrip("/"), "damaged", f"a copy in a snapshot: {fault}; take another")
+    except RequestError as error:
+        yield Finding(name or MANIFEST, "damaged", f"{error}; or drop it and take another")
+
+
 class _Folder:
     """One collection's folder."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        """Begin with nothing known of it; `name` is its path below the data folder."""
+    def __init__(self, path: Path, name: str, *, has_index: bool) -> None:
+        """Begin with nothing known of it.
+
+        Args:
+            path: where it is.
+            name: the same, below the data folder.
+            has_index: whether it should have one; in a snapshot there is none.
+        """
+        self._has_index = has_index
         self._path = path
         self._name = name
         self.fingerprint = ""
@@ -143,7 +166,7 @@ class _Folder:
                     what = f"document {ids[place]!r}: a search for its vector does not find it; remove the file"
                     yield Finding(name, "damaged", f"{what}, and a start rebuilds it")
         keys = np.array([key for (key,) in connection.execute(_KEYS)], np.uint64)
-        if index.fault and len(keys):
+        if index.fault and len(keys) and self._has_index:
             yield Finding(name, "mended", f"{index.fault}; a start rebuilds it")
         elif not index.fault:
             missing, extra = len(index.missing(keys)), len(np.setdiff1d(index.keys(), keys))

@@ -23,7 +23,7 @@ from shortlist.server.runtime.tokens import Encoded
 
 WAIT_S = 60
 STATES = health_pb2.HealthCheckResponse
-SERVICES = ("shortlist.v1.Retrieval", "shortlist.v1.Inference")
+SERVICES = ("shortlist.v1.Retrieval", "shortlist.v1.Snapshots", "shortlist.v1.Inference")
 
 
 class Stuck:

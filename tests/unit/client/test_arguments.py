@@ -23,6 +23,8 @@ _WRONG = {
     "timeout_s": [*_NO_NUMBER, -1, math.inf, 1e9],
     "name": _NO_TEXT,
     "collection": _NO_TEXT,
+    "collections": _NO_TEXTS,
+    "snapshot": _NO_TEXT,
     "query": _NO_TEXT,
     "source": _NO_TEXT,
     "below": _NO_TEXT,
@@ -49,6 +51,7 @@ _ITERATORS = ("list", "list_sources")  # ask when the first of what they bring i
 _SOUND = {
     "name": "notes",
     "collection": "notes",
+    "snapshot": "monday",
     "query": "text",
     "ids": ["1"],
     "texts": ["text"],
