@@ -65,8 +65,9 @@ peers: bundles .venv/.test .venv-peers/.infinity ## Compare with infinity and se
 	  --embedder-model "$(EMBEDDER)" --reranker-model "$(RERANKER)" --infinity $(PEERS)/python \
 	  --candidates "$(DATA)/BM25.retrieve_results_dl19_top100.json" --collection "$(DATA)/squad-dev"
 
-prove-durability: bundles ## Kill the server again and again in the middle of an ingest; nothing may be lost.
-	$(BIN)/python tests/proofs/kill.py --embedder .demo/embedder --reranker .demo/reranker
+prove-durability: bundles ## Kill the server 100 times in the middle of an ingest, damage its files, fill its disk; nothing may be lost.
+	PYTHONPATH=tests $(BIN)/python -m proofs.kill --embedder .demo/embedder --reranker .demo/reranker
+	PYTHONPATH=tests $(BIN)/python -m proofs.full_disk --embedder .demo/embedder --reranker .demo/reranker
 
 clean: ## Remove everything that make made.
 	rm -rf .venv .venv-openvino .venv-peers .demo build dist *.egg-info

@@ -1,32 +1,42 @@
-"""Prove that nothing acknowledged is lost: kill -9 in the middle of an ingest, start again, compare.
+"""Prove that nothing acknowledged is lost: kill -9 in an ingest, damage what is derived, start again, compare.
 
-    python tests/proofs/kill.py --embedder BUNDLE --reranker BUNDLE --rounds 20
+    PYTHONPATH=tests python -m proofs.kill --embedder BUNDLE --reranker BUNDLE --rounds 100
 
-Each round, writers upsert and delete documents as fast as they can until the server is killed at a random moment.
-After the next start, every document must be as it was last acknowledged, or as the one call in flight would have made
-it, with that call's documents all done or none; and a search must find exactly what is there. The suite runs a few
-rounds.
+Each round, writers upsert, update and delete documents as fast as they can until the server is killed at a random
+moment. `shortlist verify` must then find the documents sound, and still so after the damage of the round
+(`damage.py`). After the next start, every document must be as it was last acknowledged, or as the one call in flight
+would have made it, with that call's documents all done or none; and a search must find exactly what is there.
+
+At last the documents themselves are cut in half: a server must refuse to start on them, and the snapshot that was
+taken before must bring everything back. The suite runs each kind of damage once.
 """
 
 import argparse
 import random
+import shutil
+import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from proofs import damage
 from shortlist.bench import local
 from shortlist.client import Client, Document, ShortlistError
+from shortlist.server.storage import inspection
 
-COLLECTION = "proof"
+COLLECTION, OTHER = "proof", "other"
 WRITERS = 4
 BATCH = 8
 IDS_A_WRITER = 60
 PAGE = 500
+WAIT_S = 60.0
 
-State = dict[str, str | None]  # id -> text, None for deleted
+Version = tuple[str, int]  # text and metadata
+State = dict[str, Version | None]  # by id, None for deleted
 
 
 @dataclass
@@ -37,34 +47,49 @@ class Writer:
     random: random.Random
     acknowledged: State = field(default_factory=dict)
     in_flight: State = field(default_factory=dict)  # what the call that was cut off would have done
-    calls: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    begun: threading.Event = field(default_factory=threading.Event)  # a call was acknowledged since the start
 
     def run(self, address: str) -> None:
-        """Write until the server is gone."""
+        """Write until the server is gone; the first call is an upsert."""
         with Client(address, timeout_s=10.0) as client:
             while True:
-                names = self.random.sample(range(IDS_A_WRITER), BATCH)
-                deleting = self.random.random() < 0.2
-                self.calls += 1
-                self.in_flight = {
-                    f"{self.number}-{name}": None if deleting else f"writer {self.number} call {self.calls} of {name}"
-                    for name in names
-                }
+                kinds = ("upsert", "update", "delete") if self.begun.is_set() else ("upsert",)
+                kind = self.random.choices(kinds, (5, 3, 2)[: len(kinds)])[0]
+                self.in_flight = self._chosen(kind)
+                if not self.in_flight:
+                    continue
+                self.calls[kind] += 1
                 try:
                     self._call(client)
                 except ShortlistError:
                     return
                 self.acknowledged |= self.in_flight
                 self.in_flight = {}
+                self.begun.set()
+
+    def _chosen(self, kind: str) -> State:
+        """Return what a call of a kind is to make of some documents; an update leaves their texts."""
+        call = self.calls.total() + 1
+        names = [f"{self.number}-{name}" for name in self.random.sample(range(IDS_A_WRITER), BATCH)]
+        match kind:
+            case "upsert":
+                return {name: (f"writer {self.number} call {call} of {name}", call) for name in names}
+            case "update":
+                there = {name: self.acknowledged.get(name) for name in names}
+                return {name: (version[0], call) for name, version in there.items() if version}
+            case _:
+                return dict.fromkeys(names)
 
     def _call(self, client: Client) -> None:
-        texts = {name: text for name, text in self.in_flight.items() if text is not None}
-        if texts:
-            client.upsert(COLLECTION, [Document(name, text) for name, text in texts.items()])
+        versions = {name: version for name, version in self.in_flight.items() if version}
+        if versions:
+            documents = [Document(name, text, metadata={"call": call}) for name, (text, call) in versions.items()]
+            client.upsert(COLLECTION, documents)
         else:
             client.delete(COLLECTION, self.in_flight)
 
-    def settle(self, there: dict[str, str]) -> None:
+    def settle(self, there: dict[str, Version]) -> None:
         """Compare what the server holds with what was acknowledged, and go on from what it holds.
 
         Raises:
@@ -73,50 +98,108 @@ class Writer:
         before = {name: self.acknowledged.get(name) for name in self.in_flight}
         now = {name: there.get(name) for name in self.in_flight}
         assert now in (before, self.in_flight), f"half a call: {before} -> {now}, not {self.in_flight}"
-        for name, text in self.acknowledged.items():
+        for name, version in self.acknowledged.items():
             if name not in self.in_flight:
-                assert there.get(name) == text, f"{name} is {there.get(name)!r}, acknowledged was {text!r}"
+                assert there.get(name) == version, f"{name} is {there.get(name)!r}, acknowledged was {version!r}"
+        for name in there:
+            assert name in self.acknowledged or name in self.in_flight, f"{name} was never written"
         self.acknowledged |= now
         self.in_flight = {}
 
 
-def prove(options: Sequence[str], rounds: int, seed: int) -> int:
-    """Run the proof with `shortlist serve` options, and return the calls that were acknowledged.
+@dataclass(frozen=True)
+class Proved:
+    """What a proof went through."""
+
+    calls: Counter[str]  # acknowledged or in flight, by kind
+    damages: Counter[str]
+
+
+def prove(models: Sequence[str], data: Path, rounds: int, seed: int) -> Proved:
+    """Run the proof with `shortlist serve` options for the models, in an empty data folder.
 
     Raises:
         AssertionError: something was lost.
     """
+    options = [*models, "--data", str(data)]
+    folders = data / "collections" / COLLECTION, data / "collections" / OTHER
     rng = random.Random(seed)
     writers = [Writer(number, random.Random(f"{seed} {number}")) for number in range(WRITERS)]
+    damages: Counter[str] = Counter()
     with local.serving(*options) as address, Client(address) as client:
-        client.create_collection(COLLECTION)
-    for _ in range(rounds):
-        with local.start(options) as process:
-            address = local.address(process)
-            _verify(address, writers)
-            threads = [threading.Thread(target=writer.run, args=(address,)) for writer in writers]
-            for thread in threads:
-                thread.start()
-            threads[0].join(timeout=rng.uniform(0.05, 1.0))
-            process.kill()
-            for thread in threads:
-                thread.join()
+        for name in (COLLECTION, OTHER):
+            client.create_collection(name)
+        client.upsert(OTHER, [Document(str(number), f"other {number}") for number in range(BATCH)])
+    for number in range(rounds):
+        _write_and_kill(options, writers, rng)
+        _assert_sound(data)
+        kind = damage.KINDS[number % len(damage.KINDS)]
+        kind.do(*folders, rng)
+        damages[kind.name] += 1
+        _assert_sound(data)
+    with local.serving(*options) as address, Client(address) as client:
+        _verify(address, writers)
+        client.create_snapshot("last")
+    assert inspection.inspect(data).findings == (), "a clean stop leaves a folder that is not sound"
+    _lose_documents(options, folders[0])
     with local.serving(*options) as address:
         _verify(address, writers)
-    return sum(writer.calls for writer in writers)
+    return Proved(sum((writer.calls for writer in writers), Counter()), damages)
+
+
+def _write_and_kill(options: Sequence[str], writers: Sequence[Writer], rng: random.Random) -> None:
+    """Start a server, compare, and kill it while all writers write."""
+    with local.start(options) as process:
+        address = local.address(process)
+        _verify(address, writers)
+        threads = [threading.Thread(target=writer.run, args=(address,)) for writer in writers]
+        for writer, thread in zip(writers, threads, strict=True):
+            writer.begun.clear()
+            thread.start()
+        for writer in writers:
+            assert writer.begun.wait(WAIT_S), "no upsert was acknowledged"
+        threads[0].join(timeout=rng.uniform(0.05, 1.0))
+        process.kill()
+        for thread in threads:
+            thread.join()
+
+
+def _assert_sound(data: Path) -> None:
+    """Check that `shortlist verify` finds nothing that a start does not mend."""
+    found = inspection.inspect(data)
+    assert found.worst in (None, "mended"), found
+
+
+def _lose_documents(options: Sequence[str], folder: Path) -> None:
+    """Cut the documents in half: no server starts on them; the last snapshot brings them back."""
+    content = (folder / "documents.sqlite").read_bytes()
+    (folder / "documents.sqlite").write_bytes(content[: len(content) // 2])
+    assert inspection.inspect(folder.parent.parent).worst == "damaged"
+    command = [local.SHORTLIST, "serve", *options, "--port", "0"]
+    started = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert started.returncode == 2, started
+    assert "documents.sqlite cannot be read as a collection" in started.stderr, started
+    shutil.rmtree(folder)
+    with local.serving(*options) as address, Client(address) as client:
+        client.restore_snapshot("last", [COLLECTION])
 
 
 def _verify(address: str, writers: Sequence[Writer]) -> None:
     """Compare the whole collection, and what a search finds in it, with the writers' memory."""
     with Client(address) as client:
-        there = {document.id: document.text for document in client.list(COLLECTION, page_size=PAGE)}
+        there = {one.id: _version(one) for one in client.list(COLLECTION, page_size=PAGE)}
         for writer in writers:
-            writer.settle({name: text for name, text in there.items() if name.startswith(f"{writer.number}-")})
-        (collection,) = client.list_collections()
-        assert collection.documents == len(there)
+            own = f"{writer.number}-"
+            writer.settle({name: version for name, version in there.items() if name.startswith(own)})
+        counts = {one.name: one.documents for one in client.list_collections()}
+        assert counts == {COLLECTION: len(there), OTHER: BATCH}
         if there:
             hits = client.search(COLLECTION, "anything", mode="dense", top_k=1000).hits
-            assert {hit.id: hit.text for hit in hits} == there, "the index and the documents differ"
+            assert {hit.id: _version(hit) for hit in hits} == there, "the index and the documents differ"
+
+
+def _version(one: Document | object) -> Version:
+    return one.text, one.metadata["call"]  # type: ignore[attr-defined] # a document or a hit
 
 
 def main() -> int:
@@ -124,15 +207,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--embedder", required=True, help="bundle of the dual encoder")
     parser.add_argument("--reranker", required=True, help="bundle of the cross-encoder")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    models = ("--embedder", arguments.embedder, "--reranker", arguments.reranker, "--log-level", "error")
     with tempfile.TemporaryDirectory() as data:
-        models = ("--embedder", arguments.embedder, "--reranker", arguments.reranker)
-        calls = prove(
-            [*models, "--data", str(Path(data)), "--log-level", "warning"], arguments.rounds, arguments.seed
-        )
-    print(f"{arguments.rounds} kills, {calls} calls: nothing acknowledged was lost, nothing is half there")
+        proved = prove(models, Path(data), arguments.rounds, arguments.seed)
+    print(f"{arguments.rounds} kills; calls: {dict(proved.calls)}; between kill and start: {dict(proved.damages)}")
+    print("nothing acknowledged was lost, nothing is half there, and everything is found")
     return 0
 
 

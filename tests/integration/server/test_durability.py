@@ -1,12 +1,28 @@
-"""Nothing acknowledged is lost: the short form of tests/proofs/kill.py."""
+"""Nothing acknowledged is lost: the short forms of tests/proofs/kill.py and tests/proofs/full_disk.py."""
 
 from pathlib import Path
 
-from proofs import kill
+import pytest
+
+from proofs import damage, full_disk, kill
 
 
 def test_kill_nine_in_the_middle_of_an_ingest(tiny, tmp_path: Path):
-    """After each of three kills, every acknowledged document is found and none is half there."""
-    models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker)]
-    calls = kill.prove([*models, "--data", str(tmp_path), "--log-level", "warning"], rounds=3, seed=1)
-    assert calls > kill.WRITERS * 3  # the writers were at it when the server was killed
+    """After each of six kills, and a damage each, all that was acknowledged is found and none is half there."""
+    models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker), "--log-level", "error"]
+    proved = kill.prove(models, tmp_path, rounds=len(damage.KINDS), seed=1)
+    assert set(proved.damages) == {kind.name for kind in damage.KINDS}
+    assert proved.calls.total() > kill.WRITERS * len(
+        damage.KINDS
+    )  # the writers were at it when the server was killed
+    assert min(proved.calls[kind] for kind in ("upsert", "update", "delete")) > 0
+
+
+def test_a_full_disk(tiny, tmp_path: Path):
+    """On a full disk writes fail whole and reads go on; once there is room, writes do too; a kill loses nothing."""
+    models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker), "--log-level", "error"]
+    try:
+        with full_disk.small_disk(tmp_path):
+            assert full_disk.prove(models, tmp_path) > 1
+    except full_disk.NotAllowed as error:
+        pytest.skip(str(error))
