@@ -1,5 +1,6 @@
-"""`shortlist get` and `shortlist delete`: documents by their ids."""
+"""`shortlist get`, `shortlist update` and `shortlist delete`: documents by their ids."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -17,13 +18,14 @@ from shortlist.console.errors import UsageError
 from shortlist.reading import sources
 
 _INDENT = "  "
+_EXAMPLE = '{"year": 2020}'
 _Id = Annotated[str, command_line.argument("which documents; if there is none, each line of standard input is one")]
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Documents(Connection):
-    """The settings of both commands."""
+    """The settings of all three commands."""
 
     collection: Annotated[str, Parameter(metavar="NAME")]
     """collection that they are in"""
@@ -47,6 +49,44 @@ class GetSettings(_Documents):
 
     json: bool = False
     """print each as a line of JSON, as `shortlist index` reads it"""
+    skip_missing: bool = False
+    """pass over ids that are not there"""
+    vectors: bool = False
+    """with --json: print vectors, too"""
+
+    def __post_init__(self) -> None:
+        """Refuse vectors where nobody could read them.
+
+        Raises:
+            UsageError: there are vectors, and no JSON.
+        """
+        Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
+        if self.vectors and not self.json:
+            raise UsageError("--vectors are numbers for programs; give --json, too")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateSettings(_Documents):
+    """The settings of `shortlist update`."""
+
+    metadata: Annotated[str, Parameter(metavar="JSON")]
+    """what they have from now on, a JSON object; {} takes all away"""
+    json: bool = False
+    """print the result as one JSON object"""
+
+    def parsed(self) -> dict[str, object]:
+        """Return the metadata.
+
+        Raises:
+            UsageError: it is no JSON object.
+        """
+        try:
+            found = json.loads(self.metadata)
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"--metadata is not JSON ({error}); give an object, such as {_EXAMPLE}") from None
+        if not isinstance(found, dict):
+            raise UsageError(f"--metadata is no JSON object; give one, such as {_EXAMPLE}")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +111,38 @@ def get(*ids: _Id, settings: Annotated[GetSettings, command_line.FLAT]) -> int:
     """Print documents by their ids.
 
     They are printed whole, in the order of the ids, which are arguments or else the lines of standard input. An id
-    that is not there ends the command with exit code 1.
+    that is not there ends the command with exit code 1, unless --skip-missing is given.
     """
     with settings.client() as client:
         for batch in settings.batches(client, ids):
-            for document in _got(client, settings.collection, batch):
-                output.write(output.as_json(document) if settings.json else shown(document))
+            for document in _got(client, settings, batch):
+                output.write(_json(document) if settings.json else shown(document))
+    return 0
+
+
+UPDATE = command_line.command(
+    "update",
+    """\
+shortlist update --collection notes --metadata '{"year": 2020}' 'notes/travel.md#1'
+shortlist update --collection notes --metadata '{"checked": true}' < ids.txt""",
+)
+
+
+@UPDATE.default
+def update(*ids: _Id, settings: Annotated[UpdateSettings, command_line.FLAT]) -> int:
+    """Set the metadata of documents by their ids.
+
+    What they had of it is replaced; nothing else changes, and nothing is embedded again. Their ids are arguments or
+    else the lines of standard input. One that is not there ends the command with exit code 1, and nothing of its
+    call is changed: a call has as many ids as the server takes, 1,000 by default.
+    """
+    metadata, count = settings.parsed(), 0
+    with settings.client() as client:
+        for batch in settings.batches(client, ids):
+            client.update_metadata(settings.collection, dict.fromkeys(batch, metadata))
+            count += len(batch)
+    counts = {"collection": settings.collection, "updated": count}
+    output.write(json.dumps(counts) if settings.json else f"{settings.collection}: {count:,} updated")
     return 0
 
 
@@ -118,12 +184,19 @@ def shown(document: Document) -> str:
     return "\n".join([first, *(f"{_INDENT}{line}" if line else "" for line in rest), ""])
 
 
-def _got(client: Client, collection: str, ids: Sequence[str]) -> Iterator[Document]:
+def _json(document: Document) -> str:
+    """Return a document as a line of JSON; one that was got without its vector has no such field."""
+    record = dataclasses.asdict(document)
+    return json.dumps(record if document.vector else {name: record[name] for name in record if name != "vector"})
+
+
+def _got(client: Client, settings: GetSettings, ids: Sequence[str]) -> Iterator[Document]:
     """Yield documents, with smaller calls where one answer cannot hold them."""
+    wanted = {"skip_missing": settings.skip_missing, "include_vectors": settings.vectors}
     try:
-        yield from client.get(collection, ids)
+        yield from client.get(settings.collection, ids, **wanted)
     except errors.TooLarge:
         if len(ids) == 1:
             raise
         for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
-            yield from _got(client, collection, half)
+            yield from _got(client, settings, half)

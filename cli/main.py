@@ -18,6 +18,7 @@ COMMANDS = {
     "describe": "describe:COMMAND",
     "collections": "collections:COMMAND",
     "get": "documents:GET",
+    "update": "documents:UPDATE",
     "delete": "documents:DELETE",
     "snapshot": "snapshots:SNAPSHOT",
     "restore": "snapshots:RESTORE",

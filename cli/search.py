@@ -41,6 +41,8 @@ class SearchSettings(Connection):
     margin: float | None = None
     """stage two does not read candidates whose similarity is so far behind the best one's, but top-k at least; 2
     reads them all. The default is the server's, 0.2, or 2 with --candidates"""
+    vectors: bool = False
+    """with --json: print the hits' vectors, too"""
     json: bool = False
     """print the result as one JSON object"""
 
@@ -84,6 +86,7 @@ def run(
             mode=settings.mode,
             similarity_weight=settings.similarity_weight,
             margin=settings.margin,
+            include_vectors=settings.vectors and settings.json,
         )
     if settings.json:
         output.write(output.as_json(result))

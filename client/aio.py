@@ -6,7 +6,7 @@ task cancels its call, on the server too.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -23,6 +23,7 @@ from .types import (
     Description,
     Document,
     Embeddings,
+    Metadata,
     Mode,
     Model,
     RerankResult,
@@ -159,11 +160,24 @@ class AsyncClient:
         response = await self._call(self._retrieval.Delete, requests.delete(collection, ids), timeout_s)
         return response.deleted
 
+    async def update_metadata(
+        self, collection: str, metadata: Mapping[str, Metadata], *, timeout_s: float | None = None
+    ) -> None:
+        """Set the metadata of documents, by id, and nothing else; see `Client.update_metadata`."""
+        await self._call(self._retrieval.UpdateMetadata, requests.update_metadata(collection, metadata), timeout_s)
+
     async def get(
-        self, collection: str, ids: Iterable[str], *, timeout_s: float | None = None
+        self,
+        collection: str,
+        ids: Iterable[str],
+        *,
+        skip_missing: bool = False,
+        include_vectors: bool = False,
+        timeout_s: float | None = None,
     ) -> tuple[Document, ...]:
         """Return documents by id, in the order of the ids; see `Client.get`."""
-        response = await self._call(self._retrieval.Get, requests.get(collection, ids), timeout_s)
+        request = requests.get(collection, ids, skip_missing=skip_missing, include_vectors=include_vectors)
+        response = await self._call(self._retrieval.Get, request, timeout_s)
         return tuple(responses.document(one) for one in response.documents)
 
     async def list(
@@ -210,13 +224,23 @@ class AsyncClient:
         mode: Mode = "auto",
         include_text: bool = True,
         include_metadata: bool = True,
+        include_vectors: bool = False,
         similarity_weight: float | None = None,
         margin: float | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first; see `Client.search`."""
         request = requests.search(
-            collection, query, top_k, candidates, mode, include_text, include_metadata, similarity_weight, margin
+            collection,
+            query,
+            top_k,
+            candidates,
+            mode,
+            include_text,
+            include_metadata,
+            similarity_weight,
+            margin,
+            include_vectors,
         )
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 

@@ -7,8 +7,9 @@ that are the server's own are left to it.
 import contextlib
 import math
 import operator
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, cast
 
 from . import errors
 
@@ -71,6 +72,16 @@ def number(field: str, value: object) -> float:
     if math.isnan(found):
         raise errors.invalid(field, value, "it must be a number", "pass a float or an int")
     return found
+
+
+def vector(field: str, values: object) -> "array[float]":
+    """Return numbers as the wire has them, 32-bit floats; numpy's arrays are taken as they are."""
+    try:
+        if isinstance(values, str | bytes | bytearray | Mapping):
+            raise TypeError
+        return array("f", cast("Iterable[float]", values))  # what holds no numbers raises
+    except (TypeError, ValueError, OverflowError):
+        raise errors.invalid(field, values, "it must be several numbers", "pass a list of floats") from None
 
 
 def flag(field: str, value: object) -> bool:

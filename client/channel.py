@@ -23,7 +23,16 @@ MAX_MESSAGE_BYTES = 64 << 20
 MAX_TIMEOUT_S = 30 * 24 * 3600
 
 REPEATED = {
-    "shortlist.v1.Retrieval": ("ListCollections", "Upsert", "Delete", "Get", "List", "ListSources", "Search"),
+    "shortlist.v1.Retrieval": (
+        "ListCollections",
+        "Upsert",
+        "UpdateMetadata",
+        "Delete",
+        "Get",
+        "List",
+        "ListSources",
+        "Search",
+    ),
     "shortlist.v1.Snapshots": ("ListSnapshots",),
     "shortlist.v1.Inference": ("Embed", "Rerank", "Tokenize", "Describe"),
 }

@@ -6,7 +6,7 @@ shared with `AsyncClient`. The module is long because it is the API's reference:
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -22,6 +22,7 @@ from .types import (
     Description,
     Document,
     Embeddings,
+    Metadata,
     Mode,
     Model,
     RerankResult,
@@ -182,7 +183,8 @@ class Client:
         """Insert documents, or replace those whose id is there already.
 
         All or nothing: once this returns, every document is on the server's disk and searches find it. One
-        call takes 1,000 documents and 64 MiB, unless the server says otherwise (`describe().limits`).
+        call takes 1,000 documents and 64 MiB, unless the server says otherwise (`describe().limits`). Documents
+        whose title and text are as they were, and those that bring a vector, are not embedded.
         """
         request = requests.upsert(collection, documents)
         return responses.upsert(self._call(self._retrieval.Upsert, request, timeout_s))
@@ -191,13 +193,41 @@ class Client:
         """Delete documents by id; return how many of them were there."""
         return self._call(self._retrieval.Delete, requests.delete(collection, ids), timeout_s).deleted
 
-    def get(self, collection: str, ids: Iterable[str], *, timeout_s: float | None = None) -> tuple[Document, ...]:
-        """Return documents by id, in the order of the ids.
+    def update_metadata(
+        self, collection: str, metadata: Mapping[str, Metadata], *, timeout_s: float | None = None
+    ) -> None:
+        """Set the metadata of documents, by id, and nothing else; nothing is embedded again.
+
+        All or nothing. What a document had of metadata is replaced.
 
         Raises:
             NotFound: the collection, or any of the ids, is not there.
         """
-        response = self._call(self._retrieval.Get, requests.get(collection, ids), timeout_s)
+        self._call(self._retrieval.UpdateMetadata, requests.update_metadata(collection, metadata), timeout_s)
+
+    def get(
+        self,
+        collection: str,
+        ids: Iterable[str],
+        *,
+        skip_missing: bool = False,
+        include_vectors: bool = False,
+        timeout_s: float | None = None,
+    ) -> tuple[Document, ...]:
+        """Return documents by id, in the order of the ids.
+
+        Args:
+            collection: its name.
+            ids: which; 1,000 at most, unless the server says otherwise.
+            skip_missing: True passes over ids that are not there.
+            include_vectors: whether documents carry their vectors.
+            timeout_s: deadline of this call.
+
+        Raises:
+            NotFound: the collection is not there, or any of the ids, and not `skip_missing`.
+        """
+        request = requests.get(collection, ids, skip_missing=skip_missing, include_vectors=include_vectors)
+        response = self._call(self._retrieval.Get, request, timeout_s)
         return tuple(responses.document(one) for one in response.documents)
 
     def list(
@@ -257,6 +287,7 @@ class Client:
         mode: Mode = "auto",
         include_text: bool = True,
         include_metadata: bool = True,
+        include_vectors: bool = False,
         similarity_weight: float | None = None,
         margin: float | None = None,
         timeout_s: float | None = None,
@@ -276,6 +307,7 @@ class Client:
                 collection scored; `auto` is `two-stage` with every document of a small collection for a candidate.
             include_text: whether hits carry title and text.
             include_metadata: whether hits carry metadata.
+            include_vectors: whether hits carry vectors.
             similarity_weight: weight of the similarity in the final order, 0 (score alone) to 100: logits that a
                 similarity of 1 more is worth. The default is what the reranker's bundle says, for most 0.
             margin: how far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2;
@@ -284,7 +316,16 @@ class Client:
             timeout_s: deadline of this call.
         """
         request = requests.search(
-            collection, query, top_k, candidates, mode, include_text, include_metadata, similarity_weight, margin
+            collection,
+            query,
+            top_k,
+            candidates,
+            mode,
+            include_text,
+            include_metadata,
+            similarity_weight,
+            margin,
+            include_vectors,
         )
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 

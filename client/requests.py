@@ -74,9 +74,31 @@ def delete(collection: str, ids: Iterable[str]) -> pb.DeleteRequest:
     return pb.DeleteRequest(collection=arguments.text("collection", collection), ids=arguments.texts("ids", ids))
 
 
-def get(collection: str, ids: Iterable[str]) -> pb.GetRequest:
+def update_metadata(collection: str, metadata: object) -> pb.UpdateMetadataRequest:
+    """Make the request to set documents' metadata."""
+    if not isinstance(metadata, Mapping):
+        remedy = "pass a dict with ids as keys"
+        raise errors.invalid("metadata", metadata, "it must be a mapping of ids to metadata", remedy)
+    return pb.UpdateMetadataRequest(
+        collection=arguments.text("collection", collection),
+        documents=[
+            pb.MetadataUpdate(
+                id=arguments.text("metadata: id", identifier),
+                metadata=to_struct(one, f"metadata of document {identifier!r}"),
+            )
+            for identifier, one in metadata.items()
+        ],
+    )
+
+
+def get(collection: str, ids: Iterable[str], *, skip_missing: bool, include_vectors: bool) -> pb.GetRequest:
     """Make the request to get documents."""
-    return pb.GetRequest(collection=arguments.text("collection", collection), ids=arguments.texts("ids", ids))
+    return pb.GetRequest(
+        collection=arguments.text("collection", collection),
+        ids=arguments.texts("ids", ids),
+        skip_missing=arguments.flag("skip_missing", skip_missing),
+        include_vectors=arguments.flag("include_vectors", include_vectors),
+    )
 
 
 def list_page(
@@ -112,6 +134,7 @@ def search(
     include_metadata: bool,
     similarity_weight: float | None,
     margin: float | None,
+    include_vectors: bool,
 ) -> pb.SearchRequest:
     """Make the request for a search."""
     return pb.SearchRequest(
@@ -124,6 +147,7 @@ def search(
         include_metadata=arguments.flag("include_metadata", include_metadata),
         similarity_weight=_optional("similarity_weight", similarity_weight),
         margin=_optional("margin", margin),
+        include_vectors=arguments.flag("include_vectors", include_vectors),
     )
 
 
@@ -173,6 +197,7 @@ def document(plain: object, field: str = "document") -> pb.Document:
         # An empty Struct is not the same bytes as none.
         metadata=metadata if metadata.fields else None,
         source=arguments.text(f"{where}: source", plain.source),
+        vector=arguments.vector(f"{where}: vector", plain.vector),
     )
 
 

@@ -62,7 +62,9 @@ def upsert(response: pb.UpsertResponse) -> types.UpsertResult:
 
 def document(message: pb.Document) -> types.Document:
     """Convert a document from the wire."""
-    return types.Document(message.id, message.text, message.title, from_struct(message.metadata), message.source)
+    return types.Document(
+        message.id, message.text, message.title, from_struct(message.metadata), message.source, tuple(message.vector)
+    )
 
 
 def source(message: pb.Source) -> types.Source:
@@ -96,6 +98,7 @@ def _hit(hit: pb.Hit) -> types.Hit:
         title=hit.title,
         text=hit.text,
         metadata=from_struct(hit.metadata),
+        vector=tuple(hit.vector),
     )
 
 

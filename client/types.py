@@ -3,7 +3,7 @@
 This module knows neither gRPC nor protobuf; `requests.py` and `responses.py` translate.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -36,6 +36,9 @@ class Document:
     title: str = ""  # both models read it before the text
     metadata: Metadata = field(default_factory=dict)  # returned as it came; not searched
     source: str = ""  # what it came from, such as a file's path; not searched
+    vector: Sequence[
+        float
+    ] = ()  # made elsewhere by the server's embedder; empty: the server makes it, or was not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,8 @@ class UpsertResult:
     """What became of the documents of one upsert."""
 
     inserted: int  # the id was new
-    updated: int  # replaced another version
-    unchanged: int  # equal to what was there but perhaps for the source; not embedded again
+    updated: int  # replaced another version; with the same title and text it is not embedded again
+    unchanged: int  # equal to what was there but perhaps for the source
     truncated: int  # of the inserted and updated: longer than the embedder's window
     timing: Timing
 
@@ -116,6 +119,7 @@ class Hit:
     title: str  # empty unless the search includes text
     text: str  # the same
     metadata: Metadata  # empty unless the search includes metadata
+    vector: tuple[float, ...] = ()  # empty unless the search includes vectors
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,7 @@ class Document(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    VECTOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The caller's key, unique in its collection. 1 to 512 bytes, without NUL."""
     text: _builtins.str
@@ -205,6 +206,13 @@ class Document(_message.Message):
         64 KiB as JSON at most, nested 32 levels deep.
         """
 
+    @_builtins.property
+    def vector(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Optional: the document's vector, made elsewhere by the embedder that this server runs, from title and text with its
+        prefix: as many finite numbers as Collection.dimensions says. Empty: the server embeds the document. In answers only
+        where include_vectors was set.
+        """
+
     def __init__(
         self,
         *,
@@ -213,10 +221,11 @@ class Document(_message.Message):
         title: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
         source: _builtins.str = ...,
+        vector: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "metadata", b"metadata", "source", b"source", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "metadata", b"metadata", "source", b"source", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -727,10 +736,10 @@ class UpsertResponse(_message.Message):
     inserted: _builtins.int
     """Documents whose id was new."""
     updated: _builtins.int
-    """Documents that replaced another version."""
+    """Documents that replaced another version. Those whose title and text are as they were are not embedded again."""
     unchanged: _builtins.int
-    """Documents that were there already, equal in every field but perhaps the source: not embedded again. Sending a file
-    a second time after an interruption therefore costs little.
+    """Documents that were there already, equal in every field but perhaps the source. Sending a file a second time after
+    an interruption therefore costs little.
     """
     truncated: _builtins.int
     """Documents among the inserted and updated that are longer than the embedder's window."""
@@ -802,13 +811,88 @@ class DeleteResponse(_message.Message):
 Global___DeleteResponse: _TypeAlias = DeleteResponse  # noqa: Y015
 
 @_typing.final
+class MetadataUpdate(_message.Message):
+    """Metadata to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """A document that is there."""
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """All that it has from now on, see Document.metadata. Left out: none."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "metadata", b"metadata"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetadataUpdate: _TypeAlias = MetadataUpdate  # noqa: Y015
+
+@_typing.final
+class UpdateMetadataRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """An existing collection."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetadataUpdate]:
+        """1 to 1,000 documents, each id once."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        documents: _abc.Iterable[Global___MetadataUpdate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMetadataRequest: _TypeAlias = UpdateMetadataRequest  # noqa: Y015
+
+@_typing.final
+class UpdateMetadataResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMetadataResponse: _TypeAlias = UpdateMetadataResponse  # noqa: Y015
+
+@_typing.final
 class GetRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COLLECTION_FIELD_NUMBER: _builtins.int
     IDS_FIELD_NUMBER: _builtins.int
+    SKIP_MISSING_FIELD_NUMBER: _builtins.int
+    INCLUDE_VECTORS_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
+    skip_missing: _builtins.bool
+    """True: ids that are not there are passed over."""
+    include_vectors: _builtins.bool
+    """True: documents carry their vectors."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 ids."""
@@ -818,10 +902,12 @@ class GetRequest(_message.Message):
         *,
         collection: _builtins.str = ...,
         ids: _abc.Iterable[_builtins.str] | None = ...,
+        skip_missing: _builtins.bool = ...,
+        include_vectors: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "ids", b"ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "ids", b"ids", "include_vectors", b"include_vectors", "skip_missing", b"skip_missing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1014,6 +1100,7 @@ class SearchRequest(_message.Message):
     INCLUDE_METADATA_FIELD_NUMBER: _builtins.int
     SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     MARGIN_FIELD_NUMBER: _builtins.int
+    INCLUDE_VECTORS_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
     query: _builtins.str
@@ -1042,6 +1129,8 @@ class SearchRequest(_message.Message):
     """How far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2; top_k of them are
     read in any case. Default: Limits.margin where no candidates are named, else 2, which is all of them.
     """
+    include_vectors: _builtins.bool
+    """True: hits carry vectors."""
     def __init__(
         self,
         *,
@@ -1054,10 +1143,11 @@ class SearchRequest(_message.Message):
         include_metadata: _builtins.bool = ...,
         similarity_weight: _builtins.float | None = ...,
         margin: _builtins.float | None = ...,
+        include_vectors: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "margin", b"margin", "similarity_weight", b"similarity_weight", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "margin", b"margin", "mode", b"mode", "query", b"query", "similarity_weight", b"similarity_weight", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "similarity_weight", b"similarity_weight", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidates: _TypeAlias = _typing.Literal["candidates"]  # noqa: Y015
     _WhichOneofArgType__candidates: _TypeAlias = _typing.Literal["_candidates", b"_candidates"]  # noqa: Y015
@@ -1092,6 +1182,7 @@ class Hit(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    VECTOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The document's id."""
     score: _builtins.float
@@ -1114,6 +1205,10 @@ class Hit(_message.Message):
     def metadata(self) -> _struct_pb2.Struct:
         """The document's metadata, if include_metadata was set and it has any."""
 
+    @_builtins.property
+    def vector(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The document's vector, if include_vectors was set, as the embedder made it; the similarity is by its direction."""
+
     def __init__(
         self,
         *,
@@ -1125,10 +1220,11 @@ class Hit(_message.Message):
         title: _builtins.str = ...,
         text: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
+        vector: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_relevance", b"_relevance", "_score", b"_score", "metadata", b"metadata", "relevance", b"relevance", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_relevance", b"_relevance", "_score", b"_score", "id", b"id", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_relevance", b"_relevance", "_score", b"_score", "id", b"id", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__relevance: _TypeAlias = _typing.Literal["relevance"]  # noqa: Y015
     _WhichOneofArgType__relevance: _TypeAlias = _typing.Literal["_relevance", b"_relevance"]  # noqa: Y015

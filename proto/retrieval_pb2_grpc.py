@@ -60,6 +60,11 @@ class RetrievalStub:
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.DeleteRequest.SerializeToString,
                 response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.DeleteResponse.FromString,
                 _registered_method=True)
+        self.UpdateMetadata = channel.unary_unary(
+                '/shortlist.v1.Retrieval/UpdateMetadata',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.UpdateMetadataRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.UpdateMetadataResponse.FromString,
+                _registered_method=True)
         self.Get = channel.unary_unary(
                 '/shortlist.v1.Retrieval/Get',
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.GetRequest.SerializeToString,
@@ -122,8 +127,16 @@ class RetrievalServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateMetadata(self, request, context):
+        """Sets the metadata of documents, and nothing else: what was there of it is replaced, and nothing is embedded again.
+        All or nothing: an id that is not there is NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Get(self, request, context):
-        """Returns documents by id. An id that is not there is NOT_FOUND.
+        """Returns documents by id. An id that is not there is NOT_FOUND, unless it is to be skipped.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,6 +190,11 @@ def add_RetrievalServicer_to_server(servicer, server):
                     servicer.Delete,
                     request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.DeleteRequest.FromString,
                     response_serializer=shortlist_dot_proto_dot_retrieval__pb2.DeleteResponse.SerializeToString,
+            ),
+            'UpdateMetadata': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMetadata,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.UpdateMetadataRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.UpdateMetadataResponse.SerializeToString,
             ),
             'Get': grpc.unary_unary_rpc_method_handler(
                     servicer.Get,
@@ -335,6 +353,33 @@ class Retrieval:
             '/shortlist.v1.Retrieval/Delete',
             shortlist_dot_proto_dot_retrieval__pb2.DeleteRequest.SerializeToString,
             shortlist_dot_proto_dot_retrieval__pb2.DeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMetadata(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Retrieval/UpdateMetadata',
+            shortlist_dot_proto_dot_retrieval__pb2.UpdateMetadataRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.UpdateMetadataResponse.FromString,
             options,
             channel_credentials,
             insecure,

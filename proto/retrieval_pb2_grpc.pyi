@@ -58,8 +58,12 @@ class RetrievalStub:
     """
     Delete: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]
     """Deletes documents by id. An id that is not there is no error."""
+    UpdateMetadata: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.UpdateMetadataRequest, _retrieval_pb2.UpdateMetadataResponse]
+    """Sets the metadata of documents, and nothing else: what was there of it is replaced, and nothing is embedded again.
+    All or nothing: an id that is not there is NOT_FOUND.
+    """
     Get: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.GetRequest, _retrieval_pb2.GetResponse]
-    """Returns documents by id. An id that is not there is NOT_FOUND."""
+    """Returns documents by id. An id that is not there is NOT_FOUND, unless it is to be skipped."""
     List: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListRequest, _retrieval_pb2.ListResponse]
     """Returns a collection's documents page by page, in the order in which they were last written."""
     ListSources: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListSourcesRequest, _retrieval_pb2.ListSourcesResponse]
@@ -84,8 +88,12 @@ class RetrievalAsyncStub(RetrievalStub):
     """
     Delete: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]  # type: ignore[assignment]
     """Deletes documents by id. An id that is not there is no error."""
+    UpdateMetadata: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.UpdateMetadataRequest, _retrieval_pb2.UpdateMetadataResponse]  # type: ignore[assignment]
+    """Sets the metadata of documents, and nothing else: what was there of it is replaced, and nothing is embedded again.
+    All or nothing: an id that is not there is NOT_FOUND.
+    """
     Get: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.GetRequest, _retrieval_pb2.GetResponse]  # type: ignore[assignment]
-    """Returns documents by id. An id that is not there is NOT_FOUND."""
+    """Returns documents by id. An id that is not there is NOT_FOUND, unless it is to be skipped."""
     List: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListRequest, _retrieval_pb2.ListResponse]  # type: ignore[assignment]
     """Returns a collection's documents page by page, in the order in which they were last written."""
     ListSources: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListSourcesRequest, _retrieval_pb2.ListSourcesResponse]  # type: ignore[assignment]
@@ -139,12 +147,22 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
         """Deletes documents by id. An id that is not there is no error."""
 
     @_abc_1.abstractmethod
+    def UpdateMetadata(
+        self,
+        request: _retrieval_pb2.UpdateMetadataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.UpdateMetadataResponse, _abc.Awaitable[_retrieval_pb2.UpdateMetadataResponse]]:
+        """Sets the metadata of documents, and nothing else: what was there of it is replaced, and nothing is embedded again.
+        All or nothing: an id that is not there is NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
     def Get(
         self,
         request: _retrieval_pb2.GetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.GetResponse, _abc.Awaitable[_retrieval_pb2.GetResponse]]:
-        """Returns documents by id. An id that is not there is NOT_FOUND."""
+        """Returns documents by id. An id that is not there is NOT_FOUND, unless it is to be skipped."""
 
     @_abc_1.abstractmethod
     def List(

@@ -1,8 +1,8 @@
 """Documents out of files: JSON lines, and text cut into passages.
 
-JSON lines hold an object a line: `id` (or `_id`, as BEIR writes it) and `text`, optionally `title` and `metadata`.
-A text file becomes passages with the ids `path#1`, `path#2`, ... What the server would refuse is refused here
-already, with file and line, so that a bad line 90,000 is found before line 1 is sent.
+JSON lines hold an object a line: `id` (or `_id`, as BEIR writes it) and `text`, optionally `title`, `metadata` and
+`vector`. A text file becomes passages with the ids `path#1`, `path#2`, ... What the server would refuse is refused
+here already, with file and line, so that a bad line 90,000 is found before line 1 is sent.
 
 This module knows the limits of a document and no server. `sources.py` finds and opens the files; how texts are cut is
 the caller's to bring.
@@ -143,9 +143,10 @@ class Reader:
             title="" if title is None else _string(record, "title"),
             metadata={} if metadata is None else metadata,
             source=source,
+            vector=() if record.get("vector") is None else record["vector"],
         )
         # `shortlist get --json` writes a source; here it is the file that holds the line.
-        self.ignored.update(record.keys() - {key, "text", "title", "metadata", "source"})
+        self.ignored.update(record.keys() - {key, "text", "title", "metadata", "source", "vector"})
         return document
 
     def _check(self, document: Document) -> int:
@@ -165,7 +166,8 @@ class Reader:
         return message.ByteSize()
 
     def _is_new(self, document: Document, place: str) -> bool:
-        content = hash((document.text, document.title, json.dumps(document.metadata, sort_keys=True)))
+        metadata = json.dumps(document.metadata, sort_keys=True)
+        content = hash((document.text, document.title, metadata, tuple(document.vector)))
         first, first_place = self._seen.setdefault(document.id, (content, place))
         if first != content:
             raise errors.invalid(

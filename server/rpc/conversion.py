@@ -4,7 +4,11 @@ Nothing is refused here: numbers that an enum does not have do not pass `request
 request may hold are the pipeline's.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
+from numpy.typing import NDArray
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.inference.result import Degraded
@@ -70,7 +74,17 @@ def document(message: pb.Document) -> Document:
     return Document(message.id, message.text, message.title, stored, message.source)
 
 
-def document_message(plain: Document) -> pb.Document:
+def vectors(messages: Sequence[pb.Document]) -> list[Sequence[float] | None]:
+    """Return the vectors that documents of a request bring; None: it brings none."""
+    return [message.vector or None for message in messages]
+
+
+def metadata_update(message: pb.MetadataUpdate) -> tuple[str, str]:
+    """Return an id and the metadata to set, as it is stored."""
+    return message.id, metadata.stored(message.metadata) if message.metadata.fields else ""
+
+
+def document_message(plain: Document, vector: NDArray[np.float32] | None = None) -> pb.Document:
     """Return a document as a message, whole."""
     return pb.Document(
         id=plain.id,
@@ -78,6 +92,7 @@ def document_message(plain: Document) -> pb.Document:
         title=plain.title,
         metadata=metadata.message(plain.metadata),
         source=plain.source,
+        vector=vector,
     )
 
 
@@ -203,4 +218,5 @@ def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:
         title=plain.title if request.include_text else "",
         text=plain.text if request.include_text else "",
         metadata=metadata.message(plain.metadata) if request.include_metadata else None,
+        vector=hit.vector,
     )

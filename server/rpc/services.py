@@ -70,7 +70,8 @@ class Retrieval(pb_grpc.RetrievalServicer):
     async def Upsert(self, request: pb.UpsertRequest, context: Context) -> pb.UpsertResponse:
         began = time.perf_counter()
         documents = [conversion.document(message) for message in request.documents]
-        done = await self._pipeline.upsert(request.collection, documents, self._deadlines.of(context))
+        vectors = conversion.vectors(request.documents)
+        done = await self._pipeline.upsert(request.collection, documents, self._deadlines.of(context), vectors)
         return pb.UpsertResponse(
             inserted=done.inserted,
             updated=done.updated,
@@ -82,9 +83,18 @@ class Retrieval(pb_grpc.RetrievalServicer):
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
         return pb.DeleteResponse(deleted=await self._contents.delete(request.collection, list(request.ids)))
 
+    async def UpdateMetadata(self, request: pb.UpdateMetadataRequest, context: Context) -> pb.UpdateMetadataResponse:
+        await self._contents.describe(request.collection, [*map(conversion.metadata_update, request.documents)])
+        return pb.UpdateMetadataResponse()
+
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
-        found = await self._contents.get(request.collection, list(request.ids))
-        return pb.GetResponse(documents=map(conversion.document_message, found))
+        found = await self._contents.get(
+            request.collection,
+            list(request.ids),
+            skip_missing=request.skip_missing,
+            vectors=request.include_vectors,
+        )
+        return pb.GetResponse(documents=[conversion.document_message(*each) for each in found])
 
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
         size = request.page_size if request.HasField("page_size") else None
@@ -112,6 +122,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             margin=request.margin if request.HasField("margin") else None,
             include_text=request.include_text,
             include_metadata=request.include_metadata,
+            include_vectors=request.include_vectors,
         )
         found = await self._pipeline.search(query)
         return conversion.search_response(found, request, time.perf_counter() - began)

@@ -10,6 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shortlist.server.errors import UnknownDocument, shown
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
@@ -112,8 +115,10 @@ class Contents:
         """Make or restore a snapshot, one after another: each may take minutes, and nothing else waits for it."""
         return await asyncio.get_running_loop().run_in_executor(self._copying, partial(change, *given, **named))
 
-    async def get(self, name: str, ids: Sequence[str]) -> list[Document]:
-        """Return documents by id, in the order of the ids.
+    async def get(
+        self, name: str, ids: Sequence[str], *, skip_missing: bool = False, vectors: bool = False
+    ) -> list[tuple[Document, NDArray[np.float32] | None]]:
+        """Return documents by id, in the order of the ids, each with its vector if that is asked for.
 
         Raises:
             InvalidRequest, UnknownCollection, UnknownDocument: the request is at fault.
@@ -121,14 +126,24 @@ class Contents:
         request_checks.ids(self._limits, ids)
         collection = self.collection(name)
         sizes = await asyncio.to_thread(collection.sizes, ids)
-        request_checks.documents_answer(len(ids), sum(sizes.get(one, 0) for one in ids))
+        size, dimensions = sum(sizes.get(one, 0) for one in ids), collection.origin.dimensions * vectors
+        request_checks.documents_answer(len(ids), size, dimensions)
         found = await asyncio.to_thread(collection.get, ids)
-        if missing := [one for one in ids if one not in found]:
-            raise UnknownDocument(
-                f"ids: {len(missing)} of {len(ids)} are not in collection {name!r}:"
-                f" {', '.join(map(shown, missing[:_SHOWN_IDS]))}{', ...' if len(missing) > _SHOWN_IDS else ''}"
-            )
-        return [found[one] for one in ids]
+        missing = [one for one in ids if one not in found]
+        if missing and not skip_missing:
+            raise _unknown(name, "ids", len(ids), missing)
+        held = await asyncio.to_thread(collection.vectors_of, ids) if vectors else {}
+        return [(found[one], held.get(one)) for one in ids if one in found]
+
+    async def describe(self, name: str, given: Sequence[tuple[str, str]]) -> None:
+        """Set the metadata of documents, each an id and a JSON text: all or none.
+
+        Raises:
+            InvalidRequest, UnknownCollection, UnknownDocument: the request is at fault.
+        """
+        request_checks.metadata(self._limits, given)
+        if missing := await self.write(self.collection(name).describe, dict(given)):
+            raise _unknown(name, "documents", len(given), missing)
 
     async def page(
         self, name: str, token: str, size: int | None, *, source: str, ids_only: bool
@@ -169,3 +184,10 @@ class Contents:
     async def write(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
         """Make a change in a thread that is kept for changes."""
         return await asyncio.get_running_loop().run_in_executor(self._writing, partial(change, *given, **named))
+
+
+def _unknown(name: str, field: str, count: int, missing: Sequence[str]) -> UnknownDocument:
+    return UnknownDocument(
+        f"{field}: {len(missing)} of {count} are not in collection {name!r}:"
+        f" {', '.join(map(shown, missing[:_SHOWN_IDS]))}{', ...' if len(missing) > _SHOWN_IDS else ''}"
+    )

@@ -26,7 +26,7 @@ from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate, Document
 
-from . import ranking, request_checks, selection
+from . import ingest, ranking, request_checks, selection
 from .contents import Contents
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked, Timing
@@ -64,7 +64,8 @@ class Pipeline:
             embedded = await self._embedded(query)
             embed_done = time.perf_counter()
             candidates = await asyncio.to_thread(collection.search, embedded.values[0], plan.candidates)
-        request_checks.hits_answer(query, [candidate.document for candidate in candidates])
+        dimensions = self.embedder.dimensions
+        request_checks.hits_answer(query, [candidate.document for candidate in candidates], dimensions)
         retrieve_done = time.perf_counter()
         chosen = self._selection(query, plan, candidates)
         scored = await self._scored(query, candidates[: chosen.count], reserved=reservation is not None)
@@ -76,8 +77,12 @@ class Pipeline:
         )
         whole = query.mode == "auto" and 0 < chosen.count == len(collection)
         fused = self._fusion(query) if chosen.count else Fusion()
+        hits = ranking.hits(candidates, scored, fused)[: query.top_k]
+        if query.include_vectors:
+            held = await asyncio.to_thread(collection.vectors_of, [hit.document.id for hit in hits])
+            hits = [dataclasses.replace(hit, vector=held.get(hit.document.id)) for hit in hits]
         return Found(
-            hits=ranking.hits(candidates, scored, fused)[: query.top_k],
+            hits=hits,
             reranked=int(scored.done.sum()),
             selected=chosen.count,
             limited_by=chosen.limited_by,
@@ -137,8 +142,20 @@ class Pipeline:
         versions = [candidate.version for candidate in candidates]
         return await self.scorer.score(query.text, contents, query.deadline, versions, reserved=reserved)
 
-    async def upsert(self, name: str, documents: Sequence[Document], deadline: float) -> Ingested:
-        """Insert or replace documents; those that did not change are not embedded again.
+    async def upsert(
+        self,
+        name: str,
+        documents: Sequence[Document],
+        deadline: float,
+        vectors: Sequence[Sequence[float] | None] = (),
+    ) -> Ingested:
+        """Insert or replace documents; those whose title and text are as they were are not embedded again.
+
+        Args:
+            name: the collection's.
+            documents: each id once.
+            deadline: a time of the monotonic clock, in seconds.
+            vectors: those that documents bring, one a document; None: it is embedded here. Empty: all are.
 
         Raises:
             InvalidRequest, UnknownCollection: the request is at fault.
@@ -146,25 +163,24 @@ class Pipeline:
             Overloaded, ShuttingDown, InferenceFailed: the server is; nothing was written.
         """
         request_checks.upsert(self.limits, documents)
+        request_checks.vectors(vectors, self.embedder.dimensions)
+        brought = ingest.brought(documents, vectors)
         collection = self.contents.collection(name)
-        changed, moved = await asyncio.to_thread(collection.compare, documents)
-        unchanged = len(documents) - len(changed)
+        compared = await asyncio.to_thread(collection.compare, documents, brought)
+        changed, relabelled, described = compared.changed, compared.relabelled, compared.described
+        unchanged = len(documents) - len(changed) - described
         if not changed:
-            if moved:
-                await self.contents.write(collection.move, moved)
-            return Ingested(0, 0, unchanged, 0, Timing())
-        contents = [document.content for document in changed]
-        try:
-            embedded = await self.embedder.embed(contents, "document", Lane.INGEST, deadline)
-        except NoTokens as error:
-            index = documents.index(changed[error.index])
-            raise NoTokens(index, contents[error.index], f"documents[{index}].text") from error
+            if relabelled:
+                await self.contents.write(collection.relabel, relabelled)
+            return Ingested(0, described, unchanged, 0, Timing())
+        embedded = await ingest.embedded(self.embedder, documents, changed, brought, deadline)
         began = time.perf_counter()
         written = await self.contents.write(
-            collection.upsert, changed, embedded.values, embedded.tokens.tolist(), moved
+            collection.upsert, changed, embedded.values, embedded.tokens.tolist(), relabelled
         )
         timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)
-        return Ingested(written.inserted, written.updated, unchanged, int(embedded.truncated.sum()), timing)
+        truncated = int(embedded.truncated.sum())
+        return Ingested(written.inserted, written.updated + described, unchanged, truncated, timing)
 
     async def rerank(self, query: str, documents: Sequence[str], deadline: float, top_k: int | None = None) -> Ranked:
         """Score texts that the caller brings, and return the best `top_k` of them, or all.

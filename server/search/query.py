@@ -6,6 +6,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shortlist.server.inference.result import Degraded, Spent
 from shortlist.server.storage.document import Document
 
@@ -30,6 +33,7 @@ class Query:
     similarity_weight: float | None = None  # in the final order; None: what the reranker's bundle says
     include_text: bool = False  # what hits will carry
     include_metadata: bool = False
+    include_vectors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Hit:
     score: float | None  # stage two's alone
     similarity: float
     rank: int  # stage one's, from 1
+    vector: NDArray[np.float32] | None = None  # float32 [dimensions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

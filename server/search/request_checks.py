@@ -86,15 +86,36 @@ def upsert(limits: Limits, documents: Sequence[Document]) -> None:
     seen: dict[str, int] = {}
     for index, document in enumerate(documents):
         field = f"documents[{index}]"
-        _identifier(f"{field}.id", document.id)
-        first = seen.setdefault(document.id, index)
-        if first != index:
-            limit = f"documents[{first}] has the same id"
-            raise InvalidRequest(f"{field}.id", document.id, limit, "send each id once a call")
+        _new_identifier(seen, index, document.id)
         _text(limits, f"{field}.text", document.text)
         _size(f"{field}.title", document.title, MAX_TITLE_BYTES, "shorten it, or move it into the text")
         _metadata(f"{field}.metadata", document.metadata)
         _size(f"{field}.source", document.source, MAX_SOURCE_BYTES, "use a shorter name, such as a hash of this one")
+
+
+def vectors(given: Sequence[Sequence[float] | None], dimensions: int) -> None:
+    """Check the vectors that documents bring; None: the document brings none."""
+    for index, vector in enumerate(given):
+        if vector is None:
+            continue
+        field = f"documents[{index}].vector"
+        if len(vector) != dimensions:
+            limit = f"those of this server's embedder have {dimensions}"
+            raise InvalidRequest(field, f"{len(vector)} numbers", limit, "make it by that embedder, or leave it out")
+        place = next((place for place, value in enumerate(vector) if not math.isfinite(value)), None)
+        if place is not None:
+            remedy = "make the vector again, or leave it out"
+            raise InvalidRequest(f"{field}[{place}]", vector[place], "it must be finite", remedy)
+
+
+def metadata(limits: Limits, given: Sequence[tuple[str, str]]) -> None:
+    """Check ids and their metadata to set."""
+    _batch(limits, "documents", len(given))
+    seen: dict[str, int] = {}
+    for index, (identifier, text) in enumerate(given):
+        field = f"documents[{index}]"
+        _new_identifier(seen, index, identifier)
+        _metadata(f"{field}.metadata", text)
 
 
 def ids(limits: Limits, values: Sequence[str]) -> None:
@@ -136,18 +157,21 @@ def tokenize(limits: Limits, texts: Sequence[str], model: Kind, query: str, *, e
         raise InvalidRequest("query", query, "the embedder reads texts alone", "set model to MODEL_RERANKER")
 
 
-def documents_answer(count: int, size: int) -> None:
-    """Check that an answer holds so many documents of so many bytes."""
-    _answer("ids", f"{count} documents", size, "ask for fewer at once")
+def documents_answer(count: int, size: int, dimensions: int = 0) -> None:
+    """Check that an answer holds so many documents of so many bytes, each with a vector of so many elements."""
+    _answer("ids", f"{count} documents", size + count * dimensions * _VALUE_BYTES, "ask for fewer at once")
 
 
-def hits_answer(query: Query, found: Sequence[Document]) -> None:
+def hits_answer(query: Query, found: Sequence[Document], dimensions: int) -> None:
     """Check that an answer holds any `top_k` of the documents that were found, with what hits are to carry."""
+    vector_bytes = query.include_vectors * dimensions * _VALUE_BYTES
 
     def size(of: Callable[[str], int]) -> int:
         """Return what the largest take together."""
         sizes = (
-            query.include_text * (of(one.title) + of(one.text)) + query.include_metadata * of(one.metadata)
+            query.include_text * (of(one.title) + of(one.text))
+            + query.include_metadata * of(one.metadata)
+            + vector_bytes
             for one in found
         )
         return sum(heapq.nlargest(query.top_k, sizes))
@@ -155,7 +179,7 @@ def hits_answer(query: Query, found: Sequence[Document]) -> None:
     # A character takes 4 bytes at most, so most texts need not be encoded to be found short enough.
     if size(len) * 4 > MAX_ANSWER_BYTES:
         count = min(query.top_k, len(found))
-        remedy = "ask for fewer hits, or without include_text and include_metadata"
+        remedy = "ask for fewer hits, or without include_text, include_metadata and include_vectors"
         _answer("top_k", f"{count} documents", size(lambda text: len(text.encode())), remedy)
 
 
@@ -186,6 +210,16 @@ def _batch(limits: Limits, field: str, count: int) -> None:
 
 def _top_k(limits: Limits, value: int) -> None:
     _range("top_k", value, limits.max_top_k, "hits", "ask for fewer, or raise max_top_k on the server")
+
+
+def _new_identifier(seen: dict[str, int], index: int, value: str) -> None:
+    """Check the id of a document of several, and note it among those that were seen."""
+    field = f"documents[{index}].id"
+    _identifier(field, value)
+    first = seen.setdefault(value, index)
+    if first != index:
+        limit = f"documents[{first}] has the same id"
+        raise InvalidRequest(field, value, limit, "send each id once a call")
 
 
 def _identifier(field: str, value: str) -> None:

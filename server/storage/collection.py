@@ -15,8 +15,7 @@ apart from a save of the index; searches and reads do not take it.
 
 import itertools
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -25,7 +24,8 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
-from . import documents, unit_vectors
+from . import comparison, documents, unit_vectors
+from .comparison import Compared
 from .document import Candidate, Document, Origin, Upserted
 from .documents import Documents
 from .listing import Page
@@ -36,9 +36,6 @@ from .vectors import Vectors
 
 DOCUMENTS = "documents.sqlite"
 VECTORS = "vectors.usearch"
-
-# Documents that are read at once, to be compared; searches wait meanwhile.
-_COMPARED = 50
 
 _NO_KEYS = np.empty(0, np.uint64)
 
@@ -102,32 +99,16 @@ class Collection:
         """Return the mean length of a document, in the embedder's tokens and window; 0 if there is none."""
         return self._documents.tokens / len(self) if len(self) else 0.0
 
-    def compare(self, documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
-        """Return the documents that are new or changed, and those of which only the source changed.
-
-        Raises:
-            StorageFailed: the file was removed, so that none of the others is on disk either.
-        """
-        there: dict[str, Document] = {}
-        for start in range(0, len(documents), _COMPARED):
-            there |= self._documents.get([document.id for document in documents[start : start + _COMPARED]])
-        changed: list[Document] = []
-        moved: list[Document] = []
-        for document in documents:
-            old = there.get(document.id)
-            if old is None or replace(old, source=document.source) != document:
-                changed.append(document)
-            elif old != document:
-                moved.append(document)
-        self._documents.check_kept()  # what is unchanged is acknowledged as well
-        return changed, moved
+    def compare(self, documents: Sequence[Document], vectors: Mapping[str, NDArray[np.float32]]) -> Compared:
+        """Return what differs from what is there; see `comparison.compare`."""
+        return comparison.compare(self._documents, documents, vectors)
 
     def upsert(
         self,
         documents: Sequence[Document],
         vectors: NDArray[np.float32],
         tokens: Sequence[int],
-        moved: Sequence[Document] = (),
+        relabelled: Sequence[Document] = (),
     ) -> Upserted:
         """Write documents with their vectors; all or none of them.
 
@@ -135,7 +116,7 @@ class Collection:
             documents: at least one, each id once.
             vectors: float32 [documents, dimensions].
             tokens: length of each document in the embedder's tokens.
-            moved: others, of which nothing changes but where they came from.
+            relabelled: others, of which nothing changes but source and metadata.
 
         Raises:
             InferenceFailed: a vector is not finite.
@@ -148,7 +129,7 @@ class Collection:
             try:
                 with self._documents.writing() as change:
                     updated, old = change.replace(documents, vectors, made.keys, tokens)
-                    change.move(moved)
+                    change.relabel(relabelled)
                     self._vectors.add(made)
             except BaseException:
                 self._vectors.remove(new)
@@ -159,10 +140,20 @@ class Collection:
             self._upkeep.changed(len(new) + len(old))
         return Upserted(inserted=len(documents) - updated, updated=updated)
 
-    def move(self, documents: Sequence[Document]) -> None:
-        """Set where documents came from, and change nothing else of them."""
+    def relabel(self, documents: Sequence[Document]) -> None:
+        """Set source and metadata of documents, and change nothing else of them."""
         with self._changing, self._documents.writing() as change:
-            change.move(documents)
+            change.relabel(documents)
+
+    def describe(self, metadata: Mapping[str, str]) -> list[str]:
+        """Set the metadata of documents, by id, or of none if one is not there, and return the ids that are not."""
+        with self._changing:
+            there = self._documents.sizes(list(metadata))
+            if missing := [identifier for identifier in metadata if identifier not in there]:
+                return missing
+            with self._documents.writing() as change:
+                change.describe(metadata)
+        return []
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete the documents of these ids that are there, and return how many there were."""
@@ -176,6 +167,10 @@ class Collection:
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
         """Return the documents of these ids that are there, by id."""
         return self._documents.get(ids)
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of the documents of these ids that are there: float32 [dimensions], by id."""
+        return self._documents.vectors_of(ids)
 
     def sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """Return how many bytes the documents of these ids have that are there, by id."""

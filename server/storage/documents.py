@@ -43,6 +43,7 @@ SELECT key, seq, {WHOLE} FROM documents WHERE seq IN (
 )
 """  # noqa: S608 (ours alone)
 _SIZES = f"SELECT id, {BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
+_VECTORS_OF = "SELECT id, vector FROM documents WHERE id IN (SELECT value FROM json_each(?))"
 _KEYS = "SELECT DISTINCT key FROM documents ORDER BY key"
 _VECTORS = "SELECT key, vector FROM documents WHERE key IN (SELECT value FROM json_each(?)) GROUP BY key"
 _TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
@@ -128,6 +129,11 @@ class Documents:
         """Return the documents of these ids that are there, by id."""
         rows = self._read(_BY_ID, json.dumps(ids))
         return {row[1]: Document(*row[1:]) for row in rows}
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of the documents of these ids that are there: float32 [dimensions], by id."""
+        rows = self._read(_VECTORS_OF, json.dumps(ids)) if ids else []
+        return {row[0]: np.frombuffer(row[1], dtype=np.float32) for row in rows}
 
     def sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """Return how many bytes the documents of these ids have that are there, by id."""

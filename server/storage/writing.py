@@ -5,7 +5,7 @@ The transaction and its connection are the caller's (`documents.py`), and so is 
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from .listing import WHOLE
 from .unit_vectors import Keys
 
 _INSERT = f"INSERT INTO documents ({WHOLE}, tokens, vector, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (ours alone)
-_MOVE = "UPDATE documents SET source = ? WHERE id = ?"
+# Where another call wrote the text meanwhile, that one came later: it stays as that one wrote it.
+_RELABEL = "UPDATE documents SET source = ?, metadata = ? WHERE id = ? AND title = ? AND text = ?"
+_DESCRIBE = "UPDATE documents SET metadata = ? WHERE id = ?"
 _DELETE = "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?)) RETURNING key, tokens"
 _UNUSED = """
 SELECT value FROM json_each(?) AS gone WHERE NOT EXISTS (SELECT 1 FROM documents WHERE documents.key = gone.value)
@@ -54,9 +56,15 @@ class Writing:
         self.tokens += sum(tokens)
         return len(old), self._unused(old)
 
-    def move(self, documents: Sequence[Document]) -> None:
-        """Set where documents came from, and change nothing else of them."""
-        self._connection.executemany(_MOVE, [(document.source, document.id) for document in documents])
+    def relabel(self, documents: Sequence[Document]) -> None:
+        """Set source and metadata of documents, and change nothing else of them."""
+        self._connection.executemany(
+            _RELABEL, [(one.source, one.metadata, one.id, one.title, one.text) for one in documents]
+        )
+
+    def describe(self, metadata: Mapping[str, str]) -> None:
+        """Set the metadata of documents, by id, and change nothing else of them."""
+        self._connection.executemany(_DESCRIBE, [(text, identifier) for identifier, text in metadata.items()])
 
     def delete(self, ids: Sequence[str]) -> tuple[int, Keys]:
         """Delete documents, and return how many were there, and the keys that no document has any more."""

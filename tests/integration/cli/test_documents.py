@@ -122,6 +122,32 @@ def test_documents_come_as_lines_that_index_reads(run, server, client, filled, t
     assert client.get(filled, ["note #1"]) == (expected,)
 
 
+def test_vectors_come_and_go_as_lines(run, client, filled, tmp_path):
+    """With --vectors the lines hold what the model made, and `index` sends it back instead of embedding."""
+    code, told, _ = run("get", "--collection", filled, "--json", "--vectors", "--skip-missing", "note #1", "nope")
+    assert code == 0
+    record = json.loads(told)
+    (got,) = client.get(filled, ["note #1"], include_vectors=True)
+    assert tuple(record["vector"]) == got.vector
+    record["id"], record["vector"] = "copy", [-one for one in got.vector]
+    (tmp_path / "copy.jsonl").write_text(json.dumps(record))
+    assert run("index", "--collection", filled, str(tmp_path / "copy.jsonl"))[0] == 0
+    (copy,) = client.get(filled, ["copy"], include_vectors=True)
+    assert copy.vector == tuple(-one for one in got.vector)
+    assert run("get", "--collection", filled, "--vectors", "copy")[0] == 2
+
+
+def test_metadata_is_set(run, client, filled):
+    """`update` replaces the metadata of several documents, of none if one is not there, and takes objects only."""
+    arguments = ("update", "--collection", filled, "--metadata", '{"year": 2020}')
+    code, _, error = run(*arguments, "note #1", "nope")
+    assert (code, "'nope'" in error) == (1, True)
+    assert run(*arguments, given="note #1\nnote #2\n")[:2] == (0, f"{filled}: 2 updated\n")
+    assert [one.metadata for one in client.get(filled, ["note #0", "note #1"])] == [{"n": 0}, {"year": 2020}]
+    for wrong in ("[]", "{"):
+        assert run("update", "--collection", filled, "--metadata", wrong, "note #0")[0] == 2
+
+
 def test_an_id_that_is_not_there(run, filled):
     """`get` says which, with exit code 1; `delete` counts it."""
     code, told, error = run("get", "--collection", filled, "note #1", "nope")

@@ -40,6 +40,7 @@ _CALLS = [
     ("restore_snapshot", ("monday",), "RestoreSnapshot"),
     ("drop_snapshot", ("monday",), "DropSnapshot"),
     ("upsert", ("notes", [Document("1", "text")]), "Upsert"),
+    ("update_metadata", ("notes", {"1": {"year": 2020}}), "UpdateMetadata"),
     ("delete", ("notes", ["1"]), "Delete"),
     ("get", ("notes", ["1"]), "Get"),
     ("list", ("notes",), "List"),

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from shortlist.client import requests, responses, types
@@ -19,6 +20,7 @@ def search_request(**changes):
         "include_metadata": True,
         "similarity_weight": None,
         "margin": None,
+        "include_vectors": False,
     }
     return requests.search("notes", "query", **(fields | changes))
 
@@ -27,6 +29,22 @@ def test_document_there_and_back():
     """A document survives the way to the wire and back in every field."""
     document = types.Document("1", "Schönes Wetter 🌤", "Titel", {"n": 1, "tags": ["a"], "more": {"x": None}})
     assert document == responses.document(requests.document(document))
+
+
+@pytest.mark.parametrize("vector", [[0.5, 1], (0.5, 1.0), np.array([0.5, 1], np.float16), np.array([0.5, 1])])
+def test_vectors(vector):
+    """Any sequence of numbers is a vector, and comes back as 32-bit floats."""
+    message = requests.document(types.Document("1", "text", vector=vector))
+    assert responses.document(message).vector == (0.5, 1.0)
+
+
+@pytest.mark.parametrize("vector", [None, 1.0, "text", b"0.5", {"a": 1}, [None], ["0.5"], np.zeros((2, 2))])
+def test_what_is_no_vector(vector):
+    """What holds no numbers is refused with the document's id."""
+    with pytest.raises(
+        InvalidRequest, match=r"(?s)^document '1': vector: got .* it must be several numbers; pass a list"
+    ):
+        requests.document(types.Document("1", "text", vector=vector))
 
 
 def test_empty_metadata_is_not_sent():
@@ -62,7 +80,10 @@ def test_search_fields():
         (lambda: requests.embed(["a", 1], "document"), "texts[1]: got 1, but it must be a string"),
         (lambda: requests.embed(["a"], "doc"), "kind: got 'doc', but it must be one of 'query', 'document'"),
         (lambda: requests.rerank("q\udfff", ["a"], None), "query: got '\\udfff', but character 1 is half of a"),
-        (lambda: requests.get("notes", "id"), "ids: got 'id', but it must be several strings; pass a list"),
+        (
+            lambda: requests.get("notes", "id", skip_missing=False, include_vectors=False),
+            "ids: got 'id', but it must be several strings; pass a list",
+        ),
         (
             lambda: requests.upsert("notes", [types.Document("7", None)]),
             "document '7': text: got None, but it must be a string; convert it with str()",

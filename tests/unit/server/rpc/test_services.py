@@ -109,6 +109,77 @@ async def test_ids_that_are_not_there(filled: Retrieval):
         await filled.Get(pb.GetRequest(collection="c", ids=["n0"]), CALL)
 
 
+async def test_ids_that_may_be_missing(filled: Retrieval):
+    """Where that is asked for, unknown ids are passed over, and the others come in their order."""
+    got = await filled.Get(pb.GetRequest(collection="c", ids=["none", "sea", "gone", "fox"], skip_missing=True), CALL)
+    assert list(got.documents) == [DOCUMENTS[2], DOCUMENTS[0]]
+    nothing = await filled.Get(pb.GetRequest(collection="c", ids=["none"], skip_missing=True), CALL)
+    assert list(nothing.documents) == []
+
+
+async def test_vectors_out_and_in(filled: Retrieval):
+    """Documents come with vectors where that is asked for, and another collection takes them as they are."""
+    ids = ["fox", "tea", "sea"]
+    got = await filled.Get(pb.GetRequest(collection="c", ids=ids, include_vectors=True), CALL)
+    await filled.CreateCollection(pb.CreateCollectionRequest(name="d"), CALL)
+    documents = [*got.documents, pb.Document(id="new", text="a contract binds")]
+    done = await filled.Upsert(pb.UpsertRequest(collection="d", documents=documents), CALL)
+    assert (done.inserted, done.updated) == (4, 0)
+    again = await filled.Get(pb.GetRequest(collection="d", ids=ids, include_vectors=True), CALL)
+    assert list(again.documents) == list(got.documents)
+    asked = {"query": "water", "mode": pb.MODE_DENSE, "top_k": 3}
+    await filled.Delete(pb.DeleteRequest(collection="d", ids=["new"]), CALL)
+    hits = [
+        (await filled.Search(pb.SearchRequest(collection=name, include_vectors=True, **asked), CALL)).hits
+        for name in ("c", "d")
+    ]
+    assert list(hits[0]) == list(hits[1])
+    assert {hit.id: list(hit.vector) for hit in hits[0]} == {one.id: list(one.vector) for one in got.documents}
+    plain = await filled.Search(pb.SearchRequest(collection="c", **asked), CALL)
+    assert [len(hit.vector) for hit in plain.hits] == [0, 0, 0]
+
+
+async def test_a_brought_vector_counts(filled: Retrieval):
+    """A vector that is brought decides where its document is found; one of another size is refused."""
+    got = await filled.Get(pb.GetRequest(collection="c", ids=["fox"], include_vectors=True), CALL)
+    fox = list(got.documents[0].vector)
+    brought = pb.Document(id="tea", text=DOCUMENTS[1].text, vector=fox)
+    done = await filled.Upsert(pb.UpsertRequest(collection="c", documents=[brought]), CALL)
+    assert (done.updated, done.unchanged, done.timing.infer_ms) == (1, 0, 0)
+    done = await filled.Upsert(pb.UpsertRequest(collection="c", documents=[brought]), CALL)
+    assert (done.updated, done.unchanged) == (0, 1)
+    found = await filled.Search(pb.SearchRequest(collection="c", query="fox", mode=pb.MODE_DENSE), CALL)
+    similarity = {hit.id: hit.similarity for hit in found.hits}
+    assert similarity["tea"] == similarity["fox"]
+    wrong = [pb.Document(id="new", text="text"), pb.Document(id="bad", text="text", vector=fox[1:])]
+    with pytest.raises(InvalidRequest, match=r"^documents\[1\]\.vector: got "):
+        await filled.Upsert(pb.UpsertRequest(collection="c", documents=wrong), CALL)
+    listed = await filled.List(pb.ListRequest(collection="c", ids_only=True), CALL)
+    assert sorted(one.id for one in listed.documents) == ["fox", "sea", "tea"]
+
+
+async def test_metadata_is_set_without_embedding(filled: Retrieval):
+    """Metadata alone is changed by an upsert or a call of its own, and no model runs; unknown ids change nothing."""
+    changed = pb.Document()
+    changed.CopyFrom(DOCUMENTS[0])
+    changed.metadata.update({"year": 2020})
+    done = await filled.Upsert(pb.UpsertRequest(collection="c", documents=[changed, DOCUMENTS[1]]), CALL)
+    assert (done.inserted, done.updated, done.unchanged, done.timing.infer_ms) == (0, 1, 1, 0)
+    got = await filled.Get(pb.GetRequest(collection="c", ids=["fox"]), CALL)
+    assert list(got.documents) == [changed]
+    updates = [pb.MetadataUpdate(id="fox"), pb.MetadataUpdate(id="tea")]
+    updates[1].metadata.update({"year": 2021})
+    with pytest.raises(UnknownDocument, match=r"^documents: 1 of 3 are not in collection 'c': 'gone'$"):
+        await filled.UpdateMetadata(
+            pb.UpdateMetadataRequest(collection="c", documents=[*updates, pb.MetadataUpdate(id="gone")]), CALL
+        )
+    await filled.UpdateMetadata(pb.UpdateMetadataRequest(collection="c", documents=updates), CALL)
+    got = await filled.Get(pb.GetRequest(collection="c", ids=["fox", "tea", "sea"]), CALL)
+    assert got.documents[0] == DOCUMENTS[0]
+    assert dict(got.documents[1].metadata) == {"year": 2021}
+    assert got.documents[2] == DOCUMENTS[2]
+
+
 async def test_delete_counts_what_was_there(filled: Retrieval):
     """Ids that are not there are no error and are not counted."""
     done = await filled.Delete(pb.DeleteRequest(collection="c", ids=["fox", "none"]), CALL)

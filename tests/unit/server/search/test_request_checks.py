@@ -1,6 +1,7 @@
 """Every refusal names field, value, limit and remedy, whatever kind of request it is of."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 
@@ -158,6 +159,8 @@ def test_how_deep_metadata_nests():
         ({"include_text": True}, 99, False),
         ({"include_metadata": True}, 100, False),
         ({}, 100, False),
+        ({"include_text": True, "include_vectors": True}, 0, True),
+        ({"include_vectors": True}, 100, False),
     ],
 )
 def test_hits_that_no_answer_holds(
@@ -168,12 +171,43 @@ def test_hits_that_no_answer_holds(
     found = [Document("a", "x"), *(Document("b", "é" * (size // 2) + "x" * (size % 2), "t" * 26) for _ in range(2))]
     query = Query(collection="c", text="q", deadline=0.0, top_k=2, **carried)
     if not refused:
-        request_checks.hits_answer(query, found)
+        request_checks.hits_answer(query, found, 25)
         return
     with pytest.raises(
         TooLarge, match=r"^top_k: got '2 documents of 252 bytes', but an answer holds 250; ask for few"
     ):
-        request_checks.hits_answer(query, found)
+        request_checks.hits_answer(query, found, 25)
+
+
+@pytest.mark.parametrize(
+    ("vector", "message"),
+    [
+        ([0.0], r"documents\[1\]\.vector: got '1 numbers', but those of this server's embedder have 2; make it by"),
+        ([0.0] * 3, r"documents\[1\]\.vector: got '3 numbers', but those of this server's embedder have 2; make"),
+        ([0.0, math.nan], r"documents\[1\]\.vector\[1\]: got nan, but it must be finite; make the vector again"),
+        ([-math.inf, 0.0], r"documents\[1\]\.vector\[0\]: got -inf, but it must be finite; make the vector again"),
+    ],
+)
+def test_vectors_refused(vector: list[float], message: str):
+    """A vector of another dimension, and one that is not finite, is refused by its document's place."""
+    request_checks.vectors([[1.0, 2.0], None], 2)
+    with pytest.raises(InvalidRequest, match=f"^{message}"):
+        request_checks.vectors([None, vector], 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], r"documents: got \[\]"),
+        ([("a", "")] * 4, "documents: got 4"),
+        ([("a", ""), ("a", "")], r"documents\[1\]\.id: got 'a', but documents\[0\] has the same"),
+        ([("a", '{"n":NaN}')], r"documents\[0\]\.metadata\['n'\]: got nan"),
+    ],
+)
+def test_metadata_refused(given: list[tuple[str, str]], message: str):
+    """Metadata to set is held to the rules of documents."""
+    with pytest.raises(InvalidRequest, match=f"^{message}"):
+        request_checks.metadata(LIMITS, given)
 
 
 def test_the_limits_themselves_are_allowed():

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.comparison import Compared
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.unit_vectors import Directions
 from tiny_collections import create, found, upsert, vector
@@ -41,18 +42,49 @@ def test_upsert_finds_and_counts(collection: Collection):
 
 
 def test_unchanged_means_every_field(collection: Collection):
-    """A document is unchanged only if id, text, title and metadata are all the same; the source is told apart."""
+    """A document is unchanged only if all fields are the same; source and metadata are told apart from the rest."""
     kept, new = Document("a", "text", "title", '{"k":1}', "here"), Document("b", "text")
     upsert(collection, kept)
-    assert collection.compare([kept, new]) == ([new], [])
-    moved = replace(kept, source="there")
-    assert collection.compare([new, moved]) == ([new], [moved])
-    for other in (
-        Document("a", "other", "title", '{"k":1}'),
-        Document("a", "text", "other", '{"k":1}'),
-        Document("a", "text", "title", '{"k":2}'),
-    ):
-        assert collection.compare([other]) == ([other], [])
+    assert collection.compare([kept, new], {}) == Compared([new], [])
+    moved, described = replace(kept, source="there"), replace(kept, metadata='{"k":2}')
+    assert collection.compare([new, moved], {}) == Compared([new], [moved], 0)
+    assert collection.compare([described], {}) == Compared([], [described], 1)
+    for other in (replace(kept, text="other"), replace(kept, title="other")):
+        assert collection.compare([other], {}) == Compared([other], [])
+
+
+def test_a_vector_that_is_brought(collection: Collection):
+    """A document that brings the vector that is there is unchanged, one with another vector is not."""
+    kept = Document("a", "text")
+    upsert(collection, kept)
+    assert collection.compare([kept], {"a": vector("text")}) == Compared()
+    assert collection.compare([kept], {"a": vector("other")}) == Compared([kept])
+    new = Document("b", "text")
+    assert collection.compare([new], {"b": vector("text")}) == Compared([new])
+    assert np.array_equal(collection.vectors_of(["a", "gone"])["a"], vector("text"))
+    assert collection.vectors_of(["gone"]) == {}
+
+
+def test_metadata_alone(collection: Collection):
+    """Metadata is set without a new version, for all ids or, if one is not there, for none."""
+    upsert(collection, Document("a", "one", metadata='{"k":1}'), Document("b", "two"))
+    before = {one.document.id: one.version for one in collection.search(vector("one"), 2)}
+    assert collection.describe({"a": '{"k":2}', "gone": "{}"}) == ["gone"]
+    assert collection.get(["a"])["a"].metadata == '{"k":1}'
+    assert collection.describe({"a": "", "b": '{"k":3}'}) == []
+    assert {name: one.metadata for name, one in collection.get(["a", "b"]).items()} == {"a": "", "b": '{"k":3}'}
+    assert {one.document.id: one.version for one in collection.search(vector("one"), 2)} == before
+
+
+def test_a_text_that_another_call_wrote_meanwhile(collection: Collection):
+    """A document that was to have other metadata stays as a call wrote it that came between."""
+    kept = Document("a", "text", metadata='{"k":1}')
+    upsert(collection, kept)
+    (relabelled,) = collection.compare([replace(kept, metadata='{"k":2}')], {}).relabelled
+    between = Document("a", "other", metadata='{"k":3}')
+    upsert(collection, between)
+    collection.relabel([relabelled])
+    assert collection.get(["a"])["a"] == between
 
 
 def test_a_document_that_only_moved(collection: Collection):
@@ -60,7 +92,7 @@ def test_a_document_that_only_moved(collection: Collection):
     kept = Document("a", "text", source="here")
     upsert(collection, kept)
     (before,) = collection.search(vector("text"), 1)
-    collection.move([replace(kept, source="there")])
+    collection.relabel([replace(kept, source="there")])
     assert collection.sources("", "", 10) == [("there", 1)]
     new = Document("b", "other", source="here")
     collection.upsert([new], np.stack([vector("other")]), [1], [replace(kept, source="elsewhere")])
