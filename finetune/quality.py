@@ -17,6 +17,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.base.model import BaseModel
 
 from shortlist.bench import beir, measures
+from shortlist.console.errors import UsageError
 from shortlist.server import fusion
 from shortlist.server.fusion import Fusion
 
@@ -111,8 +112,8 @@ def outside(folder: Path, finder: Finder, most: int) -> Panel:
     """
     try:
         judged = beir.load(folder)
-    except (OSError, KeyError, ValueError) as error:
-        raise FinetuneError(f"outside {folder} is no collection in BEIR's layout: {error}") from error
+    except UsageError as error:
+        raise FinetuneError(f"outside: {error}") from error
     documents, _ = reading.read_corpus(judged.corpus)
     index = Index(finder, Examples(judged.queries, documents, judged.relevant))
     return Panel(judged.name, index, list(judged.queries)[:most])

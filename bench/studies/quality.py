@@ -85,8 +85,8 @@ def run(chosen: QualitySettings) -> int:
     """Measure, print, and return the exit code."""
     try:
         judged = beir.load(chosen.collection)
-    except FileNotFoundError as error:
-        raise UsageError(f"collection: {error.filename} is not there") from None
+    except UsageError as error:
+        raise UsageError(f"collection: {error}") from None
     variants = ("--embedder-variant", chosen.embedder_variant, "--reranker-variant", chosen.reranker_variant)
     with tempfile.TemporaryDirectory() as folder, local.fresh(*chosen.options, *variants) as address:
         corpus = Path(folder) / "corpus.jsonl"

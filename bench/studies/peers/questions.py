@@ -11,6 +11,7 @@ from shortlist.bench import beir, candidates
 from shortlist.bench.candidates import Candidates
 from shortlist.bench.texts import Draw, Texts
 from shortlist.client import Document
+from shortlist.console.errors import UsageError
 
 from .peer import PeersError
 
@@ -106,8 +107,8 @@ def read_collection(folder: Path, documents: int) -> Collection:
     try:
         judged = beir.load(folder)
         lines = judged.corpus.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise PeersError(f"collection: {folder} is no collection: {error}") from error
+    except UsageError as error:
+        raise PeersError(f"collection: {error}") from error
     entries = map(json.loads, lines[:: max(1, len(lines) // documents)][:documents])
     found = {entry["_id"]: Document(entry["_id"], entry["text"]) for entry in entries}
     answered = {name for name in judged.queries if found.keys() & judged.relevant[name].keys()}
