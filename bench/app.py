@@ -11,13 +11,12 @@ import contextlib
 import secrets
 import selectors
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from shortlist.console.errors import UsageError
 from shortlist.server import cores
 
-from . import command, local, outcome, report, texts
+from . import command, outcome, report, texts
 from .benchmark import Benchmark
 from .kinds import KINDS, Name
 from .outcome import Level
@@ -37,7 +36,7 @@ def run(settings: BenchSettings, draw_plot: Callable[[Sequence[Level], str, str,
     found = texts.find(settings.candidates, settings.collection_folder, settings.corpus, settings.queries)
     _check(settings, found)
     with contextlib.ExitStack() as stack:
-        address = stack.enter_context(_own_server(settings)) if settings.own_server else settings.address
+        address = stack.enter_context(settings.serving())
         runner = stack.enter_context(asyncio.Runner(loop_factory=event_loop))
         benchmark = Benchmark(settings, Draw(found, settings.seed, secrets.randbits(32)), address)
         runner.run(benchmark.run())
@@ -79,10 +78,3 @@ def _wanted(kind: Name, settings: BenchSettings) -> Iterator[tuple[str, str]]:
 def event_loop() -> asyncio.AbstractEventLoop:
     """Make an event loop that wakes up on time: epoll, the default, waits for whole milliseconds."""
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
-
-
-def _own_server(settings: BenchSettings) -> AbstractContextManager[str]:
-    chosen = {"log_level": "warning", **settings.serve_options}
-    given = [part for name, value in chosen.items() for part in (f"--{name.replace('_', '-')}", value)]
-    bundles = ("--embedder", str(settings.embedder), "--reranker", str(settings.reranker))
-    return local.fresh(*bundles, *given)

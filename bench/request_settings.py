@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from shortlist.console.connection import Connection
 from shortlist.console.errors import UsageError
 from shortlist.server.settings import within
 
 from .kinds import KINDS, Name
+from .measured_server import MeasuredServer
 
 LoadName = Literal["rerank", "embed", "dense", "search", "ingest", "mixed"]
 
@@ -21,7 +21,7 @@ _REQUESTS, _TEXTS = Parameter(group="Requests"), Parameter(group="Texts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestSettings(Connection):
+class RequestSettings(MeasuredServer):
     """The settings of requests, and of the server they go to."""
 
     load: LoadName = "rerank"
@@ -65,7 +65,7 @@ class RequestSettings(Connection):
         Raises:
             UsageError, SettingsError: naming the setting, its value and the limit.
         """
-        Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
+        MeasuredServer.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         self.shares()
         if self.top_k > self.passages and "search" in self.shares():
             raise UsageError(f"top_k is {self.top_k}, but a search returns its {self.passages} passages at most")

@@ -1,6 +1,6 @@
 """What can be set about `shortlist bench`. Importing this module needs no extra."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from shortlist.console.errors import UsageError
-from shortlist.server.settings import Pairs, within
+from shortlist.server.settings import within
 
 from .request_settings import RequestSettings
 
@@ -16,7 +16,7 @@ DEFAULT_CLIENTS = (1, 2, 4, 8)
 _MOST_CLIENTS = 1000
 _RATE = Number(gt=0, lte=100_000)
 _COLLECTION, _MEASURING = Parameter(group="Collection"), Parameter(group="Measuring")
-_OWN = Parameter(group="A server of its own")
+_PLOTS = (".png", ".svg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class BenchSettings(RequestSettings):
     """open loop: so many requests a second, at random times that do not wait for answers; latency counts from the
     time that a request was due, so a stall is not hidden"""
     plot: Annotated[Path | None, Parameter(metavar="FILE.png")] = None
-    """draw latency over load into this PNG"""
+    """draw latency over load into this PNG or SVG"""
     seed: int = 0
     """decides the order of texts and the times of an open loop"""
     json: bool = False
@@ -57,13 +57,6 @@ class BenchSettings(RequestSettings):
     outstanding: Annotated[int, _MEASURING, within(1, 100_000)] = 1000
     """open loop: requests under way at most; a note counts those held back by it"""
 
-    embedder: Annotated[Path | None, _OWN] = None
-    """bundle; with it, and reranker, a server is started for the benchmark"""
-    reranker: Annotated[Path | None, _OWN] = None
-    """bundle of the cross-encoder"""
-    serve_options: Annotated[Pairs, _OWN] = field(default_factory=dict)
-    """settings of that server, such as slots=1,reranker_variant=fp32"""
-
     def __post_init__(self) -> None:
         """Refuse what cannot be measured.
 
@@ -77,7 +70,7 @@ class BenchSettings(RequestSettings):
             )
         if self.max_windows < self.agreeing:
             raise UsageError(f"max_windows is {self.max_windows}, but agreeing is {self.agreeing}: lower that")
-        self._check_own_server()
+        self.check_collection(self.collection)
         if self.plot is not None:
             check_plot(self.plot)
 
@@ -87,20 +80,6 @@ class BenchSettings(RequestSettings):
             return DEFAULT_CLIENTS
         return self.clients
 
-    @property
-    def own_server(self) -> bool:
-        """Whether a server is started for the benchmark."""
-        return self.embedder is not None
-
-    def _check_own_server(self) -> None:
-        if (self.embedder is None) != (self.reranker is None):
-            missing = "reranker" if self.reranker is None else "embedder"
-            raise UsageError(f"{missing} is not set: a server of one's own needs both bundles")
-        if self.serve_options and not self.own_server:
-            raise UsageError("serve_options are for a server of one's own: give embedder and reranker too")
-        if self.collection and self.own_server:
-            raise UsageError(f"collection is {self.collection!r}, but a server of one's own has none: leave it out")
-
 
 def check_plot(path: Path) -> None:
     """Refuse a plot that could not be written after the measuring.
@@ -108,7 +87,7 @@ def check_plot(path: Path) -> None:
     Raises:
         UsageError: naming what is wrong with it.
     """
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"plot is {path}, but it must end in .png")
+    if path.suffix.lower() not in _PLOTS:
+        raise UsageError(f"plot is {path}, but it must end in {' or '.join(_PLOTS)}")
     if not path.parent.is_dir():
         raise UsageError(f"plot is {path}, but there is no folder {path.parent}")

@@ -18,6 +18,7 @@ from cyclopts import Parameter
 
 from shortlist.bench import local, measures
 from shortlist.bench.candidates import Candidates
+from shortlist.bench.concurrency import each
 from shortlist.bench.settings import check_plot
 from shortlist.client import AsyncClient, DeadlineExceeded
 from shortlist.console.extras import needs
@@ -25,7 +26,6 @@ from shortlist.server.settings import within
 
 from . import study
 from .reranking import JudgedLists, read
-from .study import each
 
 DEADLINES_MS = (50, 100, 200, 350, 500, 700, 1000)
 
@@ -39,7 +39,7 @@ class DeadlinesSettings(JudgedLists):
     passes: Annotated[int, within(1)] = 3
     """times each list is sent"""
     plot: Annotated[Path | None, Parameter(metavar="FILE.png")] = None
-    """draw the result into this PNG"""
+    """draw the result into this PNG or SVG"""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured or drawn."""
