@@ -56,8 +56,8 @@ format: .venv/.test ## Format the code and apply the linter's safe fixes.
 stubs: .venv/.test ## Generate the gRPC stubs from proto/retrieval.proto.
 	$(BIN)/python proto/generate.py
 
-quality: bundles ## Measure recall and nDCG of both stages on SQuAD dev (DATA=folder of collections).
-	$(BIN)/python -m shortlist.bench.studies.quality --collection "$(DATA)/squad-dev" \
+quality: bundles .venv/.test ## Measure recall and nDCG of both stages on SQuAD dev (DATA=folder of collections).
+	$(BIN)/shortlist eval "$(DATA)/squad-dev" --candidates 10,20,50 \
 	  --embedder .demo/embedder --reranker .demo/reranker
 
 peers: bundles .venv/.test .venv-peers/.infinity ## Compare with infinity and sentence-transformers under the same load (7 minutes).

@@ -1,4 +1,4 @@
-"""Measures of a ranking, as trec_eval has them."""
+"""What orders and scores are worth where trec_eval itself is not installed: nDCG as it has it, and calibration."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,12 +18,6 @@ def ndcg(ranking: Sequence[str], grades: Mapping[str, int], cut: int = 10) -> fl
         cut: places that count.
     """
     return figures.ndcg([grades.get(name, 0) for name in ranking], grades.values(), cut)
-
-
-def recall(ranking: Sequence[str], grades: Mapping[str, int], cut: int = 50) -> float:
-    """Return recall@cut: the share of the relevant documents (grade above 0) among the first `cut`."""
-    relevant = {name for name, grade in grades.items() if grade > 0}
-    return len(relevant & set(ranking[:cut])) / len(relevant) if relevant else 0.0
 
 
 def calibration_error(scores: Sequence[float], relevant: Sequence[bool]) -> float:

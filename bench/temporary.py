@@ -15,9 +15,9 @@ _IN_FLIGHT = 4
 
 
 @contextlib.asynccontextmanager
-async def collection(client: AsyncClient) -> AsyncIterator[str]:
-    """Make an empty collection, yield its name, and drop it at the end."""
-    name = f"bench-{secrets.token_hex(4)}"
+async def collection(client: AsyncClient, purpose: str = "bench") -> AsyncIterator[str]:
+    """Make an empty collection, yield its name, which begins with its purpose, and drop it at the end."""
+    name = f"{purpose}-{secrets.token_hex(4)}"
     await client.create_collection(name)
     try:
         yield name

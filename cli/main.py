@@ -23,6 +23,7 @@ COMMANDS = {
     "snapshot": "snapshots:SNAPSHOT",
     "restore": "snapshots:RESTORE",
     "verify": "verify:COMMAND",
+    "eval": "eval:COMMAND",
     "bench": "bench:COMMAND",
 }
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.bench.concurrency import each
 from shortlist.client import AsyncClient
 from shortlist.server.storage import unit_vectors
 from shortlist.server.storage.documents import Documents
-
-from .study import each
 
 _NEAREST = 10
 _BLOCK = 20_000  # documents that are compared at once

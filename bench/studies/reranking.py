@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from shortlist.bench import candidates, local, measures
 from shortlist.bench.candidates import Candidates
+from shortlist.bench.concurrency import each
 from shortlist.client import AsyncClient
 from shortlist.console.errors import UsageError
 from shortlist.server import fusion
@@ -27,7 +28,7 @@ from shortlist.server.errors import shown
 from shortlist.server.fusion import Fusion
 
 from . import study
-from .study import Bundles, each
+from .study import Bundles
 
 WEIGHTS = (2, 4, 6, 8, 10, 12, 16, 24)
 CONCURRENCY = 4

@@ -1,12 +1,11 @@
-"""The frame of studies: their settings, how one is called, asks, and ends in one line of JSON.
+"""The frame of studies: their settings, how one is called, and ends in one line of JSON.
 
 A study shows what people read on standard error while it runs, and prints its outcome as JSON at the end.
 """
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _Settings = TypeVar("_Settings", bound="DataclassInstance")
-_Asked = TypeVar("_Asked")
-_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +58,6 @@ def finish(outcome: Any, code: int = command.OK) -> int:
     """Print the outcome as one line of JSON, and return the exit code."""
     output.write(json.dumps(outcome, default=asdict))
     return code
-
-
-async def each(ask: Callable[[_Asked], Awaitable[_Answer]], items: Iterable[_Asked], at_once: int) -> list[_Answer]:
-    """Ask about every item, so many at a time, and return the answers in order."""
-    room = asyncio.Semaphore(at_once)
-
-    async def one(item: _Asked) -> _Answer:
-        async with room:
-            return await ask(item)
-
-    return list(await asyncio.gather(*map(one, items)))
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The measures of the quality bench, by hand and against a published figure."""
+"""nDCG by hand and against a published figure; `unit/evaluation` holds it against trec_eval."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from shortlist.bench.measures import ndcg, recall
+from shortlist.bench.measures import ndcg
 
 
 def test_ndcg_by_hand():
@@ -27,12 +27,6 @@ def test_ndcg_ends_at_its_cut():
     """What comes after the cut counts nothing, and nothing relevant at all gives 0."""
     assert ndcg(["x"] * 10 + ["a"], {"a": 1}) == 0
     assert ndcg(["a"], {}) == 0
-
-
-def test_recall():
-    """Recall is the share of the relevant among the first; grade 0 is not relevant."""
-    assert recall(["a", "x", "b"], {"a": 1, "b": 2, "c": 1, "d": 0}, cut=2) == pytest.approx(1 / 3)
-    assert recall([], {"a": 1}) == 0
 
 
 def test_bm25_on_dl_2019(shared_data: Path):

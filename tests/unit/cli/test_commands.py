@@ -18,11 +18,14 @@ _EXTRAS = (
     "grpc_reflection",
     "grpc_status",
     "huggingface_hub",
+    "matplotlib",
     "numpy",
     "onnx",
     "onnxruntime",
     "optimum",
     "peft",
+    "pytrec_eval",
+    "scipy",
     "tokenizers",
     "torch",
     "transformers",
@@ -156,7 +159,11 @@ def test_the_command_names_its_own_extra(arguments):
 
 @pytest.mark.parametrize(
     ("arguments", "extra"),
-    [(["serve"], "pip install 'shortlist[cpu]'"), (["export", "m", "--out=b"], "'shortlist[export]'")],
+    [
+        (["serve"], "pip install 'shortlist[cpu]'"),
+        (["export", "m", "--out=b"], "'shortlist[export]'"),
+        (["eval", "folder"], "'shortlist[bench]'"),
+    ],
 )
 def test_a_missing_extra_is_named(arguments, extra):
     """A command whose packages are missing says in one line what to install."""

@@ -1,4 +1,4 @@
-"""The commands of studies that the docs and the Makefile name can be parsed as they stand there."""
+"""The commands of studies and evaluations that the docs and the Makefile name can be parsed as they stand there."""
 
 import importlib
 import shlex
@@ -7,20 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from shortlist.cli.main import main
 from shortlist.console.ending import UNUSABLE
+from shortlist.evaluation import app
 
 ROOT = Path(__file__).parents[3]
 MODULE = "-m shortlist."
+EVALUATION = "shortlist eval "
+
+
+def commands(beginning: str) -> list[list[str]]:
+    """Return what follows a beginning of commands, wherever one stands."""
+    found = []
+    for path in (ROOT / "Makefile", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+            before, there, after = line.partition(beginning)
+            if there and not {"`", "|"} & set(before):  # a command in prose or in a table shows no arguments
+                found.append(shlex.split(after.split(">")[0], comments=True))
+    return found
 
 
 def documented() -> list[list[str]]:
     """Return the modules that are run, each with its arguments."""
-    found = []
-    for path in (ROOT / "Makefile", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
-            if MODULE in line and not line.lstrip().startswith(("`", "|")):
-                command = line[line.index(MODULE) + len("-m ") :].split(">")[0]
-                found.append(shlex.split(command, comments=True))
+    found = [[f"shortlist.{module}", *arguments] for module, *arguments in commands(MODULE)]
     return [one for one in found if one[0].startswith(("shortlist.bench.studies.", "shortlist.finetune."))]
 
 
@@ -38,6 +47,15 @@ def test_documented_commands_parse(arguments, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", arguments)
     monkeypatch.setattr(module, "run", lambda chosen: seen.append(chosen) or 0)
     assert module.main() == 0
+    assert len(seen) == ("--help" not in arguments)
+
+
+@pytest.mark.parametrize("arguments", commands(EVALUATION), ids=" ".join)
+def test_documented_evaluations_parse(arguments, monkeypatch):
+    """The same of `shortlist eval`: there is one in the Makefile, and each of the docs can be run as it stands."""
+    seen = []
+    monkeypatch.setattr(app, "run", lambda *given: seen.append(given) or 0)
+    assert main(("eval", *arguments)) == 0
     assert len(seen) == ("--help" not in arguments)
 
 

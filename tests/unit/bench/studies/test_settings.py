@@ -10,7 +10,6 @@ import pytest
 from parsed import parsed
 from shortlist.bench.studies.deadlines import DeadlinesSettings
 from shortlist.bench.studies.peers.settings import PeersSettings
-from shortlist.bench.studies.quality import QualitySettings
 from shortlist.bench.studies.soak import SoakSettings
 from shortlist.bench.studies.stalls import StallsSettings
 from shortlist.console.errors import UsageError
@@ -18,7 +17,6 @@ from shortlist.console.errors import UsageError
 STUDIES: tuple[type[Any], ...] = (
     DeadlinesSettings,
     PeersSettings,
-    QualitySettings,
     SoakSettings,
     StallsSettings,
 )

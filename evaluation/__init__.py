@@ -1,0 +1,1 @@
+"""How good searches are on a judged collection: what each stage finds, and whether two runs differ."""
