@@ -61,11 +61,12 @@ def run(settings: FinetuneSettings, progress: Callable[[str], None]) -> dict[car
     figures: dict[card.When, dict[str, Figures]] = {}
     if ready.teacher is not None:
         figures["teacher"] = _measured("Teacher", ready, _said(ready, ready.teacher.agreement), progress)
-    figures["before"] = _measured("Before", ready, _said(ready, judge), progress)
+    before = _said(ready, judge)
+    figures["before"] = _measured("Before", ready, before, progress)
     made = lists.make(settings, ready.sets, ready.teacher, progress) if settings.lists else []
     steps = training.train(settings, ready.model, made, quality.Evaluator(ready.panels), progress) if made else 0
-    after = _said(ready, judge)
-    fitted = _calibrate(ready, after, progress)
+    after = _said(ready, judge) if steps else before
+    fitted = _calibrate(ready, after, settings.similarity_weight, progress)
     figures["after"] = _measured("After", ready, [fitted.of(one) for one in after], progress, fitted.fusion)
     told = card.Run(
         teacher=ready.teacher.name if ready.teacher else "",
@@ -117,13 +118,16 @@ def _said(ready: _Ready, judge: Judge) -> list[Floats]:
     return [panel.logits(judge) for panel in ready.panels]
 
 
-def _calibrate(ready: _Ready, said: Sequence[Floats], progress: Callable[[str], None]) -> Calibration:
+def _calibrate(
+    ready: _Ready, said: Sequence[Floats], weight: float | None, progress: Callable[[str], None]
+) -> Calibration:
     """Fit the scores on the queries that are held out, and put the fit into the model."""
     held_out = ready.panels[: len(ready.sets)]
     found = calibration.fit(
         np.concatenate(said[: len(held_out)]),
         np.concatenate([panel.similarities() for panel in held_out]),
         np.concatenate([panel.relevant() for panel in held_out]),
+        weight,
     )
     calibration.apply(ready.model, found)
     progress(

@@ -38,21 +38,29 @@ class Calibration:
         return np.float32(self.factor) * logits + np.float32(self.offset)
 
 
-def fit(logits: Floats, similarities: Floats, relevant: NDArray[np.bool_]) -> Calibration:
+def fit(
+    logits: Floats, similarities: Floats, relevant: NDArray[np.bool_], weight: float | None = None
+) -> Calibration:
     """Return the calibration under which these judgements are likeliest.
 
-    The similarity gets no weight where it says nothing beside the logit. Nothing changes where there is nothing to
+    `weight`, if it is given, is what a similarity of 1 more is worth in logits as they are; else it is fitted, and
+    the similarity gets no weight where it says nothing beside the logit. Nothing changes where there is nothing to
     learn from: where all judgements are alike, or relevant candidates have no higher logits than others.
     """
     if relevant.all() or not relevant.any():
         return Calibration()
     center = float(similarities.mean())
-    factor, weight, offset = _regressed(logits, similarities - np.float32(center), relevant)
-    if weight <= 0:
-        factor, weight, offset = _regressed(logits, np.zeros_like(similarities), relevant)
+    near, none = similarities - np.float32(center), np.zeros_like(similarities)
+    if weight is not None:
+        factor, _, offset = _regressed(logits + np.float32(weight) * near, none, relevant)
+        fitted = weight * factor
+    else:
+        factor, fitted, offset = _regressed(logits, near, relevant)
+        if fitted <= 0:
+            factor, fitted, offset = _regressed(logits, none, relevant)
     if factor <= 0:
         return Calibration()
-    return Calibration(factor, offset, Fusion(min(weight, MAX_SIMILARITY_WEIGHT), center) if weight > 0 else Fusion())
+    return Calibration(factor, offset, Fusion(min(fitted, MAX_SIMILARITY_WEIGHT), center) if fitted > 0 else Fusion())
 
 
 def _regressed(logits: Floats, similarities: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from shortlist.server.settings import within
+from shortlist.server.settings import MAX_SIMILARITY_WEIGHT, within
 
 _DATA, _LISTS, _TRAINING = Parameter(group="Data"), Parameter(group="Lists"), Parameter(group="Training")
 _MODEL = Parameter(metavar="MODEL")
@@ -93,6 +93,9 @@ class FinetuneSettings:
     """steps between measurements and checkpoints"""
     patience: Annotated[int, _TRAINING, within(1)] = 5
     """measurements without a gain after which training stops"""
+    similarity_weight: Annotated[float | None, _TRAINING, within(0, MAX_SIMILARITY_WEIGHT)] = None
+    """logits that a similarity of 1 more is worth beside the model's own, before both are calibrated; without it,
+    what fits the held-out queries best, which may be too little for texts unlike them"""
     seed: Annotated[int, _TRAINING] = 0
     """of everything that is drawn"""
 

@@ -184,6 +184,11 @@ class _Progress(TrainerCallback):
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._progress = progress
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Have the last step measured too: the trainer passes it over, and the best weights are often its."""
+        del args, more
+        control.should_evaluate |= state.global_step >= state.max_steps
+
     def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Report the loss."""
         del args, control

@@ -75,6 +75,12 @@ def test_the_figures_are_told(adapter, collection):
     assert any("loss" in line for line in told)
 
 
+def test_the_last_step_counts(adapter):
+    """The last step is measured, though it is no multiple of `evaluate_every`: the best weights may be its."""
+    measured = [int(line.split()[1].rstrip(":")) for line in adapter[2] if "mean ndcg@10" in line]
+    assert measured == [3, 6, 8]
+
+
 def test_the_card_says_what_it_is(adapter, tiny_folders):
     """The card names base, data, licence, settings and figures."""
     card = (adapter[0] / "README.md").read_text()
@@ -92,8 +98,11 @@ def test_an_adapter_can_be_gone_on_with(adapter, collection, tiny_folders, tmp_p
     """An adapter is a base too, and stays one for the same model."""
     chosen = settings(collection, adapter[0], tmp_path / "out", embedder=str(tiny_folders.embedder), lists=8)
     run(chosen)
-    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    config, before = (
+        json.loads((folder / "adapter_config.json").read_text()) for folder in (tmp_path / "out", adapter[0])
+    )
     assert config["base_model_name_or_path"] == str(tiny_folders.embedder)
+    assert sorted(config["modules_to_save"]) == sorted(set(before["modules_to_save"]))
 
 
 def test_all_weights(make, collection, tiny_folders, tmp_path):
@@ -143,11 +152,11 @@ def test_an_interrupted_run_continues(collection, tiny_folders, tmp_path, monkey
 def stop_at(monkeypatch, step):
     """Interrupt training at a step, as Ctrl-C would."""
 
-    def on_step_end(self, arguments, state, control, **_):
+    def on_step_begin(self, arguments, state, control, **_):
         if state.global_step == step:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._Progress, "on_step_end", on_step_end)
+    monkeypatch.setattr(training._Progress, "on_step_begin", on_step_begin)
 
 
 def test_other_settings_do_not_continue(collection, tiny_folders, tmp_path):

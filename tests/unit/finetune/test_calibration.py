@@ -40,6 +40,16 @@ def test_a_similarity_that_misleads_gets_no_weight():
     assert calibration.fit(logits, similarities, relevant).fusion == Fusion()
 
 
+def test_a_weight_that_is_given_is_kept():
+    """The similarity counts as many logits as were said, whatever fits best, and both are calibrated together."""
+    logits, similarities, relevant = drawn(2.0, -3.0, 5.0)
+    found = calibration.fit(logits, similarities, relevant, 6.0)
+    assert found.fusion.weight == pytest.approx(6.0 * found.factor)
+    shown = found.fusion.logits(found.of(logits), similarities.tolist())
+    assert calibration_error(fusion.scores(shown).tolist(), relevant.tolist()) < 0.03
+    assert calibration.fit(logits, similarities, relevant, 0.0).fusion == Fusion()
+
+
 def test_nothing_to_learn_from_changes_nothing():
     """Judgements that are all alike, or that go against the logits, leave scores as they are."""
     logits, similarities = np.array([-1, 0, 1, 2], np.float32), np.full(4, 0.5, np.float32)
