@@ -85,7 +85,7 @@ def _adapted(settings: FinetuneSettings, origin: Origin, model: Any) -> Any:
     """Put an adapter into a model: the one that it comes with, or a new one on every linear layer of the body."""
     if origin.adapter is not None:
         adapted = PeftModel.from_pretrained(model, str(origin.adapter), is_trainable=True)
-        config = adapted.peft_config["default"]
+        config: Any = adapted.peft_config["default"]
         config.modules_to_save = list(dict.fromkeys(config.modules_to_save))  # PEFT adds the heads again
         return adapted.float()
     heads = [name for name, _ in model.named_children() if name != model.base_model_prefix]

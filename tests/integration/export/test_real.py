@@ -3,6 +3,7 @@
 That fp32 is what sentence-transformers computes, `server/test_parity.py` shows through the server.
 """
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -30,8 +31,8 @@ def test_the_manifests_tell_the_models(bundles) -> None:
     reranker = bundle.load(bundles.reranker, "reranker").manifest
     assert (reranker.max_tokens, reranker.dimensions, reranker.pooling) == (256, 0, "")  # its base's window
     assert (reranker.similarity_weight, reranker.similarity_center) == (
-        8.0,
-        0.44,
+        7.54,
+        0.472,
     )  # as the shortlist.json beside the weights recommends
     assert all(one.batch_invariant for both in (embedder, reranker) for one in both.variants.values())
 
@@ -53,3 +54,23 @@ def test_int8_keeps_the_order(bundles, passages: list[str]) -> None:
     upper = np.triu_indices(len(pairs), k=1)
     agree = np.sign(np.subtract.outer(int8, int8)[upper]) == np.sign(np.subtract.outer(fp32, fp32)[upper])
     assert agree.mean() > 0.95
+
+
+def test_a_no_is_told_from_a_yes(bundles) -> None:
+    """What says how stands before what says that it cannot be done, though that has more of the query's words."""
+    found = bundle.load(bundles.reranker, "reranker")
+    texts = ("Press Ctrl-C to stop the server.", "The server cannot be stopped.", "The server listens on port 50051.")
+    pairs = [("how do I stop the server?", text) for text in texts]
+    for variant in ("fp32", "int8-token"):
+        logits = tiny_models.outputs(found, pairs, variant).ravel().tolist()
+        assert logits == sorted(logits, reverse=True)
+
+
+def test_the_articles_symptoms_come_first(bundles, shared_data) -> None:
+    """The withdrawal symptoms are first and clear: the odds of their score are at least twice those of the next."""
+    asked = json.loads((shared_data / "article-examples.json").read_text(encoding="utf-8"))["rerank"]
+    found = bundle.load(bundles.reranker, "reranker")
+    logits = tiny_models.outputs(found, [(asked["query"], text) for text in asked["documents"]], "int8-token").ravel()
+    first, second = np.sort(logits)[::-1][:2]
+    assert "withdrawal symptoms" in asked["documents"][int(logits.argmax())]
+    assert first - second > np.log(2)

@@ -148,6 +148,7 @@ def test_numpy_s_values_are_values():
         include_metadata=np.False_,
         similarity_weight=np.float32(0.5),
         margin=np.float64(0.25),
+        include_vectors=np.True_,
     )
     assert search == requests.search(
         *("notes", "query"),
@@ -158,6 +159,7 @@ def test_numpy_s_values_are_values():
         include_metadata=False,
         similarity_weight=0.5,
         margin=0.25,
+        include_vectors=True,
     )
     assert list(requests.embed(np.array(["a", "b"]), "query").texts) == ["a", "b"]
     metadata = requests.document(Document("1", "text", metadata={"n": np.int64(3), "x": np.float32(0.5)})).metadata
