@@ -163,7 +163,7 @@ def test_make_quality(environment: dict[str, str], tiny, judged: Path):
     """`make quality` measures what it says: its own command, on a small collection with tiny models."""
     (asked,) = [command for command in MAKE if command.startswith("make quality")]
     shown = run(asked.replace("make", "make --dry-run", 1), environment, ROOT)
-    (command,) = re.findall(r"\S+/python -m shortlist\.bench\.studies\.quality .*", shown.replace("\\\n", ""))
+    (command,) = re.findall(r"\S+/shortlist eval .*", shown.replace("\\\n", ""))
     for named, tried in (
         (".demo/embedder", str(tiny.embedder)),
         (".demo/reranker", str(tiny.reranker)),
@@ -171,10 +171,13 @@ def test_make_quality(environment: dict[str, str], tiny, judged: Path):
     ):
         assert command.count(named) == 1
         command = command.replace(named, tried)
-    result = json.loads(run(f"{command} --rerank-queries 20", environment, ROOT).splitlines()[-1])
+    quick = "--rerank-queries 20 --timed-queries 1 --json"
+    result = json.loads(run(f"{command} {quick}", environment, ROOT).splitlines()[-1])
     entries = len(shipped.entries())
-    assert (result["documents"], result["queries"], result["reranked_queries"]) == (entries, entries, 20)
-    assert 0 < result["recall_at_50"] < 1  # random weights find some by chance
+    first, *both = result["runs"]
+    assert (result["documents"], result["queries"], first["queries"]) == (entries, entries, entries)
+    assert [(one["candidates"], one["queries"]) for one in both] == [(10, 20), (20, 20), (50, 20)]
+    assert 0 < first["measures"]["recall@50"] < 1  # random weights find some by chance
 
 
 def test_pip_install(environment: dict[str, str]):

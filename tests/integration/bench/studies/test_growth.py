@@ -56,7 +56,7 @@ def test_growth_is_measured(run, folder, load):
         assert one["level"]["all"]["errors"] == {}
         assert one["level"]["all"]["latency_ms"]["p50"] > 0
         assert 0 < one["level"]["all"]["overhead_ms"]["p50"] < one["level"]["all"]["latency_ms"]["p50"]
-        assert 0 < one["busy_slots"] <= 1
+        assert 0 <= one["busy_slots"] <= 1  # 0 where a busy machine's samples all fall between two runs
         assert one["rss_mb"] > 10
         # Ten of 60 by chance would be 0.17. In an index of 60, float16 may swap some neighbours.
         assert 0.8 < one["recall_at_10"] <= 1
