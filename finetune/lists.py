@@ -76,12 +76,13 @@ def make(
         progress(f"{index.examples.name}: {len(drawn)} lists of {len(names)} queries")
     rng.shuffle(drafts)
     asked = [draft for draft in drafts if settings.distill or not draft.labelled]
-    opinions = dict(zip(map(id, asked), _opinions(asked, teacher, progress), strict=True))
+    opinions = iter(_opinions(asked, teacher, progress))
     sharpness = settings.sharpness or (teacher.sharpness if teacher else 1.0)
     result = []
     for draft in drafts:
-        opinion = opinions.get(id(draft), np.zeros(len(draft.passages), np.float32))
-        shares = targets(opinion * sharpness, settings.distill if draft.labelled else 1.0)
+        weight = settings.distill if draft.labelled else 1.0
+        opinion = next(opinions) if weight else np.zeros(len(draft.passages), np.float32)
+        shares = targets(opinion * sharpness, weight)
         result.append(TrainingList(draft.query, draft.passages, tuple(np.log(shares).tolist())))
     return result
 

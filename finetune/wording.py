@@ -14,12 +14,6 @@ _LEFT_OUT = """
     a an and are as at be been by can could did do does for from had has have how in is it its many much of
     on or that the these this those to was were what when where which who whom whose why will with would
 """
-
-
-def _does_not(found: re.Match[str]) -> str:
-    return f"Does not {found[1].lower()} "
-
-
 _STOP_WORDS = frozenset(_LEFT_OUT.split())
 _HOW = re.compile(r"^(how (do|can|would|should) (i|you|we|one)|how to|what is the (best )?way to|is there a way to) ")
 _NO = re.compile(r"\b(no|not|never|none|nothing|cannot|without|neither|nor|instead|un\w+able)\b|n't\b", re.IGNORECASE)
@@ -27,7 +21,10 @@ _NO = re.compile(r"\b(no|not|never|none|nothing|cannot|without|neither|nor|inste
 _DENIED = (
     (re.compile(r"\bcan\b"), "cannot"),
     (re.compile(r"\b(is|are|was|were|will|would|should|must|may|could)\b"), r"\1 not"),
-    (re.compile(r"^([A-Z][a-z]{2,}[^s\W])s (?=(the|a|an|all|this|its|one|if|whether|each|every) )"), _does_not),
+    (
+        re.compile(r"^([A-Z][a-z]{2,}[^s\W])s (?=(the|a|an|all|this|its|one|if|whether|each|every) )"),
+        lambda found: f"Does not {found[1].lower()} ",
+    ),
     (re.compile(r"\b(use|run|call|set|add|press|type|open|create) (?=(the|a|an|this|your) )"), r"do not \1 "),
 )
 _STEP_WORDS = 4  # windows start every so many words; between them the best one hardly changes
