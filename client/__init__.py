@@ -16,12 +16,14 @@ from .errors import (
     Unavailable,
     UnusableClient,
 )
+from .filters import Filter, Where, field
 from .types import (
     Collection,
     Degraded,
     Description,
     Document,
     Embeddings,
+    FilterPlan,
     Hit,
     LimitedBy,
     Limits,
@@ -51,6 +53,8 @@ __all__ = [
     "Description",
     "Document",
     "Embeddings",
+    "Filter",
+    "FilterPlan",
     "Hit",
     "InvalidRequest",
     "LimitedBy",
@@ -78,4 +82,6 @@ __all__ = [
     "Unavailable",
     "UnusableClient",
     "UpsertResult",
+    "Where",
+    "field",
 ]

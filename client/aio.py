@@ -18,6 +18,7 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub, SnapshotsStub
 
 from . import channel, errors, requests, responses, signatures
+from .filters import Where
 from .types import (
     Collection,
     Description,
@@ -155,9 +156,16 @@ class AsyncClient:
         request = requests.upsert(collection, documents)
         return responses.upsert(await self._call(self._retrieval.Upsert, request, timeout_s))
 
-    async def delete(self, collection: str, ids: Iterable[str], *, timeout_s: float | None = None) -> int:
-        """Delete documents by id; return how many of them were there."""
-        response = await self._call(self._retrieval.Delete, requests.delete(collection, ids), timeout_s)
+    async def delete(
+        self,
+        collection: str,
+        ids: Iterable[str] = (),
+        *,
+        where: Where | None = None,
+        timeout_s: float | None = None,
+    ) -> int:
+        """Delete documents by id, or all that match a filter; return how many of them were there."""
+        response = await self._call(self._retrieval.Delete, requests.delete(collection, ids, where), timeout_s)
         return response.deleted
 
     async def update_metadata(
@@ -165,6 +173,11 @@ class AsyncClient:
     ) -> None:
         """Set the metadata of documents, by id, and nothing else; see `Client.update_metadata`."""
         await self._call(self._retrieval.UpdateMetadata, requests.update_metadata(collection, metadata), timeout_s)
+
+    async def count(self, collection: str, *, where: Where | None = None, timeout_s: float | None = None) -> int:
+        """Return how many documents a collection holds, or how many of them match a filter."""
+        response = await self._call(self._retrieval.Count, requests.count(collection, where), timeout_s)
+        return response.documents
 
     async def get(
         self,
@@ -186,13 +199,14 @@ class AsyncClient:
         *,
         source: str = "",
         ids_only: bool = False,
+        where: Where | None = None,
         page_size: int | None = None,
         timeout_s: float | None = None,
     ) -> AsyncIterator[Document]:
-        """Go through all documents of a collection with `async for`; see `Client.list`."""
+        """Go through the documents of a collection with `async for`; see `Client.list`."""
         token = ""
         while True:
-            request = requests.list_page(collection, page_size, token, source=source, ids_only=ids_only)
+            request = requests.list_page(collection, page_size, token, source=source, ids_only=ids_only, where=where)
             page = await self._call(self._retrieval.List, request, timeout_s)
             for one in page.documents:
                 yield responses.document(one)
@@ -227,6 +241,7 @@ class AsyncClient:
         include_vectors: bool = False,
         similarity_weight: float | None = None,
         margin: float | None = None,
+        where: Where | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first; see `Client.search`."""
@@ -241,6 +256,7 @@ class AsyncClient:
             similarity_weight,
             margin,
             include_vectors,
+            where,
         )
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 

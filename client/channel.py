@@ -30,6 +30,7 @@ REPEATED = {
         "Delete",
         "Get",
         "List",
+        "Count",
         "ListSources",
         "Search",
     ),

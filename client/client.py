@@ -17,6 +17,7 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub, SnapshotsStub
 
 from . import channel, errors, requests, responses, signatures
+from .filters import Where
 from .types import (
     Collection,
     Description,
@@ -189,9 +190,20 @@ class Client:
         request = requests.upsert(collection, documents)
         return responses.upsert(self._call(self._retrieval.Upsert, request, timeout_s))
 
-    def delete(self, collection: str, ids: Iterable[str], *, timeout_s: float | None = None) -> int:
-        """Delete documents by id; return how many of them were there."""
-        return self._call(self._retrieval.Delete, requests.delete(collection, ids), timeout_s).deleted
+    def delete(
+        self,
+        collection: str,
+        ids: Iterable[str] = (),
+        *,
+        where: Where | None = None,
+        timeout_s: float | None = None,
+    ) -> int:
+        """Delete documents by id, or all that match a filter; return how many of them were there."""
+        return self._call(self._retrieval.Delete, requests.delete(collection, ids, where), timeout_s).deleted
+
+    def count(self, collection: str, *, where: Where | None = None, timeout_s: float | None = None) -> int:
+        """Return how many documents a collection holds, or how many of them match a filter."""
+        return self._call(self._retrieval.Count, requests.count(collection, where), timeout_s).documents
 
     def update_metadata(
         self, collection: str, metadata: Mapping[str, Metadata], *, timeout_s: float | None = None
@@ -236,21 +248,23 @@ class Client:
         *,
         source: str = "",
         ids_only: bool = False,
+        where: Where | None = None,
         page_size: int | None = None,
         timeout_s: float | None = None,
     ) -> Iterator[Document]:
-        """Go through all documents of a collection, in the order in which they were last written.
+        """Go through the documents of a collection, in the order in which they were last written.
 
         Args:
             collection: its name.
             source: only documents from this source; empty for all.
             ids_only: True leaves everything empty but id and source.
+            where: only documents that match, as in `search`.
             page_size: documents that one call to the server brings; the server's default is 100.
             timeout_s: deadline of each such call.
         """
         token = ""
         while True:
-            request = requests.list_page(collection, page_size, token, source=source, ids_only=ids_only)
+            request = requests.list_page(collection, page_size, token, source=source, ids_only=ids_only, where=where)
             page = self._call(self._retrieval.List, request, timeout_s)
             yield from (responses.document(one) for one in page.documents)
             token = page.next_page_token
@@ -290,6 +304,7 @@ class Client:
         include_vectors: bool = False,
         similarity_weight: float | None = None,
         margin: float | None = None,
+        where: Where | None = None,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first.
@@ -313,6 +328,7 @@ class Client:
             margin: how far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2;
                 `top_k` of them are read in any case. The default is the server's (`describe().limits.margin`) where
                 no `candidates` are named, else 2, which is all.
+            where: only documents whose metadata match, such as `{"year": {"gte": 2020}}`; `filters.py` has the forms.
             timeout_s: deadline of this call.
         """
         request = requests.search(
@@ -326,6 +342,7 @@ class Client:
             similarity_weight,
             margin,
             include_vectors,
+            where,
         )
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 

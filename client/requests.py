@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from shortlist.proto import retrieval_pb2 as pb
 
-from . import arguments, errors, types
+from . import arguments, errors, filter_requests, types
+from .filters import Where
 from .metadata import to_struct
 
 MODES: dict[types.Mode, pb.Mode.ValueType] = {
@@ -69,9 +70,18 @@ def upsert(collection: str, documents: Iterable[types.Document]) -> pb.UpsertReq
     )
 
 
-def delete(collection: str, ids: Iterable[str]) -> pb.DeleteRequest:
+def delete(collection: str, ids: Iterable[str], where: Where | None) -> pb.DeleteRequest:
     """Make the request to delete documents."""
-    return pb.DeleteRequest(collection=arguments.text("collection", collection), ids=arguments.texts("ids", ids))
+    return pb.DeleteRequest(
+        collection=arguments.text("collection", collection),
+        ids=arguments.texts("ids", ids),
+        where=filter_requests.where(where),
+    )
+
+
+def count(collection: str, where: Where | None) -> pb.CountRequest:
+    """Make the request to count documents."""
+    return pb.CountRequest(collection=arguments.text("collection", collection), where=filter_requests.where(where))
 
 
 def update_metadata(collection: str, metadata: object) -> pb.UpdateMetadataRequest:
@@ -102,7 +112,7 @@ def get(collection: str, ids: Iterable[str], *, skip_missing: bool, include_vect
 
 
 def list_page(
-    collection: str, page_size: int | None, page_token: str, *, source: str, ids_only: bool
+    collection: str, page_size: int | None, page_token: str, *, source: str, ids_only: bool, where: Where | None
 ) -> pb.ListRequest:
     """Make the request for one page of documents."""
     return pb.ListRequest(
@@ -111,6 +121,7 @@ def list_page(
         page_token=page_token,
         source=arguments.text("source", source),
         ids_only=arguments.flag("ids_only", ids_only),
+        where=filter_requests.where(where),
     )
 
 
@@ -135,6 +146,7 @@ def search(
     similarity_weight: float | None,
     margin: float | None,
     include_vectors: bool,
+    where: Where | None,
 ) -> pb.SearchRequest:
     """Make the request for a search."""
     return pb.SearchRequest(
@@ -148,6 +160,7 @@ def search(
         similarity_weight=_optional("similarity_weight", similarity_weight),
         margin=_optional("margin", margin),
         include_vectors=arguments.flag("include_vectors", include_vectors),
+        where=filter_requests.where(where),
     )
 
 

@@ -21,6 +21,12 @@ _LIMITED_BY: dict[types.LimitedBy | None, pb.LimitedBy.ValueType] = {
     "budget": pb.LIMITED_BY_BUDGET,
 }
 
+_FILTER_PLANS: dict[types.FilterPlan | None, pb.FilterPlan.ValueType] = {
+    None: pb.FILTER_PLAN_NONE,
+    "exact": pb.FILTER_PLAN_EXACT,
+    "index": pb.FILTER_PLAN_INDEX,
+}
+
 _Name = TypeVar("_Name")
 
 
@@ -85,6 +91,8 @@ def search(response: pb.SearchResponse) -> types.SearchResult:
         degraded=_name("degraded", response.degraded, _DEGRADED),
         truncated=response.truncated,
         timing=_timing(response.timing),
+        matched=response.matched if response.HasField("matched") else None,
+        filter_plan=_name("filter_plan", response.filter_plan, _FILTER_PLANS),
     )
 
 

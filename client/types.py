@@ -17,6 +17,9 @@ Degraded = Literal["deadline", "inference-failed"]
 LimitedBy = Literal["margin", "budget"]
 """Why stage two read fewer candidates than there were: they were too far behind, or would have taken too long."""
 
+FilterPlan = Literal["exact", "index"]
+"""How a search with a filter found candidates: by comparing all that match, or by asking the index for more."""
+
 TextKind = Literal["query", "document"]
 """What a text is to the embedder: many models put another prefix before each."""
 
@@ -34,7 +37,7 @@ class Document:
     id: str  # unique in its collection
     text: str  # what is searched; not empty
     title: str = ""  # both models read it before the text
-    metadata: Metadata = field(default_factory=dict)  # returned as it came; not searched
+    metadata: Metadata = field(default_factory=dict)  # returned as it came; not searched, but filters find by it
     source: str = ""  # what it came from, such as a file's path; not searched
     vector: Sequence[
         float
@@ -136,6 +139,8 @@ class SearchResult:
     degraded: Degraded | None  # None: everything that was selected was scored
     truncated: int  # texts longer than a model's window
     timing: Timing
+    matched: int | None = None  # documents that match the filter; None: the search had none
+    filter_plan: FilterPlan | None = None  # how candidates were found among them
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _FilterPlan:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FilterPlanEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FilterPlan.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FILTER_PLAN_NONE: _FilterPlan.ValueType  # 0
+    """It had no filter."""
+    FILTER_PLAN_EXACT: _FilterPlan.ValueType  # 1
+    """All that match were compared with the query."""
+    FILTER_PLAN_INDEX: _FilterPlan.ValueType  # 2
+    """The index gave more than was asked for, until enough of them matched."""
+
+class FilterPlan(_FilterPlan, metaclass=_FilterPlanEnumTypeWrapper):
+    """How a search with a filter found its candidates. Either way there are as many as asked for, where so many match."""
+
+FILTER_PLAN_NONE: FilterPlan.ValueType  # 0
+"""It had no filter."""
+FILTER_PLAN_EXACT: FilterPlan.ValueType  # 1
+"""All that match were compared with the query."""
+FILTER_PLAN_INDEX: FilterPlan.ValueType  # 2
+"""The index gave more than was asked for, until enough of them matched."""
+Global___FilterPlan: _TypeAlias = FilterPlan  # noqa: Y015
+
 class _Mode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -202,8 +226,8 @@ class Document(_message.Message):
     """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Optional JSON object, returned as it came, but numbers are doubles; not searched. Numbers must be finite.
-        64 KiB as JSON at most, nested 32 levels deep.
+        """Optional JSON object, returned as it came, but numbers are doubles; not searched, but filters (Filter) find by it.
+        Numbers must be finite. 64 KiB as JSON at most, nested 32 levels deep.
         """
 
     @_builtins.property
@@ -770,21 +794,27 @@ class DeleteRequest(_message.Message):
 
     COLLECTION_FIELD_NUMBER: _builtins.int
     IDS_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 1,000 ids."""
+        """1 to 1,000 ids; none with `where`."""
+
+    @_builtins.property
+    def where(self) -> Global___Filter:
+        """Which documents, instead of ids: all that match are deleted, or, if that fails, none."""
 
     def __init__(
         self,
         *,
         collection: _builtins.str = ...,
         ids: _abc.Iterable[_builtins.str] | None = ...,
+        where: Global___Filter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "ids", b"ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "ids", b"ids", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -796,7 +826,7 @@ class DeleteResponse(_message.Message):
 
     DELETED_FIELD_NUMBER: _builtins.int
     deleted: _builtins.int
-    """How many of the ids were there."""
+    """How many documents were deleted. An id that was not there does not count."""
     def __init__(
         self,
         *,
@@ -944,6 +974,7 @@ class ListRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     IDS_ONLY_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
     page_size: _builtins.int
@@ -956,6 +987,10 @@ class ListRequest(_message.Message):
     """Only documents from this source. Empty: all."""
     ids_only: _builtins.bool
     """True: documents carry id and source only."""
+    @_builtins.property
+    def where(self) -> Global___Filter:
+        """Only documents that match. Left out: all."""
+
     def __init__(
         self,
         *,
@@ -964,10 +999,11 @@ class ListRequest(_message.Message):
         page_token: _builtins.str = ...,
         source: _builtins.str = ...,
         ids_only: _builtins.bool = ...,
+        where: Global___Filter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "page_size", b"page_size"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "page_size", b"page_size", "where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "collection", b"collection", "ids_only", b"ids_only", "page_size", b"page_size", "page_token", b"page_token", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_size", b"_page_size", "collection", b"collection", "ids_only", b"ids_only", "page_size", b"page_size", "page_token", b"page_token", "source", b"source", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__page_size: _TypeAlias = _typing.Literal["page_size"]  # noqa: Y015
     _WhichOneofArgType__page_size: _TypeAlias = _typing.Literal["_page_size", b"_page_size"]  # noqa: Y015
@@ -1000,6 +1036,52 @@ class ListResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListResponse: _TypeAlias = ListResponse  # noqa: Y015
+
+@_typing.final
+class CountRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """An existing collection."""
+    @_builtins.property
+    def where(self) -> Global___Filter:
+        """Which documents to count. Left out: all."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        where: Global___Filter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["where", b"where"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "where", b"where"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountRequest: _TypeAlias = CountRequest  # noqa: Y015
+
+@_typing.final
+class CountResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    documents: _builtins.int
+    """How many there are."""
+    def __init__(
+        self,
+        *,
+        documents: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountResponse: _TypeAlias = CountResponse  # noqa: Y015
 
 @_typing.final
 class ListSourcesRequest(_message.Message):
@@ -1088,6 +1170,246 @@ class ListSourcesResponse(_message.Message):
 Global___ListSourcesResponse: _TypeAlias = ListSourcesResponse  # noqa: Y015
 
 @_typing.final
+class Filter(_message.Message):
+    """A condition on the metadata of documents, put together of others. 1,000 terms at most, which are its conditions and
+    the values behind each `one_of`, nested 16 levels deep.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALL_OF_FIELD_NUMBER: _builtins.int
+    ANY_OF_FIELD_NUMBER: _builtins.int
+    NOT_OF_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def all_of(self) -> Global___Filters:
+        """All of these match; at least one."""
+
+    @_builtins.property
+    def any_of(self) -> Global___Filters:
+        """Any of these matches; at least one."""
+
+    @_builtins.property
+    def not_of(self) -> Global___Filter:
+        """This one does not match. So a document that lacks the field matches."""
+
+    @_builtins.property
+    def condition(self) -> Global___Condition:
+        """A single condition."""
+
+    def __init__(
+        self,
+        *,
+        all_of: Global___Filters | None = ...,
+        any_of: Global___Filters | None = ...,
+        not_of: Global___Filter | None = ...,
+        condition: Global___Condition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["all_of", b"all_of", "any_of", b"any_of", "condition", b"condition", "kind", b"kind", "not_of", b"not_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_of", b"all_of", "any_of", b"any_of", "condition", b"condition", "kind", b"kind", "not_of", b"not_of"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["all_of", "any_of", "not_of", "condition"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Filter: _TypeAlias = Filter  # noqa: Y015
+
+@_typing.final
+class Filters(_message.Message):
+    """Several filters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Filter]:
+        """The filters."""
+
+    def __init__(
+        self,
+        *,
+        filters: _abc.Iterable[Global___Filter] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Filters: _TypeAlias = Filters  # noqa: Y015
+
+@_typing.final
+class Condition(_message.Message):
+    """A condition on one field of the metadata. Where the field holds a list, it is enough that one of its elements meets
+    the condition. A collection's documents must have the field, with values of the type that is asked for: else the
+    filter is INVALID_ARGUMENT. A collection without documents has no fields, and every filter is taken.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    EQUALS_FIELD_NUMBER: _builtins.int
+    ONE_OF_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    EXISTS_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """The field: a key, or, where objects stand in objects, keys joined by dots, as in `author.name`. What is in a list of
+    objects is found by the path without the list. 1 to 1,024 bytes, 32 keys at most.
+    """
+    exists: _builtins.bool
+    """True: there is a value that is not null, in the field itself or in what it holds. False: there is none."""
+    @_builtins.property
+    def equals(self) -> Global___FilterValue:
+        """It has this value. A number is equal whether it came as a double or a whole number."""
+
+    @_builtins.property
+    def one_of(self) -> Global___FilterValues:
+        """It has one of these values."""
+
+    @_builtins.property
+    def range(self) -> Global___Range:
+        """It lies between bounds."""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        equals: Global___FilterValue | None = ...,
+        one_of: Global___FilterValues | None = ...,
+        range: Global___Range | None = ...,
+        exists: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["equals", b"equals", "exists", b"exists", "one_of", b"one_of", "range", b"range", "test", b"test"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equals", b"equals", "exists", b"exists", "one_of", b"one_of", "path", b"path", "range", b"range", "test", b"test"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_test: _TypeAlias = _typing.Literal["equals", "one_of", "range", "exists"]  # noqa: Y015
+    _WhichOneofArgType_test: _TypeAlias = _typing.Literal["test", b"test"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_test) -> _WhichOneofReturnType_test | None: ...
+
+Global___Condition: _TypeAlias = Condition  # noqa: Y015
+
+@_typing.final
+class FilterValue(_message.Message):
+    """A value that fields are compared with. It meets values of its own type alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    INTEGER_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TRUTH_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Text, compared character by character. Strings of more than 1,024 bytes are found by `exists` alone, and values
+    of more are INVALID_ARGUMENT.
+    """
+    integer: _builtins.int
+    """A whole number, compared exactly."""
+    number: _builtins.float
+    """Any other number. Finite."""
+    truth: _builtins.bool
+    """True or false; there is no range of these."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """A time, to the microsecond. It meets strings that are a date or a time in RFC 3339's form, such as 2024-05-01 or
+        2024-05-01T12:30:00Z; without an offset they are UTC, and a date is its midnight.
+        """
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        integer: _builtins.int = ...,
+        number: _builtins.float = ...,
+        truth: _builtins.bool = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["integer", b"integer", "kind", b"kind", "number", b"number", "text", b"text", "time", b"time", "truth", b"truth"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["integer", b"integer", "kind", b"kind", "number", b"number", "text", b"text", "time", b"time", "truth", b"truth"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["text", "integer", "number", "truth", "time"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___FilterValue: _TypeAlias = FilterValue  # noqa: Y015
+
+@_typing.final
+class FilterValues(_message.Message):
+    """Several values."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___FilterValue]:
+        """At least one, all of one type."""
+
+    def __init__(
+        self,
+        *,
+        values: _abc.Iterable[Global___FilterValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FilterValues: _TypeAlias = FilterValues  # noqa: Y015
+
+@_typing.final
+class Range(_message.Message):
+    """Bounds of a value; at least one, and both of one type. Strings are ordered by their characters' code points."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GT_FIELD_NUMBER: _builtins.int
+    GTE_FIELD_NUMBER: _builtins.int
+    LT_FIELD_NUMBER: _builtins.int
+    LTE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gt(self) -> Global___FilterValue:
+        """More than this."""
+
+    @_builtins.property
+    def gte(self) -> Global___FilterValue:
+        """This or more."""
+
+    @_builtins.property
+    def lt(self) -> Global___FilterValue:
+        """Less than this."""
+
+    @_builtins.property
+    def lte(self) -> Global___FilterValue:
+        """This or less."""
+
+    def __init__(
+        self,
+        *,
+        gt: Global___FilterValue | None = ...,
+        gte: Global___FilterValue | None = ...,
+        lt: Global___FilterValue | None = ...,
+        lte: Global___FilterValue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gt", b"gt", "gte", b"gte", "high", b"high", "low", b"low", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gt", b"gt", "gte", b"gte", "high", b"high", "low", b"low", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_high: _TypeAlias = _typing.Literal["lt", "lte"]  # noqa: Y015
+    _WhichOneofArgType_high: _TypeAlias = _typing.Literal["high", b"high"]  # noqa: Y015
+    _WhichOneofReturnType_low: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
+    _WhichOneofArgType_low: _TypeAlias = _typing.Literal["low", b"low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_high) -> _WhichOneofReturnType_high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_low) -> _WhichOneofReturnType_low | None: ...
+
+Global___Range: _TypeAlias = Range  # noqa: Y015
+
+@_typing.final
 class SearchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1100,6 +1422,7 @@ class SearchRequest(_message.Message):
     INCLUDE_METADATA_FIELD_NUMBER: _builtins.int
     SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     MARGIN_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
     INCLUDE_VECTORS_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
@@ -1131,6 +1454,10 @@ class SearchRequest(_message.Message):
     """
     include_vectors: _builtins.bool
     """True: hits carry vectors."""
+    @_builtins.property
+    def where(self) -> Global___Filter:
+        """Only documents that match are candidates; where the size of a collection decides (`mode`), their number does."""
+
     def __init__(
         self,
         *,
@@ -1143,11 +1470,12 @@ class SearchRequest(_message.Message):
         include_metadata: _builtins.bool = ...,
         similarity_weight: _builtins.float | None = ...,
         margin: _builtins.float | None = ...,
+        where: Global___Filter | None = ...,
         include_vectors: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "margin", b"margin", "similarity_weight", b"similarity_weight", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "margin", b"margin", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "similarity_weight", b"similarity_weight", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidates: _TypeAlias = _typing.Literal["candidates"]  # noqa: Y015
     _WhichOneofArgType__candidates: _TypeAlias = _typing.Literal["_candidates", b"_candidates"]  # noqa: Y015
@@ -1251,6 +1579,8 @@ class SearchResponse(_message.Message):
     SELECTED_FIELD_NUMBER: _builtins.int
     LIMITED_BY_FIELD_NUMBER: _builtins.int
     SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    FILTER_PLAN_FIELD_NUMBER: _builtins.int
     reranked: _builtins.int
     """How many candidates stage two scored."""
     candidates: _builtins.int
@@ -1271,9 +1601,13 @@ class SearchResponse(_message.Message):
     """The similarity's weight in Hit.relevance, as the request or the reranker's bundle has it: above 0 hits need not
     come in the order of their scores. 0 where nothing was scored.
     """
+    matched: _builtins.int
+    """How many documents matched SearchRequest.where. Absent where the search had no filter."""
+    filter_plan: Global___FilterPlan.ValueType
+    """How candidates were found among them."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hit]:
-        """Best first; top_k of them, or fewer if the collection holds fewer."""
+        """Best first; top_k of them, or fewer if the collection holds fewer, or fewer match."""
 
     @_builtins.property
     def timing(self) -> Global___Timing:
@@ -1292,12 +1626,16 @@ class SearchResponse(_message.Message):
         selected: _builtins.int = ...,
         limited_by: Global___LimitedBy.ValueType = ...,
         similarity_weight: _builtins.float = ...,
+        matched: _builtins.int | None = ...,
+        filter_plan: Global___FilterPlan.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_matched", b"_matched", "matched", b"matched", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "degraded", b"degraded", "hits", b"hits", "limited_by", b"limited_by", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "similarity_weight", b"similarity_weight", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched", b"_matched", "candidates", b"candidates", "degraded", b"degraded", "filter_plan", b"filter_plan", "hits", b"hits", "limited_by", b"limited_by", "matched", b"matched", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "similarity_weight", b"similarity_weight", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__matched: _TypeAlias = _typing.Literal["matched"]  # noqa: Y015
+    _WhichOneofArgType__matched: _TypeAlias = _typing.Literal["_matched", b"_matched"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__matched) -> _WhichOneofReturnType__matched | None: ...
 
 Global___SearchResponse: _TypeAlias = SearchResponse  # noqa: Y015
 

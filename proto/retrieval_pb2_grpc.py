@@ -75,6 +75,11 @@ class RetrievalStub:
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListRequest.SerializeToString,
                 response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.ListResponse.FromString,
                 _registered_method=True)
+        self.Count = channel.unary_unary(
+                '/shortlist.v1.Retrieval/Count',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.CountRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.CountResponse.FromString,
+                _registered_method=True)
         self.ListSources = channel.unary_unary(
                 '/shortlist.v1.Retrieval/ListSources',
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListSourcesRequest.SerializeToString,
@@ -121,7 +126,7 @@ class RetrievalServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Deletes documents by id. An id that is not there is no error.
+        """Deletes documents by id, or all that a filter matches. An id that is not there is no error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,6 +149,13 @@ class RetrievalServicer:
 
     def List(self, request, context):
         """Returns a collection's documents page by page, in the order in which they were last written.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Count(self, request, context):
+        """Returns how many documents a collection holds, or how many of them a filter matches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,6 +217,11 @@ def add_RetrievalServicer_to_server(servicer, server):
                     servicer.List,
                     request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.ListRequest.FromString,
                     response_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListResponse.SerializeToString,
+            ),
+            'Count': grpc.unary_unary_rpc_method_handler(
+                    servicer.Count,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.CountRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.CountResponse.SerializeToString,
             ),
             'ListSources': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSources,
@@ -434,6 +451,33 @@ class Retrieval:
             '/shortlist.v1.Retrieval/List',
             shortlist_dot_proto_dot_retrieval__pb2.ListRequest.SerializeToString,
             shortlist_dot_proto_dot_retrieval__pb2.ListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Count(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Retrieval/Count',
+            shortlist_dot_proto_dot_retrieval__pb2.CountRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.CountResponse.FromString,
             options,
             channel_credentials,
             insecure,

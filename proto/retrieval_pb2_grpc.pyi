@@ -57,7 +57,7 @@ class RetrievalStub:
     every document of the call is on disk and found by Search.
     """
     Delete: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]
-    """Deletes documents by id. An id that is not there is no error."""
+    """Deletes documents by id, or all that a filter matches. An id that is not there is no error."""
     UpdateMetadata: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.UpdateMetadataRequest, _retrieval_pb2.UpdateMetadataResponse]
     """Sets the metadata of documents, and nothing else: what was there of it is replaced, and nothing is embedded again.
     All or nothing: an id that is not there is NOT_FOUND.
@@ -66,6 +66,8 @@ class RetrievalStub:
     """Returns documents by id. An id that is not there is NOT_FOUND, unless it is to be skipped."""
     List: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListRequest, _retrieval_pb2.ListResponse]
     """Returns a collection's documents page by page, in the order in which they were last written."""
+    Count: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.CountRequest, _retrieval_pb2.CountResponse]
+    """Returns how many documents a collection holds, or how many of them a filter matches."""
     ListSources: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListSourcesRequest, _retrieval_pb2.ListSourcesResponse]
     """Returns what a collection's documents came from (Document.source), page by page, by name."""
     Search: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.SearchRequest, _retrieval_pb2.SearchResponse]
@@ -87,7 +89,7 @@ class RetrievalAsyncStub(RetrievalStub):
     every document of the call is on disk and found by Search.
     """
     Delete: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]  # type: ignore[assignment]
-    """Deletes documents by id. An id that is not there is no error."""
+    """Deletes documents by id, or all that a filter matches. An id that is not there is no error."""
     UpdateMetadata: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.UpdateMetadataRequest, _retrieval_pb2.UpdateMetadataResponse]  # type: ignore[assignment]
     """Sets the metadata of documents, and nothing else: what was there of it is replaced, and nothing is embedded again.
     All or nothing: an id that is not there is NOT_FOUND.
@@ -96,6 +98,8 @@ class RetrievalAsyncStub(RetrievalStub):
     """Returns documents by id. An id that is not there is NOT_FOUND, unless it is to be skipped."""
     List: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListRequest, _retrieval_pb2.ListResponse]  # type: ignore[assignment]
     """Returns a collection's documents page by page, in the order in which they were last written."""
+    Count: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.CountRequest, _retrieval_pb2.CountResponse]  # type: ignore[assignment]
+    """Returns how many documents a collection holds, or how many of them a filter matches."""
     ListSources: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListSourcesRequest, _retrieval_pb2.ListSourcesResponse]  # type: ignore[assignment]
     """Returns what a collection's documents came from (Document.source), page by page, by name."""
     Search: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.SearchRequest, _retrieval_pb2.SearchResponse]  # type: ignore[assignment]
@@ -144,7 +148,7 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_pb2.DeleteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.DeleteResponse, _abc.Awaitable[_retrieval_pb2.DeleteResponse]]:
-        """Deletes documents by id. An id that is not there is no error."""
+        """Deletes documents by id, or all that a filter matches. An id that is not there is no error."""
 
     @_abc_1.abstractmethod
     def UpdateMetadata(
@@ -171,6 +175,14 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.ListResponse, _abc.Awaitable[_retrieval_pb2.ListResponse]]:
         """Returns a collection's documents page by page, in the order in which they were last written."""
+
+    @_abc_1.abstractmethod
+    def Count(
+        self,
+        request: _retrieval_pb2.CountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.CountResponse, _abc.Awaitable[_retrieval_pb2.CountResponse]]:
+        """Returns how many documents a collection holds, or how many of them a filter matches."""
 
     @_abc_1.abstractmethod
     def ListSources(

@@ -19,6 +19,7 @@ from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Ranked, Timing
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.filtered import Plan
 from shortlist.server.storage.snapshot import Snapshot
 
 from . import metadata
@@ -35,6 +36,11 @@ _LIMITS: dict[LimitedBy, pb.LimitedBy.ValueType] = {
     "none": pb.LIMITED_BY_NONE,
     "margin": pb.LIMITED_BY_MARGIN,
     "budget": pb.LIMITED_BY_BUDGET,
+}
+_FILTER_PLANS: dict[Plan | None, pb.FilterPlan.ValueType] = {
+    None: pb.FILTER_PLAN_NONE,
+    "exact": pb.FILTER_PLAN_EXACT,
+    "index": pb.FILTER_PLAN_INDEX,
 }
 _DEGRADED: dict[Degraded, pb.Degraded.ValueType] = {
     "none": pb.DEGRADED_NONE,
@@ -144,6 +150,8 @@ def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> 
         degraded=_DEGRADED[found.degraded],
         truncated=found.truncated,
         timing=timing_message(found.timing, total_s),
+        matched=found.matched,
+        filter_plan=_FILTER_PLANS[found.filter_plan],
     )
 
 

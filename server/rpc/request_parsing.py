@@ -54,9 +54,9 @@ def parser(message: type[Message], max_bytes: int) -> Callable[[bytes], Message 
 def _reason(descriptor: Any, data: bytes) -> InvalidRequest:
     found = _bad_text(descriptor, data, _DEEPEST)
     if found is None:
-        limit = "it must be a message of this type, with metadata nested 32 levels deep at most"
+        limit = "it must be a message of this type, with metadata nested 32 levels deep at most, and a filter 16"
         return InvalidRequest(
-            descriptor.full_name, data[:20], limit, "flatten metadata, or generate your stubs again"
+            descriptor.full_name, data[:20], limit, "flatten what nests, or generate your stubs again"
         )
     field, value = found
     return InvalidRequest(field, value, "text must be valid UTF-8", "decode it with its real encoding first")

@@ -15,7 +15,7 @@ from shortlist.server.search.contents import Contents
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import DEFAULT_TOP_K, Query, Timing
 
-from . import conversion
+from . import conversion, filters
 
 if TYPE_CHECKING:
     import grpc
@@ -81,7 +81,8 @@ class Retrieval(pb_grpc.RetrievalServicer):
         )
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
-        return pb.DeleteResponse(deleted=await self._contents.delete(request.collection, list(request.ids)))
+        where = filters.where(request)
+        return pb.DeleteResponse(deleted=await self._contents.delete(request.collection, list(request.ids), where))
 
     async def UpdateMetadata(self, request: pb.UpdateMetadataRequest, context: Context) -> pb.UpdateMetadataResponse:
         await self._contents.describe(request.collection, [*map(conversion.metadata_update, request.documents)])
@@ -99,9 +100,17 @@ class Retrieval(pb_grpc.RetrievalServicer):
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
         size = request.page_size if request.HasField("page_size") else None
         page, following = await self._contents.page(
-            request.collection, request.page_token, size, source=request.source, ids_only=request.ids_only
+            request.collection,
+            request.page_token,
+            size,
+            source=request.source,
+            ids_only=request.ids_only,
+            where=filters.where(request),
         )
         return pb.ListResponse(documents=map(conversion.document_message, page), next_page_token=following)
+
+    async def Count(self, request: pb.CountRequest, context: Context) -> pb.CountResponse:
+        return pb.CountResponse(documents=await self._contents.count(request.collection, filters.where(request)))
 
     async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
         size = request.page_size if request.HasField("page_size") else None
@@ -120,6 +129,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             mode=conversion.mode(request.mode),
             similarity_weight=request.similarity_weight if request.HasField("similarity_weight") else None,
             margin=request.margin if request.HasField("margin") else None,
+            where=filters.where(request),
             include_text=request.include_text,
             include_metadata=request.include_metadata,
             include_vectors=request.include_vectors,

@@ -17,10 +17,11 @@ from shortlist.server.errors import UnknownDocument, shown
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.filters import Filter
 from shortlist.server.storage.listing import Page
 from shortlist.server.storage.snapshot import Snapshot
 
-from . import pages, request_checks
+from . import filter_checks, pages, request_checks
 from .limits import MAX_ANSWER_BYTES, Limits
 
 _P = ParamSpec("_P")
@@ -146,9 +147,9 @@ class Contents:
             raise _unknown(name, "documents", len(given), missing)
 
     async def page(
-        self, name: str, token: str, size: int | None, *, source: str, ids_only: bool
+        self, name: str, token: str, size: int | None, *, source: str, ids_only: bool, where: Filter | None = None
     ) -> tuple[list[Document], str]:
-        """Return a page of documents, and the token of the next one; empty where nothing follows.
+        """Return a page of documents, of those that match, and the next one's token; empty where nothing follows.
 
         Raises:
             InvalidRequest, UnknownCollection: the request is at fault.
@@ -157,8 +158,9 @@ class Contents:
         request_checks.page(self._limits, size)
         collection = self.collection(name)
         after = pages.after(collection, token)
+        await self._check_fields(collection, where)
         wanted = Page(size=size, most_bytes=MAX_ANSWER_BYTES, after=after, source=source, ids_only=ids_only)
-        page, more = await asyncio.to_thread(collection.page, wanted)
+        page, more = await asyncio.to_thread(collection.page, wanted, where)
         return [document for _, document in page], pages.token(collection, page[-1][0]) if page and more else ""
 
     async def sources(self, name: str, below: str, after: str, size: int | None) -> tuple[list[tuple[str, int]], str]:
@@ -172,14 +174,40 @@ class Contents:
         page = await asyncio.to_thread(self.collection(name).sources, below, after, size)
         return page, page[-1][0] if len(page) == size else ""
 
-    async def delete(self, name: str, ids: Sequence[str]) -> int:
-        """Delete the documents of these ids that are there, and return how many there were.
+    async def count(self, name: str, where: Filter | None) -> int:
+        """Return how many documents a collection holds, or how many of them match.
 
         Raises:
             InvalidRequest, UnknownCollection: the request is at fault.
         """
-        request_checks.ids(self._limits, ids)
-        return await self.write(self.collection(name).delete, ids)
+        collection = self.collection(name)
+        if where is None:
+            return len(collection)
+        await self._check_fields(collection, where)
+        return await asyncio.to_thread(collection.among.count, where)
+
+    async def delete(self, name: str, ids: Sequence[str], where: Filter | None = None) -> int:
+        """Delete the documents of these ids that are there, or those that match, and return how many there were.
+
+        Raises:
+            InvalidRequest, UnknownCollection: the request is at fault.
+        """
+        request_checks.deleted(self._limits, ids, where)
+        collection = self.collection(name)
+        if where is None:
+            return await self.write(collection.delete, ids)
+        await self._check_fields(collection, where)
+        return await self.write(collection.delete_where, where)
+
+    async def _check_fields(self, collection: Collection, where: Filter | None) -> None:
+        """Check a filter, if there is one, and that a collection has its fields.
+
+        Raises:
+            InvalidRequest: it is at fault.
+        """
+        if where is not None:
+            filter_checks.where(where)
+            await asyncio.to_thread(filter_checks.known, collection, where)
 
     async def write(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
         """Make a change in a thread that is kept for changes."""

@@ -9,6 +9,9 @@ MAX_TITLE_BYTES = 4 << 10
 MAX_METADATA_BYTES = 64 << 10
 MAX_METADATA_LEVELS = 32  # what protobuf's own limit of 100 messages leaves for objects in objects
 MAX_SOURCE_BYTES = 4 << 10
+MAX_FILTER_TERMS = 1000  # conditions, and values that one of them names
+MAX_FILTER_LEVELS = 16
+MAX_PATH_BYTES = 1 << 10
 MAX_ANSWER_BYTES = 60 << 20  # of documents or vectors: clients take messages of 64 MiB, with what is around them
 
 

@@ -14,6 +14,9 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shortlist.server import fusion
 from shortlist.server.errors import NoTokens
 from shortlist.server.fusion import Fusion
@@ -25,6 +28,8 @@ from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate, Document
+from shortlist.server.storage.filtered import Filtered
+from shortlist.server.storage.filters import Filter
 
 from . import ingest, ranking, request_checks, selection
 from .contents import Contents
@@ -57,13 +62,15 @@ class Pipeline:
             DeadlineExceeded: not even stage one could be done in time.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
-        collection, plan = self._planned(query)
+        asked = time.perf_counter()
+        collection, size, plan = await self._planned(query)
         began = time.perf_counter()
-        reservation = self._reservation(query, plan, collection)
+        reservation = self._reservation(query, plan, collection, size)
         with reservation or nullcontext():
             embedded = await self._embedded(query)
             embed_done = time.perf_counter()
-            candidates = await asyncio.to_thread(collection.search, embedded.values[0], plan.candidates)
+            filtered = await asyncio.to_thread(_found, collection, embedded.values[0], plan.candidates, query.where)
+        candidates = filtered.candidates
         dimensions = self.embedder.dimensions
         request_checks.hits_answer(query, [candidate.document for candidate in candidates], dimensions)
         retrieve_done = time.perf_counter()
@@ -71,11 +78,11 @@ class Pipeline:
         scored = await self._scored(query, candidates[: chosen.count], reserved=reservation is not None)
         timing = Timing(
             spent=embedded.spent + scored.spent,
-            retrieve_s=retrieve_done - embed_done,
+            retrieve_s=began - asked + retrieve_done - embed_done,
             embed_s=embed_done - began,
             rerank_s=time.perf_counter() - retrieve_done,
         )
-        whole = query.mode == "auto" and 0 < chosen.count == len(collection)
+        whole = query.mode == "auto" and 0 < chosen.count == size
         fused = self._fusion(query) if chosen.count else Fusion()
         hits = ranking.hits(candidates, scored, fused)[: query.top_k]
         if query.include_vectors:
@@ -92,22 +99,27 @@ class Pipeline:
             degraded=scored.degraded,
             truncated=int(embedded.truncated.sum() + scored.truncated.sum()),
             timing=timing,
+            matched=filtered.matched,
+            filter_plan=filtered.plan,
         )
 
-    def _planned(self, query: Query) -> tuple[Collection, Plan]:
-        """Refuse what the limits do not allow, and return where to search and how."""
+    async def _planned(self, query: Query) -> tuple[Collection, int, Plan]:
+        """Refuse what the limits do not allow, and return where to search, among how many documents, and how."""
         request_checks.search(self.limits, query)
         collection = self.contents.collection(query.collection)
-        request_checks.rerank_all(self.limits, query, collection.name, len(collection))
-        return collection, selection.plan(query, collection, self.limits)
+        size = await self.contents.count(query.collection, query.where)
+        request_checks.rerank_all(self.limits, query, collection.name, size)
+        return collection, size, selection.plan(query, size, self.limits)
 
-    def _reservation(self, query: Query, plan: Plan, collection: Collection) -> AbstractContextManager[None] | None:
+    def _reservation(
+        self, query: Query, plan: Plan, collection: Collection, size: int
+    ) -> AbstractContextManager[None] | None:
         """Reserve room for stage two before stage one costs anything; None if a stage may cost nothing.
 
         Raises:
             Overloaded: the queue would cut the search short.
         """
-        size = min(plan.candidates, len(collection))
+        size = min(plan.candidates, size)
         if plan.mode == "dense" or not size or self.embedder.is_free(query.text):
             return None
         # A pair is about as long as its document and its query.
@@ -241,3 +253,10 @@ class Pipeline:
         """Return how much the similarity counts in the final order."""
         asked, default = query.similarity_weight, self.scorer.fusion
         return default if asked is None else dataclasses.replace(default, weight=asked)
+
+
+def _found(collection: Collection, vector: NDArray[np.float32], count: int, where: Filter | None) -> Filtered:
+    """Return stage one's candidates."""
+    if where is None:
+        return Filtered(collection.search(vector, count))
+    return collection.search_where(vector, count, where)

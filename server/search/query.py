@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from shortlist.server.inference.result import Degraded, Spent
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.filtered import Plan
+from shortlist.server.storage.filters import Filter
 
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
 LimitedBy = Literal["none", "budget", "margin"]
@@ -31,6 +33,7 @@ class Query:
     mode: Mode = "auto"
     margin: float | None = None  # of cosine, behind the best, that stage two reads; None: the server's own
     similarity_weight: float | None = None  # in the final order; None: what the reranker's bundle says
+    where: Filter | None = None  # what documents have to match
     include_text: bool = False  # what hits will carry
     include_metadata: bool = False
     include_vectors: bool = False
@@ -73,6 +76,8 @@ class Found:
     degraded: Degraded  # why not all that were selected were scored
     truncated: int
     timing: Timing
+    matched: int | None = None  # documents; None: there was no filter
+    filter_plan: Plan | None = None  # how the candidates were found among them
 
 
 @dataclass(frozen=True, slots=True)

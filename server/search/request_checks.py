@@ -1,10 +1,11 @@
 """Every rule on a request, in one place: refused with field, value, limit and remedy before anything runs.
 
 One function a kind of request, called once, where the request comes in (`pipeline.py`, `contents.py`); what speaks
-gRPC or HTTP only translates. Field names are those of the proto, with the index in a list where there is one
-(`documents[3].text`). Four kinds of refusal stand elsewhere:
+gRPC or HTTP only translates. The rules on filters are in `filter_checks.py`. Field names are those of the proto,
+with the index in a list where there is one (`documents[3].text`). Five kinds of refusal stand elsewhere:
 
 - bytes that are no request at all (`rpc/request_parsing.py`);
+- a filter in which nothing is set (`rpc/filters.py`);
 - what is not there, or is there already, which the catalog knows;
 - a page token, which is of one collection (`pages.py`);
 - what is found on the way: a text of which the tokenizer leaves nothing (`coalescing.py`), and more tokens than the
@@ -20,6 +21,7 @@ from shortlist.server.errors import InvalidRequest, TooLarge, shown
 from shortlist.server.runtime.manifest import Kind
 from shortlist.server.settings import MAX_MARGIN, MAX_SIMILARITY_WEIGHT
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.filters import Filter
 from shortlist.server.storage.snapshot import NAME
 
 from .limits import (
@@ -73,9 +75,11 @@ def search(limits: Limits, query: Query) -> None:
 
 
 def rerank_all(limits: Limits, query: Query, name: str, size: int) -> None:
-    """Check that a collection may be read whole, if a search wants that."""
+    """Check that a collection, or what matches in it, may be read whole, if a search wants that."""
     if query.mode == "rerank-all" and size > limits.max_candidates:
-        limit = f"collection {name} holds {size} documents and the limit is {limits.max_candidates}"
+        holds = "holds" if query.where is None else "has"
+        which = "" if query.where is None else " that match"
+        limit = f"collection {name} {holds} {size} documents{which} and the limit is {limits.max_candidates}"
         remedy = "use MODE_TWO_STAGE, or raise max_candidates on the server"
         raise InvalidRequest("mode", "MODE_RERANK_ALL", limit, remedy)
 
@@ -123,6 +127,15 @@ def ids(limits: Limits, values: Sequence[str]) -> None:
     _batch(limits, "ids", len(values))
     for index, value in enumerate(values):
         _identifier(f"ids[{index}]", value)
+
+
+def deleted(limits: Limits, values: Sequence[str], where: Filter | None) -> None:
+    """Check which documents to delete: those of some ids, or those that match."""
+    if where is None:
+        ids(limits, values)
+        return
+    if values:
+        raise InvalidRequest("ids", list(values), "with a filter there are none", "send ids, or where")
 
 
 def page(limits: Limits, size: int) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shortlist.server.inference import admission
-from shortlist.server.storage.collection import Collection
 
 from .limits import Limits
 from .query import DEFAULT_CANDIDATES, DEFAULT_TOP_K, LimitedBy, Mode, Query
@@ -48,9 +47,8 @@ class Selection:
     limited_by: LimitedBy
 
 
-def plan(query: Query, collection: Collection, limits: Limits) -> Plan:
-    """Turn what is asked for into what to do."""
-    size = len(collection)
+def plan(query: Query, size: int, limits: Limits) -> Plan:
+    """Turn what is asked for into what to do, where so many documents can be found."""
     if query.mode == "dense":
         return Plan("dense", query.top_k, UNBOUND)
     if query.mode == "rerank-all":

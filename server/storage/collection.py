@@ -15,9 +15,11 @@ apart from a save of the index; searches and reads do not take it.
 
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +30,15 @@ from . import comparison, documents, unit_vectors
 from .comparison import Compared
 from .document import Candidate, Document, Origin, Upserted
 from .documents import Documents
+from .filtered import Among, Filtered
+from .filters import AllOf, Filter, From
 from .listing import Page
 from .opened import Opened
 from .unit_vectors import Directions
 from .upkeep import Upkeep
 from .vectors import Vectors
+
+_T = TypeVar("_T")
 
 DOCUMENTS = "documents.sqlite"
 VECTORS = "vectors.usearch"
@@ -61,6 +67,7 @@ class Collection:
         self._documents = Documents(folder / DOCUMENTS)
         self._vectors = Vectors(folder / VECTORS, self.origin.dimensions)
         self._number = next(_numbers)
+        self.among = Among(self._documents, self._vectors, self._number)
         self._changing = threading.Lock()
         self._pending = _NO_KEYS  # in the index, or on their way into it, and not committed yet
         self._upkeep = Upkeep(self.name, self._documents, self._vectors)
@@ -164,6 +171,16 @@ class Collection:
             self._upkeep.changed(len(old))
         return count
 
+    def delete_where(self, where: Filter) -> int:
+        """Delete all documents that match, or none if that fails, and return how many there were."""
+        with self._changing:
+            found = self._documents.matches(where)
+            with self._documents.writing() as change:
+                count, old = change.delete_numbered(found.seqs)
+            self._vectors.remove(old)
+            self._upkeep.changed(len(old))
+        return count
+
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
         """Return the documents of these ids that are there, by id."""
         return self._documents.get(ids)
@@ -176,8 +193,11 @@ class Collection:
         """Return how many bytes the documents of these ids have that are there, by id."""
         return self._documents.sizes(ids)
 
-    def page(self, wanted: Page) -> tuple[list[tuple[int, Document]], bool]:
-        """Return documents, each with its number beside it, and whether more may follow."""
+    def page(self, wanted: Page, where: Filter | None = None) -> tuple[list[tuple[int, Document]], bool]:
+        """Return documents, only those that match, each with its number beside it, and whether more may follow."""
+        if where is not None:
+            where = AllOf((where, From(wanted.source))) if wanted.source else where
+            wanted = replace(wanted, among=self._documents.matches(where).seqs)
         return self._documents.page(wanted)
 
     def sources(self, below: str, after: str, size: int) -> list[tuple[str, int]]:
@@ -195,14 +215,30 @@ class Collection:
             InferenceFailed: the vector is not finite.
         """
         direction = unit_vectors.of(vector[None])
-        if count <= 0:
-            return []
+        return self._undisturbed(lambda: self._found(direction, count)) if count > 0 else []
+
+    def search_where(self, vector: NDArray[np.float32], count: int, where: Filter) -> Filtered:
+        """Return the `count` nearest of the documents that match, or all if they are fewer, nearest first.
+
+        Args:
+            vector: float32 [dimensions].
+            count: how many.
+            where: what they have to match.
+
+        Raises:
+            InferenceFailed: the vector is not finite.
+        """
+        direction = unit_vectors.of(vector[None])
+        return self._undisturbed(lambda: self.among.search(direction, count, where, self._pending))
+
+    def _undisturbed(self, search: Callable[[], tuple[_T, bool]]) -> _T:
+        """Search until no change comes between, as the search tells."""
         for _ in range(_SEARCHES):
-            found, disturbed = self._found(direction, count)
+            found, disturbed = search()
             if not disturbed:
                 return found
         with self._changing:  # changes come one after another: let them wait once
-            return self._found(direction, count)[0]
+            return search()[0]
 
     def _found(self, direction: Directions, count: int) -> tuple[list[Candidate], bool]:
         """Search once, and tell whether the index named a vector that has no row any more."""

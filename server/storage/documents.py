@@ -5,29 +5,31 @@ key in the index (`unit_vectors.py`), which it shares with its copies. So an ind
 put right by comparing its keys with those of this table: nothing is remembered about what the index has seen.
 
 WAL mode with `synchronous=FULL`: a commit is on disk before it is acknowledged. One connection writes, and its
-owner (`collection.py`) calls it from one thread at a time; one reads, behind a lock. Its tables are in `schema.py`,
-its changes in `writing.py`. Knows neither the vector index nor models.
+owner (`collection.py`) calls it from one thread at a time; one reads, behind a lock (`reading.py`). Its
+tables are in `schema.py`, its changes in `writing.py`. Knows neither the vector index nor models.
 """
 
 import contextlib
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server.errors import StorageError, StorageFailed, UnknownCollection
+from shortlist.server.errors import StorageError, StorageFailed
 
-from . import listing, schema
+from . import listing, matching, schema
 from .document import Document, Origin
+from .filters import Filter, Kind
 from .listing import BYTES, WHOLE, Page
+from .matching import Cache, Matches, Numbers
 from .opened import Opened
+from .reading import Reading
 from .unit_vectors import Keys
 from .writing import Writing
 
@@ -42,6 +44,12 @@ SELECT key, seq, {WHOLE} FROM documents WHERE seq IN (
   ORDER BY wanted.key, copy.seq LIMIT ?
 )
 """  # noqa: S608 (ours alone)
+_NUMBERED = f"SELECT key, seq, {WHOLE} FROM documents WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
+_KEYS_OF = "SELECT seq, key FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
+_COPIES = """
+SELECT copy.seq, wanted.key FROM json_each(?) AS wanted CROSS JOIN documents AS copy ON copy.key = wanted.value
+ORDER BY wanted.key, copy.seq
+"""
 _SIZES = f"SELECT id, {BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
 _VECTORS_OF = "SELECT id, vector FROM documents WHERE id IN (SELECT value FROM json_each(?))"
 _KEYS = "SELECT DISTINCT key FROM documents ORDER BY key"
@@ -69,19 +77,19 @@ class Documents:
         if not path.is_file():
             raise StorageError(f"{path} is not there: {path.parent} is no collection; move it out of the data folder")
         self._path = path
-        self._reading = threading.Lock()
-        self._closed = False
+        self._version = 0  # of what was committed
+        self._matches = Cache()
         try:
             self._writer = _connected(path)
-            self._reader = _connected(path)
             schema.upgrade(self._writer, path)
-            facts = schema.facts(self._reader, path)
+            self._reader = Reading(_connected(path))
+            facts = schema.facts(self._writer, path)
             self.origin = Origin(facts["embedder"], facts["fingerprint"], int(facts["dimensions"]))
             self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
             # What collections report is kept in memory: counting rows reads the whole table.
             self.count: int
             self.tokens: int
-            self.count, self.tokens = self._reader.execute(_TOTALS).fetchone()
+            ((self.count, self.tokens),) = self._reader.read(_TOTALS)
             self._opened = Opened(path, path.with_name(f"{path.name}-wal"))
         except _DAMAGE as error:
             raise StorageError(f"{path} cannot be read as a collection: {error!r}; restore a backup of it") from error
@@ -112,7 +120,7 @@ class Documents:
             UnknownCollection: the file was closed, since the collection was dropped meanwhile.
             StorageFailed: the disk is full, or fails, or the file was removed; nothing was changed.
         """
-        self._check_open()
+        self._reader.check_open()
         try:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -121,48 +129,83 @@ class Documents:
                 self.check_kept()
         except sqlite3.Error as error:
             raise StorageFailed(f"the data folder cannot be written: {error}; nothing was changed") from error
+        self._version += 1
         self.check_kept()  # what was committed meanwhile went into a file that nobody finds again
         self.count += change.documents
         self.tokens += change.tokens
 
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
         """Return the documents of these ids that are there, by id."""
-        rows = self._read(_BY_ID, json.dumps(ids))
+        rows = self._reader.read(_BY_ID, json.dumps(ids))
         return {row[1]: Document(*row[1:]) for row in rows}
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the vectors of the documents of these ids that are there: float32 [dimensions], by id."""
-        rows = self._read(_VECTORS_OF, json.dumps(ids)) if ids else []
+        rows = self._reader.read(_VECTORS_OF, json.dumps(ids)) if ids else []
         return {row[0]: np.frombuffer(row[1], dtype=np.float32) for row in rows}
 
     def sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """Return how many bytes the documents of these ids have that are there, by id."""
-        return dict(self._read(_SIZES, json.dumps(ids)))
+        return dict(self._reader.read(_SIZES, json.dumps(ids)))
 
     def nearest(self, keys: Keys, count: int) -> list[Row]:
         """Return the first `count` documents of these keys: key by key, the copies of one as they were written."""
         rank = {key: rank for rank, key in enumerate(keys.tolist())}
-        rows = self._read(_NEAREST, json.dumps(list(rank)), count)
+        rows = self._reader.read(_NEAREST, json.dumps(list(rank)), count)
         found = [Row(key, seq, Document(*fields)) for key, seq, *fields in rows]
         return sorted(found, key=lambda row: (rank[row.key], row.seq))
 
+    def rows(self, seqs: Numbers) -> list[Row]:
+        """Return the documents of these numbers that are there, in no order."""
+        rows = self._reader.read(_NUMBERED, json.dumps(seqs.tolist()))
+        return [Row(key, seq, Document(*fields)) for key, seq, *fields in rows]
+
+    def keys_of(self, seqs: Numbers) -> tuple[Numbers, Keys]:
+        """Return the numbers of these that are there, ascending, and the key of each."""
+        rows = np.array(self._reader.read(_KEYS_OF, json.dumps(seqs.tolist())), np.int64).reshape(-1, 2)
+        rows = rows[np.argsort(rows[:, 0])]
+        return rows[:, 0], rows[:, 1].astype(np.uint64)
+
+    def copies(self, keys: Keys) -> tuple[Numbers, Numbers]:
+        """Return the numbers of all documents of these keys, key by key, beside the place of each one's key."""
+        rows = np.array(self._reader.read(_COPIES, json.dumps(keys.tolist())), np.int64).reshape(-1, 2)
+        return rows[:, 0], rows[:, 1]
+
+    def matches(self, where: Filter) -> Matches:
+        """Return the documents that a filter matches."""
+        version = self._version
+        found = self._matches.get(where, version)
+        if found is None:
+            with self._reader.one_state() as read:
+                found = matching.matches(read, where)
+            self._matches.put(where, version, found)
+        return found
+
+    def kinds(self, paths: Iterable[str]) -> dict[str, set[Kind]]:
+        """Return of which kinds these fields of the metadata are, by path; only those that are there."""
+        return matching.kinds(self._reader.read, paths)
+
+    def paths(self, most: int) -> list[str]:
+        """Return the first fields of the metadata by name."""
+        return matching.paths(self._reader.read, most)
+
     def page(self, wanted: Page) -> tuple[list[tuple[int, Document]], bool]:
         """Return documents, each with its number beside it, and whether more may follow."""
-        rows, more = listing.page(self._read, wanted)
+        rows, more = listing.page(self._reader.read, wanted)
         return [(row[0], Document(*row[1:])) for row in rows], more
 
     def sources(self, below: str, after: str, size: int) -> list[tuple[str, int]]:
         """Return what documents came from, by name, and how many; see `listing.sources`."""
-        return listing.sources(self._read, below, after, size)
+        return listing.sources(self._reader.read, below, after, size)
 
     def keys(self) -> Keys:
         """Return the keys of all vectors, each once, ascending."""
-        rows = self._read(_KEYS)
+        rows = self._reader.read(_KEYS)
         return np.fromiter((row[0] for row in rows), dtype=np.uint64, count=len(rows))
 
     def vectors(self, keys: Keys) -> tuple[Keys, NDArray[np.float32]]:
         """Return a vector of each of these keys: float32 [found, dimensions], beside the keys found."""
-        rows = self._read(_VECTORS, json.dumps(keys.tolist()))
+        rows = self._reader.read(_VECTORS, json.dumps(keys.tolist()))
         vectors = [np.frombuffer(row[1], dtype=np.float32) for row in rows]
         found = np.array([row[0] for row in rows], dtype=np.uint64)
         return found, np.array(vectors, dtype=np.float32).reshape(len(rows), self.origin.dimensions)
@@ -174,7 +217,7 @@ class Documents:
             UnknownCollection: the file was closed, since the collection was dropped meanwhile.
             StorageFailed: the copy cannot be written, or the file is damaged.
         """
-        self._check_open()
+        self._reader.check_open()
         self.check_kept()
         try:
             # A reader of its own: searches go on, and in WAL mode writers do too.
@@ -194,18 +237,8 @@ class Documents:
 
     def close(self) -> None:
         """Close the file."""
-        with self._reading:
-            self._closed = True
-            self._reader.close()
+        self._reader.close()
         self._writer.close()
-
-    def _read(self, statement: str, *values: str | int) -> list[Any]:
-        with self._reading:
-            self._check_open()
-            try:
-                return self._reader.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
-                raise StorageFailed(f"the data folder cannot be read: {error}; see to the disk") from error
 
     def check_kept(self) -> None:
         """Refuse to go on in a file that is not in its place any more.
@@ -218,10 +251,6 @@ class Documents:
                 f"{lost[0]} was removed or replaced while the server had it open; nothing was changed; put it back as"
                 " it was, or start the server again with what is there, or drop the collection"
             )
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise UnknownCollection("collection: it was dropped while this request ran")
 
 
 def fingerprint(path: Path) -> str:

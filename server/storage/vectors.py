@@ -22,7 +22,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime  # noqa: F401 (before usearch: usearch 2.26 first makes importing onnxruntime 1.32 a crash)
 from numpy.typing import NDArray
+from usearch.compiled import MetricKind
 from usearch.index import Index
+from usearch.index import search as compared
 
 from shortlist.server import cores, durable
 from shortlist.server.errors import first_line
@@ -45,8 +47,9 @@ _CHECKED = 1000
 _MENDINGS = 3
 _NARROW_BEAM = 64
 _SAME = 1e-5
-# Vectors that are added while searches wait: 4 take about a millisecond.
+# Vectors that are added while searches wait: 4 take about a millisecond. And that are read: 500 do.
 _SLICE = 4
+_READ = 500
 # usearch fills the space of a removed vector again, but never frees it.
 _EMPTY_SHARE = 1 / 3
 _DIGEST = ".sha256"
@@ -166,10 +169,39 @@ class Vectors:
                 asked *= 2
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
 
+    @property
+    def walks(self) -> bool:
+        """Return whether searches walk the graph, and do not compare all vectors."""
+        return len(self._index) > _EXACT_COUNT
+
+    def among(self, direction: Directions, keys: Keys, count: int) -> tuple[Keys, NDArray[np.float32], bool]:
+        """Return the keys and cosines of the `count` nearest of some vectors, and whether all of them are there.
+
+        Args:
+            direction: a single one.
+            keys: those of the vectors to compare, each once.
+            count: how many; at least 1.
+        """
+        nearest, distances, whole = keys[:0], np.empty(0, np.float32), True
+        for start in range(0, len(keys), _READ):
+            some = keys[start : start + _READ]
+            with self._turn():
+                there = np.isin(some, self.missing(some), invert=True)
+                units = np.array(self._index.get(some[there]), np.float16)
+            whole = whole and bool(there.all())
+            if len(units):
+                most = min(count, len(units))  # usearch refuses more
+                found = compared(units, direction.units[0], most, MetricKind.Cos, exact=True, threads=1)
+                nearest = np.concatenate([nearest, some[there][np.array(found.keys, np.int64)]])
+                distances = np.concatenate([distances, np.array(found.distances, np.float32)])
+                order = np.argsort(distances, kind="stable")[:count]
+                nearest, distances = nearest[order], distances[order]
+        return nearest, 1.0 - distances, whole
+
     def _nearest(self, direction: Directions, count: int) -> tuple[Keys, NDArray[np.float32]]:
         """Return the keys and distances of the nearest vectors, as many as asked for."""
         unit, beam = direction.units[0], max(_BEAM, _BEAM_PER_HIT * count)
-        if len(self._index) > max(_EXACT_COUNT, beam):
+        if self.walks and len(self._index) > beam:
             self._widen(beam)
             keys, distances = self._found(unit, count, exact=False)
             if len(keys) == count and not self._misses(direction, keys, distances):

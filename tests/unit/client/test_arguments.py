@@ -43,6 +43,7 @@ _WRONG = {
     "candidates": _NO_COUNT,
     "similarity_weight": _NO_NUMBER,
     "margin": _NO_NUMBER,
+    "where": [1, "year >= 2020", {}, [{"a": 1}], {1: 2}, {"a": None}, {"a": {}}, {"a": {"near": 1}}, {"a": math.nan}],
     "ends_only": _NO_FLAG,
     "mode": _NO_NAME,
     "kind": _NO_NAME,
@@ -149,6 +150,7 @@ def test_numpy_s_values_are_values():
         similarity_weight=np.float32(0.5),
         margin=np.float64(0.25),
         include_vectors=np.True_,
+        where=None,
     )
     assert search == requests.search(
         *("notes", "query"),
@@ -160,6 +162,7 @@ def test_numpy_s_values_are_values():
         similarity_weight=0.5,
         margin=0.25,
         include_vectors=True,
+        where=None,
     )
     assert list(requests.embed(np.array(["a", "b"]), "query").texts) == ["a", "b"]
     metadata = requests.document(Document("1", "text", metadata={"n": np.int64(3), "x": np.float32(0.5)})).metadata

@@ -21,6 +21,7 @@ def search_request(**changes):
         "similarity_weight": None,
         "margin": None,
         "include_vectors": False,
+        "where": None,
     }
     return requests.search("notes", "query", **(fields | changes))
 

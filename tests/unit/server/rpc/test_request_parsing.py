@@ -69,7 +69,7 @@ def test_metadata_that_nests_without_end(levels: int):
     """Metadata too deep to parse is refused as that, in bounded time and stack, however deep it is."""
     parsed = parser(pb.UpsertRequest, 1 << 20)(nested(levels, b"\xff" * 100))
     assert isinstance(parsed, Malformed)
-    assert "metadata nested 32 levels deep at most; flatten metadata" in str(parsed.reason)
+    assert "metadata nested 32 levels deep at most, and a filter 16; flatten what nests" in str(parsed.reason)
 
 
 def test_the_nesting_above_is_real():

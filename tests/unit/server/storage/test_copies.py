@@ -130,7 +130,7 @@ def test_cosines_of_any_length(collection: Collection, length: float):
     units = made.astype(np.float64) / np.linalg.norm(made.astype(np.float64), axis=1, keepdims=True)
     hits = {hit.document.id: hit.similarity for hit in collection.search(made[3], 20)}
     np.testing.assert_allclose([hits[name] for name in names], units @ units[3], atol=1e-3)
-    stored = dict(collection._documents._reader.execute("SELECT id, vector FROM documents").fetchall())
+    stored = dict(collection._documents._reader.read("SELECT id, vector FROM documents"))
     assert [stored[name] for name in names] == [one.tobytes() for one in made]
 
 

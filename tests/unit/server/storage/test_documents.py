@@ -186,7 +186,7 @@ def test_listing_reads_no_whole_table(documents: Documents):
         listing.page(read, Page(size=9, most_bytes=1, source="a", ids_only=ids_only))
     assert len(asked) == 4
     for statement, values in asked:
-        (plan,) = documents._reader.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+        (plan,) = documents._reader.read(f"EXPLAIN QUERY PLAN {statement}", *values)
         assert plan[3].startswith("SEARCH documents USING")
         assert "INDEX documents_source" in plan[3]
 
