@@ -1,4 +1,4 @@
-"""`shortlist get`, `shortlist update` and `shortlist delete`: documents by their ids."""
+"""`shortlist get`, `update`, `delete` and `count`: documents by their ids, or by a filter."""
 
 import dataclasses
 import json
@@ -11,11 +11,14 @@ from cyclopts import Parameter
 
 from shortlist.client import errors
 from shortlist.client.client import Client
+from shortlist.client.filters import Filter
 from shortlist.client.types import Document
 from shortlist.console import command_line, output
 from shortlist.console.connection import Connection
 from shortlist.console.errors import UsageError
 from shortlist.reading import sources
+
+from . import where
 
 _INDENT = "  "
 _EXAMPLE = '{"year": 2020}'
@@ -25,7 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Documents(Connection):
-    """The settings of all three commands."""
+    """The settings of the commands that take ids."""
 
     collection: Annotated[str, Parameter(metavar="NAME")]
     """collection that they are in"""
@@ -44,7 +47,26 @@ class _Documents(Connection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GetSettings(_Documents):
+class _Matching(_Documents):
+    """The settings of those that take a filter instead."""
+
+    where: str | None = None
+    """instead of ids: documents whose metadata match, such as 'year >= 2020 and lang in (de, en)'; `shortlist search
+    --help` has the form"""
+
+    def filter(self, given: Sequence[str]) -> Filter | None:
+        """Return the filter, if there is one.
+
+        Raises:
+            UsageError: it is none, or there are ids as well.
+        """
+        if self.where is not None and given:
+            raise UsageError(f"where is {self.where!r}, but there are ids as well; give either")
+        return where.parse_if_any(self.where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetSettings(_Matching):
     """The settings of `shortlist get`."""
 
     json: bool = False
@@ -55,14 +77,16 @@ class GetSettings(_Documents):
     """with --json: print vectors, too"""
 
     def __post_init__(self) -> None:
-        """Refuse vectors where nobody could read them.
+        """Refuse vectors where nobody could read them, or none would come.
 
         Raises:
-            UsageError: there are vectors, and no JSON.
+            UsageError: there are vectors, and no JSON, or a filter.
         """
         Connection.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if self.vectors and not self.json:
             raise UsageError("--vectors are numbers for programs; give --json, too")
+        if self.vectors and self.where is not None:
+            raise UsageError("--vectors come by ids, not by --where; get the ids first, then their vectors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +114,7 @@ class UpdateSettings(_Documents):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteSettings(_Documents):
+class DeleteSettings(_Matching):
     """The settings of `shortlist delete`."""
 
     json: bool = False
@@ -102,18 +126,25 @@ GET = command_line.command(
     """\
 shortlist get --collection notes 'notes/travel.md#1'
 shortlist search --collection notes --json "renew" | jq -r '.hits[].id' | shortlist get --collection notes
+shortlist get --collection notes --where 'year < 2000' --json
 shortlist get --collection notes --json 'notes/travel.md#1' | jq -r .text""",
 )
 
 
 @GET.default
 def get(*ids: _Id, settings: Annotated[GetSettings, command_line.FLAT]) -> int:
-    """Print documents by their ids.
+    """Print documents by their ids, or those that match a filter.
 
     They are printed whole, in the order of the ids, which are arguments or else the lines of standard input. An id
-    that is not there ends the command with exit code 1, unless --skip-missing is given.
+    that is not there ends the command with exit code 1, unless --skip-missing is given. With --where they come in the
+    order in which they were written.
     """
+    matching = settings.filter(ids)
     with settings.client() as client:
+        if matching is not None:
+            for document in client.list(settings.collection, where=matching):
+                output.write(_json(document) if settings.json else shown(document))
+            return 0
         for batch in settings.batches(client, ids):
             for document in _got(client, settings, batch):
                 output.write(_json(document) if settings.json else shown(document))
@@ -150,26 +181,61 @@ DELETE = command_line.command(
     "delete",
     """\
 shortlist delete --collection notes 'notes/travel.md#1' 'notes/travel.md#2'
-shortlist delete --collection notes < ids.txt""",
+shortlist delete --collection notes < ids.txt
+shortlist delete --collection notes --where 'year < 2000'""",
 )
 
 
 @DELETE.default
 def delete(*ids: _Id, settings: Annotated[DeleteSettings, command_line.FLAT]) -> int:
-    """Delete documents by their ids.
+    """Delete documents by their ids, or all that match a filter.
 
     They are gone for good. Their ids are arguments or else the lines of standard input; one that is not there
     is no error, and is counted. `shortlist index` deletes by itself what a file that it reads does not hold any
     more.
     """
     given = deleted = 0
+    matching = settings.filter(ids)
     with settings.client() as client:
-        for batch in settings.batches(client, ids):
+        if matching is not None:
+            given = deleted = client.delete(settings.collection, where=matching)
+        for batch in settings.batches(client, ids) if matching is None else ():
             deleted += client.delete(settings.collection, batch)
             given += len(batch)
     counts = {"collection": settings.collection, "deleted": deleted, "missing": given - deleted}
     missing = f"; {given - deleted:,} of the ids were not there" if given > deleted else ""
     output.write(json.dumps(counts) if settings.json else f"{settings.collection}: {deleted:,} deleted{missing}")
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountSettings(Connection):
+    """The settings of `shortlist count`."""
+
+    collection: Annotated[str, Parameter(metavar="NAME")]
+    """collection whose documents are counted"""
+    where: str | None = None
+    """only documents whose metadata match, such as 'year >= 2020 and lang in (de, en)'; `shortlist search --help` has
+    the form"""
+
+
+COUNT = command_line.command(
+    "count",
+    """\
+shortlist count --collection notes
+shortlist count --collection notes --where 'author.name = Ada or not draft exists'""",
+)
+
+
+@COUNT.default
+def count(*, settings: Annotated[CountSettings, command_line.FLAT]) -> int:
+    """Count documents, or those that match a filter.
+
+    The number is printed alone.
+    """
+    matching = where.parse_if_any(settings.where)
+    with settings.client() as client:
+        output.write(str(client.count(settings.collection, where=matching)))
     return 0
 
 

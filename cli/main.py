@@ -20,6 +20,7 @@ COMMANDS = {
     "get": "documents:GET",
     "update": "documents:UPDATE",
     "delete": "documents:DELETE",
+    "count": "documents:COUNT",
     "snapshot": "snapshots:SNAPSHOT",
     "restore": "snapshots:RESTORE",
     "verify": "verify:COMMAND",

@@ -12,7 +12,7 @@ from shortlist.client.types import Hit, Mode, SearchResult
 from shortlist.console import colors, columns, command_line, output, tables
 from shortlist.console.connection import Connection
 
-from . import excerpt, scoring
+from . import excerpt, scoring, where
 from .excerpt import Terms
 
 _HEADS = ("place", "relevance", "score", "similarity", "stage one", "id")
@@ -41,6 +41,8 @@ class SearchSettings(Connection):
     margin: float | None = None
     """stage two does not read candidates whose similarity is so far behind the best one's, but top-k at least; 2
     reads them all. The default is the server's, 0.2, or 2 with --candidates"""
+    where: str | None = None
+    """only documents whose metadata match, such as 'year >= 2020 and lang in (de, en)'; more below"""
     vectors: bool = False
     """with --json: print the hits' vectors, too"""
     json: bool = False
@@ -52,6 +54,7 @@ COMMAND = command_line.command(
     """\
 shortlist search --collection notes "how do I renew the certificate?"
 shortlist search --collection notes --full --top-k 1 "certificate renewal"
+shortlist search --collection notes --where 'year >= 2020 and not lang in (de, en)' "certificate renewal"
 shortlist search --collection notes --mode dense --top-k 50 "certificate renewal"
 shortlist search --collection notes --json "certificate renewal" | jq -r '.hits[].id'""",
 )
@@ -76,6 +79,10 @@ def run(
     Below each hit is the part of its text that has most of the query's words, or its beginning if it has none;
     --full shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1
     sends them into pipes too.
+
+    --where compares fields of the metadata, or of objects in it by their path (author.name),
+    by =, !=, <, <=, >, >=, in (...) and exists, joined by and, or, not and brackets. A bare word is a number, a date
+    or time (2024-05-01, 2024-05-01T10:00Z) or true or false where it looks like one; in quotes it is text.
     """
     with settings.client() as client:
         result = client.search(
@@ -86,6 +93,7 @@ def run(
             mode=settings.mode,
             similarity_weight=settings.similarity_weight,
             margin=settings.margin,
+            where=where.parse_if_any(settings.where),
             include_vectors=settings.vectors and settings.json,
         )
     if settings.json:
@@ -159,6 +167,9 @@ def notes(result: SearchResult, *, asked: bool) -> Iterator[str]:
     yield _ran(result)
     if order := _order(result, asked=asked):
         yield order
+    if result.matched is not None:
+        how = "all were compared" if result.filter_plan == "exact" else "found by the index"
+        yield f"the filter matches {result.matched:,} documents; {how}"
     if result.degraded:
         yield scoring.shortfall(result.degraded, result.reranked, result.selected, "candidates")
     if result.truncated:

@@ -187,3 +187,34 @@ def test_documents_that_are_too_many_for_one_answer(run, client, filled):
     code, told, _ = run("get", "--collection", filled, "--json", *(one.id for one in large))
     assert code == 0
     assert [json.loads(line)["id"] for line in told.splitlines()] == [one.id for one in large]
+
+
+def test_a_filter_stands_for_ids(run, client, filled):
+    """Documents that match are printed, counted and deleted; ids beside a filter, and a wrong one, are refused."""
+    code, told, _ = run("get", "--collection", filled, "--where", "n >= 1", "--json")
+    assert (code, told) == run("get", "--collection", filled, "note #1", "note #2", "--json")[:2]
+    assert [json.loads(line)["id"] for line in told.splitlines()] == ["note #1", "note #2"]
+    code, _, errors = run("get", "--collection", filled, "--where", "n >= 1", "--json", "--vectors")
+    assert (code, "--vectors come by ids" in errors) == (2, True)
+    assert run("count", "--collection", filled)[:2] == (0, "3\n")
+    assert run("count", "--collection", filled, "--where", "n in (0, 2)")[:2] == (0, "2\n")
+    code, _, errors = run("delete", "note #1", "--collection", filled, "--where", "n = 1")
+    assert (code, errors) == (2, "shortlist delete: where is 'n = 1', but there are ids as well; give either\n")
+    code, _, errors = run("delete", "--collection", filled, "--where", "n => 1")
+    assert code == 2
+    assert errors.startswith(
+        'shortlist delete: where: character 4: there is "> 1", but a field or a value is expected'
+    )
+    code, _, errors = run("count", "--collection", filled, "--where", "m = 1")
+    assert (code, "where.condition.path: got 'm', but no document of" in errors) == (1, True)
+    code, told, _ = run("delete", "--collection", filled, "--where", "not n = 1")
+    assert (code, told) == (0, f"{filled}: 2 deleted\n")
+    assert [one.id for one in client.list(filled)] == ["note #1"]
+
+
+def test_a_search_with_a_filter(run, filled):
+    """Only what matches is found, and the lines below the hits say how many documents did."""
+    code, told, _ = run("search", "text", "--collection", filled, "--where", "n < 2")
+    assert code == 0
+    assert "the filter matches 2 documents; all were compared" in told
+    assert "note #2" not in told

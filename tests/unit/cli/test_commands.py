@@ -32,7 +32,7 @@ _EXTRAS = (
     "usearch",
 )
 
-_COMMAND = ("cyclopts", "markdown_it", "rich")
+_COMMAND = ("cyclopts", "lark", "markdown_it", "rich")
 
 _FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 
