@@ -59,6 +59,15 @@ def test_without_a_filter(client: Client, collection: str):
     assert client.count(collection) == 4
 
 
+def test_metadata_that_is_set_later(client: Client, collection: str):
+    """Filters find documents by the metadata of now, set alone or with a text that is there already."""
+    client.update_metadata(collection, {"fox": {"year": 2022}, "tea": {}})
+    client.upsert(collection, [Document("sea", "the tide follows the moon", metadata={"draft": False})])
+    assert {hit.id for hit in client.search(collection, "water", where=RECENT).hits} == {"fox"}
+    assert client.count(collection, where={"tags": {"in": ["drink", "water"]}}) == 0
+    assert [document.id for document in client.list(collection, where={"draft": False})] == ["sea"]
+
+
 def test_delete(client: Client, collection: str):
     """All that match are deleted and counted; ids beside a filter, and neither of both, are refused."""
     with pytest.raises(InvalidRequest, match=r"^ids: got .*with a filter there are none; send ids, or where"):
