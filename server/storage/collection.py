@@ -26,14 +26,16 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
-from . import comparison, documents, unit_vectors
+from . import comparison, documents, generation, generations, unit_vectors
 from .comparison import Compared
 from .document import Candidate, Document, Origin, Upserted
 from .documents import Documents
 from .filtered import Among, Filtered
 from .filters import AllOf, Filter, From
+from .generation import Generation
 from .listing import Page
 from .opened import Opened
+from .remaking import Remaking
 from .unit_vectors import Directions
 from .upkeep import Upkeep
 from .vectors import Vectors
@@ -41,7 +43,6 @@ from .vectors import Vectors
 _T = TypeVar("_T")
 
 DOCUMENTS = "documents.sqlite"
-VECTORS = "vectors.usearch"
 
 _NO_KEYS = np.empty(0, np.uint64)
 
@@ -65,17 +66,29 @@ class Collection:
         self.name = folder.name
         self._folder = Opened(folder)
         self._documents = Documents(folder / DOCUMENTS)
-        self._vectors = Vectors(folder / VECTORS, self.origin.dimensions)
         self._number = next(_numbers)
-        self.among = Among(self._documents, self._vectors, self._number)
         self._changing = threading.Lock()
         self._pending = _NO_KEYS  # in the index, or on their way into it, and not committed yet
-        self._upkeep = Upkeep(self.name, self._documents, self._vectors)
+        self._used = self._generation(folder)
+        self.remaking = Remaking(folder, self._documents, self._changing, self._number, self._use)
         try:
-            self._upkeep.catch_up()
+            self._used.upkeep.catch_up()
         except (StorageFailed, ValueError, InferenceFailed) as error:
             self._documents.close()
             raise StorageError(f"{folder} is damaged: {error}; restore a backup of {DOCUMENTS}") from error
+
+    def _generation(self, folder: Path) -> Generation:
+        """Return the vectors that the documents have, with the index as it was saved."""
+        made_by, number = self._documents.origin, self._documents.generation
+        vectors = Vectors(generation.index_of(folder, number), made_by.dimensions)
+        upkeep = Upkeep(self.name, self._documents, vectors)
+        coming = generations.coming(self._documents.facts())
+        generation.remove_others(folder, number, *([coming.number] if coming else []))
+        return Generation(made_by, vectors, upkeep, Among(self._documents, vectors, self._number))
+
+    def _use(self, made: Generation) -> None:
+        """Search these vectors from now on; changes wait meanwhile."""
+        self._used = made
 
     @staticmethod
     def create(folder: Path, origin: Origin, created_at: float) -> None:
@@ -85,7 +98,17 @@ class Collection:
     @property
     def origin(self) -> Origin:
         """Return which embedder made the vectors."""
-        return self._documents.origin
+        return self._used.origin
+
+    @property
+    def bundle(self) -> str:
+        """Return the path of the bundle that made the vectors; empty: the server's own made them."""
+        return self._documents.facts()["bundle"]
+
+    @property
+    def among(self) -> Among:
+        """Return what is asked of the documents that match a filter."""
+        return self._used.among
 
     @property
     def created_at(self) -> datetime:
@@ -116,6 +139,7 @@ class Collection:
         vectors: NDArray[np.float32],
         tokens: Sequence[int],
         relabelled: Sequence[Document] = (),
+        made_by: str | None = None,
     ) -> Upserted:
         """Write documents with their vectors; all or none of them.
 
@@ -124,27 +148,30 @@ class Collection:
             vectors: float32 [documents, dimensions].
             tokens: length of each document in the embedder's tokens.
             relabelled: others, of which nothing changes but source and metadata.
+            made_by: the fingerprint of the embedder that made the vectors; None: they are taken for the collection's.
 
         Raises:
+            Superseded: the collection has another embedder by now; nothing was written.
             InferenceFailed: a vector is not finite.
             UnknownCollection: the collection was dropped meanwhile.
             StorageFailed: the disk is full, or fails.
         """
         made = unit_vectors.of(vectors)
         with self._changing:
-            new = self._pending = self._vectors.missing(made.keys)
+            self._used.check(made_by)
+            new = self._pending = self._used.vectors.missing(made.keys)
             try:
                 with self._documents.writing() as change:
                     updated, old = change.replace(documents, vectors, made.keys, tokens)
                     change.relabel(relabelled)
-                    self._vectors.add(made)
+                    self._used.vectors.add(made)
             except BaseException:
-                self._vectors.remove(new)
+                self._used.vectors.remove(new)
                 raise
             finally:
                 self._pending = _NO_KEYS
-            self._vectors.remove(old)
-            self._upkeep.changed(len(new) + len(old))
+            self._used.vectors.remove(old)
+            self._used.upkeep.changed(len(new) + len(old))
         return Upserted(inserted=len(documents) - updated, updated=updated)
 
     def relabel(self, documents: Sequence[Document]) -> None:
@@ -167,8 +194,8 @@ class Collection:
         with self._changing:
             with self._documents.writing() as change:
                 count, old = change.delete(ids)
-            self._vectors.remove(old)
-            self._upkeep.changed(len(old))
+            self._used.vectors.remove(old)
+            self._used.upkeep.changed(len(old))
         return count
 
     def delete_where(self, where: Filter) -> int:
@@ -177,17 +204,23 @@ class Collection:
             found = self._documents.matches(where)
             with self._documents.writing() as change:
                 count, old = change.delete_numbered(found.seqs)
-            self._vectors.remove(old)
-            self._upkeep.changed(len(old))
+            self._used.vectors.remove(old)
+            self._used.upkeep.changed(len(old))
         return count
 
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
         """Return the documents of these ids that are there, by id."""
         return self._documents.get(ids)
 
-    def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the vectors of the documents of these ids that are there: float32 [dimensions], by id."""
-        return self._documents.vectors_of(ids)
+    def vectors_of(self, ids: Sequence[str], made_by: str | None = None) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of the documents of these ids that are there: float32 [dimensions], by id.
+
+        Raises:
+            Superseded: the collection has another embedder by now than the one of this fingerprint.
+        """
+        found = self._documents.vectors_of(ids)
+        self._used.check(made_by)
+        return found
 
     def sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """Return how many bytes the documents of these ids have that are there, by id."""
@@ -204,45 +237,56 @@ class Collection:
         """Return what documents came from, by name, and how many; see `listing.sources`."""
         return self._documents.sources(below, after, size)
 
-    def search(self, vector: NDArray[np.float32], count: int) -> list[Candidate]:
+    def search(self, vector: NDArray[np.float32], count: int, made_by: str | None = None) -> list[Candidate]:
         """Return the `count` documents nearest to a vector, or all if they are fewer, nearest first.
 
         Args:
             vector: float32 [dimensions].
             count: how many.
+            made_by: the fingerprint of the embedder that made the vector; None: it is taken for the collection's.
 
         Raises:
             InferenceFailed: the vector is not finite.
+            Superseded: the collection has another embedder by now.
         """
         direction = unit_vectors.of(vector[None])
-        return self._undisturbed(lambda: self._found(direction, count)) if count > 0 else []
+        if count <= 0:
+            return []
+        return self._undisturbed(lambda used: self._found(used, direction, count), made_by)
 
-    def search_where(self, vector: NDArray[np.float32], count: int, where: Filter) -> Filtered:
+    def search_where(
+        self, vector: NDArray[np.float32], count: int, where: Filter, made_by: str | None = None
+    ) -> Filtered:
         """Return the `count` nearest of the documents that match, or all if they are fewer, nearest first.
 
         Args:
             vector: float32 [dimensions].
             count: how many.
             where: what they have to match.
+            made_by: as of `search`.
 
         Raises:
             InferenceFailed: the vector is not finite.
+            Superseded: the collection has another embedder by now.
         """
         direction = unit_vectors.of(vector[None])
-        return self._undisturbed(lambda: self.among.search(direction, count, where, self._pending))
+        return self._undisturbed(lambda used: used.among.search(direction, count, where, self._pending), made_by)
 
-    def _undisturbed(self, search: Callable[[], tuple[_T, bool]]) -> _T:
-        """Search until no change comes between, as the search tells."""
+    def _undisturbed(self, search: Callable[[Generation], tuple[_T, bool]], made_by: str | None) -> _T:
+        """Search until no change comes between, as the search tells; a switch of vectors is a change, too."""
         for _ in range(_SEARCHES):
-            found, disturbed = search()
+            used = self._used
+            used.check(made_by)
+            found, disturbed = search(used)
             if not disturbed:
                 return found
         with self._changing:  # changes come one after another: let them wait once
-            return search()[0]
+            self._used.check(made_by)
+            return search(self._used)[0]
 
-    def _found(self, direction: Directions, count: int) -> tuple[list[Candidate], bool]:
+    def _found(self, used: Generation, direction: Directions, count: int) -> tuple[list[Candidate], bool]:
         """Search once, and tell whether the index named a vector that has no row any more."""
-        keys, similarities = self._vectors.search(direction, count, hidden=self._pending)
+        keys, similarities = used.vectors.search(direction, count, hidden=self._pending)
         rows = self._documents.nearest(keys, count)
         named = keys.tolist()
         similarity = dict(zip(named, similarities.tolist(), strict=True))
@@ -261,7 +305,7 @@ class Collection:
     def close(self) -> None:
         """Save the index if it changed, and close the files."""
         with self._changing:
-            self._upkeep.save_changes()
+            self._used.upkeep.save_changes()
             self._documents.close()
 
     def discard(self) -> None:

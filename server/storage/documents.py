@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import StorageError, StorageFailed
 
-from . import listing, matching, schema
+from . import generations, listing, matching, schema
 from .document import Document, Origin
 from .filters import Filter, Kind
 from .listing import BYTES, WHOLE, Page
+from .made import Made
 from .matching import Cache, Matches, Numbers
 from .opened import Opened
 from .reading import Reading
@@ -39,22 +40,24 @@ _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSErro
 _BY_ID = f"SELECT seq, {WHOLE} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
 # The copies of one text are up to all rows, so the first are chosen in the index of keys, before any row is read.
 _NEAREST = f"""
-SELECT key, seq, {WHOLE} FROM documents WHERE seq IN (
-  SELECT copy.seq FROM json_each(?) AS wanted CROSS JOIN documents AS copy ON copy.key = wanted.value
+SELECT key, seq, {WHOLE} FROM documents JOIN vectors USING (seq) WHERE seq IN (
+  SELECT copy.seq FROM json_each(?) AS wanted CROSS JOIN vectors AS copy ON copy.key = wanted.value
   ORDER BY wanted.key, copy.seq LIMIT ?
 )
 """  # noqa: S608 (ours alone)
-_NUMBERED = f"SELECT key, seq, {WHOLE} FROM documents WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
-_KEYS_OF = "SELECT seq, key FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
+_NUMBERED = f"""
+SELECT key, seq, {WHOLE} FROM documents JOIN vectors USING (seq) WHERE seq IN (SELECT value FROM json_each(?))
+"""  # noqa: S608 (ours alone)
+_KEYS_OF = "SELECT seq, key FROM vectors WHERE seq IN (SELECT value FROM json_each(?))"
 _COPIES = """
-SELECT copy.seq, wanted.key FROM json_each(?) AS wanted CROSS JOIN documents AS copy ON copy.key = wanted.value
+SELECT copy.seq, wanted.key FROM json_each(?) AS wanted CROSS JOIN vectors AS copy ON copy.key = wanted.value
 ORDER BY wanted.key, copy.seq
 """
 _SIZES = f"SELECT id, {BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
-_VECTORS_OF = "SELECT id, vector FROM documents WHERE id IN (SELECT value FROM json_each(?))"
-_KEYS = "SELECT DISTINCT key FROM documents ORDER BY key"
-_VECTORS = "SELECT key, vector FROM documents WHERE key IN (SELECT value FROM json_each(?)) GROUP BY key"
-_TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM documents"
+_VECTORS_OF = """
+SELECT id, vector FROM documents JOIN vectors USING (seq) WHERE id IN (SELECT value FROM json_each(?))
+"""
+_TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM vectors"
 
 
 class Row(NamedTuple):
@@ -82,17 +85,29 @@ class Documents:
         try:
             self._writer = _connected(path)
             schema.upgrade(self._writer, path)
+            with self._writer:
+                self._writer.execute("BEGIN IMMEDIATE")
+                generations.drop_unused(self._writer)  # what a crash left behind a switch
             self._reader = Reading(_connected(path))
-            facts = schema.facts(self._writer, path)
-            self.origin = Origin(facts["embedder"], facts["fingerprint"], int(facts["dimensions"]))
-            self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
-            # What collections report is kept in memory: counting rows reads the whole table.
-            self.count: int
-            self.tokens: int
-            ((self.count, self.tokens),) = self._reader.read(_TOTALS)
+            self.created_at = datetime.fromtimestamp(float(self.facts()["created_at"]), tz=UTC)
+            self.refresh()
             self._opened = Opened(path, path.with_name(f"{path.name}-wal"))
         except _DAMAGE as error:
             raise StorageError(f"{path} cannot be read as a collection: {error!r}; restore a backup of it") from error
+
+    def refresh(self) -> None:
+        """Look up which generation of vectors is used, and what collections report of it and keep in memory."""
+        facts = self.facts()
+        self.origin = generations.origin(facts)
+        self.generation = int(facts["generation"])
+        self._made = self.made(self.generation, self.origin.dimensions)
+        self.count: int
+        self.tokens: int
+        ((self.count, self.tokens),) = self._reader.read(_TOTALS)
+
+    def facts(self) -> dict[str, str]:
+        """Return what the file says of itself, by name."""
+        return dict(self._reader.read("SELECT name, value FROM facts"))
 
     @staticmethod
     def create(path: Path, origin: Origin, created_at: float) -> None:
@@ -114,6 +129,21 @@ class Documents:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
+        """Open a transaction that changes documents: committed at the end of the block, undone if it raises.
+
+        Raises:
+            UnknownCollection, StorageFailed: as of `transaction`.
+        """
+        with self.transaction() as connection:
+            change = Writing(connection)
+            yield change
+        self._version += 1
+        self.check_kept()  # what was committed meanwhile went into a file that nobody finds again
+        self.count += change.documents
+        self.tokens += change.tokens
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Open a transaction: committed at the end of the block, undone if it raises.
 
         Raises:
@@ -124,15 +154,10 @@ class Documents:
         try:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
-                change = Writing(self._writer)
-                yield change
+                yield self._writer
                 self.check_kept()
         except sqlite3.Error as error:
             raise StorageFailed(f"the data folder cannot be written: {error}; nothing was changed") from error
-        self._version += 1
-        self.check_kept()  # what was committed meanwhile went into a file that nobody finds again
-        self.count += change.documents
-        self.tokens += change.tokens
 
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
         """Return the documents of these ids that are there, by id."""
@@ -198,17 +223,17 @@ class Documents:
         """Return what documents came from, by name, and how many; see `listing.sources`."""
         return listing.sources(self._reader.read, below, after, size)
 
+    def made(self, number: int, dimensions: int) -> Made:
+        """Return the vectors of a generation."""
+        return Made(self._reader.read, f"vectors_{number:d}", dimensions)
+
     def keys(self) -> Keys:
         """Return the keys of all vectors, each once, ascending."""
-        rows = self._reader.read(_KEYS)
-        return np.fromiter((row[0] for row in rows), dtype=np.uint64, count=len(rows))
+        return self._made.keys()
 
     def vectors(self, keys: Keys) -> tuple[Keys, NDArray[np.float32]]:
         """Return a vector of each of these keys: float32 [found, dimensions], beside the keys found."""
-        rows = self._reader.read(_VECTORS, json.dumps(keys.tolist()))
-        vectors = [np.frombuffer(row[1], dtype=np.float32) for row in rows]
-        found = np.array([row[0] for row in rows], dtype=np.uint64)
-        return found, np.array(vectors, dtype=np.float32).reshape(len(rows), self.origin.dimensions)
+        return self._made.vectors(keys)
 
     def copy(self, path: Path) -> int:
         """Copy the file as it is at one moment, while it is read and written, and return how many documents it has.
@@ -226,6 +251,7 @@ class Documents:
                 contextlib.closing(sqlite3.connect(path, isolation_level=None)) as target,
             ):
                 source.backup(target)
+                generations.abandon(target)  # what is not used yet is made again where it is wanted
                 target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
                 ((fault,),) = target.execute("PRAGMA quick_check(1)").fetchall()
                 ((count,),) = target.execute("SELECT count(*) FROM documents").fetchall()

@@ -6,6 +6,7 @@ crash, a start puts right. What is not ours is named and left alone. Nothing is 
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ import numpy as np
 
 from shortlist.server.errors import InferenceFailed, RequestError, StorageError
 
-from . import catalog, folder_lock, schema, snapshot, unit_vectors
-from .collection import DOCUMENTS, VECTORS
+from . import catalog, folder_lock, generation, generations, schema, snapshot, unit_vectors
+from .collection import DOCUMENTS
 from .snapshot import MANIFEST
 from .unit_vectors import Directions
 from .vectors import Vectors
@@ -26,12 +27,14 @@ Grade = Literal["foreign", "mended", "damaged"]
 """Not ours and left alone; put right by the next start; to be put right by a person."""
 
 _IN_DATA = (folder_lock.NAME, catalog.COLLECTIONS, catalog.SNAPSHOTS, MANIFEST, "timings.json", "engines")
-_BESIDE = (DOCUMENTS, f"{DOCUMENTS}-wal", f"{DOCUMENTS}-shm", VECTORS, "vectors.sha256", "vectors.new")
+_BESIDE = re.compile(rf"{re.escape(DOCUMENTS)}(-wal|-shm)?|vectors(-[0-9]+)?\.(usearch|sha256|new|new-digest)")
 _MOST_FAULTS = 5  # that SQLite tells of one file
 _BATCH = 1000
 _SAME = 1e-3  # of a cosine: a direction in float16, from this machine or another
-_KEYS = "SELECT DISTINCT key FROM documents"
-_ROWS = "SELECT seq, id, key, vector, metadata FROM documents WHERE seq > ? ORDER BY seq LIMIT ?"
+_KEYS = "SELECT DISTINCT key FROM vectors"
+_ROWS = """
+SELECT seq, id, key, vector, metadata FROM documents LEFT JOIN vectors USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class _Folder:
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong with it."""
         for path in sorted(self._path.iterdir()):
-            if path.name not in _BESIDE and not path.name.endswith(".new-digest"):
+            if not _BESIDE.fullmatch(path.name):
                 yield Finding(f"{self._name}/{path.name}", "foreign", "not ours")
         documents = f"{self._name}/{DOCUMENTS}"
         if not (self._path / DOCUMENTS).is_file():
@@ -153,11 +156,14 @@ class _Folder:
             )
             yield Finding(documents, "mended", what)
             return
-        yield from self._indexed(connection, documents)
+        if coming := generations.coming(facts):
+            what = f"the reindex with {coming.origin.embedder} is not finished; a start goes on with it"
+            yield Finding(documents, "mended", what)
+        yield from self._indexed(connection, documents, generation.index_of(self._path, int(facts["generation"])))
 
-    def _indexed(self, connection: sqlite3.Connection, documents: str) -> Iterator[Finding]:
+    def _indexed(self, connection: sqlite3.Connection, documents: str, path: Path) -> Iterator[Finding]:
         """Yield what is wrong with documents one by one, and with the index beside them."""
-        index, name = Vectors(self._path / VECTORS, self._dimensions), f"{self._name}/{VECTORS}"
+        index, name = Vectors(path, self._dimensions), f"{self._name}/{path.name}"
         for ids, directions, broken in self._batches(connection):
             for identifier, what in broken:
                 yield Finding(documents, "damaged", f"document {identifier!r}: {what}; send it again")
@@ -191,8 +197,10 @@ class _Folder:
             yield [row[1] for row in sound], directions._replace(keys=keys), broken
 
 
-def _fault(vector: bytes, metadata: str, dimensions: int) -> str:
+def _fault(vector: bytes | None, metadata: str, dimensions: int) -> str:
     """Return what is wrong with a document's row; empty where nothing is."""
+    if vector is None:
+        return "it has no vector"
     if len(vector) != 4 * dimensions:
         return f"its vector has {len(vector)} bytes and not {4 * dimensions}"
     try:

@@ -12,7 +12,7 @@ import numpy as np
 
 from shortlist.server.errors import StorageError
 
-from . import attributes, unit_vectors
+from . import attributes, generations, unit_vectors
 
 _DOCUMENTS = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -53,7 +53,13 @@ def _add_sources(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX documents_source ON documents (source)")
 
 
-_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_keys, _add_sources, attributes.create)
+_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create,
+    _add_keys,
+    _add_sources,
+    attributes.create,
+    generations.move,
+)
 FORMAT = len(_STEPS)
 
 

@@ -7,7 +7,7 @@ The collection's lock (`collection.py`) keeps saves apart from changes.
 import logging
 
 from . import unit_vectors
-from .documents import Documents
+from .made import Truth
 from .vectors import Vectors
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _REBUILD_BATCH = 1000
 class Upkeep:
     """The upkeep of one collection's index."""
 
-    def __init__(self, name: str, documents: Documents, vectors: Vectors) -> None:
+    def __init__(self, name: str, documents: Truth, vectors: Vectors) -> None:
         """Begin with an index that may be behind.
 
         Args:

@@ -10,23 +10,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from . import attributes
+from . import attributes, generations
 from .document import Document
 from .listing import WHOLE
 from .matching import Numbers
 from .unit_vectors import Keys
 
-_INSERT = f"INSERT INTO documents ({WHOLE}, tokens, vector, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (ours alone)
+_INSERT = f"INSERT INTO documents ({WHOLE}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (ours alone)
 # Where another call wrote the text meanwhile, that one came later: it stays as that one wrote it.
 _RELABEL = """
 UPDATE documents SET source = ?, metadata = ? WHERE id = ? AND title = ? AND text = ? RETURNING seq, metadata
 """
 _DESCRIBE = "UPDATE documents SET metadata = ? WHERE id = ? RETURNING seq, metadata"
-_DELETE = "DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?)) RETURNING key, tokens"
-_DELETE_NUMBERED = "DELETE FROM documents WHERE seq IN (SELECT value FROM json_each(?)) RETURNING key, tokens"
+_VECTORS = "SELECT key, tokens FROM vectors WHERE seq IN (SELECT value FROM json_each(?))"
+_DELETE = "DELETE FROM documents WHERE seq IN (SELECT value FROM json_each(?))"
 _NUMBERS = "SELECT id, seq FROM documents WHERE id IN (SELECT value FROM json_each(?))"
 _UNUSED = """
-SELECT value FROM json_each(?) AS gone WHERE NOT EXISTS (SELECT 1 FROM documents WHERE documents.key = gone.value)
+SELECT value FROM json_each(?) AS gone WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.key = gone.value)
 """
 
 
@@ -50,15 +50,17 @@ class Writing:
             keys: those of the vectors' directions: uint64 [documents].
             tokens: the length of each document.
         """
-        old = self._delete(_DELETE, [document.id for document in documents])
+        ids = [document.id for document in documents]
+        old = self._delete(list(self._numbers(ids).values()))
         self._connection.executemany(
-            _INSERT,
-            [
-                (one.id, one.text, one.title, one.metadata, one.source, length, vector.tobytes(), key)
-                for one, vector, key, length in zip(documents, vectors, keys.tolist(), tokens, strict=True)
-            ],
+            _INSERT, [(one.id, one.text, one.title, one.metadata, one.source) for one in documents]
         )
-        self._add_attributes([document for document in documents if document.metadata])
+        numbers = self._numbers(ids)
+        seqs = [numbers[identifier] for identifier in ids]
+        rows = list(zip(seqs, keys.tolist(), tokens, (vector.tobytes() for vector in vectors), strict=True))
+        generations.add(self._connection, generations.used(self._connection), rows)
+        metadata = [(seq, one.metadata) for seq, one in zip(seqs, documents, strict=True) if one.metadata]
+        attributes.add(self._connection, metadata)
         self.documents += len(documents)
         self.tokens += sum(tokens)
         return len(old), self._unused(old)
@@ -73,28 +75,28 @@ class Writing:
 
     def delete(self, ids: Sequence[str]) -> tuple[int, Keys]:
         """Delete documents, and return how many were there, and the keys that no document has any more."""
-        old = self._delete(_DELETE, ids)
+        old = self._delete(list(self._numbers(ids).values()))
         return len(old), self._unused(old)
 
     def delete_numbered(self, seqs: Numbers) -> tuple[int, Keys]:
         """Delete documents by their numbers, and return the same."""
-        old = self._delete(_DELETE_NUMBERED, seqs.tolist())
+        old = self._delete(seqs.tolist())
         return len(old), self._unused(old)
 
-    def _add_attributes(self, documents: Sequence[Document]) -> None:
-        """Add what filters find these documents by, which are written already."""
-        ids = json.dumps([document.id for document in documents])
-        seqs = dict(self._connection.execute(_NUMBERS, [ids]).fetchall())
-        attributes.add(self._connection, [(seqs[document.id], document.metadata) for document in documents])
+    def _numbers(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the numbers of the documents of these ids that are there."""
+        return dict(self._connection.execute(_NUMBERS, [json.dumps(ids)]).fetchall())
 
     def _label(self, statement: str, given: Sequence[tuple[str, ...]]) -> None:
         """Write labels, and what filters find by instead of what a trigger deletes."""
         rows = [row for values in given for row in self._connection.execute(statement, values).fetchall()]
         attributes.add(self._connection, rows)
 
-    def _delete(self, statement: str, which: Sequence[str] | Sequence[int]) -> list[int]:
-        """Delete documents, and return the key of each."""
-        rows = self._connection.execute(statement, [json.dumps(which)]).fetchall()
+    def _delete(self, seqs: Sequence[int]) -> list[int]:
+        """Delete documents by their numbers, and return the key of each that was there."""
+        which = [json.dumps(seqs)]
+        rows = self._connection.execute(_VECTORS, which).fetchall()
+        self._connection.execute(_DELETE, which)
         self.documents -= len(rows)
         self.tokens -= sum(row[1] for row in rows)
         return [row[0] for row in rows]

@@ -113,12 +113,12 @@ def test_a_failed_upsert_leaves_nothing(collection: Collection, monkeypatch: pyt
     """If the index refuses the vectors, neither row nor vector stays, and the old version is still found."""
     upsert(collection, Document("a", "one"))
     with monkeypatch.context() as patch:
-        patch.setattr(collection._vectors, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("full")))
+        patch.setattr(collection._used.vectors, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("full")))
         with pytest.raises(RuntimeError):
             upsert(collection, Document("a", "new"), Document("b", "two"))
     assert collection.get(["a", "b"]) == {"a": Document("a", "one")}
     assert found(collection, "one") == ["a"]
-    assert len(collection._vectors) == 1
+    assert len(collection._used.vectors) == 1
 
 
 def test_a_document_that_is_replaced_is_found_all_the_time(collection: Collection):
@@ -148,13 +148,13 @@ def test_a_change_under_way_holds_up_no_search(collection: Collection, monkeypat
     old = [Document(str(number), f"text {number}") for number in range(20)]
     upsert(collection, *old)
     searched: list[list[str]] = []
-    add = collection._vectors.add
+    add = collection._used.vectors.add
 
     def add_then_search(made: Directions) -> None:
         add(made)
         searched.append(found(collection, "new 3", 10))  # would wait for ever, had it to wait for this change
 
-    monkeypatch.setattr(collection._vectors, "add", add_then_search)
+    monkeypatch.setattr(collection._used.vectors, "add", add_then_search)
     upsert(collection, *(Document(str(number), f"new {number}") for number in range(10, 40)))
     expected = sorted(old, key=lambda one: -float(vector(one.text) @ vector("new 3")))[:10]
     assert searched == [[one.id for one in expected]]
@@ -181,7 +181,7 @@ def test_index_and_documents_agree(tmp_path: Path, steps: list[tuple[str, int, i
         elif name == "delete":
             assert collection.delete([str(key)]) == (expected.pop(str(key), None) is not None)
         elif name == "save":
-            collection._upkeep.save()
+            collection._used.upkeep.save()
         else:
             collection._documents.close()  # no save: as if killed
             collection = Collection(folder)

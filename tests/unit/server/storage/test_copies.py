@@ -68,14 +68,14 @@ def test_equal_texts_are_as_near(collection: Collection):
 def test_copies_come_and_go(collection: Collection, tmp_path: Path):
     """A text is found as long as one document has it, also where one change takes it and gives it."""
     upsert(collection, [Document(name, SAME) for name in "abc"])
-    assert len(collection._vectors) == 1
+    assert len(collection._used.vectors) == 1
     upsert(collection, [Document("a", "other"), Document("d", SAME)])
     collection.delete(["b"])
     assert sorted(found(collection, SAME, 2)) == ["c", "d"]
     upsert(collection, [Document("a", SAME), Document("c", "other"), Document("d", "other")])
     assert found(collection, SAME, 1) == ["a"]
     collection.delete(["a"])
-    assert len(collection._vectors) == 1
+    assert len(collection._used.vectors) == 1
     assert found(collection, SAME, 9) == ["c", "d"]
     again = Collection(tmp_path / "c")  # no save: as after kill -9
     assert found(again, SAME, 9) == ["c", "d"]
@@ -85,8 +85,8 @@ def test_copies_come_and_go(collection: Collection, tmp_path: Path):
 def test_metadata_alone_leaves_the_index_alone(collection: Collection, monkeypatch: pytest.MonkeyPatch):
     """A document that changes in its metadata is a new version with the vector that is there."""
     upsert(collection, [Document("a", SAME)])
-    monkeypatch.setattr(collection._vectors, "_index", None)  # whose use would fail
-    monkeypatch.setattr(collection._vectors, "missing", lambda _: np.empty(0, np.uint64))
+    monkeypatch.setattr(collection._used.vectors, "_index", None)  # whose use would fail
+    monkeypatch.setattr(collection._used.vectors, "missing", lambda _: np.empty(0, np.uint64))
     upsert(collection, [Document("a", SAME, metadata='{"k":1}')])
     monkeypatch.undo()
     (hit,) = collection.search(vector(SAME), 9)
@@ -113,11 +113,11 @@ def test_an_index_of_another_layout(collection: Collection, tmp_path: Path):
     collection.close()
     connection = sqlite3.connect(tmp_path / "c" / "documents.sqlite")
     with connection:
-        connection.execute("UPDATE documents SET key = seq")  # as if the index had been saved under other keys
+        connection.execute("UPDATE vectors_1 SET key = seq")  # as if the index had been saved under other keys
     connection.close()
     again = Collection(tmp_path / "c")
     assert [found(again, one.text, 1) for one in documents] == [[one.id] for one in documents]
-    assert again._vectors._index.stats.nodes == 50
+    assert again._used.vectors._index.stats.nodes == 50
     again.close()
 
 
@@ -130,7 +130,7 @@ def test_cosines_of_any_length(collection: Collection, length: float):
     units = made.astype(np.float64) / np.linalg.norm(made.astype(np.float64), axis=1, keepdims=True)
     hits = {hit.document.id: hit.similarity for hit in collection.search(made[3], 20)}
     np.testing.assert_allclose([hits[name] for name in names], units @ units[3], atol=1e-3)
-    stored = dict(collection._documents._reader.read("SELECT id, vector FROM documents"))
+    stored = dict(collection._documents._reader.read("SELECT id, vector FROM documents JOIN vectors USING (seq)"))
     assert [stored[name] for name in names] == [one.tobytes() for one in made]
 
 

@@ -220,7 +220,7 @@ def test_any_filter_matches_what_a_plain_reading_of_it_does(metadata: list[dict]
     connection = sqlite3.connect(":memory:")
     schema.create(connection)
     rows = [(number, canonical(some)) for number, some in enumerate(metadata, 1)]
-    connection.executemany("INSERT INTO documents VALUES (?1, ?1, '', '', ?2, 0, x'', 0, '')", rows)
+    connection.executemany("INSERT INTO documents VALUES (?1, ?1, '', '', ?2, '')", rows)
     attributes.add(connection, rows)
 
     def read(statement: str, *values: Any) -> list[Any]:
@@ -282,7 +282,7 @@ def test_attributes_go_with_their_documents(collection: Collection):
     assert len(collection) == 2
     assert (ids(collection, Condition("a", Exists())), ids(collection, one("b", 5))) == (["3"], ["0"])
     assert collection._documents._reader.read("SELECT count(*) FROM attributes") == [(2,)]
-    assert len(collection._vectors) == 2
+    assert len(collection._used.vectors) == 2
     assert collection.delete_where(one("a", 2)) == 0
 
 
@@ -310,7 +310,7 @@ def test_a_change_that_fails_leaves_the_attributes(collection: Collection, monke
     def fail(*_given: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(collection._vectors, "add", fail)
+    monkeypatch.setattr(collection._used.vectors, "add", fail)
     with pytest.raises(RuntimeError):
         upsert(collection, Document("0", "new", metadata=canonical({"a": 2})))
     assert (ids(collection, one("a", 1)), ids(collection, one("a", 2))) == (["0"], [])
@@ -345,18 +345,19 @@ def test_pages_of_what_matches(collection: Collection):
 def test_a_folder_from_before_there_were_filters(tmp_path: Path):
     """A file of the format before gets its attributes from the metadata that it holds, once."""
     folder = tmp_path / "c"
-    collection = create(folder)
-    filled(collection, {"year": 2020, "tags": ["a", "b"]}, {}, {"year": 2021})
-    collection.close()
-    path = folder / "documents.sqlite"
-    connection = sqlite3.connect(path)
+    folder.mkdir()
+    connection = sqlite3.connect(folder / "documents.sqlite")
     with connection:
-        connection.execute("DROP TRIGGER documents_deleted")
-        connection.execute("DROP TRIGGER documents_described")
-        connection.execute("DROP INDEX documents_seq_key")
-        connection.execute("DROP TABLE attributes")
-        connection.execute("DROP TABLE fields")
-        connection.execute("UPDATE facts SET value = '3' WHERE name = 'format'")
+        for step in schema._STEPS[:3]:
+            step(connection)
+        facts = {"format": 3, "embedder": "model", "fingerprint": "f00d", "dimensions": DIMENSIONS, "created_at": 1.0}
+        connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+        given = ({"year": 2020, "tags": ["a", "b"]}, {}, {"year": 2021})
+        rows = [
+            (str(number), canonical(metadata) if metadata else "", vector(str(number)).tobytes(), number)
+            for number, metadata in enumerate(given)
+        ]
+        connection.executemany("INSERT INTO documents VALUES (NULL, ?, '', 'text', ?, 1, ?, ?, '')", rows)
     connection.close()
     for _ in range(2):
         again = Collection(folder)

@@ -134,17 +134,18 @@ def test_damaged_documents(data: Path, damage: Callable[[Path], None]):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "what"),
+    ("table", "column", "value", "what"),
     [
-        ("vector", b"\0\0\0\0", "its vector has 4 bytes and not 32"),
-        ("vector", np.full(DIMENSIONS, np.nan, np.float32).tobytes(), "its vector is not finite"),
-        ("metadata", "{", "its metadata is no JSON object"),
-        ("metadata", "[]", "its metadata is no JSON object"),
+        ("vectors_1", "vector", b"\0\0\0\0", "its vector has 4 bytes and not 32"),
+        ("vectors_1", "vector", np.full(DIMENSIONS, np.nan, np.float32).tobytes(), "its vector is not finite"),
+        ("documents", "metadata", "{", "its metadata is no JSON object"),
+        ("documents", "metadata", "[]", "its metadata is no JSON object"),
     ],
 )
-def test_damage_inside_a_document(data: Path, column: str, value: object, what: str):
+def test_damage_inside_a_document(data: Path, table: str, column: str, value: object, what: str):
     """A document that cannot be read as one is named."""
-    sql(data, f"UPDATE documents SET {column} = ? WHERE id = '7'", value)  # noqa: S608 (ours alone)
+    which = "(SELECT seq FROM documents WHERE id = '7')"
+    sql(data, f"UPDATE {table} SET {column} = ? WHERE seq = {which}", value)  # noqa: S608 (ours alone)
     assert [one.what for one in inspection.inspect(data).findings] == [f"document '7': {what}; send it again"]
 
 
@@ -161,6 +162,22 @@ def test_collections_of_two_embedders(data: Path):
     sql(data, "UPDATE facts SET value = 'other' WHERE name = 'fingerprint'")
     (finding,) = inspection.inspect(data).findings
     assert (finding.path, finding.grade) == ("collections", "damaged")
+
+
+def test_a_document_without_a_vector(data: Path):
+    """A document that no search can find is named."""
+    sql(data, "DELETE FROM vectors_1 WHERE seq = (SELECT seq FROM documents WHERE id = '7')")
+    assert "document '7': it has no vector; send it again" in [one.what for one in inspection.inspect(data).findings]
+
+
+def test_a_reindex_that_is_not_finished(data: Path):
+    """A collection that another embedder was making anew is sound, and a start goes on with it."""
+    catalog = Catalog(data, ORIGIN)
+    catalog.get("c").remaking.begin(Origin("other (int8)", "beef", 3), "/bundles/other")
+    catalog.close()
+    (finding,) = inspection.inspect(data).findings
+    assert (finding.path, finding.grade) == ("collections/c/documents.sqlite", "mended")
+    assert finding.what == "the reindex with other (int8) is not finished; a start goes on with it"
 
 
 def test_what_is_not_ours(data: Path):

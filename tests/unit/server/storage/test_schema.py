@@ -30,7 +30,7 @@ def test_a_newer_format(tmp_path: Path):
     with connection:
         connection.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
     connection.close()
-    with pytest.raises(StorageError, match="format 9, this version reads 1 to 4"):
+    with pytest.raises(StorageError, match="format 9, this version reads 1 to 5"):
         Documents(path)
 
 

@@ -1,0 +1,51 @@
+"""The vectors that a collection is searched by: of one embedder, with their index and its upkeep.
+
+A search takes the generation once and keeps to it, so that its query's vector and all that it is compared with are
+of one embedder, whatever takes the generation's place meanwhile.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .document import Origin
+from .filtered import Among
+from .upkeep import Upkeep
+from .vectors import Vectors
+
+_INDEX = "vectors.usearch"
+
+
+class Superseded(Exception):
+    """What was asked is of an embedder that the collection had before; to be done again with the one it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The vectors of a collection by one embedder."""
+
+    origin: Origin
+    vectors: Vectors
+    upkeep: Upkeep
+    among: Among
+
+    def check(self, made_by: str | None) -> None:
+        """Hold vectors to the embedder of these; None: they are taken for it.
+
+        Raises:
+            Superseded: another embedder, of this fingerprint, made them.
+        """
+        if made_by not in {None, self.origin.fingerprint}:
+            raise Superseded(made_by)
+
+
+def index_of(folder: Path, number: int) -> Path:
+    """Return where a collection's folder has the index of a generation."""
+    return folder / (_INDEX if number == 1 else f"vectors-{number}.usearch")
+
+
+def remove_others(folder: Path, *kept: int) -> None:
+    """Remove the indexes of all but some generations, with what lies beside them."""
+    stems = {index_of(folder, number).stem for number in kept}
+    for path in folder.glob("vectors*"):
+        if path.is_file() and path.stem not in stems:
+            path.unlink(missing_ok=True)

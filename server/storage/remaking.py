@@ -1,0 +1,178 @@
+"""A collection's vectors made anew by another embedder, while searches use the old ones.
+
+    begin -> (missing -> add)... -> index -> switch
+
+`begin` makes a generation beside the one that is used (`generations.py`), or goes on with it: what was added is kept,
+whatever ends the process. Documents that are written meanwhile have no vector in it yet, so they are among `missing`
+again; those that are deleted go from both. `switch` waits for no quiet moment: it has changes wait while the last few
+are made, and then the new generation takes the old one's place, in one transaction and by one assignment.
+
+All methods block; one thread at a time calls them. The collection's lock keeps them apart from its changes.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import generation, generations, unit_vectors
+from .document import Document, Origin
+from .documents import Documents
+from .filtered import Among
+from .generation import Generation
+from .generations import Next
+from .made import Made
+from .upkeep import Upkeep
+from .vectors import Vectors
+
+# Documents that a switch makes while changes wait, at most: some tenths of a second.
+LAST = 32
+
+
+class Embedded(NamedTuple):
+    """What an embedder made of documents."""
+
+    vectors: NDArray[np.float32]  # float32 [documents, dimensions]
+    tokens: Sequence[int]
+
+
+class Remaking:
+    """The making of a collection's next generation."""
+
+    def __init__(
+        self,
+        folder: Path,
+        documents: Documents,
+        changing: threading.Lock,
+        number: int,
+        use: Callable[[Generation], None],
+    ) -> None:
+        """Begin with nothing made.
+
+        Args:
+            folder: the collection's.
+            documents: the collection's.
+            changing: the collection's lock, which keeps changes apart.
+            number: the collection's, in this process.
+            use: has searches use a generation from now on.
+        """
+        self._folder = folder
+        self._documents = documents
+        self._changing = changing
+        self._number = number
+        self._use = use
+        self._next: Next | None = None
+        self._made: Made | None = None
+        self._index: Generation | None = None
+        self._after = 0  # the number of a document up to which all are made
+
+    @property
+    def unfinished(self) -> Next | None:
+        """Return the generation that is being made, or was when the process ended."""
+        return generations.coming(self._documents.facts())
+
+    def begin(self, origin: Origin, bundle: str) -> int:
+        """Begin, or go on where it was this embedder's before, and return how many documents are made already.
+
+        Args:
+            origin: the embedder.
+            bundle: its path.
+
+        Raises:
+            UnknownCollection, StorageFailed: as of a change.
+        """
+        with self._changing, self._documents.transaction() as connection:
+            self._next = generations.begin(connection, origin, bundle)
+        self._made = self._documents.made(self._next.number, origin.dimensions)
+        self._index, self._after = None, 0
+        return self._made.count
+
+    def missing(self, most: int) -> list[tuple[int, Document]]:
+        """Return the first documents that are not made, each beside its number; none: all are made."""
+        _, made = self._begun()
+        return made.missing(self._after, most)
+
+    def add(self, seqs: Sequence[int], embedded: Embedded) -> None:
+        """Keep the vectors of documents, by their numbers; those that were deleted meanwhile are left out.
+
+        Args:
+            seqs: of the first documents that were missing, or of the first few of them.
+            embedded: what was made of them.
+
+        Raises:
+            InferenceFailed: a vector is not finite.
+            UnknownCollection, StorageFailed: as of a change.
+        """
+        with self._changing:
+            self._add(seqs, embedded)
+
+    def index(self) -> None:
+        """Bring the index of what is made up to it; that takes long, and nothing waits for it."""
+        coming, made = self._begun()
+        path = generation.index_of(self._folder, coming.number)
+        vectors = Vectors(path, coming.origin.dimensions)
+        upkeep = Upkeep(self._folder.name, made, vectors)
+        upkeep.catch_up()
+        self._index = Generation(coming.origin, vectors, upkeep, Among(self._documents, vectors, self._number))
+
+    def switch(self, make: Callable[[Sequence[Document]], Embedded]) -> bool:
+        """Have searches use what was made, and return True; or False where too many documents came meanwhile.
+
+        Args:
+            make: embeds the last few documents, while changes wait.
+
+        Raises:
+            InferenceFailed, UnknownCollection, StorageFailed: as of `add`; searches use what they used.
+        """
+        coming, _ = self._begun()
+        indexed = self._index
+        assert indexed is not None, "index comes before"  # noqa: S101 (our own order)
+        with self._changing:
+            if len(last := self.missing(LAST + 1)) > LAST:
+                return False
+            if last:
+                self._add([seq for seq, _ in last], make([document for _, document in last]))
+            indexed.upkeep.catch_up()  # without what was deleted or replaced
+            with self._documents.transaction() as connection:
+                generations.switch(connection, coming)
+            self._documents.refresh()
+            self._use(indexed)
+            self._clear()
+        self._tidy()
+        return True
+
+    def abandon(self) -> None:
+        """Drop what was made."""
+        with self._changing, self._documents.transaction() as connection:
+            generations.abandon(connection)
+            self._clear()
+        self._tidy()
+
+    def _add(self, seqs: Sequence[int], embedded: Embedded) -> None:
+        coming, _ = self._begun()
+        directions = unit_vectors.of(embedded.vectors)
+        blobs = (vector.tobytes() for vector in embedded.vectors)
+        rows = list(zip(seqs, directions.keys.tolist(), embedded.tokens, blobs, strict=True))
+        with self._documents.transaction() as connection:
+            generations.add(connection, coming.number, rows)
+        self._after = max(self._after, *seqs)
+        if self._index is not None:
+            self._index.vectors.add(directions)
+            self._index.upkeep.changed(len(rows))
+
+    def _begun(self) -> tuple[Next, Made]:
+        assert self._next is not None, "begin comes first"  # noqa: S101 (our own order)
+        assert self._made is not None, "begin comes first"  # noqa: S101 (our own order)
+        return self._next, self._made
+
+    def _clear(self) -> None:
+        self._next = self._made = self._index = None
+
+    def _tidy(self) -> None:
+        """Drop what searches do not use any more."""
+        with self._changing, self._documents.transaction() as connection:
+            generations.drop_unused(connection)
+        generation.remove_others(self._folder, self._documents.generation)
