@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from shortlist.client.client import Client
-from shortlist.client.types import Collection
+from shortlist.client.types import Collection, Recall
 from shortlist.console import command_line, output, tables
 from shortlist.console.connection import Connection
 from shortlist.console.errors import UsageError
@@ -21,6 +21,8 @@ class CollectionsSettings(Connection):
 
     exist_ok: bool = False
     """create: a collection that is there already is no error"""
+    recall_target: float | None = None
+    """create: the share of the 50 nearest documents that stage one is held to find, 0.5 to 1; 0.99 if not given"""
     yes: bool = False
     """drop: do not ask"""
     json: bool = False
@@ -46,9 +48,9 @@ def run(
 ) -> int:
     """List, create or drop collections.
 
-    List the server's collections, with how many documents each holds and the embedder that its vectors are of;
-    create some; or drop some with all their documents, for good. `drop` asks first; outside a terminal it needs
-    --yes.
+    List the server's collections, with how many documents each holds, what searches find of the nearest 50, and the
+    embedder that its vectors are of; create some; or drop some with all their documents, for good. `drop` asks first;
+    outside a terminal it needs --yes.
 
     `shortlist index` creates the collection that it fills. A name has 1 to 64 lower-case letters, digits, '-' and
     '_', and begins with a letter or digit.
@@ -61,7 +63,10 @@ def run(
         if action == "drop":
             return _drop(client, names, settings)
         if action == "create":
-            found = tuple(client.create_collection(name, exist_ok=settings.exist_ok) for name in names)
+            found = tuple(
+                client.create_collection(name, exist_ok=settings.exist_ok, recall_target=settings.recall_target)
+                for name in names
+            )
         else:
             found = client.list_collections()
     output.write(output.as_json(_Collections(found)) if settings.json else shown(found))
@@ -71,9 +76,21 @@ def run(
 def shown(collections: Sequence[Collection]) -> str:
     """Return collections as a table."""
     rows = [
-        (one.name, f"{one.documents:,}", f"{one.created_at:%Y-%m-%d %H:%M} UTC", one.embedder) for one in collections
+        (one.name, f"{one.documents:,}", recall(one.recall), f"{one.created_at:%Y-%m-%d %H:%M} UTC", one.embedder)
+        for one in collections
     ]
-    return tables.table(("collection", "documents", "created", "embedder"), rows) if rows else "no collections"
+    heads = ("collection", "documents", "recall@50", "created", "embedder")
+    return tables.table(heads, rows) if rows else "no collections"
+
+
+def recall(found: Recall) -> str:
+    """Return what is known of a collection's recall, in a few words."""
+    if found.state == "exact":
+        return "1 (all compared)"
+    if found.measured is None:
+        return f"target {found.target:g}, not measured yet"
+    told = {"met": "met", "missed": "missed", "unmeasured": "not known yet", "exact": ""}[found.state]
+    return f"{found.measured:.4f} of {found.samples}, beam {found.beam}: target {found.target:g} {told}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,15 @@ class AsyncClient:
         return await self._describe(timeout_s, wait_for_ready=False)
 
     async def create_collection(
-        self, name: str, *, exist_ok: bool = False, timeout_s: float | None = None
+        self,
+        name: str,
+        *,
+        exist_ok: bool = False,
+        recall_target: float | None = None,
+        timeout_s: float | None = None,
     ) -> Collection:
         """Make an empty collection; see `Client.create_collection`."""
-        request = requests.create_collection(name, exist_ok=exist_ok)
+        request = requests.create_collection(name, exist_ok=exist_ok, recall_target=recall_target)
         response = await self._call(self._retrieval.CreateCollection, request, timeout_s)
         return responses.collection(response.collection)
 

@@ -109,18 +109,27 @@ class Client:
         """Return what the server runs: version, models, limits."""
         return self._describe(timeout_s, wait_for_ready=False)
 
-    def create_collection(self, name: str, *, exist_ok: bool = False, timeout_s: float | None = None) -> Collection:
+    def create_collection(
+        self,
+        name: str,
+        *,
+        exist_ok: bool = False,
+        recall_target: float | None = None,
+        timeout_s: float | None = None,
+    ) -> Collection:
         """Make an empty collection, bound to the embedder that the server runs.
 
         Args:
             name: 1 to 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit.
             exist_ok: True returns a collection of that name that is there already, with its documents.
+            recall_target: the share of the 50 nearest documents that stage one is held to find, 0.5 to 1; the default
+                is 0.99. `Collection.recall` tells whether it does.
             timeout_s: deadline of this call.
 
         Raises:
-            AlreadyExists: there is one of that name, and not `exist_ok`.
+            AlreadyExists: there is one of that name, and not `exist_ok`, or it has another target.
         """
-        request = requests.create_collection(name, exist_ok=exist_ok)
+        request = requests.create_collection(name, exist_ok=exist_ok, recall_target=recall_target)
         return responses.collection(self._call(self._retrieval.CreateCollection, request, timeout_s).collection)
 
     def drop_collection(self, name: str, *, timeout_s: float | None = None) -> int:

@@ -28,10 +28,12 @@ _MODELS: dict[types.Model, pb.Model.ValueType] = {
 }
 
 
-def create_collection(name: str, *, exist_ok: bool) -> pb.CreateCollectionRequest:
+def create_collection(name: str, *, exist_ok: bool, recall_target: float | None) -> pb.CreateCollectionRequest:
     """Make the request to create a collection."""
     return pb.CreateCollectionRequest(
-        name=arguments.text("name", name), exist_ok=arguments.flag("exist_ok", exist_ok)
+        name=arguments.text("name", name),
+        exist_ok=arguments.flag("exist_ok", exist_ok),
+        recall_target=_optional("recall_target", recall_target),
     )
 
 

@@ -10,6 +10,12 @@ from . import errors, types
 from .metadata import from_struct
 from .requests import MODES
 
+_RECALL_STATES: dict[types.RecallState, pb.RecallState.ValueType] = {
+    "exact": pb.RECALL_STATE_EXACT,
+    "unmeasured": pb.RECALL_STATE_UNMEASURED,
+    "met": pb.RECALL_STATE_MET,
+    "missed": pb.RECALL_STATE_MISSED,
+}
 _DEGRADED: dict[types.Degraded | None, pb.Degraded.ValueType] = {
     None: pb.DEGRADED_NONE,
     "deadline": pb.DEGRADED_DEADLINE,
@@ -39,6 +45,18 @@ def collection(message: pb.Collection) -> types.Collection:
         embedder_fingerprint=message.embedder_fingerprint,
         dimensions=message.dimensions,
         created_at=message.created_at.ToDatetime(tzinfo=UTC),
+        recall=_recall(message.recall),
+    )
+
+
+def _recall(message: pb.Recall) -> types.Recall:
+    return types.Recall(
+        target=message.target,
+        state=_name("state", message.state, _RECALL_STATES),
+        measured=message.measured if message.HasField("measured") else None,
+        error=message.error,
+        samples=message.samples,
+        beam=message.beam,
     )
 
 

@@ -52,6 +52,22 @@ class Source:
     documents: int  # that came from it
 
 
+RecallState = Literal["exact", "unmeasured", "met", "missed"]
+"""Whether searches find the share of what is nearest that they are held to; `exact`: they compare all vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What stage one finds of the 50 documents that are nearest to a query, measured on a sample of the searches."""
+
+    target: float  # the share to be found
+    state: RecallState
+    measured: float | None  # the share that was found; None: no search was done again yet
+    error: float  # its standard error
+    samples: int  # searches that it is the mean of
+    beam: int  # how widely the index is walked; 0: all vectors are compared
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """Documents and the embedder that made their vectors."""
@@ -62,6 +78,7 @@ class Collection:
     embedder_fingerprint: str  # what the server compares
     dimensions: int  # elements of a vector
     created_at: datetime  # UTC
+    recall: Recall
 
 
 @dataclass(frozen=True, slots=True)

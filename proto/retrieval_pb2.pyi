@@ -36,6 +36,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RecallState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RecallStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecallState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECALL_STATE_UNSPECIFIED: _RecallState.ValueType  # 0
+    """Never sent."""
+    RECALL_STATE_EXACT: _RecallState.ValueType  # 1
+    """Every search compares all vectors, of which there are 50,000 at most, and misses nothing."""
+    RECALL_STATE_UNMEASURED: _RecallState.ValueType  # 2
+    """Not enough searches were done again to say."""
+    RECALL_STATE_MET: _RecallState.ValueType  # 3
+    """The target is met."""
+    RECALL_STATE_MISSED: _RecallState.ValueType  # 4
+    """It is not, with the widest beam that walk_ms allows."""
+
+class RecallState(_RecallState, metaclass=_RecallStateEnumTypeWrapper):
+    """Whether a collection's recall is what it is held to."""
+
+RECALL_STATE_UNSPECIFIED: RecallState.ValueType  # 0
+"""Never sent."""
+RECALL_STATE_EXACT: RecallState.ValueType  # 1
+"""Every search compares all vectors, of which there are 50,000 at most, and misses nothing."""
+RECALL_STATE_UNMEASURED: RecallState.ValueType  # 2
+"""Not enough searches were done again to say."""
+RECALL_STATE_MET: RecallState.ValueType  # 3
+"""The target is met."""
+RECALL_STATE_MISSED: RecallState.ValueType  # 4
+"""It is not, with the widest beam that walk_ms allows."""
+Global___RecallState: _TypeAlias = RecallState  # noqa: Y015
+
 class _FilterPlan:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -267,6 +299,7 @@ class Collection(_message.Message):
     EMBEDDER_FINGERPRINT_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    RECALL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 64 characters: lower-case letters, digits, '-' and '_', beginning with a letter or digit."""
     documents: _builtins.int
@@ -281,6 +314,10 @@ class Collection(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
 
+    @_builtins.property
+    def recall(self) -> Global___Recall:
+        """What its searches find of what is nearest."""
+
     def __init__(
         self,
         *,
@@ -290,14 +327,63 @@ class Collection(_message.Message):
         embedder_fingerprint: _builtins.str = ...,
         dimensions: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        recall: Global___Recall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "recall", b"recall"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dimensions", b"dimensions", "documents", b"documents", "embedder", b"embedder", "embedder_fingerprint", b"embedder_fingerprint", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dimensions", b"dimensions", "documents", b"documents", "embedder", b"embedder", "embedder_fingerprint", b"embedder_fingerprint", "name", b"name", "recall", b"recall"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Collection: _TypeAlias = Collection  # noqa: Y015
+
+@_typing.final
+class Recall(_message.Message):
+    """What stage one finds of the 50 documents that are nearest to a query: measured on a sample of the searches that are
+    made, which the server does again exactly.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MEASURED_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    BEAM_FIELD_NUMBER: _builtins.int
+    target: _builtins.float
+    """The share to be found, see CreateCollectionRequest.recall_target."""
+    state: Global___RecallState.ValueType
+    """Whether it is."""
+    measured: _builtins.float
+    """The share that was found, the mean over `samples` searches. Absent where there is none yet."""
+    error: _builtins.float
+    """The standard error of `measured`."""
+    samples: _builtins.int
+    """Searches that it is the mean of: the last ones that were done again, 256 at most."""
+    beam: _builtins.int
+    """How widely the index is walked: the candidates that are kept on the way to 50. The server raises it until the
+    target is met, as far as its setting walk_ms allows. 0 where all vectors are compared.
+    """
+    def __init__(
+        self,
+        *,
+        target: _builtins.float = ...,
+        state: Global___RecallState.ValueType = ...,
+        measured: _builtins.float | None = ...,
+        error: _builtins.float = ...,
+        samples: _builtins.int = ...,
+        beam: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_measured", b"_measured", "measured", b"measured"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_measured", b"_measured", "beam", b"beam", "error", b"error", "measured", b"measured", "samples", b"samples", "state", b"state", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__measured: _TypeAlias = _typing.Literal["measured"]  # noqa: Y015
+    _WhichOneofArgType__measured: _TypeAlias = _typing.Literal["_measured", b"_measured"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__measured) -> _WhichOneofReturnType__measured | None: ...
+
+Global___Recall: _TypeAlias = Recall  # noqa: Y015
 
 @_typing.final
 class CreateCollectionRequest(_message.Message):
@@ -305,21 +391,29 @@ class CreateCollectionRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     EXIST_OK_FIELD_NUMBER: _builtins.int
+    RECALL_TARGET_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """See Collection.name."""
     exist_ok: _builtins.bool
     """True: an existing collection of that name is returned as it is instead of ALREADY_EXISTS."""
+    recall_target: _builtins.float
+    """The share of the 50 nearest documents that stage one is held to find, 0.5 to 1. Default 0.99. With exist_ok, a
+    collection of another target than the one named here is ALREADY_EXISTS.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         exist_ok: _builtins.bool = ...,
+        recall_target: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target", "recall_target", b"recall_target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exist_ok", b"exist_ok", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target", "exist_ok", b"exist_ok", "name", b"name", "recall_target", b"recall_target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__recall_target: _TypeAlias = _typing.Literal["recall_target"]  # noqa: Y015
+    _WhichOneofArgType__recall_target: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recall_target) -> _WhichOneofReturnType__recall_target | None: ...
 
 Global___CreateCollectionRequest: _TypeAlias = CreateCollectionRequest  # noqa: Y015
 

@@ -34,6 +34,7 @@ from shortlist.server.runtime.opening import opened
 from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.pipeline import Pipeline
+from shortlist.server.search.sampling import Sampling
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Origin
 
@@ -132,7 +133,9 @@ def build(settings: Settings) -> Components:
         target.threads,
         time.monotonic() - began,
     )
-    return Components(Pipeline(embedder, scorer, collections, Limits.of(settings)), scheduler, pool)
+    sampling = Sampling(settings.recall_samples, settings.walk_ms / 1000, cores.usable())
+    pipeline = Pipeline(embedder, scorer, collections, Limits.of(settings), sampling)
+    return Components(pipeline, scheduler, pool)
 
 
 def _origin(running: ModelInfo) -> Origin:

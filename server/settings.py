@@ -117,6 +117,12 @@ class Settings(ModelSettings):
     margin: Annotated[float, within(0, MAX_MARGIN)] = 0.2
     """how far behind the best candidate's cosine stage two still reads, in a search whose caller named no
     candidates; it reads top_k at least; 2: all"""
+    recall_samples: Annotated[float, within(0, 1)] = 0.005
+    """share of the searches of a collection of over 50,000 documents that is done again exactly, in the background,
+    to measure and hold its recall; the first ones after a start are in any case; 0: none is"""
+    walk_ms: Annotated[float, within(0.1, 60_000)] = 10.0
+    """milliseconds that stage one may take in the index, where it is walked more widely to meet a collection's
+    recall target"""
     max_top_k: Annotated[int, within(1, _MOST_DOCUMENTS)] = 1000
     """largest top_k of a request"""
     max_candidates: Annotated[int, within(1, _MOST_DOCUMENTS)] = 1000

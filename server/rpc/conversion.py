@@ -20,6 +20,7 @@ from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Ranked, T
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.filtered import Plan
+from shortlist.server.storage.recall import Report, State
 from shortlist.server.storage.snapshot import Snapshot
 
 from . import metadata
@@ -41,6 +42,12 @@ _FILTER_PLANS: dict[Plan | None, pb.FilterPlan.ValueType] = {
     None: pb.FILTER_PLAN_NONE,
     "exact": pb.FILTER_PLAN_EXACT,
     "index": pb.FILTER_PLAN_INDEX,
+}
+_RECALL_STATES: dict[State, pb.RecallState.ValueType] = {
+    "exact": pb.RECALL_STATE_EXACT,
+    "unmeasured": pb.RECALL_STATE_UNMEASURED,
+    "met": pb.RECALL_STATE_MET,
+    "missed": pb.RECALL_STATE_MISSED,
 }
 _DEGRADED: dict[Degraded, pb.Degraded.ValueType] = {
     "none": pb.DEGRADED_NONE,
@@ -113,6 +120,18 @@ def collection_message(plain: Collection) -> pb.Collection:
         embedder_fingerprint=plain.origin.fingerprint,
         dimensions=plain.origin.dimensions,
         created_at=created_at,
+        recall=_recall(plain.measured.report()),
+    )
+
+
+def _recall(plain: Report) -> pb.Recall:
+    return pb.Recall(
+        target=plain.target,
+        state=_RECALL_STATES[plain.state],
+        measured=plain.mean,
+        error=plain.error,
+        samples=plain.samples,
+        beam=plain.beam,
     )
 
 

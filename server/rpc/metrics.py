@@ -80,10 +80,34 @@ class _State(Collector):
         """Yield every family, with its present values."""
         yield from self._scheduling()
         yield from self._caching()
-        documents = GaugeMetricFamily("shortlist_documents", "Documents in a collection", labels=["collection"])
+        yield from self._collections()
+
+    def _collections(self) -> Iterator[Family]:
+        families = {
+            name: GaugeMetricFamily(f"shortlist_{name}", told, labels=["collection"])
+            for name, told in (
+                ("documents", "Documents in a collection"),
+                ("recall", "Share of the 50 nearest that searches find, of those that were done again exactly"),
+                ("recall_target", "What shortlist_recall is held to"),
+                ("recall_missed", "1 where the target cannot be met within walk_ms"),
+                ("recall_samples", "Searches that shortlist_recall is the mean of"),
+                ("recall_beam", "Candidates that a walk of the index keeps; 0: all vectors are compared"),
+            )
+        }
         for collection in self._contents.collections():
-            documents.add_metric([collection.name], len(collection))
-        yield documents
+            held = collection.measured.report()
+            values = {
+                "documents": len(collection),
+                "recall": held.mean,
+                "recall_target": held.target,
+                "recall_missed": held.state == "missed",
+                "recall_samples": held.samples,
+                "recall_beam": held.beam,
+            }
+            for name, value in values.items():
+                if value is not None:
+                    families[name].add_metric([collection.name], value)
+        yield from families.values()
 
     def _scheduling(self) -> Iterator[Family]:
         now = self._scheduler.statistics()

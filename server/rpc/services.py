@@ -54,7 +54,11 @@ class Retrieval(pb_grpc.RetrievalServicer):
     async def CreateCollection(
         self, request: pb.CreateCollectionRequest, context: Context
     ) -> pb.CreateCollectionResponse:
-        collection, created = await self._contents.create(request.name, exist_ok=request.exist_ok)
+        collection, created = await self._contents.create(
+            request.name,
+            exist_ok=request.exist_ok,
+            recall_target=request.recall_target if request.HasField("recall_target") else None,
+        )
         return pb.CreateCollectionResponse(collection=conversion.collection_message(collection), created=created)
 
     async def DropCollection(self, request: pb.DropCollectionRequest, context: Context) -> pb.DropCollectionResponse:

@@ -50,14 +50,17 @@ class Contents:
         self._writing.shutdown()
         self._catalog.close()
 
-    async def create(self, name: str, *, exist_ok: bool) -> tuple[Collection, bool]:
+    async def create(
+        self, name: str, *, exist_ok: bool, recall_target: float | None = None
+    ) -> tuple[Collection, bool]:
         """Make a collection, and return it and whether it is new.
 
         Raises:
             InvalidRequest, CollectionExists, StorageFailed: as `request_checks` and the catalog say.
         """
         request_checks.create(name)
-        return await asyncio.to_thread(self._catalog.create, name, exist_ok=exist_ok)
+        request_checks.recall_target(recall_target)
+        return await asyncio.to_thread(self._catalog.create, name, exist_ok=exist_ok, recall_target=recall_target)
 
     async def drop(self, name: str) -> int:
         """Delete a collection, and return how many documents it held.

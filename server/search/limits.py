@@ -12,6 +12,7 @@ MAX_SOURCE_BYTES = 4 << 10
 MAX_FILTER_TERMS = 1000  # conditions, and values that one of them names
 MAX_FILTER_LEVELS = 16
 MAX_PATH_BYTES = 1 << 10
+MIN_RECALL_TARGET = 0.5
 MAX_ANSWER_BYTES = 60 << 20  # of documents or vectors: clients take messages of 64 MiB, with what is around them
 
 

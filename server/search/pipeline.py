@@ -35,6 +35,7 @@ from . import ingest, ranking, request_checks, selection
 from .contents import Contents
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked, Timing
+from .sampling import Sampling
 from .selection import Plan, Selection
 
 _PROBE_TOKENS = 8
@@ -43,15 +44,24 @@ _PROBE_TOKENS = 8
 class Pipeline:
     """The two stages, with one embedder and one scorer, over all collections."""
 
-    def __init__(self, embedder: Embedder, scorer: Scorer, catalog: Catalog, limits: Limits) -> None:
-        """Join the models and the collections."""
+    def __init__(
+        self,
+        embedder: Embedder,
+        scorer: Scorer,
+        catalog: Catalog,
+        limits: Limits,
+        sampling: Sampling | None = None,
+    ) -> None:
+        """Join the models and the collections; without sampling no search is done again."""
         self.embedder = embedder
         self.scorer = scorer
         self.limits = limits
         self.contents = Contents(catalog, limits)
+        self._sampling = sampling or Sampling()
 
     def close(self) -> None:
         """Let the changes under way end, then save and close the collections."""
+        self._sampling.close()
         self.contents.close()
 
     async def search(self, query: Query) -> Found:
@@ -70,6 +80,7 @@ class Pipeline:
             embedded = await self._embedded(query)
             embed_done = time.perf_counter()
             filtered = await asyncio.to_thread(_found, collection, embedded.values[0], plan.candidates, query.where)
+        self._sampling.offer(collection.measured, embedded.values[0], query.where, filtered.plan)
         candidates = filtered.candidates
         dimensions = self.embedder.dimensions
         request_checks.hits_answer(query, [candidate.document for candidate in candidates], dimensions)

@@ -31,6 +31,7 @@ from .limits import (
     MAX_METADATA_LEVELS,
     MAX_SOURCE_BYTES,
     MAX_TITLE_BYTES,
+    MIN_RECALL_TARGET,
     Limits,
 )
 from .query import Query
@@ -43,6 +44,13 @@ def create(name: str) -> None:
     if not NAME.fullmatch(name):
         limit = "a name is 1 to 64 characters of a-z, 0-9, '-' and '_', beginning with a letter or digit"
         raise InvalidRequest("name", name, limit, "choose such a name")
+
+
+def recall_target(target: float | None) -> None:
+    """Check the recall that a collection to be made is held to; None: the default."""
+    if target is not None and not MIN_RECALL_TARGET <= target <= 1:
+        limit = f"a share of what is nearest is from {MIN_RECALL_TARGET:g} to 1"
+        raise InvalidRequest("recall_target", target, limit, "leave it out for the default, 0.99")
 
 
 def snapshot(limits: Limits, field: str, name: str, collections: Sequence[str]) -> None:

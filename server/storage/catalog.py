@@ -34,6 +34,7 @@ from shortlist.server.errors import (
 from . import collection, folder_lock
 from .collection import Collection
 from .document import Origin
+from .recall import DEFAULT_TARGET
 from .snapshot import Copy, Snapshot
 from .snapshots import Snapshots
 
@@ -101,22 +102,30 @@ class Catalog:
         """Return all collections by name."""
         return [collection for _, collection in sorted(self._collections.items())]
 
-    def create(self, name: str, *, exist_ok: bool) -> tuple[Collection, bool]:
+    def create(self, name: str, *, exist_ok: bool, recall_target: float | None = None) -> tuple[Collection, bool]:
         """Make a collection, of a name that can be a folder's, and return it and whether it is new.
 
+        Args:
+            name: its name.
+            exist_ok: whether it may be there already.
+            recall_target: the recall to hold; None: the default one, or that of the collection that is there.
+
         Raises:
-            CollectionExists: it is there, and `exist_ok` is false.
+            CollectionExists: it is there, and `exist_ok` is false, or its target is another one.
             StorageFailed: the disk is full, or fails.
         """
         with self._changing:
             if name in self._collections:
                 if exist_ok:
-                    return self._collections[name], False
+                    there = self._collections[name]
+                    _check_target(there, recall_target)
+                    return there, False
                 raise CollectionExists(f"name: collection {name!r} is there already; drop it, or set exist_ok")
             folder = self._root / f".new-{uuid.uuid4().hex}"
             try:
                 folder.mkdir()
-                Collection.create(folder, self._origin, time.time())
+                target = DEFAULT_TARGET if recall_target is None else recall_target
+                Collection.create(folder, self._origin, time.time(), target)
                 durable.put(folder, self._root / name)
             except (OSError, sqlite3.Error) as error:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -228,6 +237,19 @@ class Catalog:
                 " start with that embedder, or choose another folder with --data and index the documents again"
             )
         return collection
+
+
+def _check_target(there: Collection, wanted: float | None) -> None:
+    """Refuse a target that is not the one of the collection that is there.
+
+    Raises:
+        CollectionExists: it is another one.
+    """
+    if wanted is not None and wanted != (found := there.measured.recall.target):
+        raise CollectionExists(
+            f"recall_target: collection {there.name!r} is there already, with {found:g} and not {wanted:g}; leave it"
+            " out, or drop the collection first"
+        )
 
 
 def fingerprints(data: Path) -> set[str]:

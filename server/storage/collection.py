@@ -34,7 +34,9 @@ from .filtered import Among, Filtered
 from .filters import AllOf, Filter, From
 from .generation import Generation
 from .listing import Page
+from .measuring import Measured
 from .opened import Opened
+from .recall import DEFAULT_TARGET
 from .remaking import Remaking
 from .unit_vectors import Directions
 from .upkeep import Upkeep
@@ -69,7 +71,7 @@ class Collection:
         self._number = next(_numbers)
         self._changing = threading.Lock()
         self._pending = _NO_KEYS  # in the index, or on their way into it, and not committed yet
-        self._used = self._generation(folder)
+        self._use(self._generation(folder))
         self.remaking = Remaking(folder, self._documents, self._changing, self._number, self._use)
         try:
             self._used.upkeep.catch_up()
@@ -89,11 +91,12 @@ class Collection:
     def _use(self, made: Generation) -> None:
         """Search these vectors from now on; changes wait meanwhile."""
         self._used = made
+        self.measured = Measured(self.name, self._documents.recall_target, made.among)
 
     @staticmethod
-    def create(folder: Path, origin: Origin, created_at: float) -> None:
+    def create(folder: Path, origin: Origin, created_at: float, recall_target: float = DEFAULT_TARGET) -> None:
         """Make the files of an empty collection in an existing folder."""
-        Documents.create(folder / DOCUMENTS, origin, created_at)
+        Documents.create(folder / DOCUMENTS, origin, created_at, recall_target)
 
     @property
     def origin(self) -> Origin:

@@ -31,6 +31,7 @@ from .made import Made
 from .matching import Cache, Matches, Numbers
 from .opened import Opened
 from .reading import Reading
+from .recall import DEFAULT_TARGET
 from .unit_vectors import Keys
 from .writing import Writing
 
@@ -90,6 +91,7 @@ class Documents:
                 generations.drop_unused(self._writer)  # what a crash left behind a switch
             self._reader = Reading(_connected(path))
             self.created_at = datetime.fromtimestamp(float(self.facts()["created_at"]), tz=UTC)
+            self.recall_target = float(self.facts()["recall_target"])
             self.refresh()
             self._opened = Opened(path, path.with_name(f"{path.name}-wal"))
         except _DAMAGE as error:
@@ -110,19 +112,20 @@ class Documents:
         return dict(self._reader.read("SELECT name, value FROM facts"))
 
     @staticmethod
-    def create(path: Path, origin: Origin, created_at: float) -> None:
+    def create(path: Path, origin: Origin, created_at: float, recall_target: float = DEFAULT_TARGET) -> None:
         """Make an empty file for a collection; `created_at` is in seconds since the epoch."""
         connection = _connected(path)
         with connection:
             connection.execute("BEGIN")
             schema.create(connection)
             connection.executemany(
-                "INSERT INTO facts VALUES (?, ?)",
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)",
                 [
                     ("embedder", origin.embedder),
                     ("fingerprint", origin.fingerprint),
                     ("dimensions", str(origin.dimensions)),
                     ("created_at", repr(created_at)),
+                    ("recall_target", repr(recall_target)),
                 ],
             )
         connection.close()

@@ -42,7 +42,7 @@ class Filtered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Nearest:
+class Nearest:
     """The nearest documents that match, nearest first."""
 
     seqs: Numbers
@@ -73,7 +73,7 @@ class Among:
         if not count:
             return Filtered([], 0, "exact"), False
         plan: Plan = "index"
-        nearest = self._by_index(direction, count, matches, hidden)
+        nearest = self.by_index(direction, count, matches, hidden)
         if nearest is None:
             plan, nearest = "exact", self._exact(direction, count, matches)
         rows = self.documents.rows(nearest.seqs)
@@ -92,11 +92,13 @@ class Among:
         """Return the first fields of the metadata by name."""
         return self.documents.paths(most)
 
-    def _by_index(self, direction: Directions, count: int, matches: Matches, hidden: Keys) -> _Nearest | None:
-        """Return what the index finds, or None where comparing all that match costs less."""
+    def by_index(
+        self, direction: Directions, count: int, matches: Matches, hidden: Keys, beam: int | None = None
+    ) -> Nearest | None:
+        """Return what the index finds, or None where comparing all that match costs less; see `Vectors.search`."""
         asked = math.ceil(_OVERSAMPLING * count * max(1.0, len(self.vectors) / len(matches)))
         while len(matches) > max(_FEW, asked * (_DOCUMENTS_PER_HIT if self.vectors.walks else 1)):
-            keys, similarities = self.vectors.search(direction, asked, hidden)
+            keys, similarities = self.vectors.search(direction, asked, hidden, beam)
             seqs, places = self.documents.copies(keys)
             inside = np.flatnonzero(matches.holds(seqs))[:count]
             if len(inside) == count:
@@ -105,11 +107,11 @@ class Among:
                 there = len(np.unique(places[:read])) == places[inside[-1]] + 1
                 disturbed = not there or bool((seqs[:read] > matches.last).any())
                 chosen = places[inside]
-                return _Nearest(seqs[inside], keys[chosen], similarities[chosen], disturbed)
+                return Nearest(seqs[inside], keys[chosen], similarities[chosen], disturbed)
             asked *= 2
         return None
 
-    def _exact(self, direction: Directions, count: int, matches: Matches) -> _Nearest:
+    def _exact(self, direction: Directions, count: int, matches: Matches) -> Nearest:
         """Compare all that match."""
         seqs, keys = self.documents.keys_of(matches.seqs)
         named, similarities, whole = self.vectors.among(direction, np.unique(keys), count)
@@ -118,9 +120,9 @@ class Among:
         rank = np.array([ranks[key] for key in keys[near].tolist()], np.int64)
         chosen = np.lexsort((seqs[near], rank))[:count]
         disturbed = not whole or len(seqs) < len(matches)
-        return _Nearest(seqs[near][chosen], keys[near][chosen], similarities[rank[chosen]], disturbed)
+        return Nearest(seqs[near][chosen], keys[near][chosen], similarities[rank[chosen]], disturbed)
 
-    def _candidates(self, nearest: _Nearest, rows: list[Row]) -> list[Candidate]:
+    def _candidates(self, nearest: Nearest, rows: list[Row]) -> list[Candidate]:
         similarity = dict(zip(nearest.seqs.tolist(), nearest.similarities.tolist(), strict=True))
         by_seq = {row.seq: row.document for row in rows}
         return [

@@ -218,7 +218,7 @@ def _unlike(index: Vectors, directions: Directions) -> Iterator[int]:
     """Yield the places of those directions in the index that a search for them does not find."""
     there = np.flatnonzero(~np.isin(directions.keys, index.missing(directions.keys)))
     keys, units = directions.keys[there], directions.units[there].astype(np.float32)
-    cosines = (units * index.get(keys).astype(np.float32)).sum(axis=1)
+    cosines = (units * index.read(keys).units.astype(np.float32)).sum(axis=1)
     lost = np.isin(keys, index.lost(keys))
     has_direction = units.any(axis=1)
     for place, cosine, unreached in zip(

@@ -13,6 +13,7 @@ import numpy as np
 from shortlist.server.errors import StorageError
 
 from . import attributes, generations, unit_vectors
+from .recall import DEFAULT_TARGET
 
 _DOCUMENTS = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -53,12 +54,18 @@ def _add_sources(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX documents_source ON documents (source)")
 
 
+def _add_recall_target(connection: sqlite3.Connection) -> None:
+    """Keep the recall that searches are held to."""
+    connection.execute("INSERT OR IGNORE INTO facts VALUES ('recall_target', ?)", [repr(DEFAULT_TARGET)])
+
+
 _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
     _add_keys,
     _add_sources,
     attributes.create,
     generations.move,
+    _add_recall_target,
 )
 FORMAT = len(_STEPS)
 

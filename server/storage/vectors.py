@@ -4,9 +4,8 @@ It holds each direction once, under its key (`unit_vectors.py`). `float16` keeps
 half the memory.
 
 Up to 50,000 vectors a search compares all of them, for no more time than a walk of the graph takes. Above that it
-walks, and a sample of the vectors is compared beside it (`sample.py`): a graph of many near copies has regions that
-a walk from elsewhere never enters. Where the sample holds a vector that is nearer than the last one found, and the
-walk has not found it, all vectors are compared after all.
+walks, as widely as samples of searches have shown to be enough (`measuring.py`, which sets `beam`). Where a walk does
+not find the very vector that it looks for, and it is there, all vectors are compared after all.
 
 Any thread may search while one changes the index. usearch lets one call in at a time, so vectors are added a few at
 a time, and a search that waits goes before the next few. `save` must not race a change; the collection's lock sees
@@ -15,6 +14,7 @@ to that.
 
 import contextlib
 import hashlib
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,23 +29,20 @@ from usearch.index import search as compared
 from shortlist.server import cores, durable
 from shortlist.server.errors import first_line
 
-from .sample import Sample
+from .recall import DEPTH, FIRST_BEAM
 from .unit_vectors import Directions, Keys
 
 _DTYPE = "f16"
 _CONNECTIVITY = 16
 _EXPANSION_ADD = 128
-# Comparing 50,000 vectors of 384 numbers takes 2.7 ms at best, a walk of 95,000 with the beam below 3.0.
+# Comparing 50,000 vectors of 384 numbers takes 2.7 ms at best.
 _EXACT_COUNT = 50_000
-# Candidates that a walk keeps on its way. With 400, recall@10 was 0.9947 among 25,000 real texts; with 800,
-# 0.999 among 95,000.
-_BEAM = 800
-_BEAM_PER_HIT = 8
-# Of the check after a rebuild: vectors a turn, rounds, and the beam with which nearly all find themselves. Distances
-# up to the last are rounding.
+# Of the check after a rebuild: vectors a turn, rounds, the beam with which nearly all find themselves, and that with
+# which the rest are looked for. Distances up to the last are rounding.
 _CHECKED = 1000
 _MENDINGS = 3
 _NARROW_BEAM = 64
+_WIDE_BEAM = 800
 _SAME = 1e-5
 # Vectors that are added while searches wait: 4 take about a millisecond. And that are read: 500 do.
 _SLICE = 4
@@ -65,13 +62,8 @@ class Vectors:
         self._next, self._busy = threading.Lock(), threading.Lock()
         found = _loaded(path, dimensions)
         self.fault = found if isinstance(found, str) else ""  # why the file was of no use
-        self._use(_empty(dimensions) if isinstance(found, str) else found)
-
-    def _use(self, index: Index) -> None:
-        """Search this index from now on."""
-        self._index = index
-        self._sample = Sample(self._dimensions)
-        self._sample.fill(self.keys(), lambda keys: np.array(index.get(keys), np.float16))
+        self._index = _empty(dimensions) if isinstance(found, str) else found
+        self.beam = FIRST_BEAM  # candidates that a walk for DEPTH hits keeps on its way
 
     def __len__(self) -> int:
         """Return the number of vectors, which are all different."""
@@ -82,10 +74,12 @@ class Vectors:
         # A slice is a plain array; the whole is usearch's own class, which numpy 2 warns of.
         return np.array(self._index.keys[: len(self._index)], dtype=np.uint64)
 
-    def get(self, keys: Keys) -> NDArray[np.float16]:
-        """Return the directions under keys that are there: float16 [keys, dimensions]."""
+    def read(self, keys: Keys) -> Directions:
+        """Return the directions under those of these keys that are there."""
         with self._turn():
-            return np.array(self._index.get(keys), np.float16).reshape(len(keys), self._dimensions)
+            there = keys[np.isin(keys, self.missing(keys), invert=True)]
+            units = np.array(self._index.get(there), np.float16)
+            return Directions(there, units.reshape(len(there), self._dimensions))
 
     def missing(self, keys: Keys) -> Keys:
         """Return those of these keys that are not there, each once."""
@@ -100,7 +94,7 @@ class Vectors:
         left_over = np.setdiff1d(self.keys(), wanted)
         places = self._index.stats.nodes
         if places - len(self) + len(left_over) > _EMPTY_SHARE * places:
-            self._use(_empty(self._dimensions))
+            self._index = _empty(self._dimensions)
         else:
             self.remove(left_over)
         return self.missing(wanted)
@@ -117,7 +111,6 @@ class Vectors:
             some = first[start : start + _SLICE]
             with self._turn():
                 self._index.add(keys[some], units[some], threads=1)
-                self._sample.add(keys[some], units[some])
 
     def mend(self, keys: Keys) -> None:
         """Add again those of these vectors that walks do not find.
@@ -135,7 +128,7 @@ class Vectors:
 
     def lost(self, keys: Keys) -> Keys:
         """Return those keys whose vectors walks do not find: by a narrow beam first, which finds nearly all."""
-        for beam in (_NARROW_BEAM, _BEAM):
+        for beam in (_NARROW_BEAM, _WIDE_BEAM):
             if len(keys):
                 with self._turn():
                     self._widen(beam)
@@ -149,20 +142,23 @@ class Vectors:
         if len(keys):
             with self._turn():
                 self._index.remove(keys)
-                self._sample.remove(keys)
 
-    def search(self, direction: Directions, count: int, hidden: Keys) -> tuple[Keys, NDArray[np.float32]]:
+    def search(
+        self, direction: Directions, count: int, hidden: Keys, beam: int | None = None
+    ) -> tuple[Keys, NDArray[np.float32]]:
         """Return the keys and cosines of the `count` nearest vectors, or of all if they are fewer, nearest first.
 
         Args:
             direction: a single one.
             count: how many; at least 1.
             hidden: keys that are passed over.
+            beam: see `beam`; in proportion for more hits.
         """
+        beam = self.beam if beam is None else beam
         with self._turn():
             asked = count
             while size := len(self._index):
-                keys, distances = self._nearest(direction, min(asked, size))
+                keys, distances = self._nearest(direction, min(asked, size), beam)
                 shown = np.flatnonzero(~np.isin(keys, hidden))[:count]
                 if len(shown) == count or asked >= size:
                     return keys[shown], 1.0 - distances[shown]
@@ -185,35 +181,27 @@ class Vectors:
         nearest, distances, whole = keys[:0], np.empty(0, np.float32), True
         for start in range(0, len(keys), _READ):
             some = keys[start : start + _READ]
-            with self._turn():
-                there = np.isin(some, self.missing(some), invert=True)
-                units = np.array(self._index.get(some[there]), np.float16)
-            whole = whole and bool(there.all())
+            there, units = self.read(some)
+            whole = whole and len(there) == len(some)
             if len(units):
                 most = min(count, len(units))  # usearch refuses more
                 found = compared(units, direction.units[0], most, MetricKind.Cos, exact=True, threads=1)
-                nearest = np.concatenate([nearest, some[there][np.array(found.keys, np.int64)]])
+                nearest = np.concatenate([nearest, there[np.array(found.keys, np.int64)]])
                 distances = np.concatenate([distances, np.array(found.distances, np.float32)])
                 order = np.argsort(distances, kind="stable")[:count]
                 nearest, distances = nearest[order], distances[order]
         return nearest, 1.0 - distances, whole
 
-    def _nearest(self, direction: Directions, count: int) -> tuple[Keys, NDArray[np.float32]]:
+    def _nearest(self, direction: Directions, count: int, beam: int) -> tuple[Keys, NDArray[np.float32]]:
         """Return the keys and distances of the nearest vectors, as many as asked for."""
-        unit, beam = direction.units[0], max(_BEAM, _BEAM_PER_HIT * count)
+        unit, beam = direction.units[0], math.ceil(beam * max(1, count / DEPTH))
         if self.walks and len(self._index) > beam:
             self._widen(beam)
             keys, distances = self._found(unit, count, exact=False)
-            if len(keys) == count and not self._misses(direction, keys, distances):
+            itself = direction.keys[0]
+            if len(keys) == count and (itself in keys or not self._index.contains(itself)):
                 return keys, distances
         return self._found(unit, count, exact=True)
-
-    def _misses(self, direction: Directions, keys: Keys, distances: NDArray[np.float32]) -> bool:
-        """Return whether a walk is proved to have missed a vector: the one looked for, or one of the sample."""
-        itself = direction.keys[0]
-        if itself not in keys and self._index.contains(itself):
-            return True
-        return self._sample.misses(direction.units[0], keys, distances)
 
     def _widen(self, beam: int) -> None:
         self._index.expansion_search = beam  # type: ignore[misc]  # usearch's stub lacks the setter

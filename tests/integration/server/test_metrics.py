@@ -58,6 +58,9 @@ def test_what_was_done_is_counted(client: Client, port: int):
     )
     assert (found["shortlist_cache_hits_total", "scores"], found["shortlist_cache_misses_total", "scores"]) == (2, 2)
     assert found["shortlist_documents", "notes"] == 2
+    assert (found["shortlist_recall", "notes"], found["shortlist_recall_target", "notes"]) == (1, 0.99)
+    assert (found["shortlist_recall_missed", "notes"], found["shortlist_recall_samples", "notes"]) == (0, 0)
+    assert found["shortlist_recall_beam", "notes"] == 0  # all are compared
     assert found[("shortlist_waiting_tokens",)] == 0
 
 

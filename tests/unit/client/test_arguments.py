@@ -43,6 +43,7 @@ _WRONG = {
     "candidates": _NO_COUNT,
     "similarity_weight": _NO_NUMBER,
     "margin": _NO_NUMBER,
+    "recall_target": _NO_NUMBER,
     "where": [1, "year >= 2020", {}, [{"a": 1}], {1: 2}, {"a": None}, {"a": {}}, {"a": {"near": 1}}, {"a": math.nan}],
     "ends_only": _NO_FLAG,
     "mode": _NO_NAME,

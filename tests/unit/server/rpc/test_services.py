@@ -65,6 +65,24 @@ async def test_a_collection_s_life(retrieval: Retrieval):
         await retrieval.DropCollection(pb.DropCollectionRequest(name="b"), CALL)
 
 
+async def test_a_collection_has_a_target_of_recall(retrieval: Retrieval):
+    """It is the one that was named, or 0.99; naming another one for a collection that is there is refused."""
+    default = await retrieval.CreateCollection(pb.CreateCollectionRequest(name="a"), CALL)
+    assert default.collection.recall == pb.Recall(target=0.99, state=pb.RECALL_STATE_EXACT, measured=1.0)
+    request = pb.CreateCollectionRequest(name="b", exist_ok=True, recall_target=0.95)
+    for created in (True, False):
+        made = await retrieval.CreateCollection(request, CALL)
+        assert (made.created, made.collection.recall.target) == (created, 0.95)
+    again = await retrieval.CreateCollection(pb.CreateCollectionRequest(name="b", exist_ok=True), CALL)
+    assert again.collection.recall.target == 0.95
+    with pytest.raises(
+        CollectionExists, match=r"recall_target: collection 'b' is there already, with 0.95 and not 1"
+    ):
+        await retrieval.CreateCollection(pb.CreateCollectionRequest(name="b", exist_ok=True, recall_target=1.0), CALL)
+    with pytest.raises(InvalidRequest, match=r"recall_target: got 95\.0"):
+        await retrieval.CreateCollection(pb.CreateCollectionRequest(name="c", recall_target=95.0), CALL)
+
+
 async def test_an_upsert_counts_what_it_did(filled: Retrieval):
     """New, changed and unchanged documents are told apart, and those longer than the window are counted."""
     request = pb.UpsertRequest(

@@ -99,6 +99,13 @@ def test_names_that_are_not_allowed(name: str):
         request_checks.create(name)
 
 
+@pytest.mark.parametrize("target", [-1, 0, 0.49, 1.01, 99, float("nan")])
+def test_targets_that_are_no_share(target: float):
+    """A recall to hold is a share, and a per cent is none."""
+    with pytest.raises(InvalidRequest, match=r"recall_target: got .* is from 0\.5 to 1; leave it out"):
+        request_checks.recall_target(target)
+
+
 @pytest.mark.parametrize(
     ("documents", "message"),
     [
@@ -219,3 +226,5 @@ def test_the_limits_themselves_are_allowed():
     )
     request_checks.embed(LIMITS, ["a"] * 3, MAX_ANSWER_BYTES // 4 // 3)
     request_checks.create("a" * 64)
+    request_checks.recall_target(0.5)
+    request_checks.recall_target(1.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import InferenceFailed
-from shortlist.server.storage import sample, vectors
+from shortlist.server.storage import vectors
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin
 
@@ -100,7 +100,6 @@ def test_every_document_finds_itself_after_a_rebuild(
     documents = [Document(str(number), f"text {number}") for number in range(6000)]
     upsert(collection, documents)
     monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
-    monkeypatch.setattr(sample, "_SIZE", 1)
     again = Collection(tmp_path / "c")
     assert [found(again, one.text, 1) for one in documents] == [[one.id] for one in documents]
     again.close()

@@ -11,12 +11,13 @@ import pytest
 
 import tiny_collections
 from shortlist.server.errors import StorageFailed
-from shortlist.server.storage import generations, remaking, snapshots
+from shortlist.server.storage import generations, remaking, snapshots, vectors
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin
 from shortlist.server.storage.filters import Condition, Exists
 from shortlist.server.storage.generation import Superseded
 from shortlist.server.storage.listing import Page
+from shortlist.server.storage.measuring import Pace, Search
 from shortlist.server.storage.remaking import Embedded
 from tiny_collections import crashed, create, found, upsert
 
@@ -99,6 +100,19 @@ def test_searches_use_the_old_vectors_until_the_switch(collection: Collection):
         assert {text: found(collection, text) for text in TEXTS} == before
         assert collection.origin.fingerprint == "f00d"
     collection.remaking.switch(embedded)
+
+
+def test_recall_is_measured_anew(collection: Collection, monkeypatch: pytest.MonkeyPatch):
+    """What was measured of the old vectors says nothing of the new ones, which have a beam of their own."""
+    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    old = collection.measured
+    old.measure([Search(tiny_collections.vector(text)) for text in TEXTS[:16]], Pace(1), 1e9)
+    assert old.report().samples == 16
+    remade(collection)
+    assert collection.measured.report().samples == 0
+    collection.measured.measure([Search(other(text)) for text in TEXTS[:16]], Pace(1), 1e9)
+    assert collection.measured.report().state == "met"
+    assert (old.report().samples, collection.measured.report().samples) == (16, 16)
 
 
 def test_what_is_written_meanwhile_is_in_both(collection: Collection, tmp_path: Path):

@@ -30,7 +30,7 @@ def test_a_newer_format(tmp_path: Path):
     with connection:
         connection.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
     connection.close()
-    with pytest.raises(StorageError, match="format 9, this version reads 1 to 5"):
+    with pytest.raises(StorageError, match=f"format 9, this version reads 1 to {schema.FORMAT}"):
         Documents(path)
 
 
@@ -52,4 +52,5 @@ def test_a_file_of_the_first_format(tmp_path: Path):
         opened = Documents(path)
         assert sorted(opened.get(["a", "b", "c"])) == ["a", "b", "c"]
         assert opened.keys().tolist() == sorted([first, other])
+        assert opened.recall_target == 0.99
         opened.close()

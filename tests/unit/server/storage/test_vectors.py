@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server.storage import sample, unit_vectors, vectors
+from shortlist.server.storage import unit_vectors, vectors
 from shortlist.server.storage.unit_vectors import Directions
 from shortlist.server.storage.vectors import Vectors
 
@@ -17,10 +17,10 @@ RANDOM = np.random.default_rng(3)
 NONE = np.empty(0, np.uint64)
 
 
-@pytest.mark.parametrize("order", ["vectors session", "session vectors", "sample session", "session sample"])
+@pytest.mark.parametrize("order", ["vectors session", "session vectors", "measuring session"])
 def test_modules_load_in_any_order(order: str):
     """Whichever module comes first, usearch does not make onnxruntime crash."""
-    rooms = {"vectors": "storage", "sample": "storage", "session": "runtime"}
+    rooms = {"vectors": "storage", "measuring": "storage", "session": "runtime"}
     imports = "; ".join(f"import shortlist.server.{rooms[module]}.{module}" for module in order.split())
     subprocess.run([sys.executable, "-c", imports], check=True, timeout=60)
 
@@ -45,7 +45,8 @@ def filled(path: Path, made: Directions) -> Vectors:
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Walk always, with a beam so narrow that a few thousand vectors are enough for some to be lost."""
     monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
-    monkeypatch.setattr(vectors, "_BEAM", 32)
+    monkeypatch.setattr(vectors, "FIRST_BEAM", 32)
+    monkeypatch.setattr(vectors, "_WIDE_BEAM", 32)
     monkeypatch.setattr(vectors, "_NARROW_BEAM", 32)
 
 
@@ -68,13 +69,13 @@ def test_near_copies_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Among as many near copies the ten nearest of 3,000 others are found, and each by itself."""
     if walk:
         monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
-        monkeypatch.setattr(sample, "_SIZE", 500)
     copies, others = near_copies(3000), spread(3000)
     together = np.concatenate([others, copies] if order == "last" else [copies, others])
     if order == "mixed":
         together = together[RANDOM.permutation(len(together))]
     made = unit_vectors.of(together)
     index = filled(tmp_path, made)
+    index.beam = 2048  # what it takes here: `test_measuring.py` has how it is found
     assert recall(index, made, unit_vectors.of(spread(200)), 10) >= 0.995
     own = unit_vectors.of(others[::10])
     assert [index.search(one(own, place), 1, NONE)[0][0] for place in range(len(own.keys))] == own.keys.tolist()
@@ -83,7 +84,6 @@ def test_near_copies_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_as_many_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A walk that comes back with fewer vectors than were asked for is not taken for an answer."""
     monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
-    monkeypatch.setattr(vectors, "_BEAM_PER_HIT", 1)
     made = unit_vectors.of(np.concatenate([near_copies(1000), spread(1000)]))
     index = filled(tmp_path, made)
     for count in (1, 500, 1999, 2000, 3000):
@@ -117,43 +117,13 @@ def test_lost_vectors_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_search_for_what_is_there_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A vector that no walk finds, and no sample has, is found by a search for it."""
+    """A vector that no walk finds is found by a search for it."""
     narrow(monkeypatch)
-    monkeypatch.setattr(sample, "_SIZE", 1)
     made = unit_vectors.of(np.concatenate([spread(2000), near_copies(2000), near_copies(2000)]))
     index = filled(tmp_path, made)
     lost = np.flatnonzero(np.isin(made.keys, index.lost(made.keys)))
     assert len(lost) > 0
     assert [index.search(one(made, place), 1, NONE)[0][0] for place in lost] == made.keys[lost].tolist()
-
-
-def test_a_sample_never_accuses_a_whole_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What compares all is never said to have missed one; what misses the nearest in the sample is always caught."""
-    monkeypatch.setattr(sample, "_SIZE", 100)
-    made = unit_vectors.of(spread(2000))
-    index = filled(tmp_path, made)
-    checked = index._sample
-    assert 100 <= len(checked._index) <= 200
-    for query in unit_vectors.of(spread(100)).units:
-        assert not checked.misses(query, *index._found(query, 300, exact=True))
-        nearest = checked._index.search(query, 1, exact=True).keys[0]
-        index._index.remove(nearest)
-        assert checked.misses(query, *index._found(query, 300, exact=True))
-        index._index.add(nearest, made.units[made.keys == nearest][0])
-
-
-def test_a_sample_follows_its_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """After additions, removals and a new start the sample holds vectors of the index alone, and enough of them."""
-    monkeypatch.setattr(sample, "_SIZE", 100)
-    made = unit_vectors.of(spread(1000))
-    index = filled(tmp_path, made)
-    index.remove(made.keys[:400])
-    index.save()
-    for opened in (index, Vectors(tmp_path / "vectors.usearch", DIMENSIONS)):
-        inside = opened._sample._index
-        assert np.isin(inside.keys[: len(inside)], made.keys[400:]).all()
-        assert len(inside) >= 40
-        assert not opened._sample.misses(made.units[0], *opened._found(made.units[0], 50, exact=True))
 
 
 def test_a_search_goes_between_additions(tmp_path: Path):
