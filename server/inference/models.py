@@ -51,7 +51,9 @@ class Embedder(_Model[Result]):
         """Return how many elements a vector has."""
         return self.graph.width
 
-    async def embed(self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float) -> Result:
+    async def embed(
+        self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float, *, whole: bool = True
+    ) -> Result:
         """Embed each text.
 
         Args:
@@ -59,6 +61,7 @@ class Embedder(_Model[Result]):
             kind: decides the prefix.
             lane: how urgent it is.
             deadline: a time of the scheduler's clock, in seconds.
+            whole: whether a text that the model cannot run fails all; else it is the only one that is not `done`.
 
         Raises:
             NoTokens: one of the texts has none.
@@ -70,7 +73,7 @@ class Embedder(_Model[Result]):
         known = None if key is None else self.cache.get(key)
         if known is not None:
             return known
-        result = await self._run(self.prefixed(texts, kind), lane, deadline, key)
+        result = await self._run(self.prefixed(texts, kind), lane, deadline, key, whole=whole)
         if key is not None:
             self.cache.put(key, replace(result, spent=Spent()), result.values.nbytes + 4 * len(key))
         return result
@@ -79,12 +82,12 @@ class Embedder(_Model[Result]):
         """Return whether a query's vector is known, or on its way for another caller."""
         return query in self.cache or self.coalescer.under_way(query)
 
-    async def _run(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable) -> Result:
+    async def _run(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable, *, whole: bool) -> Result:
         """Run all texts, or raise DeadlineExceeded."""
         lengths = [self.tokenizer.estimate(len(text)) for text in texts]
-        job = Job(lane, self.graph, lengths, deadline, whole=True)
+        job = Job(lane, self.graph, lengths, deadline, whole=whole)
         result = await self.coalescer.run(job, self.tokenizer.encode, texts, key)
-        if not result.done.all():
+        if result.degraded == "deadline" or (whole and not result.done.all()):
             raise DeadlineExceeded(
                 f"{result.done.sum()} of {len(texts)} texts were done at the deadline;"
                 " allow more time, or send less at once"

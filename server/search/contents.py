@@ -21,7 +21,7 @@ from shortlist.server.storage.filters import Filter
 from shortlist.server.storage.listing import Page
 from shortlist.server.storage.snapshot import Snapshot
 
-from . import filter_checks, pages, request_checks
+from . import document_checks, filter_checks, pages, request_checks
 from .limits import MAX_ANSWER_BYTES, Limits
 
 _P = ParamSpec("_P")
@@ -127,7 +127,7 @@ class Contents:
         Raises:
             InvalidRequest, UnknownCollection, UnknownDocument: the request is at fault.
         """
-        request_checks.ids(self._limits, ids)
+        document_checks.ids(self._limits, ids)
         collection = self.collection(name)
         sizes = await asyncio.to_thread(collection.sizes, ids)
         size, dimensions = sum(sizes.get(one, 0) for one in ids), collection.origin.dimensions * vectors
@@ -145,7 +145,7 @@ class Contents:
         Raises:
             InvalidRequest, UnknownCollection, UnknownDocument: the request is at fault.
         """
-        request_checks.metadata(self._limits, given)
+        document_checks.metadata(self._limits, given)
         if missing := await self.write(self.collection(name).describe, dict(given)):
             raise _unknown(name, "documents", len(given), missing)
 
@@ -195,7 +195,7 @@ class Contents:
         Raises:
             InvalidRequest, UnknownCollection: the request is at fault.
         """
-        request_checks.deleted(self._limits, ids, where)
+        document_checks.deleted(self._limits, ids, where)
         collection = self.collection(name)
         if where is None:
             return await self.write(collection.delete, ids)

@@ -31,12 +31,13 @@ from shortlist.server.storage.document import Candidate, Document
 from shortlist.server.storage.filtered import Filtered
 from shortlist.server.storage.filters import Filter
 
-from . import ingest, ranking, request_checks, selection
+from . import ranking, request_checks, selection
 from .contents import Contents
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked, Timing
 from .sampling import Sampling
 from .selection import Plan, Selection
+from .upserts import Upserts
 
 _PROBE_TOKENS = 8
 
@@ -58,6 +59,7 @@ class Pipeline:
         self.limits = limits
         self.contents = Contents(catalog, limits)
         self._sampling = sampling or Sampling()
+        self.upserts = Upserts(embedder, self.contents, limits)
 
     def close(self) -> None:
         """Let the changes under way end, then save and close the collections."""
@@ -185,25 +187,7 @@ class Pipeline:
             DeadlineExceeded: the vectors could not be made in time; nothing was written.
             Overloaded, ShuttingDown, InferenceFailed: the server is; nothing was written.
         """
-        request_checks.upsert(self.limits, documents)
-        request_checks.vectors(vectors, self.embedder.dimensions)
-        brought = ingest.brought(documents, vectors)
-        collection = self.contents.collection(name)
-        compared = await asyncio.to_thread(collection.compare, documents, brought)
-        changed, relabelled, described = compared.changed, compared.relabelled, compared.described
-        unchanged = len(documents) - len(changed) - described
-        if not changed:
-            if relabelled:
-                await self.contents.write(collection.relabel, relabelled)
-            return Ingested(0, described, unchanged, 0, Timing())
-        embedded = await ingest.embedded(self.embedder, documents, changed, brought, deadline)
-        began = time.perf_counter()
-        written = await self.contents.write(
-            collection.upsert, changed, embedded.values, embedded.tokens.tolist(), relabelled
-        )
-        timing = Timing(spent=embedded.spent, write_s=time.perf_counter() - began)
-        truncated = int(embedded.truncated.sum())
-        return Ingested(written.inserted, written.updated + described, unchanged, truncated, timing)
+        return await self.upserts.upsert(name, documents, deadline, vectors)
 
     async def rerank(self, query: str, documents: Sequence[str], deadline: float, top_k: int | None = None) -> Ranked:
         """Score texts that the caller brings, and return the best `top_k` of them, or all.

@@ -1,14 +1,16 @@
-"""What a search is asked, and what a search, a rerank and an upsert answer, as plain types.
+"""What a search is asked, and what a search, a rerank, an upsert and an ingest answer, as plain types.
 
 `rpc/` makes a `Query` of a request, and a response of the answer; the pipeline does the rest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server.errors import ShortlistError
 from shortlist.server.inference.result import Degraded, Spent
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.filtered import Plan
@@ -16,6 +18,7 @@ from shortlist.server.storage.filters import Filter
 
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
 LimitedBy = Literal["none", "budget", "margin"]
+Outcome = Literal["inserted", "updated", "unchanged"]
 
 DEFAULT_TOP_K = 10
 DEFAULT_CANDIDATES = 50
@@ -89,6 +92,33 @@ class Ranked:
     degraded: Degraded
     truncated: int
     timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a document that was written."""
+
+    outcome: Outcome
+    truncated: bool = False  # longer than the embedder's window; told of what is new or changed alone
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A document of a stream, as it came."""
+
+    document: Document
+    vector: Sequence[float] | None  # that it brings
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a document of a stream: its fate, once it is on disk and found, or why it was refused."""
+
+    index: int  # its place in the stream, from 0
+    size_bytes: int
+    fate: Fate | None = None
+    refusal: ShortlistError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ class Compared:
 
     changed: list[Document] = field(default_factory=list)  # new, or with another title, text or vector
     relabelled: list[Document] = field(default_factory=list)  # with another source or metadata, and no more
-    described: int = 0  # of the relabelled: with other metadata
+    described: list[str] = field(default_factory=list)  # ids of the relabelled that have other metadata
+    known: frozenset[str] = frozenset()  # ids that are there
 
 
 def compare(documents: Documents, given: Sequence[Document], vectors: Mapping[str, NDArray[np.float32]]) -> Compared:
@@ -40,7 +41,7 @@ def compare(documents: Documents, given: Sequence[Document], vectors: Mapping[st
         kept |= documents.vectors_of([one for one in ids if one in vectors])
     changed: list[Document] = []
     relabelled: list[Document] = []
-    described = 0
+    described: list[str] = []
     for document in given:
         old = there.get(document.id)
         brings = document.id in vectors and not np.array_equal(vectors[document.id], kept.get(document.id, ()))
@@ -48,6 +49,7 @@ def compare(documents: Documents, given: Sequence[Document], vectors: Mapping[st
             changed.append(document)
         elif old != document:
             relabelled.append(document)
-            described += old.metadata != document.metadata
+            if old.metadata != document.metadata:
+                described.append(document.id)
     documents.check_kept()  # what is unchanged is acknowledged as well
-    return Compared(changed, relabelled, described)
+    return Compared(changed, relabelled, described, frozenset(there))

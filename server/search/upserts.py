@@ -1,0 +1,155 @@
+"""Documents to a collection: compared with what is there, embedded where they bring no vector, and written.
+
+`Upserts.upsert` takes a request whole or not at all. `Upserts.write` is what lies below it, for callers who have
+checked each document themselves (`ingest.py`): there the model may fail at some, and the others are written.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server.errors import InferenceFailed, NoTokens
+from shortlist.server.inference.lanes import Lane
+from shortlist.server.inference.models import Embedder
+from shortlist.server.inference.result import Result
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.comparison import Compared
+from shortlist.server.storage.document import Document
+
+from . import document_checks
+from .contents import Contents
+from .limits import Limits
+from .query import Fate, Ingested, Outcome, Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of documents that were written together."""
+
+    fates: list[Fate | None]  # one a document; None: the model could not run it, and it was not written
+    timing: Timing
+
+
+class Upserts:
+    """The way of documents into collections."""
+
+    def __init__(self, embedder: Embedder, contents: Contents, limits: Limits) -> None:
+        """Join the embedder and the collections, and hold requests to limits."""
+        self.embedder = embedder
+        self.limits = limits
+        self._contents = contents
+
+    async def upsert(
+        self, name: str, documents: Sequence[Document], deadline: float, vectors: Sequence[Sequence[float] | None]
+    ) -> Ingested:
+        """Insert or replace documents, all or none; see `Pipeline.upsert`."""
+        document_checks.upsert(self.limits, documents)
+        brought = self._brought(documents, vectors)
+        written = await self.write(self._contents.collection(name), documents, brought, deadline, whole=True)
+        fates = [fate for fate in written.fates if fate]
+        outcomes = [fate.outcome for fate in fates]
+        return Ingested(
+            inserted=outcomes.count("inserted"),
+            updated=outcomes.count("updated"),
+            unchanged=outcomes.count("unchanged"),
+            truncated=sum(fate.truncated for fate in fates),
+            timing=written.timing,
+        )
+
+    def _brought(
+        self, documents: Sequence[Document], vectors: Sequence[Sequence[float] | None]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors that documents bring, by id, once they are checked."""
+        found = {}
+        for index, (document, given) in enumerate(zip(documents, vectors, strict=False)):
+            if given is not None:
+                found[document.id] = np.array(given, np.float32)
+                document_checks.vector(found[document.id], self.embedder.dimensions, f"documents[{index}].")
+        return found
+
+    async def write(
+        self,
+        collection: Collection,
+        documents: Sequence[Document],
+        brought: Mapping[str, NDArray[np.float32]],
+        deadline: float,
+        *,
+        whole: bool,
+    ) -> Written:
+        """Write documents in one transaction; those whose title and text are as they were are not embedded again.
+
+        Args:
+            collection: where to.
+            documents: each id once.
+            brought: float32 [dimensions] that documents bring, by id.
+            deadline: a time of the monotonic clock, in seconds.
+            whole: whether a document that the model cannot run keeps the others from being written.
+
+        Raises:
+            NoTokens: the tokenizer leaves nothing of a text; its index is the document's.
+            DeadlineExceeded: the vectors could not be made in time.
+            TooLarge, Overloaded, NotServing, ShuttingDown: as the scheduler says.
+            InferenceFailed: the model could not run a document, and `whole` is set.
+            UnknownCollection, StorageFailed: as the collection says. Whatever is raised, nothing was written.
+        """
+        compared = await asyncio.to_thread(collection.compare, documents, brought)
+        made = await self._embedded(documents, compared.changed, brought, deadline, whole=whole)
+        done = made.done if whole else made.done & np.isfinite(made.values).all(axis=1)
+        changed = [document for document, is_done in zip(compared.changed, done, strict=True) if is_done]
+        began = time.perf_counter()
+        if changed:
+            given = changed, made.values[done], made.tokens[done].tolist(), compared.relabelled
+            await self._contents.write(collection.upsert, *given)
+        elif compared.relabelled:
+            await self._contents.write(collection.relabel, compared.relabelled)
+        write_s = time.perf_counter() - began if changed else 0.0
+        return Written(_fates(documents, compared, made, done), Timing(spent=made.spent, write_s=write_s))
+
+    async def _embedded(
+        self,
+        documents: Sequence[Document],
+        changed: Sequence[Document],
+        brought: Mapping[str, NDArray[np.float32]],
+        deadline: float,
+        *,
+        whole: bool,
+    ) -> Result:
+        """Return the vectors of those documents that changed: those that they bring, and the others made here."""
+        embedder = self.embedder
+        places = [place for place, document in enumerate(changed) if document.id not in brought]
+        contents = [changed[place].content for place in places]
+        made = Result.empty(len(places), embedder.dimensions)
+        try:
+            if places:
+                made = await embedder.embed(contents, "document", Lane.INGEST, deadline, whole=whole)
+        except NoTokens as error:
+            index = documents.index(changed[places[error.index]])
+            raise NoTokens(index, contents[error.index], f"documents[{index}].text") from error
+        except InferenceFailed:  # of all
+            if whole:
+                raise
+        result = Result.empty(len(changed), embedder.dimensions)
+        for place, document in enumerate(changed):
+            if document.id in brought:
+                length = embedder.tokenizer.estimate(len(document.content))
+                result.values[place], result.done[place] = brought[document.id], True
+                result.tokens[place] = min(length, embedder.tokenizer.max_tokens)
+        result.values[places], result.done[places] = made.values, made.done
+        result.tokens[places], result.truncated[places] = made.tokens, made.truncated
+        return replace(result, spent=made.spent)
+
+
+def _fates(
+    documents: Sequence[Document], compared: Compared, made: Result, done: NDArray[np.bool_]
+) -> list[Fate | None]:
+    """Return what became of each document, in their order."""
+    fates: dict[str, Fate | None] = {document.id: Fate("unchanged") for document in documents}
+    for document, is_done, truncated in zip(compared.changed, done.tolist(), made.truncated.tolist(), strict=True):
+        outcome: Outcome = "updated" if document.id in compared.known else "inserted"
+        fates[document.id] = Fate(outcome, truncated) if is_done else None
+    fates |= dict.fromkeys(compared.described, Fate("updated"))
+    return list(fates.values())
