@@ -68,6 +68,38 @@ RECALL_STATE_MISSED: RecallState.ValueType  # 4
 """It is not, with the widest beam that walk_ms allows."""
 Global___RecallState: _TypeAlias = RecallState  # noqa: Y015
 
+class _IngestOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IngestOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IngestOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INGEST_OUTCOME_UNSPECIFIED: _IngestOutcome.ValueType  # 0
+    """None that this version knows."""
+    INGEST_OUTCOME_INSERTED: _IngestOutcome.ValueType  # 1
+    """Its id was new."""
+    INGEST_OUTCOME_UPDATED: _IngestOutcome.ValueType  # 2
+    """It replaced another version. With the same title and text it was not embedded again."""
+    INGEST_OUTCOME_UNCHANGED: _IngestOutcome.ValueType  # 3
+    """It was there already, equal in every field but perhaps the source."""
+    INGEST_OUTCOME_REFUSED: _IngestOutcome.ValueType  # 4
+    """It was not stored: IngestResult.refusal says why. What was there under its id is as it was."""
+
+class IngestOutcome(_IngestOutcome, metaclass=_IngestOutcomeEnumTypeWrapper):
+    """What became of a document."""
+
+INGEST_OUTCOME_UNSPECIFIED: IngestOutcome.ValueType  # 0
+"""None that this version knows."""
+INGEST_OUTCOME_INSERTED: IngestOutcome.ValueType  # 1
+"""Its id was new."""
+INGEST_OUTCOME_UPDATED: IngestOutcome.ValueType  # 2
+"""It replaced another version. With the same title and text it was not embedded again."""
+INGEST_OUTCOME_UNCHANGED: IngestOutcome.ValueType  # 3
+"""It was there already, equal in every field but perhaps the source."""
+INGEST_OUTCOME_REFUSED: IngestOutcome.ValueType  # 4
+"""It was not stored: IngestResult.refusal says why. What was there under its id is as it was."""
+Global___IngestOutcome: _TypeAlias = IngestOutcome  # noqa: Y015
+
 class _FilterPlan:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -881,6 +913,154 @@ class UpsertResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpsertResponse: _TypeAlias = UpsertResponse  # noqa: Y015
+
+@_typing.final
+class IngestRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start(self) -> Global___IngestStart:
+        """In the first message, and no other."""
+
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
+        """1,000 documents at most, in any message. They may bring vectors, as those of an upsert."""
+
+    def __init__(
+        self,
+        *,
+        start: Global___IngestStart | None = ...,
+        documents: _abc.Iterable[Global___Document] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IngestRequest: _TypeAlias = IngestRequest  # noqa: Y015
+
+@_typing.final
+class IngestStart(_message.Message):
+    """Where the documents of a stream go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    CREATE_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """An existing collection."""
+    @_builtins.property
+    def create(self) -> Global___CreateCollectionRequest:
+        """A collection that is made first, as CreateCollection makes it. With exist_ok one that is there is taken as it is."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        create: Global___CreateCollectionRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "create", b"create", "into", b"into"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "create", b"create", "into", b"into"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_into: _TypeAlias = _typing.Literal["collection", "create"]  # noqa: Y015
+    _WhichOneofArgType_into: _TypeAlias = _typing.Literal["into", b"into"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_into) -> _WhichOneofReturnType_into | None: ...
+
+Global___IngestStart: _TypeAlias = IngestStart  # noqa: Y015
+
+@_typing.final
+class IngestResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___IngestResult]:
+        """One a document, as they come to be known: not in the order of the documents."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___IngestResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IngestResponse: _TypeAlias = IngestResponse  # noqa: Y015
+
+@_typing.final
+class IngestResult(_message.Message):
+    """The answer to one document of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place among all documents of the stream, from 0."""
+    outcome: Global___IngestOutcome.ValueType
+    """What became of it."""
+    truncated: _builtins.bool
+    """True if it was inserted or updated and is longer than the embedder's window."""
+    @_builtins.property
+    def refusal(self) -> Global___Refusal:
+        """If it was refused."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        outcome: Global___IngestOutcome.ValueType = ...,
+        truncated: _builtins.bool = ...,
+        refusal: Global___Refusal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "outcome", b"outcome", "refusal", b"refusal", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IngestResult: _TypeAlias = IngestResult  # noqa: Y015
+
+@_typing.final
+class Refusal(_message.Message):
+    """Why a document was refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Which error it is, as in Failure.ErrorInfo: INVALID_REQUEST, TOO_LARGE or NO_TOKENS, or INFERENCE_FAILED where the
+    model could not run it.
+    """
+    field: _builtins.str
+    """Its field that is at fault, such as `text`; empty for INFERENCE_FAILED."""
+    message: _builtins.str
+    """The words for people: field, value, limit and remedy."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        field: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
 
 @_typing.final
 class DeleteRequest(_message.Message):

@@ -55,6 +55,11 @@ class RetrievalStub:
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.UpsertRequest.SerializeToString,
                 response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.UpsertResponse.FromString,
                 _registered_method=True)
+        self.Ingest = channel.stream_stream(
+                '/shortlist.v1.Retrieval/Ingest',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.IngestRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.IngestResponse.FromString,
+                _registered_method=True)
         self.Delete = channel.unary_unary(
                 '/shortlist.v1.Retrieval/Delete',
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.DeleteRequest.SerializeToString,
@@ -120,6 +125,19 @@ class RetrievalServicer:
     def Upsert(self, request, context):
         """Inserts documents, or replaces those whose id is there already. All or nothing: once it is answered,
         every document of the call is on disk and found by Search.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Ingest(self, request_iterator, context):
+        """Inserts or replaces documents one by one, as long as the caller sends some. Each is answered by itself, once it is on
+        disk and found by Search; one that is refused fails no other. The server writes what arrives together, reads no
+        further than it can hold, and waits where other calls would get RESOURCE_EXHAUSTED: so gRPC's flow control keeps the
+        caller at its pace. The caller must read answers while it sends. It ends the stream by sending no more, and the
+        server once all is answered. A stream that ends with an error, or is cut off: what was not answered may be stored or
+        not, and can be sent again. A server that stops answers what it is writing, then ends streams with UNAVAILABLE.
+        Without a deadline a stream goes on for any time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,6 +215,11 @@ def add_RetrievalServicer_to_server(servicer, server):
                     servicer.Upsert,
                     request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.UpsertRequest.FromString,
                     response_serializer=shortlist_dot_proto_dot_retrieval__pb2.UpsertResponse.SerializeToString,
+            ),
+            'Ingest': grpc.stream_stream_rpc_method_handler(
+                    servicer.Ingest,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.IngestRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.IngestResponse.SerializeToString,
             ),
             'Delete': grpc.unary_unary_rpc_method_handler(
                     servicer.Delete,
@@ -343,6 +366,33 @@ class Retrieval:
             '/shortlist.v1.Retrieval/Upsert',
             shortlist_dot_proto_dot_retrieval__pb2.UpsertRequest.SerializeToString,
             shortlist_dot_proto_dot_retrieval__pb2.UpsertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Ingest(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/shortlist.v1.Retrieval/Ingest',
+            shortlist_dot_proto_dot_retrieval__pb2.IngestRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.IngestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,15 @@ class RetrievalStub:
     """Inserts documents, or replaces those whose id is there already. All or nothing: once it is answered,
     every document of the call is on disk and found by Search.
     """
+    Ingest: _grpc.StreamStreamMultiCallable[_retrieval_pb2.IngestRequest, _retrieval_pb2.IngestResponse]
+    """Inserts or replaces documents one by one, as long as the caller sends some. Each is answered by itself, once it is on
+    disk and found by Search; one that is refused fails no other. The server writes what arrives together, reads no
+    further than it can hold, and waits where other calls would get RESOURCE_EXHAUSTED: so gRPC's flow control keeps the
+    caller at its pace. The caller must read answers while it sends. It ends the stream by sending no more, and the
+    server once all is answered. A stream that ends with an error, or is cut off: what was not answered may be stored or
+    not, and can be sent again. A server that stops answers what it is writing, then ends streams with UNAVAILABLE.
+    Without a deadline a stream goes on for any time.
+    """
     Delete: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]
     """Deletes documents by id, or all that a filter matches. An id that is not there is no error."""
     UpdateMetadata: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.UpdateMetadataRequest, _retrieval_pb2.UpdateMetadataResponse]
@@ -87,6 +96,15 @@ class RetrievalAsyncStub(RetrievalStub):
     Upsert: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.UpsertRequest, _retrieval_pb2.UpsertResponse]  # type: ignore[assignment]
     """Inserts documents, or replaces those whose id is there already. All or nothing: once it is answered,
     every document of the call is on disk and found by Search.
+    """
+    Ingest: _aio.StreamStreamMultiCallable[_retrieval_pb2.IngestRequest, _retrieval_pb2.IngestResponse]  # type: ignore[assignment]
+    """Inserts or replaces documents one by one, as long as the caller sends some. Each is answered by itself, once it is on
+    disk and found by Search; one that is refused fails no other. The server writes what arrives together, reads no
+    further than it can hold, and waits where other calls would get RESOURCE_EXHAUSTED: so gRPC's flow control keeps the
+    caller at its pace. The caller must read answers while it sends. It ends the stream by sending no more, and the
+    server once all is answered. A stream that ends with an error, or is cut off: what was not answered may be stored or
+    not, and can be sent again. A server that stops answers what it is writing, then ends streams with UNAVAILABLE.
+    Without a deadline a stream goes on for any time.
     """
     Delete: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]  # type: ignore[assignment]
     """Deletes documents by id, or all that a filter matches. An id that is not there is no error."""
@@ -140,6 +158,21 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_retrieval_pb2.UpsertResponse, _abc.Awaitable[_retrieval_pb2.UpsertResponse]]:
         """Inserts documents, or replaces those whose id is there already. All or nothing: once it is answered,
         every document of the call is on disk and found by Search.
+        """
+
+    @_abc_1.abstractmethod
+    def Ingest(
+        self,
+        request_iterator: _MaybeAsyncIterator[_retrieval_pb2.IngestRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_retrieval_pb2.IngestResponse], _abc.AsyncIterator[_retrieval_pb2.IngestResponse]]:
+        """Inserts or replaces documents one by one, as long as the caller sends some. Each is answered by itself, once it is on
+        disk and found by Search; one that is refused fails no other. The server writes what arrives together, reads no
+        further than it can hold, and waits where other calls would get RESOURCE_EXHAUSTED: so gRPC's flow control keeps the
+        caller at its pace. The caller must read answers while it sends. It ends the stream by sending no more, and the
+        server once all is answered. A stream that ends with an error, or is cut off: what was not answered may be stored or
+        not, and can be sent again. A server that stops answers what it is writing, then ends streams with UNAVAILABLE.
+        Without a deadline a stream goes on for any time.
         """
 
     @_abc_1.abstractmethod

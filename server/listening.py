@@ -29,6 +29,10 @@ def options(settings: Settings) -> list[tuple[str, int]]:
         # gRPC's clients send one a second at most; half a second leaves room for those that come early.
         ("grpc.http2.min_ping_interval_without_data_ms", 500),
         ("grpc.keepalive_permit_without_calls", 1),
+        # The server's own pings, else one in two hours: a caller that is gone without a word leaves its streams open.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.ping_timeout_ms", 20_000),
     ]
 
 

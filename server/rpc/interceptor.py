@@ -6,8 +6,9 @@ One interceptor wraps every handler of ours, so that no RPC body repeats any of 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -18,6 +19,8 @@ from .request_parsing import Malformed, parser
 logger = logging.getLogger(__name__)
 
 _OURS = "/shortlist.v1."
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
 
 
 class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
@@ -49,30 +52,47 @@ class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # gener
 def _wrapped(handler: Any, name: str, metrics: Metrics, max_request_bytes: int) -> Any:
     message_type = handler.request_deserializer.__self__  # FromString is a class method of the request's type
 
-    async def call(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-        began = time.perf_counter()
-        try:
-            if isinstance(request, Malformed):
-                raise request.reason
-            response = await handler.unary_unary(request, context)
-        except Exception as error:
-            code, message, trailers = statuses.of(error)
-            if code is grpc.StatusCode.INTERNAL:
-                logger.exception("%s failed", name)
-            else:
-                logger.debug("%s: %s: %s", name, code.name, message)
-            metrics.call(name, code.name, time.perf_counter() - began)
-            await context.abort(code, message, trailers)
-        except asyncio.CancelledError:  # the caller left
-            metrics.call(name, grpc.StatusCode.CANCELLED.name, time.perf_counter() - began)
-            raise
-        took_s = time.perf_counter() - began
-        metrics.call(name, grpc.StatusCode.OK.name, took_s)
-        logger.debug("%s took %.1f ms", name, 1000 * took_s)
-        return response
+    async def call(request: Any, context: Context) -> Any:
+        async with _ended(name, metrics, context):
+            return await handler.unary_unary(_sound(request), context)
 
-    return grpc.unary_unary_rpc_method_handler(
-        call,
+    async def stream(requests: AsyncIterable[Any], context: Context) -> None:
+        async with _ended(name, metrics, context):
+            await handler.stream_stream((_sound(request) async for request in requests), context)
+
+    kind = grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+    return kind(
+        stream if handler.request_streaming else call,
         request_deserializer=parser(message_type, max_request_bytes),
         response_serializer=handler.response_serializer,
     )
+
+
+def _sound(request: Any) -> Any:
+    """Return a request that could be parsed, or raise why it could not."""
+    if isinstance(request, Malformed):
+        raise request.reason
+    return request
+
+
+@asynccontextmanager
+async def _ended(name: str, metrics: Metrics, context: Context) -> AsyncIterator[None]:
+    """Count how a call ended, and have its caller get the status of what it raised."""
+    began = time.perf_counter()
+    try:
+        yield
+    except Exception as error:
+        code, message, trailers = statuses.of(error)
+        if code is grpc.StatusCode.INTERNAL:
+            logger.exception("%s failed", name)
+        else:
+            logger.debug("%s: %s: %s", name, code.name, message)
+        metrics.call(name, code.name, time.perf_counter() - began)
+        await context.abort(code, message, trailers)
+    except asyncio.CancelledError:  # the caller left
+        metrics.call(name, grpc.StatusCode.CANCELLED.name, time.perf_counter() - began)
+        raise
+    else:
+        took_s = time.perf_counter() - began
+        metrics.call(name, grpc.StatusCode.OK.name, took_s)
+        logger.debug("%s took %.1f ms", name, 1000 * took_s)

@@ -72,6 +72,7 @@ class _State(Collector):
 
     def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
         self._contents = pipeline.contents
+        self._ingests = pipeline.ingests
         self._models = pipeline.embedder, pipeline.scorer
         self._scheduler = scheduler
         self._watchdog = watchdog
@@ -108,6 +109,11 @@ class _State(Collector):
                 if value is not None:
                     families[name].add_metric([collection.name], value)
         yield from families.values()
+        streams = self._ingests.room
+        yield GaugeMetricFamily(
+            "shortlist_ingest_documents", "Documents of streams that are not answered yet", streams.documents
+        )
+        yield GaugeMetricFamily("shortlist_ingest_bytes", "What these documents take", streams.size_bytes)
 
     def _scheduling(self) -> Iterator[Family]:
         now = self._scheduler.statistics()

@@ -5,6 +5,7 @@ Errors pass through: `interceptor.py` turns them into statuses.
 
 import math
 import time
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,9 +14,10 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server.search.contents import Contents
 from shortlist.server.search.pipeline import Pipeline
-from shortlist.server.search.query import DEFAULT_TOP_K, Query, Timing
+from shortlist.server.search.query import DEFAULT_TOP_K, Answer, Query, Timing
+from shortlist.server.storage.collection import Collection
 
-from . import conversion, filters
+from . import conversion, filters, ingest
 
 if TYPE_CHECKING:
     import grpc
@@ -40,6 +42,11 @@ class Deadlines:
             remaining_s = self.default_s
         return time.monotonic() + remaining_s - max(self.margin_s, _MARGIN_SHARE * remaining_s)
 
+    def of_stream(self, context: Context) -> float:
+        """Return when the work for a stream must be done; infinity if it brings no deadline."""
+        remaining_s = context.time_remaining()
+        return math.inf if remaining_s is None or math.isinf(remaining_s) else self.of(context)
+
 
 class Retrieval(pb_grpc.RetrievalServicer):
     """The service shortlist.v1.Retrieval."""
@@ -54,12 +61,15 @@ class Retrieval(pb_grpc.RetrievalServicer):
     async def CreateCollection(
         self, request: pb.CreateCollectionRequest, context: Context
     ) -> pb.CreateCollectionResponse:
-        collection, created = await self._contents.create(
+        collection, created = await self._create(request)
+        return pb.CreateCollectionResponse(collection=conversion.collection_message(collection), created=created)
+
+    async def _create(self, request: pb.CreateCollectionRequest) -> tuple[Collection, bool]:
+        return await self._contents.create(
             request.name,
             exist_ok=request.exist_ok,
             recall_target=request.recall_target if request.HasField("recall_target") else None,
         )
-        return pb.CreateCollectionResponse(collection=conversion.collection_message(collection), created=created)
 
     async def DropCollection(self, request: pb.DropCollectionRequest, context: Context) -> pb.DropCollectionResponse:
         return pb.DropCollectionResponse(documents=await self._contents.drop(request.name))
@@ -83,6 +93,22 @@ class Retrieval(pb_grpc.RetrievalServicer):
             truncated=done.truncated,
             timing=conversion.timing_message(done.timing, time.perf_counter() - began),
         )
+
+    async def Ingest(  # type: ignore[override] # the stubs do not know of handlers that write to their context
+        self, requests: "AsyncIterable[pb.IngestRequest]", context: Context
+    ) -> None:
+        deadline = self._deadlines.of_stream(context)
+        stream = ingest.Stream(aiter(requests))
+        start = await stream.start()
+        if start.HasField("create"):
+            collection, _ = await self._create(start.create)
+        else:
+            collection = self._contents.collection(start.collection)
+
+        async def answer(answers: Sequence[Answer]) -> None:
+            await context.write(ingest.response(answers))
+
+        await self._pipeline.ingests.run(collection, stream.documents(), answer, deadline)
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
         where = filters.where(request)

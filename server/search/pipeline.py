@@ -33,6 +33,7 @@ from shortlist.server.storage.filters import Filter
 
 from . import ranking, request_checks, selection
 from .contents import Contents
+from .ingest import Ingests
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked, Timing
 from .sampling import Sampling
@@ -60,6 +61,7 @@ class Pipeline:
         self.contents = Contents(catalog, limits)
         self._sampling = sampling or Sampling()
         self.upserts = Upserts(embedder, self.contents, limits)
+        self.ingests = Ingests(self.upserts)
 
     def close(self) -> None:
         """Let the changes under way end, then save and close the collections."""
