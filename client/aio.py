@@ -6,7 +6,7 @@ task cancels its call, on the server too.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -17,13 +17,16 @@ from google.protobuf.message import Message
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub, SnapshotsStub
 
-from . import channel, errors, requests, responses, signatures
+from . import arguments, channel, errors, requests, responses, signatures
+from .async_ingest import AsyncIngest
 from .filters import Where
+from .ingest import Ledger
 from .types import (
     Collection,
     Description,
     Document,
     Embeddings,
+    IngestResult,
     Metadata,
     Mode,
     Model,
@@ -160,6 +163,21 @@ class AsyncClient:
         """Insert documents, or replace those whose id is there already; see `Client.upsert`."""
         request = requests.upsert(collection, documents)
         return responses.upsert(await self._call(self._retrieval.Upsert, request, timeout_s))
+
+    def ingest(
+        self,
+        collection: str,
+        documents: Iterable[Document] | AsyncIterable[Document],
+        *,
+        create: bool = False,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[IngestResult]:
+        """Insert or replace any number of documents, with `async for`; see `Client.ingest`."""
+        start, deadline_s = requests.ingest_start(collection, create=create), self._deadline_s(timeout_s)
+        if not isinstance(documents, AsyncIterable):
+            documents = arguments.several("documents", documents, "documents")
+        ledger = Ledger(start, deadline_s, self._note)
+        return AsyncIngest(self._retrieval.Ingest, ledger).results(documents)
 
     async def delete(
         self,

@@ -2,7 +2,8 @@
 
 A call is repeated where the same call twice leaves what one would have left: reads, inference, and upsert
 and delete, whose documents have ids. What makes or drops collections and snapshots is not: the second would find what
-the first made there, or gone. A server with a full queue says in its answer how long to wait
+the first made there, or gone. An ingest sends again what was not answered by itself (`ingest.py`): kept here, all of
+it would have to be. A server with a full queue says in its answer how long to wait
 (`grpc-retry-pushback-ms`) and gRPC waits that long. No retry goes past the call's deadline.
 
 A box in between (NAT, firewall, load balancer, tunnel) may forget a connection without a word. Pings, on idle

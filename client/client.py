@@ -16,13 +16,16 @@ from google.protobuf.message import Message
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub, SnapshotsStub
 
-from . import channel, errors, requests, responses, signatures
+from . import arguments, channel, errors, requests, responses, signatures
+from .blocking_ingest import BlockingIngest
 from .filters import Where
+from .ingest import Ledger
 from .types import (
     Collection,
     Description,
     Document,
     Embeddings,
+    IngestResult,
     Metadata,
     Mode,
     Model,
@@ -198,6 +201,44 @@ class Client:
         """
         request = requests.upsert(collection, documents)
         return responses.upsert(self._call(self._retrieval.Upsert, request, timeout_s))
+
+    def ingest(
+        self,
+        collection: str,
+        documents: Iterable[Document],
+        *,
+        create: bool = False,
+        timeout_s: float | None = None,
+    ) -> Iterator[IngestResult]:
+        """Insert or replace any number of documents, and yield what became of each as soon as it is on disk.
+
+            for result in client.ingest("notes", documents):
+                if result.error:
+                    print(result.document.id, result.error)
+
+        Nothing is sent before the first result is asked for. A document that is refused fails no other. Documents
+        are asked for as the server takes them, on the thread that asks for results, which do not come in the order of
+        the documents. While the server is away or busy, those that were not answered are sent again, for as long as
+        `timeout_s` allows; what was answered is never lost. Whoever stops asking for results ends it: what was not
+        answered then may be stored or not.
+
+        Args:
+            collection: its name.
+            documents: each id once, or again after its result.
+            create: whether to make the collection if it is not there.
+            timeout_s: for how long no result may come while documents wait for one.
+
+        Raises:
+            NotFound: the collection is not there, and not `create`.
+            Unavailable, Overloaded, DeadlineExceeded: no result came for `timeout_s`.
+        """
+        start, deadline_s = requests.ingest_start(collection, create=create), self._deadline_s(timeout_s)
+        given = arguments.several("documents", documents, "documents")
+        return BlockingIngest(self._ingest_line, Ledger(start, deadline_s, self._note)).results(given)
+
+    def _ingest_line(self, messages: Iterator[pb.IngestRequest]) -> "grpc.CallIterator[pb.IngestResponse]":
+        self._check_open()
+        return self._retrieval.Ingest(messages)
 
     def delete(
         self,
@@ -399,6 +440,10 @@ class Client:
         request = requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
         return responses.tokenize(self._call(self._inference.Tokenize, request, timeout_s))
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise errors.UnusableClient(f"the client for {self.address} is closed; make another one")
+
     def _deadline_s(self, timeout_s: float | None) -> float:
         return self.timeout_s if timeout_s is None else channel.check_timeout(timeout_s)
 
@@ -416,8 +461,7 @@ class Client:
         *,
         wait_for_ready: bool = False,
     ) -> _Response:
-        if self._closed:
-            raise errors.UnusableClient(f"the client for {self.address} is closed; make another one")
+        self._check_open()
         channel.check_size(request)
         deadline_s = self._deadline_s(timeout_s)
         try:

@@ -123,6 +123,16 @@ def of_rpc(error: grpc.RpcError, timeout_s: float, note: str = "") -> ShortlistE
     return found
 
 
+def of_refusal(reason: str, field: str, message: str) -> ShortlistError:
+    """Translate why a server refused one document of many."""
+    kinds = {"INFERENCE_FAILED": ServerError, "TOO_LARGE": TooLarge}
+    found = kinds.get(reason, InvalidRequest)(message)
+    found.reason = reason
+    if isinstance(found, InvalidRequest):
+        found.field = field
+    return found
+
+
 def _named(error: grpc.RpcError, told: details.Details, timeout_s: float, note: str) -> ShortlistError:
     """Return the error of a status, with its words and what they leave out."""
     code, words = error.code(), error.details() or ""

@@ -72,6 +72,15 @@ def upsert(collection: str, documents: Iterable[types.Document]) -> pb.UpsertReq
     )
 
 
+def ingest_start(collection: str, *, create: bool) -> pb.IngestRequest:
+    """Make the first message of an ingest."""
+    if arguments.flag("create", create):
+        return pb.IngestRequest(
+            start=pb.IngestStart(create=create_collection(collection, exist_ok=True, recall_target=None))
+        )
+    return pb.IngestRequest(start=pb.IngestStart(collection=arguments.text("collection", collection)))
+
+
 def delete(collection: str, ids: Iterable[str], where: Where | None) -> pb.DeleteRequest:
     """Make the request to delete documents."""
     return pb.DeleteRequest(

@@ -33,6 +33,13 @@ _FILTER_PLANS: dict[types.FilterPlan | None, pb.FilterPlan.ValueType] = {
     "index": pb.FILTER_PLAN_INDEX,
 }
 
+_OUTCOMES: dict[types.IngestOutcome, pb.IngestOutcome.ValueType] = {
+    "inserted": pb.INGEST_OUTCOME_INSERTED,
+    "updated": pb.INGEST_OUTCOME_UPDATED,
+    "unchanged": pb.INGEST_OUTCOME_UNCHANGED,
+    "refused": pb.INGEST_OUTCOME_REFUSED,
+}
+
 _Name = TypeVar("_Name")
 
 
@@ -82,6 +89,14 @@ def upsert(response: pb.UpsertResponse) -> types.UpsertResult:
         truncated=response.truncated,
         timing=_timing(response.timing),
     )
+
+
+def ingest(result: pb.IngestResult, index: int, document: types.Document) -> types.IngestResult:
+    """Convert what became of a document, which is the caller's `index`th."""
+    outcome = _name("outcome", result.outcome, _OUTCOMES)
+    refusal = result.refusal
+    error = errors.of_refusal(refusal.reason, refusal.field, refusal.message) if outcome == "refused" else None
+    return types.IngestResult(index, document, outcome, result.truncated, error)
 
 
 def document(message: pb.Document) -> types.Document:

@@ -6,7 +6,10 @@ This module knows neither gRPC nor protobuf; `requests.py` and `responses.py` tr
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .errors import ShortlistError
 
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
 """Which stages a search runs; `auto` has every document of a small collection for a candidate."""
@@ -19,6 +22,9 @@ LimitedBy = Literal["margin", "budget"]
 
 FilterPlan = Literal["exact", "index"]
 """How a search with a filter found candidates: by comparing all that match, or by asking the index for more."""
+
+IngestOutcome = Literal["inserted", "updated", "unchanged", "refused"]
+"""What became of a document: its id was new; it replaced another version; it was there; it was not stored."""
 
 TextKind = Literal["query", "document"]
 """What a text is to the embedder: many models put another prefix before each."""
@@ -125,6 +131,17 @@ class UpsertResult:
     unchanged: int  # equal to what was there but perhaps for the source
     truncated: int  # of the inserted and updated: longer than the embedder's window
     timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of one document of an ingest."""
+
+    index: int  # its place among the documents that were given, from 0
+    document: Document  # as it was given
+    outcome: IngestOutcome
+    truncated: bool = False  # inserted or updated, and longer than the embedder's window
+    error: "ShortlistError | None" = None  # why it was refused: mostly an InvalidRequest, with its field
 
 
 @dataclass(frozen=True, slots=True)

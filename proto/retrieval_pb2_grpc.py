@@ -134,10 +134,10 @@ class RetrievalServicer:
         """Inserts or replaces documents one by one, as long as the caller sends some. Each is answered by itself, once it is on
         disk and found by Search; one that is refused fails no other. The server writes what arrives together, reads no
         further than it can hold, and waits where other calls would get RESOURCE_EXHAUSTED: so gRPC's flow control keeps the
-        caller at its pace. The caller must read answers while it sends. It ends the stream by sending no more, and the
-        server once all is answered. A stream that ends with an error, or is cut off: what was not answered may be stored or
-        not, and can be sent again. A server that stops answers what it is writing, then ends streams with UNAVAILABLE.
-        Without a deadline a stream goes on for any time.
+        caller at its pace. The caller must read answers while it sends. The server sends its headers once the start is taken,
+        and ends the stream once the caller sends no more and all is answered. Of a stream that ends with an error, or is cut
+        off, what was not answered may be stored or not, and can be sent again. A server that stops answers what it is
+        writing, then ends streams with UNAVAILABLE. Without a deadline a stream goes on for any time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,10 +60,10 @@ class RetrievalStub:
     """Inserts or replaces documents one by one, as long as the caller sends some. Each is answered by itself, once it is on
     disk and found by Search; one that is refused fails no other. The server writes what arrives together, reads no
     further than it can hold, and waits where other calls would get RESOURCE_EXHAUSTED: so gRPC's flow control keeps the
-    caller at its pace. The caller must read answers while it sends. It ends the stream by sending no more, and the
-    server once all is answered. A stream that ends with an error, or is cut off: what was not answered may be stored or
-    not, and can be sent again. A server that stops answers what it is writing, then ends streams with UNAVAILABLE.
-    Without a deadline a stream goes on for any time.
+    caller at its pace. The caller must read answers while it sends. The server sends its headers once the start is taken,
+    and ends the stream once the caller sends no more and all is answered. Of a stream that ends with an error, or is cut
+    off, what was not answered may be stored or not, and can be sent again. A server that stops answers what it is
+    writing, then ends streams with UNAVAILABLE. Without a deadline a stream goes on for any time.
     """
     Delete: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]
     """Deletes documents by id, or all that a filter matches. An id that is not there is no error."""
@@ -101,10 +101,10 @@ class RetrievalAsyncStub(RetrievalStub):
     """Inserts or replaces documents one by one, as long as the caller sends some. Each is answered by itself, once it is on
     disk and found by Search; one that is refused fails no other. The server writes what arrives together, reads no
     further than it can hold, and waits where other calls would get RESOURCE_EXHAUSTED: so gRPC's flow control keeps the
-    caller at its pace. The caller must read answers while it sends. It ends the stream by sending no more, and the
-    server once all is answered. A stream that ends with an error, or is cut off: what was not answered may be stored or
-    not, and can be sent again. A server that stops answers what it is writing, then ends streams with UNAVAILABLE.
-    Without a deadline a stream goes on for any time.
+    caller at its pace. The caller must read answers while it sends. The server sends its headers once the start is taken,
+    and ends the stream once the caller sends no more and all is answered. Of a stream that ends with an error, or is cut
+    off, what was not answered may be stored or not, and can be sent again. A server that stops answers what it is
+    writing, then ends streams with UNAVAILABLE. Without a deadline a stream goes on for any time.
     """
     Delete: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]  # type: ignore[assignment]
     """Deletes documents by id, or all that a filter matches. An id that is not there is no error."""
@@ -169,10 +169,10 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
         """Inserts or replaces documents one by one, as long as the caller sends some. Each is answered by itself, once it is on
         disk and found by Search; one that is refused fails no other. The server writes what arrives together, reads no
         further than it can hold, and waits where other calls would get RESOURCE_EXHAUSTED: so gRPC's flow control keeps the
-        caller at its pace. The caller must read answers while it sends. It ends the stream by sending no more, and the
-        server once all is answered. A stream that ends with an error, or is cut off: what was not answered may be stored or
-        not, and can be sent again. A server that stops answers what it is writing, then ends streams with UNAVAILABLE.
-        Without a deadline a stream goes on for any time.
+        caller at its pace. The caller must read answers while it sends. The server sends its headers once the start is taken,
+        and ends the stream once the caller sends no more and all is answered. Of a stream that ends with an error, or is cut
+        off, what was not answered may be stored or not, and can be sent again. A server that stops answers what it is
+        writing, then ends streams with UNAVAILABLE. Without a deadline a stream goes on for any time.
         """
 
     @_abc_1.abstractmethod

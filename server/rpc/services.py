@@ -104,6 +104,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             collection, _ = await self._create(start.create)
         else:
             collection = self._contents.collection(start.collection)
+        await context.send_initial_metadata(())  # the start is taken: a caller may wait for that
 
         async def answer(answers: Sequence[Answer]) -> None:
             await context.write(ingest.response(answers))

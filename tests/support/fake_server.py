@@ -1,10 +1,11 @@
 """A gRPC server that answers as a test tells it to, and remembers what it was asked."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 
@@ -47,6 +48,11 @@ class Scripted:
             context.abort(answer.code, answer.details)
         return answer or RESPONSES[method]()
 
+    def converse(self, method, requests, context):
+        """Give an answer to each message of a stream."""
+        for request in requests:
+            yield self.answer(method, request, context)
+
     def asked(self, method):
         """Return the requests of one method."""
         return [request for name, request in self.requests if name == method]
@@ -59,8 +65,13 @@ def serving() -> Iterator[Scripted]:
 
     def handler(service, method):
         request = getattr(pb, method.input_type.name)
-        return f"/{service.full_name}/{method.name}", grpc.unary_unary_rpc_method_handler(
-            lambda request, context: script.answer(method.name, request, context),
+        kind = grpc.unary_unary_rpc_method_handler
+        behaviour = partial(script.answer, method.name)
+        if method.client_streaming:  # each message of a stream is answered as a request of its own
+            kind = grpc.stream_stream_rpc_method_handler
+            behaviour = partial(script.converse, method.name)
+        return f"/{service.full_name}/{method.name}", kind(
+            behaviour,
             request_deserializer=request.FromString,
             response_serializer=lambda response: response.SerializeToString(),
         )
@@ -83,3 +94,24 @@ def serving() -> Iterator[Scripted]:
     server.start()
     yield script
     server.stop(None).wait()
+
+
+@dataclass
+class Taking:
+    """An answer to each message of an ingest: its documents are inserted, or what a test says becomes of them."""
+
+    fate: Callable[[pb.Document], pb.IngestResult] = lambda _: pb.IngestResult(outcome=pb.INGEST_OUTCOME_INSERTED)
+    count: int = 0  # documents of the present stream
+    streams: list[list[str]] = field(default_factory=list)  # ids that came, stream by stream
+
+    def __call__(self, request: pb.IngestRequest) -> pb.IngestResponse:
+        if request.HasField("start"):
+            self.count = 0
+            self.streams.append([])
+        results = []
+        for document in request.documents:
+            self.streams[-1].append(document.id)
+            results.append(self.fate(document))
+            results[-1].index = self.count
+            self.count += 1
+        return pb.IngestResponse(results=results)

@@ -30,6 +30,7 @@ _WRONG = {
     "below": _NO_TEXT,
     "ids_only": _NO_FLAG,
     "exist_ok": _NO_FLAG,
+    "create": _NO_FLAG,
     "include_text": _NO_FLAG,
     "include_metadata": _NO_FLAG,
     "include_vectors": _NO_FLAG,
@@ -50,9 +51,13 @@ _WRONG = {
     "kind": _NO_NAME,
     "model": _NO_NAME,
 }
-# A rerank's documents are texts, and a client has no deadline but its own.
-_OF_ONE_METHOD = {("rerank", "documents"): _NO_TEXTS, ("__init__", "timeout_s"): [*_WRONG["timeout_s"], None, 0]}
-_ITERATORS = ("list", "list_sources")  # ask when the first of what they bring is asked for
+# A rerank's documents are texts; an ingest refuses each of its own by itself; a client has no deadline but its own.
+_OF_ONE_METHOD = {
+    ("rerank", "documents"): _NO_TEXTS,
+    ("ingest", "documents"): [None, 1, "text", {"id": "1"}, Document("1", "text")],
+    ("__init__", "timeout_s"): [*_WRONG["timeout_s"], None, 0],
+}
+_ITERATORS = ("ingest", "list", "list_sources")  # ask when the first of what they bring is asked for
 _SOUND = {
     "name": "notes",
     "collection": "notes",
