@@ -135,7 +135,7 @@ def _send(upserts: Upserts, files: Sequence[str], settings: IndexSettings, every
     if first is None:
         raise UsageError(f"{', '.join(files)}: no document is in there; nothing was changed")
     if settings.create:
-        upserts.client.create_collection(settings.collection, exist_ok=True)
+        upserts.client.create_collection(settings.collection, exist_ok=True, language=settings.language)
     try:
         with upserts.progress:
             upserts.send(itertools.chain([first], every))

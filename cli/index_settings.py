@@ -24,6 +24,8 @@ class IndexSettings(Connection):
     """remove what came from below these folders and is of no file that was found now"""
     create: bool = True
     """make the collection if it is not there"""
+    language: str | None = None
+    """of a new collection's texts, for searches by words: english, german, ... or none; english if not given"""
     batch_size: Annotated[int, within(1)] = 64
     """documents in one call"""
     in_flight: Annotated[int, within(1)] = 4

@@ -8,14 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 from wcwidth import width
 
-from shortlist.client.types import Hit, Mode, SearchResult
+from shortlist.client.types import CandidatesFrom, Hit, Mode, RankFusion, SearchResult
 from shortlist.console import colors, columns, command_line, output, tables
 from shortlist.console.connection import Connection
 
 from . import excerpt, scoring, where
 from .excerpt import Terms
 
-_HEADS = ("place", "relevance", "score", "similarity", "stage one", "id")
+_HEADS = ("place", "relevance", "score", "similarity", "stage one")
+_RANKINGS = ("dense", "lexical")
+_BY = {"dense": "similarity", "lexical": "words in common", "hybrid": "similarity and words in common"}
 _INDENT = "       "  # texts begin below the scores
 
 
@@ -35,6 +37,11 @@ class SearchSettings(Connection):
     mode: Mode = "auto"
     """dense: stage one alone; rerank-all: stage two on every document of a small collection; auto: two-stage, with
     every document of a small collection for a candidate"""
+    candidates_from: CandidatesFrom | None = None
+    """dense: stage one ranks by the similarity of vectors; lexical: by words in common with the query, which finds
+    names, codes and rare words; hybrid: by both; the default is dense"""
+    rank_fusion: RankFusion = "distribution"
+    """how hybrid is ordered in mode dense: by both rankings' scores, or by places (rrf)"""
     similarity_weight: float | None = None
     """weight of the similarity in the final order, 0 to 100: logits that a similarity of 1 more is worth; the default
     is the reranker's own"""
@@ -56,6 +63,7 @@ shortlist search --collection notes "how do I renew the certificate?"
 shortlist search --collection notes --full --top-k 1 "certificate renewal"
 shortlist search --collection notes --where 'year >= 2020 and not lang in (de, en)' "certificate renewal"
 shortlist search --collection notes --mode dense --top-k 50 "certificate renewal"
+shortlist search --collection notes --candidates-from hybrid "error E11000"
 shortlist search --collection notes --json "certificate renewal" | jq -r '.hits[].id'""",
 )
 
@@ -72,7 +80,8 @@ def run(
     Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1). Stage two reads those
     that are not far behind the best beside the query and scores them (0 to 1); what it did not read has no score
     and comes last. The table shows both, and under "stage one" the document's place in that stage's order, with
-    how far stage two moved it: "7 (+6)" came up six places. Some rerankers, the demo's among them, order best
+    how far stage two moved it: "7 (+6)" came up six places; with --candidates-from hybrid also its places by
+    similarity and by words. Some rerankers, the demo's among them, order best
     with a share of the similarity (--similarity-weight), so their hits are not in the order of the scores; the
     lines below the table say so.
 
@@ -91,6 +100,8 @@ def run(
             top_k=settings.top_k,
             candidates=settings.candidates,
             mode=settings.mode,
+            candidates_from=settings.candidates_from,
+            rank_fusion=settings.rank_fusion,
             similarity_weight=settings.similarity_weight,
             margin=settings.margin,
             where=where.parse_if_any(settings.where),
@@ -119,7 +130,7 @@ class Page:
         if not result.hits:
             yield "no hits"
             return
-        heads, *rows = tables.blocks(_HEADS, [*map(_row, range(1, len(result.hits) + 1), result.hits)], self._id)
+        heads, *rows = tables.blocks(*_table(result), self._id)
         yield from heads
         for row, hit in zip(rows, result.hits, strict=True):
             yield from row
@@ -145,10 +156,18 @@ class Page:
         return colors.marked(line, excerpt.spans(line, self.terms)) if self.colored else line
 
 
-def _row(place: int, hit: Hit) -> tuple[str, ...]:
+def _table(result: SearchResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the table's heads and rows, the id last."""
+    is_hybrid = result.candidates_from == "hybrid"
+    heads = (*_HEADS, *(_RANKINGS if is_hybrid else ()), "id")
+    return heads, [_row(place, hit, is_hybrid=is_hybrid) for place, hit in enumerate(result.hits, 1)]
+
+
+def _row(place: int, hit: Hit, *, is_hybrid: bool) -> tuple[str, ...]:
     moved = f" ({hit.rank - place:+d})" if hit.rank != place else ""  # by stage two: up is plus
     numbers = (tables.number(one, 4) for one in (hit.relevance, hit.score, hit.similarity))
-    return str(place), *numbers, f"{hit.rank}{moved}", hit.id
+    ranks = [tables.number(rank, 0) for rank in (hit.dense_rank, hit.lexical_rank)] if is_hybrid else []
+    return str(place), *numbers, f"{hit.rank}{moved}", *ranks, hit.id
 
 
 def _whole(text: str, room: int) -> Iterator[str]:
@@ -178,8 +197,9 @@ def notes(result: SearchResult, *, asked: bool) -> Iterator[str]:
 
 def _ran(result: SearchResult) -> str:
     timing = result.timing
+    source = "" if result.candidates_from == "dense" else f"{result.candidates_from} "
     return (
-        f"{result.mode}: {result.reranked} of {result.candidates} candidates reranked{_limited(result)};"
+        f"{result.mode}: {result.reranked} of {result.candidates} {source}candidates reranked{_limited(result)};"
         f" {timing.total_ms:.1f} ms"
         f" (embed {timing.embed_ms:.1f}, retrieve {timing.retrieve_ms:.1f}, rerank {timing.rerank_ms:.1f})"
     )
@@ -199,7 +219,7 @@ def _limited(result: SearchResult) -> str:
 def _order(result: SearchResult, *, asked: bool) -> str:
     """Return what the relevance is, where it is not the score alone."""
     if result.mode == "dense":
-        return "in the order of similarity: mode dense has no scores"
+        return f"in the order of {_BY[result.candidates_from]}: mode dense has no scores"
     weight = result.similarity_weight
     if not result.reranked or not weight:
         return ""

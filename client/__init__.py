@@ -18,6 +18,7 @@ from .errors import (
 )
 from .filters import Filter, Where, field
 from .types import (
+    CandidatesFrom,
     Collection,
     Degraded,
     Description,
@@ -34,6 +35,7 @@ from .types import (
     Model,
     ModelDescription,
     Ranked,
+    RankFusion,
     Recall,
     RecallState,
     RerankResult,
@@ -50,6 +52,7 @@ from .types import (
 __all__ = [
     "AlreadyExists",
     "AsyncClient",
+    "CandidatesFrom",
     "Client",
     "Collection",
     "DeadlineExceeded",
@@ -72,6 +75,7 @@ __all__ = [
     "NotFound",
     "Overloaded",
     "PermissionDenied",
+    "RankFusion",
     "Ranked",
     "Recall",
     "RecallState",

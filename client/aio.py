@@ -22,6 +22,7 @@ from .async_ingest import AsyncIngest
 from .filters import Where
 from .ingest import Ledger
 from .types import (
+    CandidatesFrom,
     Collection,
     Description,
     Document,
@@ -30,6 +31,7 @@ from .types import (
     Metadata,
     Mode,
     Model,
+    RankFusion,
     RerankResult,
     SearchResult,
     Snapshot,
@@ -115,10 +117,11 @@ class AsyncClient:
         *,
         exist_ok: bool = False,
         recall_target: float | None = None,
+        language: str | None = None,
         timeout_s: float | None = None,
     ) -> Collection:
         """Make an empty collection; see `Client.create_collection`."""
-        request = requests.create_collection(name, exist_ok=exist_ok, recall_target=recall_target)
+        request = requests.create_collection(name, exist_ok=exist_ok, recall_target=recall_target, language=language)
         response = await self._call(self._retrieval.CreateCollection, request, timeout_s)
         return responses.collection(response.collection)
 
@@ -265,6 +268,8 @@ class AsyncClient:
         similarity_weight: float | None = None,
         margin: float | None = None,
         where: Where | None = None,
+        candidates_from: CandidatesFrom | None = None,
+        rank_fusion: RankFusion = "distribution",
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first; see `Client.search`."""
@@ -280,6 +285,8 @@ class AsyncClient:
             margin,
             include_vectors,
             where,
+            candidates_from,
+            rank_fusion,
         )
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 

@@ -21,6 +21,7 @@ from .blocking_ingest import BlockingIngest
 from .filters import Where
 from .ingest import Ledger
 from .types import (
+    CandidatesFrom,
     Collection,
     Description,
     Document,
@@ -29,6 +30,7 @@ from .types import (
     Metadata,
     Mode,
     Model,
+    RankFusion,
     RerankResult,
     SearchResult,
     Snapshot,
@@ -118,6 +120,7 @@ class Client:
         *,
         exist_ok: bool = False,
         recall_target: float | None = None,
+        language: str | None = None,
         timeout_s: float | None = None,
     ) -> Collection:
         """Make an empty collection, bound to the embedder that the server runs.
@@ -127,12 +130,14 @@ class Client:
             exist_ok: True returns a collection of that name that is there already, with its documents.
             recall_target: the share of the 50 nearest documents that stage one is held to find, 0.5 to 1; the default
                 is 0.99. `Collection.recall` tells whether it does.
+            language: of its texts, such as `english` (the default) or `german`, whose endings and stop words a search
+                by words leaves out; `none` for texts of several.
             timeout_s: deadline of this call.
 
         Raises:
-            AlreadyExists: there is one of that name, and not `exist_ok`, or it has another target.
+            AlreadyExists: there is one of that name, and not `exist_ok`, or it has another target or language.
         """
-        request = requests.create_collection(name, exist_ok=exist_ok, recall_target=recall_target)
+        request = requests.create_collection(name, exist_ok=exist_ok, recall_target=recall_target, language=language)
         return responses.collection(self._call(self._retrieval.CreateCollection, request, timeout_s).collection)
 
     def drop_collection(self, name: str, *, timeout_s: float | None = None) -> int:
@@ -355,6 +360,8 @@ class Client:
         similarity_weight: float | None = None,
         margin: float | None = None,
         where: Where | None = None,
+        candidates_from: CandidatesFrom | None = None,
+        rank_fusion: RankFusion = "distribution",
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first.
@@ -379,6 +386,11 @@ class Client:
                 `top_k` of them are read in any case. The default is the server's (`describe().limits.margin`) where
                 no `candidates` are named, else 2, which is all.
             where: only documents whose metadata match, such as `{"year": {"gte": 2020}}`; `filters.py` has the forms.
+            candidates_from: what stage one ranks by: `dense`, the similarity of vectors; `lexical`, words in common
+                with the query, which finds names, codes and rare words; `hybrid`, both: half of the candidates each.
+                The default is `dense`.
+            rank_fusion: how `hybrid` is ordered in mode `dense`, where no reranker does it: by the `distribution` of
+                both rankings' scores, or by places (`rrf`).
             timeout_s: deadline of this call.
         """
         request = requests.search(
@@ -393,6 +405,8 @@ class Client:
             margin,
             include_vectors,
             where,
+            candidates_from,
+            rank_fusion,
         )
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 

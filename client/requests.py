@@ -18,6 +18,15 @@ MODES: dict[types.Mode, pb.Mode.ValueType] = {
     "dense": pb.MODE_DENSE,
     "rerank-all": pb.MODE_RERANK_ALL,
 }
+SOURCES: dict[types.CandidatesFrom, pb.CandidatesFrom.ValueType] = {
+    "dense": pb.CANDIDATES_FROM_DENSE,
+    "lexical": pb.CANDIDATES_FROM_LEXICAL,
+    "hybrid": pb.CANDIDATES_FROM_HYBRID,
+}
+_FUSIONS: dict[types.RankFusion, pb.RankFusion.ValueType] = {
+    "distribution": pb.RANK_FUSION_DISTRIBUTION,
+    "rrf": pb.RANK_FUSION_RRF,
+}
 _KINDS: dict[types.TextKind, pb.TextKind.ValueType] = {
     "query": pb.TEXT_KIND_QUERY,
     "document": pb.TEXT_KIND_DOCUMENT,
@@ -28,12 +37,15 @@ _MODELS: dict[types.Model, pb.Model.ValueType] = {
 }
 
 
-def create_collection(name: str, *, exist_ok: bool, recall_target: float | None) -> pb.CreateCollectionRequest:
+def create_collection(
+    name: str, *, exist_ok: bool, recall_target: float | None = None, language: str | None = None
+) -> pb.CreateCollectionRequest:
     """Make the request to create a collection."""
     return pb.CreateCollectionRequest(
         name=arguments.text("name", name),
         exist_ok=arguments.flag("exist_ok", exist_ok),
         recall_target=_optional("recall_target", recall_target),
+        language="" if language is None else arguments.text("language", language),
     )
 
 
@@ -75,9 +87,7 @@ def upsert(collection: str, documents: Iterable[types.Document]) -> pb.UpsertReq
 def ingest_start(collection: str, *, create: bool) -> pb.IngestRequest:
     """Make the first message of an ingest."""
     if arguments.flag("create", create):
-        return pb.IngestRequest(
-            start=pb.IngestStart(create=create_collection(collection, exist_ok=True, recall_target=None))
-        )
+        return pb.IngestRequest(start=pb.IngestStart(create=create_collection(collection, exist_ok=True)))
     return pb.IngestRequest(start=pb.IngestStart(collection=arguments.text("collection", collection)))
 
 
@@ -158,6 +168,8 @@ def search(
     margin: float | None,
     include_vectors: bool,
     where: Where | None,
+    candidates_from: types.CandidatesFrom | None,
+    rank_fusion: types.RankFusion,
 ) -> pb.SearchRequest:
     """Make the request for a search."""
     return pb.SearchRequest(
@@ -172,6 +184,12 @@ def search(
         margin=_optional("margin", margin),
         include_vectors=arguments.flag("include_vectors", include_vectors),
         where=filter_requests.where(where),
+        candidates_from=(
+            pb.CANDIDATES_FROM_UNSPECIFIED
+            if candidates_from is None
+            else arguments.choice("candidates_from", candidates_from, SOURCES)
+        ),
+        rank_fusion=arguments.choice("rank_fusion", rank_fusion, _FUSIONS),
     )
 
 

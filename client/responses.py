@@ -8,7 +8,7 @@ from shortlist.proto import retrieval_pb2 as pb
 
 from . import errors, types
 from .metadata import from_struct
-from .requests import MODES
+from .requests import MODES, SOURCES
 
 _RECALL_STATES: dict[types.RecallState, pb.RecallState.ValueType] = {
     "exact": pb.RECALL_STATE_EXACT,
@@ -52,6 +52,7 @@ def collection(message: pb.Collection) -> types.Collection:
         embedder_fingerprint=message.embedder_fingerprint,
         dimensions=message.dimensions,
         created_at=message.created_at.ToDatetime(tzinfo=UTC),
+        language=message.language,
         recall=_recall(message.recall),
     )
 
@@ -121,6 +122,7 @@ def search(response: pb.SearchResponse) -> types.SearchResult:
         similarity_weight=response.similarity_weight,
         candidates=response.candidates,
         mode=_name("mode", response.mode, MODES),
+        candidates_from=_name("candidates_from", response.candidates_from, SOURCES),
         degraded=_name("degraded", response.degraded, _DEGRADED),
         truncated=response.truncated,
         timing=_timing(response.timing),
@@ -136,6 +138,8 @@ def _hit(hit: pb.Hit) -> types.Hit:
         score=hit.score if hit.HasField("score") else None,
         similarity=hit.similarity,
         rank=hit.rank,
+        dense_rank=hit.dense_rank if hit.HasField("dense_rank") else None,
+        lexical_rank=hit.lexical_rank if hit.HasField("lexical_rank") else None,
         title=hit.title,
         text=hit.text,
         metadata=from_struct(hit.metadata),

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
 """Which stages a search runs; `auto` has every document of a small collection for a candidate."""
 
+CandidatesFrom = Literal["dense", "lexical", "hybrid"]
+"""What stage one ranks by: the similarity of vectors, words in common with the query, or both."""
+
+RankFusion = Literal["distribution", "rrf"]
+"""How `hybrid` becomes one order where no reranker reads it: by the scores of both rankings, or by the places."""
+
 Degraded = Literal["deadline", "inference-failed"]
 """Why fewer documents were scored than asked for: the deadline came near, or the model could not run some of them."""
 
@@ -85,6 +91,7 @@ class Collection:
     dimensions: int  # elements of a vector
     created_at: datetime  # UTC
     recall: Recall
+    language: str  # by which texts are taken apart into words
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,8 @@ class Hit:
     text: str  # the same
     metadata: Metadata  # empty unless the search includes metadata
     vector: tuple[float, ...] = ()  # empty unless the search includes vectors
+    dense_rank: int | None = None  # place by similarity; None where it is not among those that stage one took by it
+    lexical_rank: int | None = None  # the same by words
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +174,12 @@ class SearchResult:
 
     hits: tuple[Hit, ...]  # best first
     reranked: int  # candidates that stage two scored
-    selected: int  # candidates that stage two was to score: the first ones in stage one's order
+    selected: int  # candidates that stage two was to score: in stage one's order, the first ones within the margin
     limited_by: LimitedBy | None  # why those are not all; None: they are
     similarity_weight: float  # in the hits' relevance: above 0 their scores need not fall
     candidates: int  # candidates that stage one found
     mode: Mode  # what ran: what `auto` chose
+    candidates_from: CandidatesFrom  # the same: `dense` for `hybrid` while the server builds a lexical index
     degraded: Degraded | None  # None: everything that was selected was scored
     truncated: int  # texts longer than a model's window
     timing: Timing

@@ -139,7 +139,7 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     MODE_TWO_STAGE: _Mode.ValueType  # 2
     """Stage one shortlists `candidates` documents, stage two reranks them."""
     MODE_DENSE: _Mode.ValueType  # 3
-    """Stage one only: by similarity, no score."""
+    """Stage one only: by similarity unless candidates_from says otherwise, no score."""
     MODE_RERANK_ALL: _Mode.ValueType  # 4
     """Stage two scores every document of the collection, which may hold 1,000 at most."""
 
@@ -155,7 +155,7 @@ documents are candidates. The answer's mode is MODE_RERANK_ALL if all of them we
 MODE_TWO_STAGE: Mode.ValueType  # 2
 """Stage one shortlists `candidates` documents, stage two reranks them."""
 MODE_DENSE: Mode.ValueType  # 3
-"""Stage one only: by similarity, no score."""
+"""Stage one only: by similarity unless candidates_from says otherwise, no score."""
 MODE_RERANK_ALL: Mode.ValueType  # 4
 """Stage two scores every document of the collection, which may hold 1,000 at most."""
 Global___Mode: _TypeAlias = Mode  # noqa: Y015
@@ -215,6 +215,70 @@ LIMITED_BY_MARGIN: LimitedBy.ValueType  # 1
 LIMITED_BY_BUDGET: LimitedBy.ValueType  # 2
 """More would be expected to take longer than Limits.auto_budget_ms, or than the call's deadline allows."""
 Global___LimitedBy: _TypeAlias = LimitedBy  # noqa: Y015
+
+class _CandidatesFrom:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CandidatesFromEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CandidatesFrom.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CANDIDATES_FROM_UNSPECIFIED: _CandidatesFrom.ValueType  # 0
+    """CANDIDATES_FROM_DENSE."""
+    CANDIDATES_FROM_DENSE: _CandidatesFrom.ValueType  # 1
+    """The similarity of vectors."""
+    CANDIDATES_FROM_LEXICAL: _CandidatesFrom.ValueType  # 2
+    """Words in common with the query, by BM25: names, codes and rare words are found exactly. Only documents that have one
+    of its words.
+    """
+    CANDIDATES_FROM_HYBRID: _CandidatesFrom.ValueType  # 3
+    """Both. Before stage two their union, in turns from either ranking, each document once; under MODE_DENSE one order by
+    SearchRequest.rank_fusion.
+    """
+
+class CandidatesFrom(_CandidatesFrom, metaclass=_CandidatesFromEnumTypeWrapper):
+    """What stage one ranks documents by."""
+
+CANDIDATES_FROM_UNSPECIFIED: CandidatesFrom.ValueType  # 0
+"""CANDIDATES_FROM_DENSE."""
+CANDIDATES_FROM_DENSE: CandidatesFrom.ValueType  # 1
+"""The similarity of vectors."""
+CANDIDATES_FROM_LEXICAL: CandidatesFrom.ValueType  # 2
+"""Words in common with the query, by BM25: names, codes and rare words are found exactly. Only documents that have one
+of its words.
+"""
+CANDIDATES_FROM_HYBRID: CandidatesFrom.ValueType  # 3
+"""Both. Before stage two their union, in turns from either ranking, each document once; under MODE_DENSE one order by
+SearchRequest.rank_fusion.
+"""
+Global___CandidatesFrom: _TypeAlias = CandidatesFrom  # noqa: Y015
+
+class _RankFusion:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RankFusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RankFusion.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RANK_FUSION_UNSPECIFIED: _RankFusion.ValueType  # 0
+    """The same as RANK_FUSION_DISTRIBUTION."""
+    RANK_FUSION_DISTRIBUTION: _RankFusion.ValueType  # 1
+    """By the sum of scores, each of its own ranking's distribution: 0 is three standard deviations below the mean, 1 is
+    three above.
+    """
+    RANK_FUSION_RRF: _RankFusion.ValueType  # 2
+    """By the sum of 1 / (60 + place): reciprocal rank fusion."""
+
+class RankFusion(_RankFusion, metaclass=_RankFusionEnumTypeWrapper):
+    """How two rankings become one where no reranker reads their union."""
+
+RANK_FUSION_UNSPECIFIED: RankFusion.ValueType  # 0
+"""The same as RANK_FUSION_DISTRIBUTION."""
+RANK_FUSION_DISTRIBUTION: RankFusion.ValueType  # 1
+"""By the sum of scores, each of its own ranking's distribution: 0 is three standard deviations below the mean, 1 is
+three above.
+"""
+RANK_FUSION_RRF: RankFusion.ValueType  # 2
+"""By the sum of 1 / (60 + place): reciprocal rank fusion."""
+Global___RankFusion: _TypeAlias = RankFusion  # noqa: Y015
 
 class _TextKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -331,6 +395,7 @@ class Collection(_message.Message):
     EMBEDDER_FINGERPRINT_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     RECALL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 64 characters: lower-case letters, digits, '-' and '_', beginning with a letter or digit."""
@@ -342,6 +407,8 @@ class Collection(_message.Message):
     """What the server compares: it refuses a collection that another embedder made."""
     dimensions: _builtins.int
     """Elements of a vector."""
+    language: _builtins.str
+    """By which language texts are taken apart into words, see CreateCollectionRequest.language."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
@@ -359,11 +426,12 @@ class Collection(_message.Message):
         embedder_fingerprint: _builtins.str = ...,
         dimensions: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        language: _builtins.str = ...,
         recall: Global___Recall | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "recall", b"recall"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dimensions", b"dimensions", "documents", b"documents", "embedder", b"embedder", "embedder_fingerprint", b"embedder_fingerprint", "name", b"name", "recall", b"recall"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dimensions", b"dimensions", "documents", b"documents", "embedder", b"embedder", "embedder_fingerprint", b"embedder_fingerprint", "language", b"language", "name", b"name", "recall", b"recall"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -423,11 +491,18 @@ class CreateCollectionRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     EXIST_OK_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     RECALL_TARGET_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """See Collection.name."""
     exist_ok: _builtins.bool
     """True: an existing collection of that name is returned as it is instead of ALREADY_EXISTS."""
+    language: _builtins.str
+    """The language of its texts, whose endings and stop words a search by words leaves out: arabic, danish, dutch, english,
+    finnish, french, german, greek, hungarian, italian, norwegian, portuguese, romanian, russian, spanish, swedish,
+    tamil, turkish, or none, for texts of several. Default english. With exist_ok, a collection of another language than
+    the one named here is ALREADY_EXISTS.
+    """
     recall_target: _builtins.float
     """The share of the 50 nearest documents that stage one is held to find, 0.5 to 1. Default 0.99. With exist_ok, a
     collection of another target than the one named here is ALREADY_EXISTS.
@@ -437,11 +512,12 @@ class CreateCollectionRequest(_message.Message):
         *,
         name: _builtins.str = ...,
         exist_ok: _builtins.bool = ...,
+        language: _builtins.str = ...,
         recall_target: _builtins.float | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target", "recall_target", b"recall_target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target", "exist_ok", b"exist_ok", "name", b"name", "recall_target", b"recall_target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target", "exist_ok", b"exist_ok", "language", b"language", "name", b"name", "recall_target", b"recall_target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__recall_target: _TypeAlias = _typing.Literal["recall_target"]  # noqa: Y015
     _WhichOneofArgType__recall_target: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target"]  # noqa: Y015
@@ -1697,6 +1773,8 @@ class SearchRequest(_message.Message):
     SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     MARGIN_FIELD_NUMBER: _builtins.int
     WHERE_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FROM_FIELD_NUMBER: _builtins.int
+    RANK_FUSION_FIELD_NUMBER: _builtins.int
     INCLUDE_VECTORS_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
@@ -1705,7 +1783,8 @@ class SearchRequest(_message.Message):
     top_k: _builtins.int
     """Hits to return, 1 to 1,000. Default 10."""
     candidates: _builtins.int
-    """Documents that stage one finds and stage two reads, top_k to 1,000. Not used by MODE_DENSE and MODE_RERANK_ALL.
+    """Documents that stage one finds and stage two reads, top_k to 1,000. Not used by MODE_RERANK_ALL, and by MODE_DENSE
+    only with CANDIDATES_FROM_HYBRID: so many of each ranking are fused.
     Left out, stage one finds 50, or top_k if that is more, or all of a small collection under MODE_AUTO, and stage
     two reads the first of them: those within `margin`, and as many as Limits.auto_budget_ms allows.
     """
@@ -1726,6 +1805,12 @@ class SearchRequest(_message.Message):
     """How far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2; top_k of them are
     read in any case. Default: Limits.margin where no candidates are named, else 2, which is all of them.
     """
+    candidates_from: Global___CandidatesFrom.ValueType
+    """What stage one ranks by. LEXICAL is INVALID_ARGUMENT with MODE_RERANK_ALL, which reads every document, and
+    UNAVAILABLE while words are being indexed, after a start on documents that never were.
+    """
+    rank_fusion: Global___RankFusion.ValueType
+    """How CANDIDATES_FROM_HYBRID is ordered under MODE_DENSE."""
     include_vectors: _builtins.bool
     """True: hits carry vectors."""
     @_builtins.property
@@ -1745,11 +1830,13 @@ class SearchRequest(_message.Message):
         similarity_weight: _builtins.float | None = ...,
         margin: _builtins.float | None = ...,
         where: Global___Filter | None = ...,
+        candidates_from: Global___CandidatesFrom.ValueType = ...,
+        rank_fusion: Global___RankFusion.ValueType = ...,
         include_vectors: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "margin", b"margin", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "candidates_from", b"candidates_from", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "rank_fusion", b"rank_fusion", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidates: _TypeAlias = _typing.Literal["candidates"]  # noqa: Y015
     _WhichOneofArgType__candidates: _TypeAlias = _typing.Literal["_candidates", b"_candidates"]  # noqa: Y015
@@ -1781,6 +1868,8 @@ class Hit(_message.Message):
     RELEVANCE_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
+    DENSE_RANK_FIELD_NUMBER: _builtins.int
+    LEXICAL_RANK_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
@@ -1798,7 +1887,11 @@ class Hit(_message.Message):
     similarity: _builtins.float
     """Stage one: the cosine of query and document vector, -1 to 1."""
     rank: _builtins.int
-    """Stage one: the document's place in the order of similarity, from 1."""
+    """Stage one: the document's place in its order, from 1."""
+    dense_rank: _builtins.int
+    """Its place in the ranking by similarity. Absent where it is not among those that stage one took from it."""
+    lexical_rank: _builtins.int
+    """The same by words."""
     title: _builtins.str
     """The document's title, if include_text was set."""
     text: _builtins.str
@@ -1819,19 +1912,29 @@ class Hit(_message.Message):
         relevance: _builtins.float | None = ...,
         similarity: _builtins.float = ...,
         rank: _builtins.int = ...,
+        dense_rank: _builtins.int | None = ...,
+        lexical_rank: _builtins.int | None = ...,
         title: _builtins.str = ...,
         text: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
         vector: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_relevance", b"_relevance", "_score", b"_score", "metadata", b"metadata", "relevance", b"relevance", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "lexical_rank", b"lexical_rank", "metadata", b"metadata", "relevance", b"relevance", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_relevance", b"_relevance", "_score", b"_score", "id", b"id", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "id", b"id", "lexical_rank", b"lexical_rank", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dense_rank: _TypeAlias = _typing.Literal["dense_rank"]  # noqa: Y015
+    _WhichOneofArgType__dense_rank: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank"]  # noqa: Y015
+    _WhichOneofReturnType__lexical_rank: _TypeAlias = _typing.Literal["lexical_rank"]  # noqa: Y015
+    _WhichOneofArgType__lexical_rank: _TypeAlias = _typing.Literal["_lexical_rank", b"_lexical_rank"]  # noqa: Y015
     _WhichOneofReturnType__relevance: _TypeAlias = _typing.Literal["relevance"]  # noqa: Y015
     _WhichOneofArgType__relevance: _TypeAlias = _typing.Literal["_relevance", b"_relevance"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dense_rank) -> _WhichOneofReturnType__dense_rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lexical_rank) -> _WhichOneofReturnType__lexical_rank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__relevance) -> _WhichOneofReturnType__relevance | None: ...
     @_typing.overload
@@ -1855,6 +1958,7 @@ class SearchResponse(_message.Message):
     SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     MATCHED_FIELD_NUMBER: _builtins.int
     FILTER_PLAN_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FROM_FIELD_NUMBER: _builtins.int
     reranked: _builtins.int
     """How many candidates stage two scored."""
     candidates: _builtins.int
@@ -1868,7 +1972,7 @@ class SearchResponse(_message.Message):
     pairs for the reranker.
     """
     selected: _builtins.int
-    """How many of the candidates stage two was to score: the first ones in stage-one order."""
+    """How many of the candidates stage two was to score: in stage-one order, the first ones within the margin."""
     limited_by: Global___LimitedBy.ValueType
     """Why those are not all."""
     similarity_weight: _builtins.float
@@ -1879,9 +1983,13 @@ class SearchResponse(_message.Message):
     """How many documents matched SearchRequest.where. Absent where the search had no filter."""
     filter_plan: Global___FilterPlan.ValueType
     """How candidates were found among them."""
+    candidates_from: Global___CandidatesFrom.ValueType
+    """What stage one ranked by: DENSE instead of HYBRID while words are being indexed."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hit]:
-        """Best first; top_k of them, or fewer if the collection holds fewer, or fewer match."""
+        """Best first; top_k of them, or fewer if the collection holds fewer, or fewer match (of CANDIDATES_FROM_LEXICAL, fewer
+        that have a word of the query).
+        """
 
     @_builtins.property
     def timing(self) -> Global___Timing:
@@ -1902,10 +2010,11 @@ class SearchResponse(_message.Message):
         similarity_weight: _builtins.float = ...,
         matched: _builtins.int | None = ...,
         filter_plan: Global___FilterPlan.ValueType = ...,
+        candidates_from: Global___CandidatesFrom.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_matched", b"_matched", "matched", b"matched", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched", b"_matched", "candidates", b"candidates", "degraded", b"degraded", "filter_plan", b"filter_plan", "hits", b"hits", "limited_by", b"limited_by", "matched", b"matched", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "similarity_weight", b"similarity_weight", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched", b"_matched", "candidates", b"candidates", "candidates_from", b"candidates_from", "degraded", b"degraded", "filter_plan", b"filter_plan", "hits", b"hits", "limited_by", b"limited_by", "matched", b"matched", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "similarity_weight", b"similarity_weight", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__matched: _TypeAlias = _typing.Literal["matched"]  # noqa: Y015
     _WhichOneofArgType__matched: _TypeAlias = _typing.Literal["_matched", b"_matched"]  # noqa: Y015

@@ -211,7 +211,7 @@ def _measured(
         where = case.where(answer)
         collection.among.count(where)  # the next asks for an answer that is kept, as a filter is that comes again
         began = time.perf_counter()
-        found = collection.search_where(query, top_k, where)
+        found = collection.by_vectors.search_where(query, top_k, where)
         times_ms.append(1000 * (time.perf_counter() - began))
         cosines = units @ _units(query[None])[0]
         best = np.sort(cosines[case.inside(answer)])[::-1][:top_k]

@@ -15,6 +15,7 @@ from shortlist.server.inference.result import Degraded
 from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Tokens
+from shortlist.server.search.candidates import CandidatesFrom, RankFusion
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Ranked, Timing
 from shortlist.server.storage.collection import Collection
@@ -33,6 +34,18 @@ _MODES: dict[pb.Mode.ValueType, Mode] = {
     pb.MODE_RERANK_ALL: "rerank-all",
 }
 _MODES_BACK = {plain: message for message, plain in _MODES.items()}  # the last of two wins: MODE_AUTO
+_SOURCES: dict[pb.CandidatesFrom.ValueType, CandidatesFrom | None] = {
+    pb.CANDIDATES_FROM_UNSPECIFIED: None,
+    pb.CANDIDATES_FROM_DENSE: "dense",
+    pb.CANDIDATES_FROM_LEXICAL: "lexical",
+    pb.CANDIDATES_FROM_HYBRID: "hybrid",
+}
+_SOURCES_BACK = {plain: message for message, plain in _SOURCES.items()}
+_FUSIONS: dict[pb.RankFusion.ValueType, RankFusion] = {
+    pb.RANK_FUSION_UNSPECIFIED: "distribution",
+    pb.RANK_FUSION_DISTRIBUTION: "distribution",
+    pb.RANK_FUSION_RRF: "rrf",
+}
 _LIMITS: dict[LimitedBy, pb.LimitedBy.ValueType] = {
     "none": pb.LIMITED_BY_NONE,
     "margin": pb.LIMITED_BY_MARGIN,
@@ -69,6 +82,16 @@ _MODELS: dict[pb.Model.ValueType, Kind] = {
 def mode(message: pb.Mode.ValueType) -> Mode:
     """Return a search's mode."""
     return _MODES[message]
+
+
+def candidates_from(message: pb.CandidatesFrom.ValueType) -> CandidatesFrom | None:
+    """Return what candidates are to come from; None where the request leaves that to the mode."""
+    return _SOURCES[message]
+
+
+def rank_fusion(message: pb.RankFusion.ValueType) -> RankFusion:
+    """Return how two rankings become one."""
+    return _FUSIONS[message]
 
 
 def text_kind(message: pb.TextKind.ValueType) -> TextKind:
@@ -120,6 +143,7 @@ def collection_message(plain: Collection) -> pb.Collection:
         embedder_fingerprint=plain.origin.fingerprint,
         dimensions=plain.origin.dimensions,
         created_at=created_at,
+        language=plain.language,
         recall=_recall(plain.measured.report()),
     )
 
@@ -163,6 +187,7 @@ def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> 
         reranked=found.reranked,
         candidates=found.candidates,
         mode=_MODES_BACK[found.mode],
+        candidates_from=_SOURCES_BACK[found.candidates_from],
         selected=found.selected,
         limited_by=_LIMITS[found.limited_by],
         similarity_weight=found.similarity_weight,
@@ -242,6 +267,8 @@ def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:
         score=hit.score,
         similarity=hit.similarity,
         rank=hit.rank,
+        dense_rank=hit.dense_rank,
+        lexical_rank=hit.lexical_rank,
         title=plain.title if request.include_text else "",
         text=plain.text if request.include_text else "",
         metadata=metadata.message(plain.metadata) if request.include_metadata else None,

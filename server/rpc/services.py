@@ -69,6 +69,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             request.name,
             exist_ok=request.exist_ok,
             recall_target=request.recall_target if request.HasField("recall_target") else None,
+            language=request.language,
         )
 
     async def DropCollection(self, request: pb.DropCollectionRequest, context: Context) -> pb.DropCollectionResponse:
@@ -158,6 +159,8 @@ class Retrieval(pb_grpc.RetrievalServicer):
             top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._limits.max_top_k),
             candidates=request.candidates if request.HasField("candidates") else None,
             mode=conversion.mode(request.mode),
+            candidates_from=conversion.candidates_from(request.candidates_from),
+            rank_fusion=conversion.rank_fusion(request.rank_fusion),
             similarity_weight=request.similarity_weight if request.HasField("similarity_weight") else None,
             margin=request.margin if request.HasField("margin") else None,
             where=filters.where(request),

@@ -51,16 +51,18 @@ class Contents:
         self._catalog.close()
 
     async def create(
-        self, name: str, *, exist_ok: bool, recall_target: float | None = None
+        self, name: str, *, exist_ok: bool, recall_target: float | None = None, language: str = ""
     ) -> tuple[Collection, bool]:
-        """Make a collection, and return it and whether it is new.
+        """Make a collection, and return it and whether it is new; without a language it is of the default one.
 
         Raises:
             InvalidRequest, CollectionExists, StorageFailed: as `request_checks` and the catalog say.
         """
-        request_checks.create(name)
+        chosen = request_checks.create(name, language)
         request_checks.recall_target(recall_target)
-        return await asyncio.to_thread(self._catalog.create, name, exist_ok=exist_ok, recall_target=recall_target)
+        return await asyncio.to_thread(
+            self._catalog.create, name, exist_ok=exist_ok, recall_target=recall_target, language=chosen
+        )
 
     async def drop(self, name: str) -> int:
         """Delete a collection, and return how many documents it held.

@@ -14,9 +14,6 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shortlist.server import fusion
 from shortlist.server.errors import NoTokens
 from shortlist.server.fusion import Fusion
@@ -28,10 +25,8 @@ from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate, Document
-from shortlist.server.storage.filtered import Filtered
-from shortlist.server.storage.filters import Filter
 
-from . import ranking, request_checks, selection
+from . import candidates, ranking, request_checks, selection
 from .contents import Contents
 from .ingest import Ingests
 from .limits import Limits
@@ -83,14 +78,25 @@ class Pipeline:
         with reservation or nullcontext():
             embedded = await self._embedded(query)
             embed_done = time.perf_counter()
-            filtered = await asyncio.to_thread(_found, collection, embedded.values[0], plan.candidates, query.where)
-        self._sampling.offer(collection.measured, embedded.values[0], query.where, filtered.plan)
-        candidates = filtered.candidates
-        dimensions = self.embedder.dimensions
-        request_checks.hits_answer(query, [candidate.document for candidate in candidates], dimensions)
+            filtered, source = await asyncio.to_thread(
+                candidates.find,
+                collection,
+                query.text,
+                embedded.values[0],
+                query.where,
+                source=plan.candidates_from,
+                count=plan.candidates,
+                fusion=plan.fusion,
+            )
+        if source != "lexical":
+            self._sampling.offer(collection.measured, embedded.values[0], query.where, filtered.plan)
+        found = filtered.candidates
+        documents = [candidate.document for candidate in found]
+        request_checks.hits_answer(query, documents, self.embedder.dimensions)
         retrieve_done = time.perf_counter()
-        chosen = self._selection(query, plan, candidates)
-        scored = await self._scored(query, candidates[: chosen.count], reserved=reservation is not None)
+        chosen = self._selection(query, plan, found)
+        read = [found[place] for place in chosen.places]
+        scored = await self._scored(query, read, reserved=reservation is not None)
         timing = Timing(
             spent=embedded.spent + scored.spent,
             retrieve_s=began - asked + retrieve_done - embed_done,
@@ -99,7 +105,8 @@ class Pipeline:
         )
         whole = query.mode == "auto" and 0 < chosen.count == size
         fused = self._fusion(query) if chosen.count else Fusion()
-        hits = ranking.hits(candidates, scored, fused)[: query.top_k]
+        rest = [found[place] for place in sorted(set(range(len(found))).difference(chosen.places))]
+        hits = ranking.hits(read + rest, scored, fused)[: query.top_k]
         if query.include_vectors:
             held = await asyncio.to_thread(collection.vectors_of, [hit.document.id for hit in hits])
             hits = [dataclasses.replace(hit, vector=held.get(hit.document.id)) for hit in hits]
@@ -109,8 +116,9 @@ class Pipeline:
             selected=chosen.count,
             limited_by=chosen.limited_by,
             similarity_weight=fused.weight,
-            candidates=len(candidates),
+            candidates=len(found),
             mode="rerank-all" if whole else plan.mode,
+            candidates_from=source,
             degraded=scored.degraded,
             truncated=int(embedded.truncated.sum() + scored.truncated.sum()),
             timing=timing,
@@ -144,14 +152,14 @@ class Pipeline:
         pairs = selection.select([0.0] * size, seconds, plan.bounds).count
         return scorer.reserve(pairs, tokens, query.deadline)
 
-    def _selection(self, query: Query, plan: Plan, candidates: Sequence[Candidate]) -> Selection:
+    def _selection(self, query: Query, plan: Plan, found: Sequence[Candidate]) -> Selection:
         """Return which candidates stage two reads."""
         if plan.mode == "dense":
-            return Selection(0, "none")
-        similarities = [candidate.similarity for candidate in candidates]
-        seconds = [0.0] * len(candidates)
+            return Selection((), "none")
+        similarities = [candidate.similarity for candidate in found]
+        seconds = [0.0] * len(found)
         if plan.bounds.budget_s < math.inf:  # else no estimate is looked at
-            seconds = self.scorer.seconds(query.text, [candidate.document.content for candidate in candidates])
+            seconds = self.scorer.seconds(query.text, [candidate.document.content for candidate in found])
         return selection.select(similarities, seconds, plan.bounds)
 
     async def _embedded(self, query: Query) -> Result:
@@ -161,12 +169,12 @@ class Pipeline:
         except NoTokens as error:
             raise NoTokens(0, query.text, "query") from error
 
-    async def _scored(self, query: Query, candidates: Sequence[Candidate], *, reserved: bool) -> Result:
+    async def _scored(self, query: Query, chosen: Sequence[Candidate], *, reserved: bool) -> Result:
         """Score candidates beside the query."""
-        if not candidates:
+        if not chosen:
             return Result.empty(0, 1)
-        contents = [candidate.document.content for candidate in candidates]
-        versions = [candidate.version for candidate in candidates]
+        contents = [candidate.document.content for candidate in chosen]
+        versions = [candidate.version for candidate in chosen]
         return await self.scorer.score(query.text, contents, query.deadline, versions, reserved=reserved)
 
     async def upsert(
@@ -250,10 +258,3 @@ class Pipeline:
         """Return how much the similarity counts in the final order."""
         asked, default = query.similarity_weight, self.scorer.fusion
         return default if asked is None else dataclasses.replace(default, weight=asked)
-
-
-def _found(collection: Collection, vector: NDArray[np.float32], count: int, where: Filter | None) -> Filtered:
-    """Return stage one's candidates."""
-    if where is None:
-        return Filtered(collection.search(vector, count))
-    return collection.search_where(vector, count, where)

@@ -16,12 +16,15 @@ from shortlist.server.storage.document import Document
 from shortlist.server.storage.filtered import Plan
 from shortlist.server.storage.filters import Filter
 
+from .candidates import CandidatesFrom, RankFusion
+
 Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
 LimitedBy = Literal["none", "budget", "margin"]
 Outcome = Literal["inserted", "updated", "unchanged"]
 
 DEFAULT_TOP_K = 10
 DEFAULT_CANDIDATES = 50
+DEFAULT_CANDIDATES_FROM: CandidatesFrom = "dense"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,8 @@ class Query:
     top_k: int = DEFAULT_TOP_K
     candidates: int | None = None  # all of which stage two reads; None: as many as margin and budget allow
     mode: Mode = "auto"
+    candidates_from: CandidatesFrom | None = None  # None: the mode's own
+    rank_fusion: RankFusion = "distribution"  # of two rankings that no reranker reads
     margin: float | None = None  # of cosine, behind the best, that stage two reads; None: the server's own
     similarity_weight: float | None = None  # in the final order; None: what the reranker's bundle says
     where: Filter | None = None  # what documents have to match
@@ -52,6 +57,8 @@ class Hit:
     similarity: float
     rank: int  # stage one's, from 1
     vector: NDArray[np.float32] | None = None  # float32 [dimensions]
+    dense_rank: int | None = None  # by similarity; None: it was not among those that stage one found by it
+    lexical_rank: int | None = None  # by words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +83,7 @@ class Found:
     similarity_weight: float  # in the order of what was scored; 0 where nothing was
     candidates: int
     mode: Mode  # the one that ran
+    candidates_from: CandidatesFrom  # what ran
     degraded: Degraded  # why not all that were selected were scored
     truncated: int
     timing: Timing

@@ -14,7 +14,13 @@ from .query import Hit
 
 
 def hits(candidates: Sequence[Candidate], scored: Result, fusion: Fusion) -> list[Hit]:
-    """Order the candidates: those that stage two read, by their relevance, then the rest as stage one had it."""
+    """Order the candidates: those that stage two read, by their relevance, then the rest as stage one had it.
+
+    Args:
+        candidates: those that stage two read, then the rest, both in stage one's order.
+        scored: what it made of the first.
+        fusion: what their relevance is of.
+    """
     read = len(scored.done)
     similarities = [candidate.similarity for candidate in candidates[:read]]
     fused = fusion.logits(scored.logits, similarities)
@@ -37,4 +43,12 @@ def probabilities(logits: NDArray[np.float32], done: NDArray[np.bool_]) -> list[
 
 
 def _hit(candidate: Candidate, score: float | None, relevance: float | None) -> Hit:
-    return Hit(candidate.document, relevance, score, candidate.similarity, candidate.rank)
+    return Hit(
+        candidate.document,
+        relevance,
+        score,
+        candidate.similarity,
+        candidate.rank,
+        dense_rank=candidate.dense_rank,
+        lexical_rank=candidate.lexical_rank,
+    )

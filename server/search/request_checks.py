@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from shortlist.server.errors import InvalidRequest, TooLarge
 from shortlist.server.runtime.manifest import Kind
 from shortlist.server.settings import MAX_MARGIN, MAX_SIMILARITY_WEIGHT
+from shortlist.server.storage.analysis import LANGUAGES, Language
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.snapshot import NAME
 
@@ -29,11 +30,17 @@ from .query import Query
 _VALUE_BYTES = 4  # of a vector's element
 
 
-def create(name: str) -> None:
-    """Check the name of a collection to be made."""
+def create(name: str, language: str = "") -> Language | None:
+    """Check the name of a collection to be made, and return its language; None where none is given."""
     if not NAME.fullmatch(name):
         limit = "a name is 1 to 64 characters of a-z, 0-9, '-' and '_', beginning with a letter or digit"
         raise InvalidRequest("name", name, limit, "choose such a name")
+    if not language:
+        return None
+    if (known := next((one for one in LANGUAGES if one == language), None)) is None:
+        limit = f"it must be one of {', '.join(LANGUAGES)}"
+        raise InvalidRequest("language", language, limit, "choose none for any other")
+    return known
 
 
 def recall_target(target: float | None) -> None:
@@ -67,6 +74,10 @@ def search(limits: Limits, query: Query) -> None:
         remedy = "send 0 to order by score alone, or leave it out"
         limit = f"a weight is from 0 to {MAX_SIMILARITY_WEIGHT}"
         raise InvalidRequest("similarity_weight", query.similarity_weight, limit, remedy)
+    if query.mode == "rerank-all" and query.candidates_from == "lexical":
+        limit = "MODE_RERANK_ALL reads every document"
+        remedy = "use MODE_TWO_STAGE, or leave candidates_from out"
+        raise InvalidRequest("candidates_from", "CANDIDATES_FROM_LEXICAL", limit, remedy)
     if query.margin is not None and not 0 <= query.margin <= MAX_MARGIN:
         limit = f"a difference of cosines is from 0 to {MAX_MARGIN:g}"
         raise InvalidRequest("margin", query.margin, limit, f"send {MAX_MARGIN:g} to have all candidates read")

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from shortlist.server.inference import admission
 
+from .candidates import CandidatesFrom, RankFusion
 from .limits import Limits
-from .query import DEFAULT_CANDIDATES, DEFAULT_TOP_K, LimitedBy, Mode, Query
+from .query import DEFAULT_CANDIDATES, DEFAULT_CANDIDATES_FROM, DEFAULT_TOP_K, LimitedBy, Mode, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +38,37 @@ class Plan:
     mode: Mode  # not auto
     candidates: int  # that stage one finds
     bounds: Bounds  # of what stage two reads
+    candidates_from: CandidatesFrom
+    fusion: RankFusion | None = None  # of two rankings that no reranker reads; None: it reads their union
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The candidates that stage two reads: the first `count`."""
+    """The candidates that stage two reads, by their places from 0, ascending."""
 
-    count: int
+    places: tuple[int, ...]
     limited_by: LimitedBy
+
+    @property
+    def count(self) -> int:
+        """Return how many they are."""
+        return len(self.places)
 
 
 def plan(query: Query, size: int, limits: Limits) -> Plan:
     """Turn what is asked for into what to do, where so many documents can be found."""
     if query.mode == "dense":
-        return Plan("dense", query.top_k, UNBOUND)
+        source = query.candidates_from or "dense"
+        if source != "hybrid":
+            return Plan("dense", query.top_k, UNBOUND, source)
+        depth = max(query.candidates or DEFAULT_CANDIDATES, query.top_k)
+        return Plan("dense", depth, UNBOUND, source, query.rank_fusion)
     if query.mode == "rerank-all":
-        return Plan("rerank-all", size, UNBOUND)
+        return Plan("rerank-all", size, UNBOUND, "dense")
+    source = query.candidates_from or DEFAULT_CANDIDATES_FROM
     if query.candidates is not None:
         margin = math.inf if query.margin is None else query.margin
-        return Plan("two-stage", query.candidates, replace(UNBOUND, margin=margin))
+        return Plan("two-stage", query.candidates, replace(UNBOUND, margin=margin), source)
     wanted = max(DEFAULT_CANDIDATES, query.top_k)
     if query.mode == "auto" and size <= limits.auto_rerank_all:
         wanted = max(wanted, size)
@@ -66,23 +79,26 @@ def plan(query: Query, size: int, limits: Limits) -> Plan:
         least=query.top_k,
         least_in_budget=min(query.top_k, DEFAULT_TOP_K),
     )
-    return Plan("two-stage", min(wanted, limits.max_candidates), bounds)
+    return Plan("two-stage", min(wanted, limits.max_candidates), bounds, source)
 
 
 def select(similarities: Sequence[float], seconds: Sequence[float], bounds: Bounds) -> Selection:
     """Return how many candidates to read, and what kept the rest out.
 
     Args:
-        similarities: of the candidates, descending.
+        similarities: of the candidates, in stage one's order.
         seconds: what each of their pairs is expected to take.
         bounds: what to keep to.
     """
     if not similarities:
-        return Selection(0, "none")
-    near = sum(similarity >= similarities[0] - bounds.margin for similarity in similarities)
-    affordable = sum(total_s <= bounds.budget_s for total_s in itertools.accumulate(seconds))
-    near = min(max(near, bounds.least), len(similarities))
-    affordable = min(max(affordable, bounds.least_in_budget), len(similarities))
-    if near == affordable == len(similarities):
-        return Selection(len(similarities), "none")
-    return Selection(near, "margin") if near <= affordable else Selection(affordable, "budget")
+        return Selection((), "none")
+    places = range(len(similarities))
+    best = max(similarities)
+    near = [place for place in places if similarities[place] >= best - bounds.margin]
+    far = [place for place in places if similarities[place] < best - bounds.margin]
+    near = sorted(near + far[: max(0, bounds.least - len(near))])
+    affordable = sum(total_s <= bounds.budget_s for total_s in itertools.accumulate(seconds[place] for place in near))
+    affordable = max(affordable, bounds.least_in_budget)
+    if affordable < len(near):
+        return Selection(tuple(near[:affordable]), "budget")
+    return Selection(tuple(near), "none" if len(near) == len(similarities) else "margin")

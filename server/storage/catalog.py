@@ -31,8 +31,9 @@ from shortlist.server.errors import (
     shown,
 )
 
-from . import collection, folder_lock
-from .collection import Collection
+from . import database, folder_lock
+from .analysis import DEFAULT_LANGUAGE, Language
+from .collection import DOCUMENTS, Collection
 from .document import Origin
 from .recall import DEFAULT_TARGET
 from .snapshot import Copy, Snapshot
@@ -102,16 +103,24 @@ class Catalog:
         """Return all collections by name."""
         return [collection for _, collection in sorted(self._collections.items())]
 
-    def create(self, name: str, *, exist_ok: bool, recall_target: float | None = None) -> tuple[Collection, bool]:
+    def create(
+        self,
+        name: str,
+        *,
+        exist_ok: bool,
+        recall_target: float | None = None,
+        language: Language | None = None,
+    ) -> tuple[Collection, bool]:
         """Make a collection, of a name that can be a folder's, and return it and whether it is new.
 
         Args:
             name: its name.
             exist_ok: whether it may be there already.
             recall_target: the recall to hold; None: the default one, or that of the collection that is there.
+            language: of its texts; None: the same.
 
         Raises:
-            CollectionExists: it is there, and `exist_ok` is false, or its target is another one.
+            CollectionExists: it is there, and `exist_ok` is false, or its target or language is another one.
             StorageFailed: the disk is full, or fails.
         """
         with self._changing:
@@ -119,13 +128,14 @@ class Catalog:
                 if exist_ok:
                     there = self._collections[name]
                     _check_target(there, recall_target)
+                    _check_language(there, language)
                     return there, False
                 raise CollectionExists(f"name: collection {name!r} is there already; drop it, or set exist_ok")
             folder = self._root / f".new-{uuid.uuid4().hex}"
             try:
                 folder.mkdir()
                 target = DEFAULT_TARGET if recall_target is None else recall_target
-                Collection.create(folder, self._origin, time.time(), target)
+                Collection.create(folder, self._origin, time.time(), target, language or DEFAULT_LANGUAGE)
                 durable.put(folder, self._root / name)
             except (OSError, sqlite3.Error) as error:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -145,6 +155,7 @@ class Catalog:
             count = len(collection)
             folder, dropped = self._root / name, self._root / f".dropped-{uuid.uuid4().hex}"
             if collection.in_place:
+                collection.settle()  # else its lexical index would be written where the folder was
                 try:
                     durable.put(folder, dropped)
                 except OSError as error:
@@ -252,7 +263,20 @@ def _check_target(there: Collection, wanted: float | None) -> None:
         )
 
 
+def _check_language(there: Collection, wanted: Language | None) -> None:
+    """Refuse a language that is not the one of the collection that is there.
+
+    Raises:
+        CollectionExists: it is another one.
+    """
+    if wanted not in {None, there.language}:
+        raise CollectionExists(
+            f"language: collection {there.name!r} is there already and its language is {there.language}, not"
+            f" {wanted}; leave the language out, or drop the collection"
+        )
+
+
 def fingerprints(data: Path) -> set[str]:
     """Return which embedders made the collections of a data folder; it need not be there."""
-    found = (collection.fingerprint(path) for path in (data / COLLECTIONS).glob("[!.]*") if path.is_dir())
+    found = (database.fingerprint(path / DOCUMENTS) for path in (data / COLLECTIONS).glob("[!.]*") if path.is_dir())
     return {one for one in found if one}

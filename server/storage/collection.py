@@ -1,13 +1,12 @@
 """A collection: documents in SQLite and the index derived from them, kept together.
 
-A change goes through SQLite's transaction, with the index inside it:
+A change goes through SQLite's transaction, with the index of vectors inside it:
 
-    begin -> write the rows -> add the new vectors -> commit -> remove the old vectors -> acknowledge
+    begin -> write the rows -> add the new vectors -> commit -> remove the old vectors, tell the words -> acknowledge
 
 So documents can be found before their commit is acknowledged, and a change that fails leaves neither rows nor
 vectors. Documents with equal vectors share one in the index: it comes with the first of them and goes with the last.
-Searches pass over new vectors until the commit. If the index names a vector that has no row any more, a change came
-between, and the search is done again; so a document that is replaced can be found all the time.
+Searches (`vector_search.py`, `word_search.py`) pass over new vectors until the commit.
 
 All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time, and keeps them
 apart from a save of the index; searches and reads do not take it.
@@ -16,40 +15,31 @@ apart from a save of the index; searches and reads do not take it.
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
-from . import comparison, documents, generation, generations, unit_vectors
+from . import comparison, database, unit_vectors
+from .analysis import DEFAULT_LANGUAGE, Language
 from .comparison import Compared
-from .document import Candidate, Document, Origin, Upserted
+from .document import Document, Origin, Upserted
 from .documents import Documents
-from .filtered import Among, Filtered
-from .filters import AllOf, Filter, From
-from .generation import Generation
+from .filtered import Among
+from .filters import Filter
+from .indexes import Indexes
 from .listing import Page
 from .measuring import Measured
 from .opened import Opened
 from .recall import DEFAULT_TARGET
 from .remaking import Remaking
-from .unit_vectors import Directions
-from .upkeep import Upkeep
-from .vectors import Vectors
-
-_T = TypeVar("_T")
+from .unit_vectors import Keys
+from .writing import Writing
 
 DOCUMENTS = "documents.sqlite"
-
-_NO_KEYS = np.empty(0, np.uint64)
-
-# Searches that a change may disturb before one waits for the changes.
-_SEARCHES = 3
 
 # Numbers of the collections that this process opened: a name may be dropped and made again, and two collections may
 # number different documents alike.
@@ -68,40 +58,32 @@ class Collection:
         self.name = folder.name
         self._folder = Opened(folder)
         self._documents = Documents(folder / DOCUMENTS)
-        self._number = next(_numbers)
+        number = next(_numbers)
         self._changing = threading.Lock()
-        self._pending = _NO_KEYS  # in the index, or on their way into it, and not committed yet
-        self._use(self._generation(folder))
-        self.remaking = Remaking(folder, self._documents, self._changing, self._number, self._use)
+        self._indexes = Indexes(folder, self._documents, number, self._changing)
+        self.by_vectors, self.by_words = self._indexes.by_vectors, self._indexes.by_words
+        self.remaking = Remaking(folder, self._documents, self._changing, number, self._indexes.use)
         try:
-            self._used.upkeep.catch_up()
+            self._indexes.catch_up()
         except (StorageFailed, ValueError, InferenceFailed) as error:
             self._documents.close()
             raise StorageError(f"{folder} is damaged: {error}; restore a backup of {DOCUMENTS}") from error
 
-    def _generation(self, folder: Path) -> Generation:
-        """Return the vectors that the documents have, with the index as it was saved."""
-        made_by, number = self._documents.origin, self._documents.generation
-        vectors = Vectors(generation.index_of(folder, number), made_by.dimensions)
-        upkeep = Upkeep(self.name, self._documents, vectors)
-        coming = generations.coming(self._documents.facts())
-        generation.remove_others(folder, number, *([coming.number] if coming else []))
-        return Generation(made_by, vectors, upkeep, Among(self._documents, vectors, self._number))
-
-    def _use(self, made: Generation) -> None:
-        """Search these vectors from now on; changes wait meanwhile."""
-        self._used = made
-        self.measured = Measured(self.name, self._documents.recall_target, made.among)
-
     @staticmethod
-    def create(folder: Path, origin: Origin, created_at: float, recall_target: float = DEFAULT_TARGET) -> None:
+    def create(
+        folder: Path,
+        origin: Origin,
+        created_at: float,
+        recall_target: float = DEFAULT_TARGET,
+        language: Language = DEFAULT_LANGUAGE,
+    ) -> None:
         """Make the files of an empty collection in an existing folder."""
-        Documents.create(folder / DOCUMENTS, origin, created_at, recall_target)
+        database.create(folder / DOCUMENTS, origin, created_at, recall_target, language)
 
     @property
     def origin(self) -> Origin:
         """Return which embedder made the vectors."""
-        return self._used.origin
+        return self._indexes.used.origin
 
     @property
     def bundle(self) -> str:
@@ -109,9 +91,19 @@ class Collection:
         return self._documents.facts()["bundle"]
 
     @property
+    def language(self) -> Language:
+        """Return by which language texts are taken apart into words."""
+        return self._documents.language
+
+    @property
+    def measured(self) -> Measured:
+        """Return the recall that searches by vectors are held to."""
+        return self._indexes.measured
+
+    @property
     def among(self) -> Among:
         """Return what is asked of the documents that match a filter."""
-        return self._used.among
+        return self._indexes.used.among
 
     @property
     def created_at(self) -> datetime:
@@ -160,21 +152,15 @@ class Collection:
             StorageFailed: the disk is full, or fails.
         """
         made = unit_vectors.of(vectors)
+        words = self._indexes.words.analysed(documents)
         with self._changing:
-            self._used.check(made_by)
-            new = self._pending = self._used.vectors.missing(made.keys)
-            try:
-                with self._documents.writing() as change:
-                    updated, old = change.replace(documents, vectors, made.keys, tokens)
-                    change.relabel(relabelled)
-                    self._used.vectors.add(made)
-            except BaseException:
-                self._used.vectors.remove(new)
-                raise
-            finally:
-                self._pending = _NO_KEYS
-            self._used.vectors.remove(old)
-            self._used.upkeep.changed(len(new) + len(old))
+            self._indexes.used.check(made_by)
+            with self._indexes.adding(made), self._documents.writing() as change:
+                updated, old = change.replace(documents, vectors, made.keys, tokens)
+                change.relabel(relabelled)
+                self._indexes.used.vectors.add(made)
+            self._indexes.follow(change, old, words)
+        self._indexes.words.follow()
         return Upserted(inserted=len(documents) - updated, updated=updated)
 
     def relabel(self, documents: Sequence[Document]) -> None:
@@ -194,22 +180,23 @@ class Collection:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete the documents of these ids that are there, and return how many there were."""
-        with self._changing:
-            with self._documents.writing() as change:
-                count, old = change.delete(ids)
-            self._used.vectors.remove(old)
-            self._used.upkeep.changed(len(old))
-        return count
+        return self._delete(lambda change: change.delete(ids))
 
     def delete_where(self, where: Filter) -> int:
         """Delete all documents that match, or none if that fails, and return how many there were."""
+        return self._delete(lambda change: change.delete_numbered(self._documents.matches(where).seqs))
+
+    def _delete(self, delete: Callable[[Writing], tuple[int, Keys]]) -> int:
         with self._changing:
-            found = self._documents.matches(where)
             with self._documents.writing() as change:
-                count, old = change.delete_numbered(found.seqs)
-            self._used.vectors.remove(old)
-            self._used.upkeep.changed(len(old))
+                count, old = delete(change)
+            self._indexes.follow(change, old)
+        self._indexes.words.follow()
         return count
+
+    def settle(self) -> None:
+        """Have the lexical index hold what was told: nothing more is written to its folder until the next change."""
+        self._indexes.words.commit()
 
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
         """Return the documents of these ids that are there, by id."""
@@ -222,7 +209,7 @@ class Collection:
             Superseded: the collection has another embedder by now than the one of this fingerprint.
         """
         found = self._documents.vectors_of(ids)
-        self._used.check(made_by)
+        self._indexes.used.check(made_by)
         return found
 
     def sizes(self, ids: Sequence[str]) -> dict[str, int]:
@@ -231,92 +218,26 @@ class Collection:
 
     def page(self, wanted: Page, where: Filter | None = None) -> tuple[list[tuple[int, Document]], bool]:
         """Return documents, only those that match, each with its number beside it, and whether more may follow."""
-        if where is not None:
-            where = AllOf((where, From(wanted.source))) if wanted.source else where
-            wanted = replace(wanted, among=self._documents.matches(where).seqs)
-        return self._documents.page(wanted)
+        return self._documents.page(wanted, where)
 
     def sources(self, below: str, after: str, size: int) -> list[tuple[str, int]]:
         """Return what documents came from, by name, and how many; see `listing.sources`."""
         return self._documents.sources(below, after, size)
-
-    def search(self, vector: NDArray[np.float32], count: int, made_by: str | None = None) -> list[Candidate]:
-        """Return the `count` documents nearest to a vector, or all if they are fewer, nearest first.
-
-        Args:
-            vector: float32 [dimensions].
-            count: how many.
-            made_by: the fingerprint of the embedder that made the vector; None: it is taken for the collection's.
-
-        Raises:
-            InferenceFailed: the vector is not finite.
-            Superseded: the collection has another embedder by now.
-        """
-        direction = unit_vectors.of(vector[None])
-        if count <= 0:
-            return []
-        return self._undisturbed(lambda used: self._found(used, direction, count), made_by)
-
-    def search_where(
-        self, vector: NDArray[np.float32], count: int, where: Filter, made_by: str | None = None
-    ) -> Filtered:
-        """Return the `count` nearest of the documents that match, or all if they are fewer, nearest first.
-
-        Args:
-            vector: float32 [dimensions].
-            count: how many.
-            where: what they have to match.
-            made_by: as of `search`.
-
-        Raises:
-            InferenceFailed: the vector is not finite.
-            Superseded: the collection has another embedder by now.
-        """
-        direction = unit_vectors.of(vector[None])
-        return self._undisturbed(lambda used: used.among.search(direction, count, where, self._pending), made_by)
-
-    def _undisturbed(self, search: Callable[[Generation], tuple[_T, bool]], made_by: str | None) -> _T:
-        """Search until no change comes between, as the search tells; a switch of vectors is a change, too."""
-        for _ in range(_SEARCHES):
-            used = self._used
-            used.check(made_by)
-            found, disturbed = search(used)
-            if not disturbed:
-                return found
-        with self._changing:  # changes come one after another: let them wait once
-            self._used.check(made_by)
-            return search(self._used)[0]
-
-    def _found(self, used: Generation, direction: Directions, count: int) -> tuple[list[Candidate], bool]:
-        """Search once, and tell whether the index named a vector that has no row any more."""
-        keys, similarities = used.vectors.search(direction, count, hidden=self._pending)
-        rows = self._documents.nearest(keys, count)
-        named = keys.tolist()
-        similarity = dict(zip(named, similarities.tolist(), strict=True))
-        candidates = [
-            Candidate(row.document, similarity[row.key], rank, (self._number, row.seq))
-            for rank, row in enumerate(rows, 1)
-        ]
-        # Where the nearest have copies enough, the keys behind them are not read.
-        read = named[: named.index(rows[-1].key) + 1] if len(rows) == count else named
-        return candidates, len({row.key for row in rows}) < len(read)
 
     def copy(self, path: Path) -> int:
         """Copy the documents as they are at one moment, and return how many they are; see `Documents.copy`."""
         return self._documents.copy(path)
 
     def close(self) -> None:
-        """Save the index if it changed, and close the files."""
+        """Save the indexes if they changed, and close the files."""
         with self._changing:
-            self._used.upkeep.save_changes()
-            self._documents.close()
+            self._indexes.used.upkeep.save_changes()
+        self.settle()
+        self._indexes.words.close()  # its thread reads documents
+        self._documents.close()
 
     def discard(self) -> None:
         """Close the files of a collection that was dropped; requests still at work on it find it gone."""
+        self._indexes.words.close()
         with self._changing:
             self._documents.close()
-
-
-def fingerprint(folder: Path) -> str:
-    """Return which embedder made a collection's vectors; empty where that cannot be read."""
-    return documents.fingerprint(folder / DOCUMENTS)

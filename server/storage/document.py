@@ -38,6 +38,9 @@ class Candidate:
     similarity: float  # cosine
     rank: int  # from 1
     version: tuple[int, int]  # the collection's number in this process, and the document's: no other text has both
+    dense_rank: int | None = None  # by similarity; None: not among those that were asked for
+    lexical_rank: int | None = None  # by words
+    lexical_score: float = 0.0  # BM25; 0 where there is no rank
 
 
 @dataclass(frozen=True, slots=True)

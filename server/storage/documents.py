@@ -9,29 +9,28 @@ owner (`collection.py`) calls it from one thread at a time; one reads, behind a 
 tables are in `schema.py`, its changes in `writing.py`. Knows neither the vector index nor models.
 """
 
-import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import StorageError, StorageFailed
 
-from . import generations, listing, matching, schema
-from .document import Document, Origin
-from .filters import Filter, Kind
+from . import analysis, database, generations, listing, matching, rows, schema
+from .document import Document
+from .filters import AllOf, Filter, From, Kind
 from .listing import BYTES, WHOLE, Page
 from .made import Made
 from .matching import Cache, Matches, Numbers
 from .opened import Opened
 from .reading import Reading
-from .recall import DEFAULT_TARGET
+from .rows import Row
 from .unit_vectors import Keys
 from .writing import Writing
 
@@ -39,41 +38,19 @@ _DAMAGE = (sqlite3.Error, KeyError, ValueError, TypeError, OverflowError, OSErro
 
 # The columns after the number are in the order of Document's fields. `json_each` makes one parameter of a list.
 _BY_ID = f"SELECT seq, {WHOLE} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
-# The copies of one text are up to all rows, so the first are chosen in the index of keys, before any row is read.
-_NEAREST = f"""
-SELECT key, seq, {WHOLE} FROM documents JOIN vectors USING (seq) WHERE seq IN (
-  SELECT copy.seq FROM json_each(?) AS wanted CROSS JOIN vectors AS copy ON copy.key = wanted.value
-  ORDER BY wanted.key, copy.seq LIMIT ?
-)
-"""  # noqa: S608 (ours alone)
-_NUMBERED = f"""
-SELECT key, seq, {WHOLE} FROM documents JOIN vectors USING (seq) WHERE seq IN (SELECT value FROM json_each(?))
-"""  # noqa: S608 (ours alone)
-_KEYS_OF = "SELECT seq, key FROM vectors WHERE seq IN (SELECT value FROM json_each(?))"
-_COPIES = """
-SELECT copy.seq, wanted.key FROM json_each(?) AS wanted CROSS JOIN vectors AS copy ON copy.key = wanted.value
-ORDER BY wanted.key, copy.seq
-"""
 _SIZES = f"SELECT id, {BYTES} FROM documents WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 (ours alone)
 _VECTORS_OF = """
 SELECT id, vector FROM documents JOIN vectors USING (seq) WHERE id IN (SELECT value FROM json_each(?))
 """
+_NUMBERS = "SELECT seq FROM documents"
 _TOTALS = "SELECT count(*), coalesce(sum(tokens), 0) FROM vectors"
-
-
-class Row(NamedTuple):
-    """A version of a document as the table has it."""
-
-    key: int
-    seq: int
-    document: Document
 
 
 class Documents:
     """One collection's documents in one SQLite file."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file that `create` made.
+        """Open the file that `database.create` made.
 
         Raises:
             StorageError: it is not such a file.
@@ -84,14 +61,16 @@ class Documents:
         self._version = 0  # of what was committed
         self._matches = Cache()
         try:
-            self._writer = _connected(path)
+            self._writer = database.connected(path)
             schema.upgrade(self._writer, path)
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
                 generations.drop_unused(self._writer)  # what a crash left behind a switch
-            self._reader = Reading(_connected(path))
-            self.created_at = datetime.fromtimestamp(float(self.facts()["created_at"]), tz=UTC)
-            self.recall_target = float(self.facts()["recall_target"])
+            self._reader = Reading(database.connected(path))
+            facts = self.facts()
+            self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
+            self.language = analysis.named(facts["language"])
+            self.recall_target = float(facts["recall_target"])
             self.refresh()
             self._opened = Opened(path, path.with_name(f"{path.name}-wal"))
         except _DAMAGE as error:
@@ -110,25 +89,6 @@ class Documents:
     def facts(self) -> dict[str, str]:
         """Return what the file says of itself, by name."""
         return dict(self._reader.read("SELECT name, value FROM facts"))
-
-    @staticmethod
-    def create(path: Path, origin: Origin, created_at: float, recall_target: float = DEFAULT_TARGET) -> None:
-        """Make an empty file for a collection; `created_at` is in seconds since the epoch."""
-        connection = _connected(path)
-        with connection:
-            connection.execute("BEGIN")
-            schema.create(connection)
-            connection.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?)",
-                [
-                    ("embedder", origin.embedder),
-                    ("fingerprint", origin.fingerprint),
-                    ("dimensions", str(origin.dimensions)),
-                    ("created_at", repr(created_at)),
-                    ("recall_target", repr(recall_target)),
-                ],
-            )
-        connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
@@ -164,40 +124,32 @@ class Documents:
 
     def get(self, ids: Sequence[str]) -> dict[str, Document]:
         """Return the documents of these ids that are there, by id."""
-        rows = self._reader.read(_BY_ID, json.dumps(ids))
-        return {row[1]: Document(*row[1:]) for row in rows}
+        return {row[1]: Document(*row[1:]) for row in self._reader.read(_BY_ID, json.dumps(ids))}
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the vectors of the documents of these ids that are there: float32 [dimensions], by id."""
-        rows = self._reader.read(_VECTORS_OF, json.dumps(ids)) if ids else []
-        return {row[0]: np.frombuffer(row[1], dtype=np.float32) for row in rows}
+        found = self._reader.read(_VECTORS_OF, json.dumps(ids)) if ids else []
+        return {identifier: np.frombuffer(vector, dtype=np.float32) for identifier, vector in found}
 
     def sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """Return how many bytes the documents of these ids have that are there, by id."""
         return dict(self._reader.read(_SIZES, json.dumps(ids)))
 
     def nearest(self, keys: Keys, count: int) -> list[Row]:
-        """Return the first `count` documents of these keys: key by key, the copies of one as they were written."""
-        rank = {key: rank for rank, key in enumerate(keys.tolist())}
-        rows = self._reader.read(_NEAREST, json.dumps(list(rank)), count)
-        found = [Row(key, seq, Document(*fields)) for key, seq, *fields in rows]
-        return sorted(found, key=lambda row: (rank[row.key], row.seq))
+        """Return the first `count` documents of these keys; see `rows.nearest`."""
+        return rows.nearest(self._reader.read, keys, count)
 
     def rows(self, seqs: Numbers) -> list[Row]:
         """Return the documents of these numbers that are there, in no order."""
-        rows = self._reader.read(_NUMBERED, json.dumps(seqs.tolist()))
-        return [Row(key, seq, Document(*fields)) for key, seq, *fields in rows]
+        return rows.numbered(self._reader.read, seqs)
 
     def keys_of(self, seqs: Numbers) -> tuple[Numbers, Keys]:
         """Return the numbers of these that are there, ascending, and the key of each."""
-        rows = np.array(self._reader.read(_KEYS_OF, json.dumps(seqs.tolist())), np.int64).reshape(-1, 2)
-        rows = rows[np.argsort(rows[:, 0])]
-        return rows[:, 0], rows[:, 1].astype(np.uint64)
+        return rows.keys_of(self._reader.read, seqs)
 
     def copies(self, keys: Keys) -> tuple[Numbers, Numbers]:
         """Return the numbers of all documents of these keys, key by key, beside the place of each one's key."""
-        rows = np.array(self._reader.read(_COPIES, json.dumps(keys.tolist())), np.int64).reshape(-1, 2)
-        return rows[:, 0], rows[:, 1]
+        return rows.copies(self._reader.read, keys)
 
     def matches(self, where: Filter) -> Matches:
         """Return the documents that a filter matches."""
@@ -217,14 +169,25 @@ class Documents:
         """Return the first fields of the metadata by name."""
         return matching.paths(self._reader.read, most)
 
-    def page(self, wanted: Page) -> tuple[list[tuple[int, Document]], bool]:
-        """Return documents, each with its number beside it, and whether more may follow."""
-        rows, more = listing.page(self._reader.read, wanted)
-        return [(row[0], Document(*row[1:])) for row in rows], more
+    def page(self, wanted: Page, where: Filter | None = None) -> tuple[list[tuple[int, Document]], bool]:
+        """Return documents, only those that match, each with its number beside it, and whether more may follow."""
+        if where is not None:
+            where = AllOf((where, From(wanted.source))) if wanted.source else where
+            wanted = replace(wanted, among=self.matches(where).seqs)
+        page, more = listing.page(self._reader.read, wanted)
+        return [(row[0], Document(*row[1:])) for row in page], more
 
     def sources(self, below: str, after: str, size: int) -> list[tuple[str, int]]:
         """Return what documents came from, by name, and how many; see `listing.sources`."""
         return listing.sources(self._reader.read, below, after, size)
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all documents."""
+        return [number for (number,) in self._reader.read(_NUMBERS)]
+
+    def last_number(self) -> int:
+        """Return the greatest number that any document has had."""
+        return matching.last(self._reader.read)
 
     def made(self, number: int, dimensions: int) -> Made:
         """Return the vectors of a generation."""
@@ -247,22 +210,7 @@ class Documents:
         """
         self._reader.check_open()
         self.check_kept()
-        try:
-            # A reader of its own: searches go on, and in WAL mode writers do too.
-            with (
-                contextlib.closing(_connected(self._path)) as source,
-                contextlib.closing(sqlite3.connect(path, isolation_level=None)) as target,
-            ):
-                source.backup(target)
-                generations.abandon(target)  # what is not used yet is made again where it is wanted
-                target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-                ((fault,),) = target.execute("PRAGMA quick_check(1)").fetchall()
-                ((count,),) = target.execute("SELECT count(*) FROM documents").fetchall()
-        except sqlite3.Error as error:
-            raise StorageFailed(f"the copy cannot be written: {error}; nothing was kept of it") from error
-        if fault != "ok":
-            raise StorageFailed(f"{self._path} is damaged: {fault}; nothing was kept of its copy; restore a backup")
-        return int(count)
+        return database.copy(self._path, path)
 
     def close(self) -> None:
         """Close the file."""
@@ -280,23 +228,3 @@ class Documents:
                 f"{lost[0]} was removed or replaced while the server had it open; nothing was changed; put it back as"
                 " it was, or start the server again with what is there, or drop the collection"
             )
-
-
-def fingerprint(path: Path) -> str:
-    """Return which embedder made the vectors in a file; empty if that cannot be read: opening it will tell why."""
-    if not path.is_file():  # SQLite would make it
-        return ""
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            found = connection.execute("SELECT value FROM facts WHERE name = 'fingerprint'").fetchone()
-    except sqlite3.Error:
-        return ""
-    return str(found[0]) if found else ""
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    # Transactions are begun by hand (isolation_level=None); every connection is behind its owner's lock.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    return connection

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .document import Candidate
-from .documents import Documents, Row
+from .documents import Documents
 from .filters import Filter, Kind
 from .matching import Matches, Numbers
+from .rows import Row
 from .unit_vectors import Directions, Keys
 from .vectors import Vectors
 
@@ -126,6 +127,6 @@ class Among:
         similarity = dict(zip(nearest.seqs.tolist(), nearest.similarities.tolist(), strict=True))
         by_seq = {row.seq: row.document for row in rows}
         return [
-            Candidate(by_seq[seq], similarity[seq], rank, (self.number, seq))
+            Candidate(by_seq[seq], similarity[seq], rank, (self.number, seq), dense_rank=rank)
             for rank, seq in enumerate((seq for seq in similarity if seq in by_seq), 1)
         ]

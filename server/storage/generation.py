@@ -7,7 +7,9 @@ of one embedder, whatever takes the generation's place meanwhile.
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import generations
 from .document import Origin
+from .documents import Documents
 from .filtered import Among
 from .upkeep import Upkeep
 from .vectors import Vectors
@@ -36,6 +38,22 @@ class Generation:
         """
         if made_by not in {None, self.origin.fingerprint}:
             raise Superseded(made_by)
+
+
+def opened(folder: Path, documents: Documents, collection: int) -> Generation:
+    """Return the vectors that documents have, with the index as it was saved, and remove indexes of others.
+
+    Args:
+        folder: the collection's.
+        documents: in it.
+        collection: its number in this process.
+    """
+    made_by, number = documents.origin, documents.generation
+    vectors = Vectors(index_of(folder, number), made_by.dimensions)
+    upkeep = Upkeep(folder.name, documents, vectors)
+    coming = generations.coming(documents.facts())
+    remove_others(folder, number, *([coming.number] if coming else []))
+    return Generation(made_by, vectors, upkeep, Among(documents, vectors, collection))
 
 
 def index_of(folder: Path, number: int) -> Path:

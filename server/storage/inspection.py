@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
@@ -19,19 +19,27 @@ from shortlist.server.errors import InferenceFailed, RequestError, StorageError
 
 from . import catalog, folder_lock, generation, generations, schema, snapshot, unit_vectors
 from .collection import DOCUMENTS
+from .indexes import WORDS
 from .snapshot import MANIFEST
 from .unit_vectors import Directions
 from .vectors import Vectors
+from .words import Words
+
+if TYPE_CHECKING:
+    from .analysis import Language
 
 Grade = Literal["foreign", "mended", "damaged"]
 """Not ours and left alone; put right by the next start; to be put right by a person."""
 
 _IN_DATA = (folder_lock.NAME, catalog.COLLECTIONS, catalog.SNAPSHOTS, MANIFEST, "timings.json", "engines")
-_BESIDE = re.compile(rf"{re.escape(DOCUMENTS)}(-wal|-shm)?|vectors(-[0-9]+)?\.(usearch|sha256|new|new-digest)")
+_BESIDE = re.compile(
+    rf"{re.escape(DOCUMENTS)}(-wal|-shm)?|vectors(-[0-9]+)?\.(usearch|sha256|new|new-digest)|{WORDS}"
+)
 _MOST_FAULTS = 5  # that SQLite tells of one file
 _BATCH = 1000
 _SAME = 1e-3  # of a cosine: a direction in float16, from this machine or another
 _KEYS = "SELECT DISTINCT key FROM vectors"
+_NUMBERS = "SELECT seq FROM documents"
 _ROWS = """
 SELECT seq, id, key, vector, metadata FROM documents LEFT JOIN vectors USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?
 """
@@ -160,6 +168,8 @@ class _Folder:
             what = f"the reindex with {coming.origin.embedder} is not finished; a start goes on with it"
             yield Finding(documents, "mended", what)
         yield from self._indexed(connection, documents, generation.index_of(self._path, int(facts["generation"])))
+        if self._has_index:
+            yield from self._worded(connection, facts["language"])
 
     def _indexed(self, connection: sqlite3.Connection, documents: str, path: Path) -> Iterator[Finding]:
         """Yield what is wrong with documents one by one, and with the index beside them."""
@@ -179,6 +189,18 @@ class _Folder:
             if missing or extra:
                 what = f"{missing} vectors of {len(keys)} are missing and {extra} too many; a start puts that right"
                 yield Finding(name, "mended", what)
+
+    def _worded(self, connection: sqlite3.Connection, language: str) -> Iterator[Finding]:
+        """Yield what is wrong with the lexical index."""
+        words, name = Words(self._path / WORDS, cast("Language", language)), f"{self._name}/{WORDS}"
+        there = set(words.numbers())
+        wanted = {number for (number,) in connection.execute(_NUMBERS)}
+        if words.fault:
+            yield Finding(name, "mended", f"{words.fault}; a start rebuilds it")
+        elif there != wanted:
+            missing, extra = len(wanted - there), len(there - wanted)
+            what = f"{missing} documents of {len(wanted)} are missing and {extra} too many; a start puts that right"
+            yield Finding(name, "mended", what)
 
     def _batches(
         self, connection: sqlite3.Connection

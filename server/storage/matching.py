@@ -36,7 +36,7 @@ class Matches:
     """The documents that a filter matches."""
 
     seqs: Numbers  # ascending
-    last: int  # the greatest number that any document had then
+    last: int  # the greatest number that any document had had then
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -75,8 +75,13 @@ class Cache:
 
 def matches(read: Read, where: Filter) -> Matches:
     """Return the documents that a filter matches; `read` must see one state of the tables all the time."""
-    ((last,),) = read("SELECT coalesce(max(seq), 0) FROM documents")
-    return Matches(_seqs(read, where), last)
+    return Matches(_seqs(read, where), last(read))
+
+
+def last(read: Read) -> int:
+    """Return the greatest number that any document has had."""
+    ((found,),) = read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'documents'")
+    return int(found)
 
 
 def kinds(read: Read, paths: Iterable[str]) -> dict[str, set[Kind]]:

@@ -13,6 +13,7 @@ import numpy as np
 from shortlist.server.errors import StorageError
 
 from . import attributes, generations, unit_vectors
+from .analysis import DEFAULT_LANGUAGE
 from .recall import DEFAULT_TARGET
 
 _DOCUMENTS = """
@@ -59,6 +60,11 @@ def _add_recall_target(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT OR IGNORE INTO facts VALUES ('recall_target', ?)", [repr(DEFAULT_TARGET)])
 
 
+def _add_language(connection: sqlite3.Connection) -> None:
+    """Keep the language by which texts are taken apart into words."""
+    connection.execute("INSERT OR IGNORE INTO facts VALUES ('language', ?)", [DEFAULT_LANGUAGE])
+
+
 _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
     _add_keys,
@@ -66,6 +72,7 @@ _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     attributes.create,
     generations.move,
     _add_recall_target,
+    _add_language,
 )
 FORMAT = len(_STEPS)
 

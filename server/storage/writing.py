@@ -38,6 +38,8 @@ class Writing:
         self._connection = connection
         self.documents = 0  # by how many the collection grows
         self.tokens = 0
+        self.added: list[int] = []  # numbers of the documents that were written, in their order
+        self.removed: list[int] = []  # numbers of those that are gone
 
     def replace(
         self, documents: Sequence[Document], vectors: NDArray[np.float32], keys: Keys, tokens: Sequence[int]
@@ -56,7 +58,7 @@ class Writing:
             _INSERT, [(one.id, one.text, one.title, one.metadata, one.source) for one in documents]
         )
         numbers = self._numbers(ids)
-        seqs = [numbers[identifier] for identifier in ids]
+        self.added = seqs = [numbers[identifier] for identifier in ids]
         rows = list(zip(seqs, keys.tolist(), tokens, (vector.tobytes() for vector in vectors), strict=True))
         generations.add(self._connection, generations.used(self._connection), rows)
         metadata = [(seq, one.metadata) for seq, one in zip(seqs, documents, strict=True) if one.metadata]
@@ -99,6 +101,7 @@ class Writing:
         self._connection.execute(_DELETE, which)
         self.documents -= len(rows)
         self.tokens -= sum(row[1] for row in rows)
+        self.removed += seqs
         return [row[0] for row in rows]
 
     def _unused(self, keys: Sequence[int]) -> Keys:

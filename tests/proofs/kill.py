@@ -194,8 +194,11 @@ def _verify(address: str, writers: Sequence[Writer]) -> None:
         counts = {one.name: one.documents for one in client.list_collections()}
         assert counts == {COLLECTION: len(there), OTHER: BATCH}
         if there:
-            hits = client.search(COLLECTION, "anything", mode="dense", top_k=1000).hits
-            assert {hit.id: _version(hit) for hit in hits} == there, "the index and the documents differ"
+            for source in ("dense", "lexical"):  # each text has the word that is asked for
+                hits = client.search(COLLECTION, "writer", 1000, mode="dense", candidates_from=source).hits
+                assert {hit.id: _version(hit) for hit in hits} == there, (
+                    f"the {source} index and the documents differ"
+                )
 
 
 def _version(one: Document | object) -> Version:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shortlist.server.storage import word_upkeep
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin
 
@@ -30,12 +31,25 @@ def upsert(collection: Collection, *documents: Document):
     return collection.upsert(documents, vectors, [3] * len(documents))
 
 
+def followed() -> None:
+    """Wait until the lexical indexes hold what was changed."""
+    word_upkeep._committer.submit(int).result()
+
+
+def killed(collection: Collection) -> None:
+    """Close a collection without a save, as if its process were killed."""
+    collection._indexes.words._closing.set()
+    followed()
+    collection._documents.close()
+
+
 def found(collection: Collection, text: str, count: int = 100) -> list[str]:
     """Return the ids that a search for a text finds, nearest first."""
-    return [candidate.document.id for candidate in collection.search(vector(text), count)]
+    return [candidate.document.id for candidate in collection.by_vectors.search(vector(text), count)]
 
 
 def crashed(folder: Path, copy: Path) -> Collection:
     """Open a copy of the files as they are on disk now, as a new process would after kill -9."""
+    followed()  # no file may come or go while it is copied
     shutil.copytree(folder, copy)
     return Collection(copy)

@@ -61,8 +61,9 @@ _STREAMS = {"Ingest"}
 
 @pytest.fixture
 def mode_answered(scripted):
-    """Have every search say which mode ran, as a server must."""
-    scripted.answers["Search"].extend([pb.SearchResponse(mode=pb.MODE_TWO_STAGE)] * 2)
+    """Have every search say what ran, as a server must."""
+    answer = pb.SearchResponse(mode=pb.MODE_TWO_STAGE, candidates_from=pb.CANDIDATES_FROM_DENSE)
+    scripted.answers["Search"].extend([answer] * 2)
 
 
 @pytest.mark.usefixtures("mode_answered")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortlist.client import Client, Document, InvalidRequest
+from shortlist.client import Client, Document, InvalidRequest, SearchResult
 
 DOCUMENTS = [
     Document("fox", "the quick brown fox jumps over the lazy dog", "animals", {"legs": 4, "tags": ["a", None]}),
@@ -187,3 +187,33 @@ def test_what_changes_is_found_at_once(client: Client, collection: str):
 def test_list_goes_through_all(client: Client, collection: str):
     """Listing page by page returns every document once, whole."""
     assert list(client.list(collection, page_size=2)) == DOCUMENTS
+
+
+def by_words_soon(client: Client, collection: str, text: str, count: int) -> SearchResult:
+    """Search by words until so many hits are found: their index follows a change."""
+    while len((found := client.search(collection, text, mode="dense", candidates_from="lexical")).hits) != count:
+        pass
+    return found
+
+
+def test_what_is_written_as_asked_for_is_found(client: Client, collection: str):
+    """A code is found by its words alone, and is among few candidates of both rankings, with its place in each."""
+    client.upsert(collection, [Document("code", "error E11000: duplicate key")])
+    by_words = by_words_soon(client, collection, "E11000", 1)
+    assert [(hit.id, hit.rank, hit.lexical_rank, hit.dense_rank) for hit in by_words.hits] == [("code", 1, 1, None)]
+    assert by_words.candidates_from == "lexical"
+    for asked in ({"mode": "two-stage", "candidates": 3}, {"mode": "dense"}, {"mode": "dense", "rank_fusion": "rrf"}):
+        both = client.search(collection, "E11000", top_k=3, candidates_from="hybrid", **asked)
+        assert both.candidates_from == "hybrid"
+        assert "code" in {hit.id for hit in both.hits if hit.lexical_rank == 1}
+    assert client.delete(collection, ["code"]) == 1
+    assert by_words_soon(client, collection, "E11000", 0).hits == ()
+
+
+def test_a_collection_has_a_language(client: Client, name: str):
+    """Words are compared by the language that a collection was made with, which is listed."""
+    assert client.create_collection(name, language="german").language == "german"
+    assert {one.name: one.language for one in client.list_collections()}[name] == "german"
+    client.upsert(name, [Document("a", "viele H\u00e4user am See"), Document("b", "ein Boot")])
+    hits = by_words_soon(client, name, "das Haus", 1).hits
+    assert [hit.id for hit in hits] == ["a"]

@@ -46,6 +46,9 @@ _WRONG = {
     "margin": _NO_NUMBER,
     "recall_target": _NO_NUMBER,
     "where": [1, "year >= 2020", {}, [{"a": 1}], {1: 2}, {"a": None}, {"a": {}}, {"a": {"near": 1}}, {"a": math.nan}],
+    "candidates_from": [one for one in _NO_NAME if one is not None],
+    "rank_fusion": _NO_NAME,
+    "language": [one for one in _NO_TEXT if one is not None],
     "ends_only": _NO_FLAG,
     "mode": _NO_NAME,
     "kind": _NO_NAME,
@@ -153,10 +156,12 @@ def test_numpy_s_values_are_values():
         mode=np.str_("dense"),
         include_text=np.True_,
         include_metadata=np.False_,
+        include_vectors=np.True_,
         similarity_weight=np.float32(0.5),
         margin=np.float64(0.25),
-        include_vectors=np.True_,
         where=None,
+        candidates_from=np.str_("hybrid"),
+        rank_fusion=np.str_("rrf"),
     )
     assert search == requests.search(
         *("notes", "query"),
@@ -165,10 +170,12 @@ def test_numpy_s_values_are_values():
         mode="dense",
         include_text=True,
         include_metadata=False,
+        include_vectors=True,
         similarity_weight=0.5,
         margin=0.25,
-        include_vectors=True,
         where=None,
+        candidates_from="hybrid",
+        rank_fusion="rrf",
     )
     assert list(requests.embed(np.array(["a", "b"]), "query").texts) == ["a", "b"]
     metadata = requests.document(Document("1", "text", metadata={"n": np.int64(3), "x": np.float32(0.5)})).metadata

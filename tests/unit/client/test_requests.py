@@ -22,6 +22,8 @@ def search_request(**changes):
         "margin": None,
         "include_vectors": False,
         "where": None,
+        "candidates_from": None,
+        "rank_fusion": "distribution",
     }
     return requests.search("notes", "query", **(fields | changes))
 
@@ -61,6 +63,14 @@ def test_search_fields():
     assert search_request(candidates=50).candidates == 50
     modes = [search_request(mode=mode).mode for mode in ("auto", "two-stage", "dense", "rerank-all")]
     assert modes == [pb.MODE_AUTO, pb.MODE_TWO_STAGE, pb.MODE_DENSE, pb.MODE_RERANK_ALL]
+    assert search_request().candidates_from == pb.CANDIDATES_FROM_UNSPECIFIED
+    assert [search_request(candidates_from=source).candidates_from for source in ("dense", "lexical", "hybrid")] == [
+        pb.CANDIDATES_FROM_DENSE,
+        pb.CANDIDATES_FROM_LEXICAL,
+        pb.CANDIDATES_FROM_HYBRID,
+    ]
+    fusions = [search_request(rank_fusion=how).rank_fusion for how in ("distribution", "rrf")]
+    assert fusions == [pb.RANK_FUSION_DISTRIBUTION, pb.RANK_FUSION_RRF]
 
 
 @pytest.mark.parametrize(
@@ -110,8 +120,8 @@ def test_search_result():
     """A response's fields arrive by name; a hit without score has None, not 0."""
     response = pb.SearchResponse(
         hits=[
-            pb.Hit(id="b", relevance=0.75, score=0.5, similarity=0.25, rank=2, title="B", text="b"),
-            pb.Hit(id="a", similarity=0.5, rank=1),
+            pb.Hit(id="b", relevance=0.75, score=0.5, similarity=0.25, rank=2, lexical_rank=1, title="B", text="b"),
+            pb.Hit(id="a", similarity=0.5, rank=1, dense_rank=1),
         ],
         reranked=1,
         selected=2,
@@ -119,6 +129,7 @@ def test_search_result():
         similarity_weight=0.25,
         candidates=2,
         mode=pb.MODE_TWO_STAGE,
+        candidates_from=pb.CANDIDATES_FROM_HYBRID,
         degraded=pb.DEGRADED_DEADLINE,
         truncated=3,
         timing=pb.Timing(
@@ -126,13 +137,17 @@ def test_search_result():
         ),
     )
     expected = types.SearchResult(
-        hits=(types.Hit("b", 0.75, 0.5, 0.25, 2, "B", "b", {}), types.Hit("a", None, None, 0.5, 1, "", "", {})),
+        hits=(
+            types.Hit("b", 0.75, 0.5, 0.25, 2, "B", "b", {}, lexical_rank=1),
+            types.Hit("a", None, None, 0.5, 1, "", "", {}, dense_rank=1),
+        ),
         reranked=1,
         selected=2,
         limited_by="margin",
         similarity_weight=0.25,
         candidates=2,
         mode="two-stage",
+        candidates_from="hybrid",
         degraded="deadline",
         truncated=3,
         timing=types.Timing(0.25, 0.5, 3.0, 2.0, 0.0, 6.5, 1.0, 3.5),
@@ -156,11 +171,14 @@ def test_a_number_that_is_too_new():
 
 def test_collection_times_are_utc():
     """A collection's time of creation knows its time zone."""
-    message = pb.Collection(name="notes", documents=2, embedder="m (fp32)", embedder_fingerprint="f", dimensions=3)
+    about = {"embedder": "m (fp32)", "embedder_fingerprint": "f", "dimensions": 3, "language": "german"}
+    message = pb.Collection(name="notes", documents=2, **about)
     message.created_at.FromDatetime(datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC))
     message.recall.CopyFrom(pb.Recall(target=0.75, state=pb.RECALL_STATE_UNMEASURED, error=0.0, samples=0, beam=256))
     created_at = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
     recall = types.Recall(0.75, "unmeasured", None, 0.0, 0, 256)
-    assert types.Collection("notes", 2, "m (fp32)", "f", 3, created_at, recall) == responses.collection(message)
+    assert types.Collection("notes", 2, "m (fp32)", "f", 3, created_at, recall, "german") == responses.collection(
+        message
+    )
     message.recall.CopyFrom(pb.Recall(target=0.75, state=pb.RECALL_STATE_MET, measured=0.5, error=0.25, samples=9))
     assert types.Recall(0.75, "met", 0.5, 0.25, 9, 0) == responses.collection(message).recall

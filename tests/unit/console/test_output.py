@@ -32,6 +32,7 @@ def result(**changes):
         "similarity_weight": 0.0,
         "candidates": 2,
         "mode": "two-stage",
+        "candidates_from": "dense",
         "degraded": None,
         "truncated": 0,
         "timing": Timing(0.1, 0.2, 3.7, 2.0, 0.0, 6.5, 1.0, 3.0),
@@ -59,6 +60,15 @@ def test_hits_as_a_table():
         "2      -          -       0.5000      2          long-id",
         "       other",
         "",
+    ]
+
+
+def test_both_places_of_a_hit():
+    """Candidates from two rankings have a column for each: a dash where one has not brought the hit."""
+    hit = Hit("b", 0.8, 0.9, 0.25, 7, "", "text", {}, lexical_rank=4)
+    assert list(page().hits(result(hits=(hit,), candidates_from="hybrid")))[:2] == [
+        "place  relevance  score   similarity  stage one  dense  lexical  id",
+        "1      0.8000     0.9000  0.2500      7 (+6)     -      4        b",
     ]
 
 
@@ -103,6 +113,7 @@ def notes(similarity_weight=0.0, *, asked=False, **changes):
 def test_what_ran_is_said():
     """The mode and the times are told."""
     assert notes() == ["two-stage: 1 of 2 candidates reranked; 6.5 ms (embed 1.0, retrieve 2.0, rerank 3.0)"]
+    assert notes(candidates_from="lexical")[0].startswith("two-stage: 1 of 2 lexical candidates reranked")
 
 
 def test_why_the_order_is_not_that_of_the_scores():
@@ -113,6 +124,7 @@ def test_why_the_order_is_not_that_of_the_scores():
     )
     assert "(weight 2.5, as asked for)" in notes(2.5, asked=True)[1]
     assert notes(0.5, mode="dense", reranked=0)[1] == "in the order of similarity: mode dense has no scores"
+    assert "similarity and words in common" in notes(mode="dense", reranked=0, candidates_from="hybrid")[1]
     assert len(notes(0.5, reranked=0)) == 1
 
 

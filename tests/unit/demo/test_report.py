@@ -29,6 +29,7 @@ def shown(hits=HITS, answers=()):
         reranked=1,
         selected=2,
         limited_by=None,
+        candidates_from="dense",
         similarity_weight=8.0,
         candidates=2,
         mode="two-stage",

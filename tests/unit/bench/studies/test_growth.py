@@ -13,7 +13,7 @@ from shortlist.bench.studies.growth import GrowthSettings
 from shortlist.bench.studies.lengths import Cutter
 from shortlist.console.errors import UsageError
 from shortlist.server.runtime import bundle
-from shortlist.server.storage import unit_vectors
+from shortlist.server.storage import database, unit_vectors
 from shortlist.server.storage.document import Origin
 from shortlist.server.storage.documents import Documents
 
@@ -98,7 +98,7 @@ def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
     documents, vectors, tokens = seeds().documents(0, 50)
     vectors *= np.random.default_rng(1).uniform(0.2, 5, (50, 1)).astype(np.float32)
     path = tmp_path / "documents.sqlite"
-    Documents.create(path, Origin("model", "f00d", 16), created_at=0.0)
+    database.create(path, Origin("model", "f00d", 16), created_at=0.0)
     rows = Documents(path)
     with rows.writing() as change:
         change.replace(documents, vectors, unit_vectors.of(vectors).keys, tokens)

@@ -33,6 +33,7 @@ def found(*hits: Hit, **changes: Any) -> Found:
         "limited_by": "none",
         "similarity_weight": 0.0,
         "candidates": 2,
+        "candidates_from": "dense",
         "degraded": "none",
     }
     plain |= {"mode": "two-stage", "truncated": 1, "timing": TIMING, **changes}
@@ -47,8 +48,18 @@ def test_every_mode_is_known(number: int):
     assert answered == (pb.MODE_AUTO if number == pb.MODE_UNSPECIFIED else number)
 
 
+@pytest.mark.parametrize("number", pb.CandidatesFrom.values())
+def test_every_source_of_candidates_is_known(number: int):
+    """Each number has a plain name, but for the one that leaves it to the mode, and an answer names what ran."""
+    plain = conversion.candidates_from(number)
+    answered = conversion.search_response(found(candidates_from=plain), pb.SearchRequest(), 0.0).candidates_from
+    assert answered == number
+    assert (plain is None) == (number == pb.CANDIDATES_FROM_UNSPECIFIED)
+
+
 def test_what_is_left_out_has_its_default():
-    """The zeros of proto3 are the defaults that the proto names: auto, a document, the embedder."""
+    """The zeros of proto3 are the defaults that the proto names: auto, by scores, a document, the embedder."""
+    assert [conversion.rank_fusion(number) for number in pb.RankFusion.values()] == [*["distribution"] * 2, "rrf"]
     assert (conversion.mode(0), conversion.text_kind(0), conversion.model(0)) == ("auto", "document", "embedder")
     assert [conversion.text_kind(number) for number in pb.TextKind.values()] == ["document", "query", "document"]
     assert [conversion.model(number) for number in pb.Model.values()] == ["embedder", "embedder", "reranker"]
@@ -100,8 +111,13 @@ def test_a_collection(catalog: Catalog):
 
 def test_a_hit_without_a_score_has_none():
     """A score of 0 is told, and no score is absent; similarity and place are there in either case."""
-    hits = (Hit(FOX, 0.25, 0.0, 0.5, 2), Hit(Document("tea", "water"), None, None, 0.75, 1))
+    hits = (
+        Hit(FOX, 0.25, 0.0, 0.5, 2, dense_rank=3, lexical_rank=1),
+        Hit(Document("tea", "water"), None, None, 0.75, 1, dense_rank=1),
+    )
     scored, bare = conversion.search_response(found(*hits), pb.SearchRequest(), 0.0).hits
+    assert (scored.dense_rank, scored.lexical_rank, bare.dense_rank) == (3, 1, 1)
+    assert not bare.HasField("lexical_rank")
     assert (scored.HasField("score"), scored.score, scored.similarity, scored.rank) == (True, 0.0, 0.5, 2)
     assert (bare.HasField("score"), bare.similarity, bare.rank) == (False, 0.75, 1)
 

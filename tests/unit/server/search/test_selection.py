@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from shortlist.server.search.query import LimitedBy
 from shortlist.server.search.selection import Bounds, Selection, select
 
 SIMILARITIES = [0.75, 0.7, 0.6, 0.5, 0.25]
@@ -18,26 +19,35 @@ def bounds(margin: float = math.inf, budget_s: float = math.inf, least: int = 0,
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (bounds(), Selection(5, "none")),
-        (bounds(margin=0.25), Selection(4, "margin")),  # a cosine as far behind as the margin is read
-        (bounds(margin=0.0), Selection(1, "margin")),
-        (bounds(margin=0.2, least=5), Selection(5, "none")),
-        (bounds(margin=0.1, least=3), Selection(3, "margin")),
-        (bounds(margin=0.1, least=50), Selection(5, "none")),
-        (bounds(budget_s=0.35), Selection(3, "budget")),
-        (bounds(budget_s=0.05), Selection(0, "budget")),
-        (bounds(budget_s=0.05, least_in_budget=2), Selection(2, "budget")),
-        (bounds(budget_s=-1.0, least_in_budget=2), Selection(2, "budget")),
-        (bounds(margin=0.2, budget_s=0.25), Selection(2, "budget")),
-        (bounds(margin=0.1, budget_s=0.35), Selection(2, "margin")),
-        (bounds(margin=0.2, budget_s=0.25, least=5, least_in_budget=3), Selection(3, "budget")),
+        (bounds(), (range(5), "none")),
+        (bounds(margin=0.25), (range(4), "margin")),  # a cosine as far behind as the margin is read
+        (bounds(margin=0.0), (range(1), "margin")),
+        (bounds(margin=0.2, least=5), (range(5), "none")),
+        (bounds(margin=0.1, least=3), (range(3), "margin")),
+        (bounds(margin=0.1, least=50), (range(5), "none")),
+        (bounds(budget_s=0.35), (range(3), "budget")),
+        (bounds(budget_s=0.05), (range(0), "budget")),
+        (bounds(budget_s=0.05, least_in_budget=2), (range(2), "budget")),
+        (bounds(budget_s=-1.0, least_in_budget=2), (range(2), "budget")),
+        (bounds(margin=0.2, budget_s=0.25), (range(2), "budget")),
+        (bounds(margin=0.1, budget_s=0.35), (range(2), "margin")),
+        (bounds(margin=0.2, budget_s=0.25, least=5, least_in_budget=3), (range(3), "budget")),
     ],
 )
-def test_the_tighter_bound_decides_and_is_told(given: Bounds, expected: Selection):
+def test_the_tighter_bound_decides_and_is_told(given: Bounds, expected: tuple[range, LimitedBy]):
     """As many are read as both bounds allow, and the one that kept the rest out is named."""
-    assert select(SIMILARITIES, SECONDS, given) == expected
+    places, limited_by = expected
+    assert select(SIMILARITIES, SECONDS, given) == Selection(tuple(places), limited_by)
+
+
+def test_candidates_that_do_not_fall_by_similarity():
+    """Of two rankings in one, those near the best are read wherever they stand, and of the rest the first."""
+    mixed = [0.7, 0.2, 0.75, 0.3, 0.6]
+    assert select(mixed, SECONDS, bounds(margin=0.1)) == Selection((0, 2), "margin")
+    assert select(mixed, SECONDS, bounds(margin=0.1, least=4)) == Selection((0, 1, 2, 3), "margin")
+    assert select(mixed, SECONDS, bounds(margin=0.2, budget_s=0.25)) == Selection((0, 2), "budget")
 
 
 def test_nothing_of_nothing():
     """Without candidates there is nothing to read, and no bound that kept anything out."""
-    assert select([], [], bounds(margin=0.0, budget_s=0.0, least=3)) == Selection(0, "none")
+    assert select([], [], bounds(margin=0.0, budget_s=0.0, least=3)) == Selection((), "none")

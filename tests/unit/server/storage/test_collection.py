@@ -14,7 +14,7 @@ from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.comparison import Compared
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.unit_vectors import Directions
-from tiny_collections import create, found, upsert, vector
+from tiny_collections import create, found, killed, upsert, vector
 
 RANDOM = np.random.default_rng(3)
 
@@ -33,7 +33,7 @@ def test_upsert_finds_and_counts(collection: Collection):
     assert (done.inserted, done.updated) == (2, 0)
     done = upsert(collection, Document("b", "three"), Document("c", "four"))
     assert (done.inserted, done.updated) == (1, 1)
-    candidates = collection.search(vector("three"), 2)
+    candidates = collection.by_vectors.search(vector("three"), 2)
     assert candidates[0].document == Document("b", "three")
     assert candidates[0].similarity == pytest.approx(1.0, abs=1e-3)
     assert [candidate.rank for candidate in candidates] == [1, 2]
@@ -68,12 +68,12 @@ def test_a_vector_that_is_brought(collection: Collection):
 def test_metadata_alone(collection: Collection):
     """Metadata is set without a new version, for all ids or, if one is not there, for none."""
     upsert(collection, Document("a", "one", metadata='{"k":1}'), Document("b", "two"))
-    before = {one.document.id: one.version for one in collection.search(vector("one"), 2)}
+    before = {one.document.id: one.version for one in collection.by_vectors.search(vector("one"), 2)}
     assert collection.describe({"a": '{"k":2}', "gone": "{}"}) == ["gone"]
     assert collection.get(["a"])["a"].metadata == '{"k":1}'
     assert collection.describe({"a": "", "b": '{"k":3}'}) == []
     assert {name: one.metadata for name, one in collection.get(["a", "b"]).items()} == {"a": "", "b": '{"k":3}'}
-    assert {one.document.id: one.version for one in collection.search(vector("one"), 2)} == before
+    assert {one.document.id: one.version for one in collection.by_vectors.search(vector("one"), 2)} == before
 
 
 def test_a_text_that_another_call_wrote_meanwhile(collection: Collection):
@@ -91,12 +91,12 @@ def test_a_document_that_only_moved(collection: Collection):
     """What came from another source before keeps its version, by itself or beside documents that are written."""
     kept = Document("a", "text", source="here")
     upsert(collection, kept)
-    (before,) = collection.search(vector("text"), 1)
+    (before,) = collection.by_vectors.search(vector("text"), 1)
     collection.relabel([replace(kept, source="there")])
     assert collection.sources("", "", 10) == [("there", 1)]
     new = Document("b", "other", source="here")
     collection.upsert([new], np.stack([vector("other")]), [1], [replace(kept, source="elsewhere")])
-    (after,) = collection.search(vector("text"), 1)
+    (after,) = collection.by_vectors.search(vector("text"), 1)
     assert (after.version, after.document.source) == (before.version, "elsewhere")
     assert collection.sources("", "", 10) == [("elsewhere", 1), ("here", 1)]
 
@@ -113,12 +113,12 @@ def test_a_failed_upsert_leaves_nothing(collection: Collection, monkeypatch: pyt
     """If the index refuses the vectors, neither row nor vector stays, and the old version is still found."""
     upsert(collection, Document("a", "one"))
     with monkeypatch.context() as patch:
-        patch.setattr(collection._used.vectors, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("full")))
+        patch.setattr(collection._indexes.used.vectors, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("full")))
         with pytest.raises(RuntimeError):
             upsert(collection, Document("a", "new"), Document("b", "two"))
     assert collection.get(["a", "b"]) == {"a": Document("a", "one")}
     assert found(collection, "one") == ["a"]
-    assert len(collection._used.vectors) == 1
+    assert len(collection._indexes.used.vectors) == 1
 
 
 def test_a_document_that_is_replaced_is_found_all_the_time(collection: Collection):
@@ -148,13 +148,13 @@ def test_a_change_under_way_holds_up_no_search(collection: Collection, monkeypat
     old = [Document(str(number), f"text {number}") for number in range(20)]
     upsert(collection, *old)
     searched: list[list[str]] = []
-    add = collection._used.vectors.add
+    add = collection._indexes.used.vectors.add
 
     def add_then_search(made: Directions) -> None:
         add(made)
         searched.append(found(collection, "new 3", 10))  # would wait for ever, had it to wait for this change
 
-    monkeypatch.setattr(collection._used.vectors, "add", add_then_search)
+    monkeypatch.setattr(collection._indexes.used.vectors, "add", add_then_search)
     upsert(collection, *(Document(str(number), f"new {number}") for number in range(10, 40)))
     expected = sorted(old, key=lambda one: -float(vector(one.text) @ vector("new 3")))[:10]
     assert searched == [[one.id for one in expected]]
@@ -181,12 +181,14 @@ def test_index_and_documents_agree(tmp_path: Path, steps: list[tuple[str, int, i
         elif name == "delete":
             assert collection.delete([str(key)]) == (expected.pop(str(key), None) is not None)
         elif name == "save":
-            collection._used.upkeep.save()
+            collection._indexes.used.upkeep.save()
         else:
-            collection._documents.close()  # no save: as if killed
+            killed(collection)
             collection = Collection(folder)
         assert len(collection) == len(expected)
-    there = {candidate.document.id: candidate.document.text for candidate in collection.search(vector("x"), 100)}
+    there = {
+        candidate.document.id: candidate.document.text for candidate in collection.by_vectors.search(vector("x"), 100)
+    }
     assert there == expected
     collection.close()
 

@@ -25,13 +25,13 @@ def test_an_index_that_was_never_saved_is_rebuilt(collection: Collection, tmp_pa
 def test_a_stale_index_is_brought_up(collection: Collection, tmp_path: Path):
     """An index file from before inserts, updates and deletes is put right at start."""
     upsert(collection, Document("a", "one"), Document("b", "two"), Document("c", "three"))
-    collection._used.upkeep.save()
+    collection._indexes.used.upkeep.save()
     upsert(collection, Document("b", "new"), Document("d", "four"))
     collection.delete(["c"])
     again = crashed(tmp_path / "c", tmp_path / "copy")
     assert sorted(found(again, "new")) == ["a", "b", "d"]
     assert found(again, "new", 1) == ["b"]
-    assert len(again._used.vectors) == 3
+    assert len(again._indexes.used.vectors) == 3
     again.close()
 
 
@@ -39,7 +39,7 @@ def test_a_stale_index_is_brought_up(collection: Collection, tmp_path: Path):
 def test_a_damaged_index_is_rebuilt(collection: Collection, tmp_path: Path, damage: bytes | None):
     """An index file that is empty, garbage or cut short costs time, not documents."""
     upsert(collection, *(Document(str(number), f"text {number}") for number in range(50)))
-    collection._used.upkeep.save()
+    collection._indexes.used.upkeep.save()
     path = tmp_path / "c" / "vectors.usearch"
     path.write_bytes(path.read_bytes()[:1000] if damage is None else damage)
     again = crashed(tmp_path / "c", tmp_path / "copy")
@@ -52,7 +52,7 @@ def test_a_damaged_index_is_rebuilt(collection: Collection, tmp_path: Path, dama
 def test_flipped_bytes_are_noticed(collection: Collection, tmp_path: Path, seed: int):
     """An index file with some bytes changed is rebuilt: usearch itself would follow them out of its memory."""
     upsert(collection, *(Document(str(number), f"text {number}") for number in range(50)))
-    collection._used.upkeep.save()
+    collection._indexes.used.upkeep.save()
     path = tmp_path / "c" / "vectors.usearch"
     data = bytearray(path.read_bytes())
     for place in np.random.default_rng(seed).integers(0, len(data), size=20):
@@ -88,7 +88,7 @@ def test_an_index_that_cannot_be_saved(collection: Collection, tmp_path: Path, c
     """Where the index cannot be saved, documents are served all the same, and the log says so."""
     upsert(collection, Document("a", "one"))
     (tmp_path / "c" / "vectors.new").mkdir()
-    collection._used.upkeep.save()
+    collection._indexes.used.upkeep.save()
     assert "collection c: its index could not be saved" in caplog.text
     assert found(collection, "one") == ["a"]
     again = crashed(tmp_path / "c", tmp_path / "copy")

@@ -30,7 +30,7 @@ def upsert(collection: Collection, documents: Sequence[Document]) -> None:
 
 def found(collection: Collection, text: str, count: int) -> list[str]:
     """Return the ids that a search for a text finds, nearest first."""
-    return [candidate.document.id for candidate in collection.search(vector(text), count)]
+    return [candidate.document.id for candidate in collection.by_vectors.search(vector(text), count)]
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_copies_hide_nothing(collection: Collection):
 def test_equal_texts_are_as_near(collection: Collection):
     """Copies have one similarity, ranks of their own, and the order in which they were written."""
     upsert(collection, [Document("b", SAME), Document("x", "other"), Document("a", SAME)])
-    hits = collection.search(vector(SAME), 3)
+    hits = collection.by_vectors.search(vector(SAME), 3)
     assert [hit.document.id for hit in hits] == ["b", "a", "x"]
     assert [hit.rank for hit in hits] == [1, 2, 3]
     assert hits[0].similarity == hits[1].similarity == pytest.approx(1, abs=1e-3)
@@ -68,14 +68,14 @@ def test_equal_texts_are_as_near(collection: Collection):
 def test_copies_come_and_go(collection: Collection, tmp_path: Path):
     """A text is found as long as one document has it, also where one change takes it and gives it."""
     upsert(collection, [Document(name, SAME) for name in "abc"])
-    assert len(collection._used.vectors) == 1
+    assert len(collection._indexes.used.vectors) == 1
     upsert(collection, [Document("a", "other"), Document("d", SAME)])
     collection.delete(["b"])
     assert sorted(found(collection, SAME, 2)) == ["c", "d"]
     upsert(collection, [Document("a", SAME), Document("c", "other"), Document("d", "other")])
     assert found(collection, SAME, 1) == ["a"]
     collection.delete(["a"])
-    assert len(collection._used.vectors) == 1
+    assert len(collection._indexes.used.vectors) == 1
     assert found(collection, SAME, 9) == ["c", "d"]
     again = Collection(tmp_path / "c")  # no save: as after kill -9
     assert found(again, SAME, 9) == ["c", "d"]
@@ -85,11 +85,11 @@ def test_copies_come_and_go(collection: Collection, tmp_path: Path):
 def test_metadata_alone_leaves_the_index_alone(collection: Collection, monkeypatch: pytest.MonkeyPatch):
     """A document that changes in its metadata is a new version with the vector that is there."""
     upsert(collection, [Document("a", SAME)])
-    monkeypatch.setattr(collection._used.vectors, "_index", None)  # whose use would fail
-    monkeypatch.setattr(collection._used.vectors, "missing", lambda _: np.empty(0, np.uint64))
+    monkeypatch.setattr(collection._indexes.used.vectors, "_index", None)  # whose use would fail
+    monkeypatch.setattr(collection._indexes.used.vectors, "missing", lambda _: np.empty(0, np.uint64))
     upsert(collection, [Document("a", SAME, metadata='{"k":1}')])
     monkeypatch.undo()
-    (hit,) = collection.search(vector(SAME), 9)
+    (hit,) = collection.by_vectors.search(vector(SAME), 9)
     assert hit.document.metadata == '{"k":1}'
 
 
@@ -116,7 +116,7 @@ def test_an_index_of_another_layout(collection: Collection, tmp_path: Path):
     connection.close()
     again = Collection(tmp_path / "c")
     assert [found(again, one.text, 1) for one in documents] == [[one.id] for one in documents]
-    assert again._used.vectors._index.stats.nodes == 50
+    assert again._indexes.used.vectors._index.stats.nodes == 50
     again.close()
 
 
@@ -127,7 +127,7 @@ def test_cosines_of_any_length(collection: Collection, length: float):
     made = np.array([vector(name) for name in names]) * np.float32(length)
     collection.upsert([Document(name, name) for name in names], made, [1] * 20)
     units = made.astype(np.float64) / np.linalg.norm(made.astype(np.float64), axis=1, keepdims=True)
-    hits = {hit.document.id: hit.similarity for hit in collection.search(made[3], 20)}
+    hits = {hit.document.id: hit.similarity for hit in collection.by_vectors.search(made[3], 20)}
     np.testing.assert_allclose([hits[name] for name in names], units @ units[3], atol=1e-3)
     stored = dict(collection._documents._reader.read("SELECT id, vector FROM documents JOIN vectors USING (seq)"))
     assert [stored[name] for name in names] == [one.tobytes() for one in made]
@@ -137,7 +137,9 @@ def test_a_vector_of_length_0(collection: Collection):
     """A vector without a direction is written and found, with a similarity of 0 to any other."""
     collection.upsert([Document("a", "empty")], np.zeros((1, DIMENSIONS), np.float32), [0])
     upsert(collection, [Document("b", "other")])
-    assert [(hit.document.id, round(hit.similarity, 3)) for hit in collection.search(vector("other"), 9)] == [
+    assert [
+        (hit.document.id, round(hit.similarity, 3)) for hit in collection.by_vectors.search(vector("other"), 9)
+    ] == [
         ("b", 1.0),
         ("a", 0.0),
     ]
@@ -152,6 +154,6 @@ def test_what_is_not_finite_is_refused(collection: Collection, number: float):
     with pytest.raises(InferenceFailed, match="text 2 of 2 is not finite"):
         collection.upsert([Document("a", "new"), Document("b", "two")], broken, [1, 1])
     with pytest.raises(InferenceFailed, match="not finite"):
-        collection.search(broken[1], 1)
+        collection.by_vectors.search(broken[1], 1)
     assert collection.get(["a", "b"]) == {"a": Document("a", "one")}
     assert found(collection, "one", 9) == ["a"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import UnknownCollection
-from shortlist.server.storage import listing
+from shortlist.server.storage import database, listing
 from shortlist.server.storage.document import Document, Origin, canonical
 from shortlist.server.storage.documents import Documents
 from shortlist.server.storage.listing import Page
@@ -19,7 +19,7 @@ ORIGIN = Origin("model (fp32)", "f00d", 2)
 def documents(tmp_path: Path) -> Iterator[Documents]:
     """Make an empty file and open it."""
     path = tmp_path / "documents.sqlite"
-    Documents.create(path, ORIGIN, created_at=12.5)
+    database.create(path, ORIGIN, created_at=12.5)
     opened = Documents(path)
     yield opened
     opened.close()

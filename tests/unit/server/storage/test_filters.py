@@ -250,7 +250,7 @@ def test_k_hits_whenever_k_match(collection: Collection, walks: bool, monkeypatc
         for few in (1, 10**9):
             monkeypatch.setattr(filtered, "_FEW", few)
             for query in units[rng.integers(0, 1400, 5)]:
-                found = collection.search_where(query, 10, one(name, True))
+                found = collection.by_vectors.search_where(query, 10, one(name, True))
                 plans.add(found.plan)
                 best = np.sort((units @ query)[inside])[::-1][:10]
                 assert found.matched == inside.sum()
@@ -269,7 +269,7 @@ def test_what_is_far_from_the_query_is_found(collection: Collection, monkeypatch
     made[700:] *= -1
     documents = [Document(str(n), "text", metadata=canonical({"far": n >= 700})) for n in range(900)]
     collection.upsert(documents, made, [1] * 900)
-    found = collection.search_where(np.eye(DIMENSIONS, dtype=np.float32)[0], 5, one("far", True))
+    found = collection.by_vectors.search_where(np.eye(DIMENSIONS, dtype=np.float32)[0], 5, one("far", True))
     assert (found.plan, len(found.candidates), found.matched) == ("exact", 5, 200)
 
 
@@ -282,7 +282,7 @@ def test_attributes_go_with_their_documents(collection: Collection):
     assert len(collection) == 2
     assert (ids(collection, Condition("a", Exists())), ids(collection, one("b", 5))) == (["3"], ["0"])
     assert collection._documents._reader.read("SELECT count(*) FROM attributes") == [(2,)]
-    assert len(collection._used.vectors) == 2
+    assert len(collection._indexes.used.vectors) == 2
     assert collection.delete_where(one("a", 2)) == 0
 
 
@@ -310,7 +310,7 @@ def test_a_change_that_fails_leaves_the_attributes(collection: Collection, monke
     def fail(*_given: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(collection._used.vectors, "add", fail)
+    monkeypatch.setattr(collection._indexes.used.vectors, "add", fail)
     with pytest.raises(RuntimeError):
         upsert(collection, Document("0", "new", metadata=canonical({"a": 2})))
     assert (ids(collection, one("a", 1)), ids(collection, one("a", 2))) == (["0"], [])
@@ -382,7 +382,7 @@ def test_filters_beside_writes(collection: Collection):
     every = {str(number) for number in range(30)}
     found = []
     while writer.is_alive() or not found:
-        hits = collection.search_where(vector("text"), 30, one("on", True)).candidates
+        hits = collection.by_vectors.search_where(vector("text"), 30, one("on", True)).candidates
         found.append({hit.document.id for hit in hits})
     writer.join()
     assert [some for some in found if some != every] == []

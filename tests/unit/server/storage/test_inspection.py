@@ -14,7 +14,7 @@ from shortlist.server.errors import StorageError
 from shortlist.server.storage import inspection
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
-from tiny_collections import DIMENSIONS, found, upsert, vector
+from tiny_collections import DIMENSIONS, followed, found, upsert, vector
 
 ORIGIN = Origin("model (fp32)", "f00d", DIMENSIONS)
 COUNT = 30
@@ -58,9 +58,10 @@ def test_a_sound_folder(data: Path):
 
 
 def test_documents_that_are_in_the_log_still(data: Path, tmp_path: Path):
-    """After kill -9, what SQLite has in its log is read too, and only the index is behind."""
+    """After kill -9, what SQLite has in its log is read too, and only the index of vectors is behind."""
     catalog = Catalog(data, ORIGIN)
     upsert(catalog.get("c"), Document("new", "new"))
+    followed()
     shutil.copytree(data, tmp_path / "killed")
     catalog.close()
     result = inspection.inspect(tmp_path / "killed")

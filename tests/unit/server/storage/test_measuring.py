@@ -88,7 +88,7 @@ def found_of(collection: Collection, made: np.ndarray, queries: np.ndarray) -> f
     for query in queries:
         cosines = units @ directions(query[None])[0]
         least = np.sort(cosines)[-DEPTH] - 1e-5  # float32 rounds within that
-        found = [int(one.document.id) for one in collection.search(query, DEPTH)]
+        found = [int(one.document.id) for one in collection.by_vectors.search(query, DEPTH)]
         shares.append(np.mean(cosines[found] >= least))
     return float(np.mean(shares))
 
@@ -102,7 +102,7 @@ def test_a_beam_that_is_too_small_is_widened_until_the_target_is_met(collection:
     assert (told.state, told.samples) == ("met", 16)
     assert told.mean is not None
     assert told.mean >= 0.99
-    assert told.beam == collection._used.vectors.beam > BEAMS[0]
+    assert told.beam == collection._indexes.used.vectors.beam > BEAMS[0]
     assert found_of(collection, made, others) >= 0.985  # sixteen samples: within a standard error
 
 
@@ -123,7 +123,7 @@ def test_a_target_that_cannot_be_met_is_said_once(collection: Collection, caplog
         for seed in range(3):
             collection.measured.measure(searches(16, seed), AT_ONCE, bound_s=0.0)
     assert collection.measured.report().state == "missed"
-    assert collection._used.vectors.beam == BEAMS[0]
+    assert collection._indexes.used.vectors.beam == BEAMS[0]
     (line,) = (record.getMessage() for record in caplog.records if "recall@50" in record.getMessage())
     assert "collection c: recall@50 is 0.9" in line
     assert "below its target of 0.99" in line
@@ -134,7 +134,7 @@ def test_a_beam_that_is_far_too_wide_is_narrowed_and_stays(collection: Collectio
     """It is narrowed once a narrower one surely meets the target, and does not go to and fro after that."""
     held = collection.measured
     monkeypatch.setattr(held.recall, "_place", len(BEAMS) - 1)
-    collection._used.vectors.beam = BEAMS[-1]
+    collection._indexes.used.vectors.beam = BEAMS[-1]
     beams = []
     for seed in range(8):
         held.measure(searches(32, seed), AT_ONCE, LONG_S)
@@ -172,13 +172,13 @@ def test_copies_and_ties_count_as_found(collection: Collection, made: np.ndarray
     collection.upsert(documents, copies, [1] * 400)
     (found,) = measuring.measure(collection.among, [Search(made[0])], AT_ONCE, LONG_S)
     assert found.found[-1] == 1
-    assert len(collection._used.vectors) < 5000 + 10
+    assert len(collection._indexes.used.vectors) < 5000 + 10
 
 
 def test_what_changes_meanwhile_is_not_missed(collection: Collection, made: np.ndarray):
     """Vectors that go or come between the comparison and the walks do not count against the walks."""
-    nearest = [one.document.id for one in collection.search(made[0], 30)]
-    read, slices = collection._used.vectors.read, []
+    nearest = [one.document.id for one in collection.by_vectors.search(made[0], 30)]
+    read, slices = collection._indexes.used.vectors.read, []
 
     def change(keys: np.ndarray) -> object:
         slices.append(len(keys))
@@ -189,7 +189,7 @@ def test_what_changes_meanwhile_is_not_missed(collection: Collection, made: np.n
             collection.upsert([Document(f"new {n}", f"new {n}") for n in range(30)], near, [1] * 30)
         return directions
 
-    collection._used.vectors.read = change  # type: ignore[method-assign]
+    collection._indexes.used.vectors.read = change  # type: ignore[method-assign]
     (found,) = measuring.measure(collection.among, [Search(made[0])], AT_ONCE, LONG_S)
     assert len(slices) == 5000 // measuring._SLICE
     assert found.found[-1] == 1
@@ -197,30 +197,30 @@ def test_what_changes_meanwhile_is_not_missed(collection: Collection, made: np.n
 
 def test_searches_go_on_while_one_is_done_again(collection: Collection, made: np.ndarray):
     """Between two slices of a pass the index belongs to nobody: searches, writes and deletes are done at once."""
-    read, seen = collection._used.vectors.read, []
+    read, seen = collection._indexes.used.vectors.read, []
 
     def watched(keys: np.ndarray) -> object:
         directions = read(keys)
-        assert not collection._used.vectors._busy.locked()
-        seen.append([one.document.id for one in collection.search(made[1], 1)])
+        assert not collection._indexes.used.vectors._busy.locked()
+        seen.append([one.document.id for one in collection.by_vectors.search(made[1], 1)])
         collection.upsert([Document("new", f"new {len(seen)}")], made[2:3], [1])
         return directions
 
-    collection._used.vectors.read = watched  # type: ignore[method-assign]
+    collection._indexes.used.vectors.read = watched  # type: ignore[method-assign]
     assert len(measuring.measure(collection.among, searches(2, seed=6), AT_ONCE, LONG_S)) == 2
     assert seen == [["1"]] * (5000 // measuring._SLICE)
 
 
 def test_a_pass_that_is_stopped_says_nothing(collection: Collection):
     """A server that stops waits for a slice, not for a pass, and half a comparison is no sample."""
-    read, slices, pace = collection._used.vectors.read, [], Pace(1e-9)  # it would rest for weeks
+    read, slices, pace = collection._indexes.used.vectors.read, [], Pace(1e-9)  # it would rest for weeks
 
     def stop(keys: np.ndarray) -> object:
         slices.append(keys)
         pace.stop()
         return read(keys)
 
-    collection._used.vectors.read = stop  # type: ignore[method-assign]
+    collection._indexes.used.vectors.read = stop  # type: ignore[method-assign]
     assert measuring.measure(collection.among, searches(2, seed=6), pace, LONG_S) == []
     assert len(slices) == 1
 

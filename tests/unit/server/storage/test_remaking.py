@@ -54,7 +54,7 @@ def remade(collection: Collection) -> None:
 
 def found_by_other(collection: Collection, text: str, count: int = 100) -> list[str]:
     """Return the ids that a search by the other embedder finds, nearest first."""
-    return [one.document.id for one in collection.search(other(text), count, OTHER.fingerprint)]
+    return [one.document.id for one in collection.by_vectors.search(other(text), count, OTHER.fingerprint)]
 
 
 @pytest.fixture
@@ -82,13 +82,13 @@ def test_all_is_found_by_the_new_vectors(collection: Collection, tmp_path: Path)
     assert collection.bundle == "/bundles/other"
     fresh = anew(tmp_path / "fresh", [Document(str(number), text) for number, text in enumerate(TEXTS)])
     for text in (*TEXTS, "another"):
-        now = collection.search(other(text), 10)
-        expected = fresh.search(other(text), 10)
+        now = collection.by_vectors.search(other(text), 10)
+        expected = fresh.by_vectors.search(other(text), 10)
         assert [one.document.id for one in now] == [one.document.id for one in expected]
         assert [one.similarity for one in now] == [one.similarity for one in expected]
     assert found_by_other(collection, "text 3") != before
     assert collection.mean_tokens == 7
-    assert collection.search_where(other("text 3"), 1, HAS_A).candidates[0].document.id == "3"
+    assert collection.by_vectors.search_where(other("text 3"), 1, HAS_A).candidates[0].document.id == "3"
 
 
 def test_searches_use_the_old_vectors_until_the_switch(collection: Collection):
@@ -168,7 +168,7 @@ def test_a_search_that_began_before_the_switch(collection: Collection, monkeypat
     collection.remaking.begin(OTHER, "")
     make(collection)
     collection.remaking.index()
-    old = collection._used.vectors
+    old = collection._indexes.used.vectors
     search = old.search
 
     def switch_then_search(*given, **named):
@@ -179,9 +179,9 @@ def test_a_search_that_began_before_the_switch(collection: Collection, monkeypat
 
     monkeypatch.setattr(old, "search", switch_then_search)
     with pytest.raises(Superseded):
-        collection.search(tiny_collections.vector("text 3"), 10, "f00d")
+        collection.by_vectors.search(tiny_collections.vector("text 3"), 10, "f00d")
     with pytest.raises(Superseded):
-        collection.search_where(tiny_collections.vector("text 3"), 10, HAS_A, "f00d")
+        collection.by_vectors.search_where(tiny_collections.vector("text 3"), 10, HAS_A, "f00d")
     with pytest.raises(Superseded):
         collection.vectors_of(["1"], "f00d")
 
@@ -308,7 +308,7 @@ def test_searches_and_changes_beside_a_switch(collection: Collection):
             made_by = collection.origin.fingerprint
             vector = other("text 3") if made_by == OTHER.fingerprint else tiny_collections.vector("text 3")
             try:
-                candidates = collection.search(vector, 5, made_by)
+                candidates = collection.by_vectors.search(vector, 5, made_by)
             except Superseded:
                 continue
             if len(candidates) != 5 or candidates[0].document.id != "3" or candidates[0].similarity < 0.999:

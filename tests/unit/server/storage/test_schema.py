@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import StorageError
-from shortlist.server.storage import schema, unit_vectors
+from shortlist.server.storage import database, schema, unit_vectors
 from shortlist.server.storage.document import Origin
 from shortlist.server.storage.documents import Documents
 
@@ -25,7 +25,7 @@ def test_a_file_that_is_no_database(tmp_path: Path):
 def test_a_newer_format(tmp_path: Path):
     """A file of another format is refused with both numbers."""
     path = tmp_path / "documents.sqlite"
-    Documents.create(path, ORIGIN, created_at=0.0)
+    database.create(path, ORIGIN, created_at=0.0)
     connection = sqlite3.connect(path)
     with connection:
         connection.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
@@ -52,5 +52,5 @@ def test_a_file_of_the_first_format(tmp_path: Path):
         opened = Documents(path)
         assert sorted(opened.get(["a", "b", "c"])) == ["a", "b", "c"]
         assert opened.keys().tolist() == sorted([first, other])
-        assert opened.recall_target == 0.99
+        assert (opened.recall_target, opened.language) == (0.99, "english")
         opened.close()

@@ -18,7 +18,7 @@ from shortlist.server.errors import (
 from shortlist.server.storage import inspection, snapshot
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
-from tiny_collections import DIMENSIONS, found, upsert
+from tiny_collections import DIMENSIONS, followed, found, upsert
 
 ORIGIN = Origin("model (fp32)", "f00d", DIMENSIONS)
 COUNT = 30
@@ -31,6 +31,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
     notes, _ = made.create("notes", exist_ok=False)
     made.create("empty", exist_ok=False)
     upsert(notes, *(Document(str(number), f"text {number}", metadata='{"a":1}') for number in range(COUNT)))
+    followed()
     yield made
     made.close()
 

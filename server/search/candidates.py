@@ -1,0 +1,131 @@
+"""Stage one's candidates: by similarity, by words, or by both rankings together.
+
+Before a reranker the two rankings are united, half and half: who is a candidate is all that they decide. Without one
+they are fused, by scores or by places, since their order is the answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain, zip_longest
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.server.errors import NotServing
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.document import Candidate
+from shortlist.server.storage.filtered import Filtered
+from shortlist.server.storage.filters import Filter
+
+CandidatesFrom = Literal["dense", "lexical", "hybrid"]
+RankFusion = Literal["distribution", "rrf"]
+
+# Cormack, Clarke and Buettcher (SIGIR 2009).
+_RRF = 60
+_DEVIATIONS = 3
+
+
+def find(
+    collection: Collection,
+    text: str,
+    vector: NDArray[np.float32],
+    where: Filter | None,
+    *,
+    source: CandidatesFrom,
+    count: int,
+    fusion: RankFusion | None,
+) -> tuple[Filtered, CandidatesFrom]:
+    """Return candidates in stage one's order, and what they came from: dense for both while words are indexed.
+
+    Args:
+        collection: where to look.
+        text: the query.
+        vector: its vector, float32 [dimensions].
+        where: what documents have to match.
+        source: what they are to come from.
+        count: how many; of a fusion, of each ranking.
+        fusion: how two rankings become one; None: their union.
+
+    Raises:
+        NotServing: words alone are asked for while they are indexed.
+    """
+    lexical = Filtered([])
+    if source != "dense":
+        try:
+            lexical = collection.by_words.search(text, vector, count, where)
+        except NotServing:
+            if source == "lexical":
+                raise
+            source = "dense"
+    if source == "lexical":
+        return lexical, source
+    dense = _by_vectors(collection, vector, count, where)
+    if source == "dense":
+        return dense, source
+    both = dense.candidates, lexical.candidates
+    return replace(dense, candidates=fused(*both, fusion) if fusion else union(*both, count)), source
+
+
+def _by_vectors(collection: Collection, vector: NDArray[np.float32], count: int, where: Filter | None) -> Filtered:
+    return (
+        Filtered(collection.by_vectors.search(vector, count))
+        if where is None
+        else collection.by_vectors.search_where(vector, count, where)
+    )
+
+
+def union(dense: Sequence[Candidate], lexical: Sequence[Candidate], count: int) -> list[Candidate]:
+    """Return the first `count` of two rankings, taken in turns, each document once."""
+    turns = (one for one in chain.from_iterable(zip_longest(dense, lexical)) if one)
+    names = list(dict.fromkeys(one.document.id for one in turns))[:count]
+    return _ranked(names, dense, lexical)
+
+
+def fused(dense: Sequence[Candidate], lexical: Sequence[Candidate], how: RankFusion) -> list[Candidate]:
+    """Return all of two rankings in one order, each document once."""
+    worth = _by_distribution if how == "distribution" else _by_place
+    total: dict[str, float] = {}
+    for ranking, scores in (
+        (dense, [one.similarity for one in dense]),
+        (lexical, [one.lexical_score for one in lexical]),
+    ):
+        for candidate, score in zip(ranking, worth(scores), strict=True):
+            total[candidate.document.id] = total.get(candidate.document.id, 0.0) + score
+    return _ranked(sorted(total, key=lambda name: -total[name]), dense, lexical)
+
+
+def _by_distribution(scores: Sequence[float]) -> Sequence[float]:
+    """Return scores from 0 to 1: 3 standard deviations below the mean, and above it."""
+    if not scores:
+        return []
+    spread = 2 * _DEVIATIONS * float(np.std(scores))
+    if not spread:
+        return [0.5] * len(scores)
+    mean = float(np.mean(scores))
+    return [min(1.0, max(0.0, (score - mean) / spread + 0.5)) for score in scores]
+
+
+def _by_place(scores: Sequence[float]) -> Sequence[float]:
+    return [1 / (_RRF + rank) for rank in range(1, len(scores) + 1)]
+
+
+def _ranked(names: Sequence[str], dense: Sequence[Candidate], lexical: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates of these ids in this order, each with its place in both rankings."""
+    by_words = {one.document.id: one for one in lexical}
+    # Of a document that was replaced between the two searches, the later version.
+    newest = by_words | {
+        one.document.id: max(one, by_words.get(one.document.id, one), key=lambda which: which.version)
+        for one in dense
+    }
+    near = {one.document.id: one.rank for one in dense}
+    return [
+        replace(
+            newest[name],
+            rank=rank,
+            dense_rank=near.get(name),
+            lexical_rank=by_words[name].rank if name in by_words else None,
+            lexical_score=by_words[name].lexical_score if name in by_words else 0.0,
+        )
+        for rank, name in enumerate(names, 1)
+    ]

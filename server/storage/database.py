@@ -1,0 +1,85 @@
+"""The SQLite file of a collection as a file: made, connected to, copied while it is written, asked who made it."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from shortlist.server.errors import StorageFailed
+
+from . import generations, schema
+from .analysis import DEFAULT_LANGUAGE, Language
+from .document import Origin
+from .recall import DEFAULT_TARGET
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """Return a connection to a file, which SQLite makes if it is not there.
+
+    Transactions are begun by hand, and threads are kept apart by its owner's lock.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    return connection
+
+
+def create(
+    path: Path,
+    origin: Origin,
+    created_at: float,
+    recall_target: float = DEFAULT_TARGET,
+    language: Language = DEFAULT_LANGUAGE,
+) -> None:
+    """Make an empty file for a collection; `created_at` is in seconds since the epoch."""
+    connection = connected(path)
+    with connection:
+        connection.execute("BEGIN")
+        schema.create(connection)
+        connection.executemany(
+            "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+            [
+                ("embedder", origin.embedder),
+                ("fingerprint", origin.fingerprint),
+                ("dimensions", str(origin.dimensions)),
+                ("created_at", repr(created_at)),
+                ("recall_target", repr(recall_target)),
+                ("language", language),
+            ],
+        )
+    connection.close()
+
+
+def copy(path: Path, target: Path) -> int:
+    """Copy a file as it is at one moment, while it is read and written, and return how many documents it has.
+
+    Raises:
+        StorageFailed: the copy cannot be written, or the file is damaged.
+    """
+    try:
+        # A reader of its own: searches go on, and in WAL mode writers do too.
+        with (
+            contextlib.closing(connected(path)) as source,
+            contextlib.closing(sqlite3.connect(target, isolation_level=None)) as made,
+        ):
+            source.backup(made)
+            generations.abandon(made)  # what is not used yet is made again where it is wanted
+            made.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+            ((fault,),) = made.execute("PRAGMA quick_check(1)").fetchall()
+            ((count,),) = made.execute("SELECT count(*) FROM documents").fetchall()
+    except sqlite3.Error as error:
+        raise StorageFailed(f"the copy cannot be written: {error}; nothing was kept of it") from error
+    if fault != "ok":
+        raise StorageFailed(f"{path} is damaged: {fault}; nothing was kept of its copy; restore a backup")
+    return int(count)
+
+
+def fingerprint(path: Path) -> str:
+    """Return which embedder made the vectors in a file; empty if that cannot be read: opening it will tell why."""
+    if not path.is_file():  # SQLite would make it
+        return ""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            found = connection.execute("SELECT value FROM facts WHERE name = 'fingerprint'").fetchone()
+    except sqlite3.Error:
+        return ""
+    return str(found[0]) if found else ""
