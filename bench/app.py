@@ -43,6 +43,8 @@ def run(settings: BenchSettings, draw_plot: Callable[[Sequence[Level], str, str,
     if benchmark.levels:
         for note in report.notes(benchmark.levels, benchmark.plan, cores.usable()):
             command.show(f"note: {note}", beside_json=settings.json)
+        if benchmark.recall:
+            command.show(f"note: {report.recall(benchmark.recall)}", beside_json=settings.json)
         if settings.json:
             command.result(outcome.told(benchmark))
         if draw_plot and settings.plot and benchmark.described:

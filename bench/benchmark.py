@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from shortlist.client import AsyncClient, Description
+from shortlist.client import AsyncClient, Description, Recall
 from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress, StatusLine
 from shortlist.proto import retrieval_pb2 as pb
@@ -52,6 +52,7 @@ class Benchmark:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     described: Description | None = None
     documents: int | None = None  # in the collection that is searched, at the start
+    recall: Recall | None = None  # of its searches, as the server measured them by the end
     empty_call_ms: Spread | None = None  # one after the other: what client, network and server cost by themselves
 
     @property
@@ -76,6 +77,8 @@ class Benchmark:
                         await requests.attempt(self.kinds, self.settings.timeout_s)
                         self.empty_call_ms = await _empty_calls(opened)
                         await self._levels(requests, outcome.subtitle(self.described, self.documents))
+                        if self.documents is not None:
+                            (self.recall,) = await _recalls(client, shape.searched)
 
     async def _levels(self, requests: Requests, subtitle: str) -> None:
         chosen = self.settings
@@ -175,6 +178,11 @@ async def _documents(client: AsyncClient, name: str) -> int:
             " made for the time of the benchmark"
         )
     return found[name]
+
+
+async def _recalls(client: AsyncClient, name: str) -> list[Recall]:
+    """Return what the server knows of a collection's recall."""
+    return [one.recall for one in await client.list_collections() if one.name == name]
 
 
 async def _empty_calls(opened: grpc.aio.Channel) -> Spread | None:

@@ -122,6 +122,7 @@ def told(benchmark: "Benchmark") -> dict[str, Any]:
             "server": {
                 "address": benchmark.address,
                 "documents": benchmark.documents,
+                "recall": benchmark.recall,
                 **({} if benchmark.described is None else asdict(benchmark.described)),
             },
             "generator": {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from shortlist.client.types import Recall
 from shortlist.console.tables import GAP, grid
 
 from .kinds import KINDS, SERVER_PARTS, Name
@@ -128,6 +129,19 @@ def _told(one: Level, plan: Plan, cores: int) -> Iterator[str]:
         yield "half of the answers or more cost no inference: the server had them in its cache"
     if one.generator_cores > _BUSY_GENERATOR * cores:
         yield f"the load generator itself kept {one.generator_cores:.2f} of {cores} cores busy"
+
+
+def recall(found: Recall) -> str:
+    """Return what the server measured of the searches: those of this load and, in its collection, those before."""
+    if found.state == "exact":
+        return "recall@50: 1, since every search compared all vectors"
+    if found.measured is None:
+        return "recall@50: not measured; the server has not done enough searches again (its setting recall_samples)"
+    told = {"met": "met", "missed": "missed", "unmeasured": "not known yet", "exact": ""}[found.state]
+    return (
+        f"recall@50: {found.measured:.4f} (error {found.error:.4f}), of {found.samples} searches that the server did"
+        f" again exactly; target {found.target:g} {told}, beam {found.beam}"
+    )
 
 
 def _where(levels: Sequence[Level]) -> str:

@@ -121,8 +121,8 @@ class Settings(ModelSettings):
     """share of the searches of a collection of over 50,000 documents that is done again exactly, in the background,
     to measure and hold its recall; the first ones after a start are in any case; 0: none is"""
     walk_ms: Annotated[float, within(0.1, 60_000)] = 10.0
-    """milliseconds that stage one may take in the index, where it is walked more widely to meet a collection's
-    recall target"""
+    """milliseconds of a core that a search may take in the index, where that is walked more widely to meet a
+    collection's recall target"""
     max_top_k: Annotated[int, within(1, _MOST_DOCUMENTS)] = 1000
     """largest top_k of a request"""
     max_candidates: Annotated[int, within(1, _MOST_DOCUMENTS)] = 1000

@@ -31,7 +31,7 @@ from shortlist.server.storage.document import Document, canonical
 from shortlist.server.storage.filters import Between, Condition, Filter, NotOf, OneOf, Value
 
 from . import study
-from .filled_collections import embedded, opened
+from .models import embedded, opened
 from .study import Bundles
 
 _NAME = "filters"

@@ -1,6 +1,6 @@
-"""How much of what is nearest a server's stage one finds: its first ten against those of an exact search.
+"""How much of what is nearest a server's stage one finds: its first fifty against those of an exact search.
 
-A hit counts if it is as near as the tenth of an exact search: among copies any of them will do.
+A hit counts if it is as near as the fiftieth of an exact search: among copies any of them will do.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from shortlist.client import AsyncClient
 from shortlist.server.storage import unit_vectors
 from shortlist.server.storage.documents import Documents
 
-_NEAREST = 10
+_NEAREST = 50
 _BLOCK = 20_000  # documents that are compared at once
 _UNDER_WAY = 4  # calls
 _ROUNDING = 1e-5  # of a cosine in float32
 
 
 def measure(address: str, collection: str, path: Path, queries: Sequence[str]) -> dict[str, float]:
-    """Return recall@10 of a server's dense search: the mean, the worst query's, and the share of those without any.
+    """Return recall@50 of a server's dense search: the mean, the worst query's, and the share of those without any.
 
     Args:
         address: the server's.
@@ -37,7 +37,7 @@ def measure(address: str, collection: str, path: Path, queries: Sequence[str]) -
         for (_, found), best in zip(answers, wanted, strict=True)
     ]
     nothing = sum(one == 0 for one in recalls) / len(recalls)
-    return {"recall_at_10": sum(recalls) / len(recalls), "worst_recall": min(recalls), "nothing_found": nothing}
+    return {"recall_at_50": sum(recalls) / len(recalls), "worst_recall": min(recalls), "nothing_found": nothing}
 
 
 async def _asked(address: str, collection: str, queries: Sequence[str]) -> list[tuple[Sequence[float], list[float]]]:
@@ -53,7 +53,7 @@ async def _asked(address: str, collection: str, queries: Sequence[str]) -> list[
 
 
 def nearest(path: Path, vectors: NDArray[np.float32]) -> list[list[float]]:
-    """Return the cosines of the ten documents that are nearest to each vector, by comparing with all of them.
+    """Return the cosines of the fifty documents that are nearest to each vector, by comparing with all of them.
 
     Args:
         path: a collection's documents.
@@ -72,8 +72,8 @@ def nearest(path: Path, vectors: NDArray[np.float32]) -> list[list[float]]:
             order = np.argsort(-cosines, axis=1)[:, :_NEAREST]
             cosines, best = np.take_along_axis(cosines, order, 1), np.take_along_axis(best, order, 1)
         of = [dict(zip(*both, strict=True)) for both in zip(best.tolist(), cosines.tolist(), strict=True)]
-        # Copies share a key: of ten keys there may be more than ten documents, and the nearest ten count.
-        return [[near[row.key] for row in rows.nearest(ten, _NEAREST)] for near, ten in zip(of, best, strict=True)]
+        # Copies share a key: of fifty keys there may be more documents, and the nearest fifty count.
+        return [[near[row.key] for row in rows.nearest(keys, _NEAREST)] for near, keys in zip(of, best, strict=True)]
     finally:
         rows.close()
 

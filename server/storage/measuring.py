@@ -95,13 +95,18 @@ class Measured:
         """Return whether a search may miss anything."""
         return self._among.vectors.walks
 
+    def begin(self, beam: int) -> None:
+        """Begin anew with one of BEAMS, and without a sample."""
+        self.recall.begin(beam)
+        self._among.vectors.beam = beam
+
     def measure(self, searches: Sequence[Search], pace: Pace, bound_s: float) -> None:
         """Do searches again, and have the index walked as widely as they show to be needed.
 
         Args:
             searches: what to do again.
             pace: of the work.
-            bound_s: that a walk may take.
+            bound_s: of a core's time, that a walk may take.
         """
         if samples := measure(self._among, searches, pace, bound_s):
             self.recall.add(samples, bound_s)
@@ -143,7 +148,7 @@ def measure(among: Among, searches: Sequence[Search], pace: Pace, bound_s: float
         among: documents and index.
         searches: what to do again.
         pace: of the work.
-        bound_s: that a walk may take: after one that took longer no wider beam is tried.
+        bound_s: of a core's time, that a walk may take: after one that took longer no wider beam is tried.
     """
     samples: list[Sample | None] = []
     if plain := [one.vector for one in searches if one.where is None]:
@@ -200,9 +205,9 @@ def _sample(vectors: Vectors, walk: Walk, nearest: _Nearest, place: int, pace: P
             if pace.stopped:
                 return None
             with pace.working():
-                began_s = time.perf_counter()
+                began_s = time.thread_time()  # a walk that waits for a core is no wider for that
                 answer = walk(beam)
-                took_s[-1] = time.perf_counter() - began_s
+                took_s[-1] = time.thread_time() - began_s
             if answer is None:
                 return None
             share, slow = _share(vectors, nearest.keys[place], nearest.cosines[place], *answer), took_s[-1] > bound_s

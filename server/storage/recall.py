@@ -83,6 +83,12 @@ class Recall:
         """Return how many candidates a walk for DEPTH hits keeps on its way."""
         return BEAMS[self._place]
 
+    def begin(self, beam: int) -> None:
+        """Begin anew with one of BEAMS, and without a sample."""
+        with self._lock:
+            self._place = BEAMS.index(beam)
+            self._samples.clear()
+
     @property
     def lacks(self) -> int:
         """Return how many samples are missing before anything can be said."""

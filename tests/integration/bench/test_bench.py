@@ -65,6 +65,12 @@ def test_every_load(bench, server, load, items, parts):
     assert spent_ms == pytest.approx(figures["latency_ms"]["mean"], abs=0.5)
     assert figures["parts_ms"]["infer"]["mean"] > 0
     assert lines[-1].split()[0] in {"2", "note:"}
+    recall = outcome["server"]["recall"]
+    if load in {"dense", "search"}:
+        assert (recall["state"], recall["measured"], recall["beam"]) == ("exact", 1.0, 0)
+        assert lines[-1] == "note: recall@50: 1, since every search compared all vectors"
+    else:
+        assert recall is None
     assert names(server) == before
 
 

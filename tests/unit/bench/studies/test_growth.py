@@ -1,4 +1,4 @@
-"""The measurement of growth: what is made up past the real documents, and what is near."""
+"""The measurement of growth: what is near, and what is put between."""
 
 from pathlib import Path
 
@@ -8,23 +8,15 @@ from tokenizers import Tokenizer
 
 from parsed import parsed
 from shortlist.bench.studies import boilerplate, recall
-from shortlist.bench.studies.filled_collections import Seeds, nearest
 from shortlist.bench.studies.growth import GrowthSettings
 from shortlist.bench.studies.lengths import Cutter
 from shortlist.console.errors import UsageError
 from shortlist.server.runtime import bundle
 from shortlist.server.storage import database, unit_vectors
-from shortlist.server.storage.document import Origin
+from shortlist.server.storage.document import Document, Origin
 from shortlist.server.storage.documents import Documents
 
-GIVEN = {"embedder": Path("e"), "reranker": Path("r"), "load": "dense"}
-
-
-def seeds(count: int = 5, dimensions: int = 16) -> Seeds:
-    """Return passages with random unit vectors."""
-    vectors = np.random.default_rng(0).standard_normal((count, dimensions), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Seeds([f"passage {number}" for number in range(count)], vectors, list(range(count)), nearest(vectors))
+GIVEN = {"embedder": Path("e"), "reranker": Path("r"), "load": "dense", "collection_folder": Path("c")}
 
 
 @pytest.mark.parametrize(
@@ -48,63 +40,30 @@ def test_bad_settings(given, told):
 def test_a_server_of_its_own():
     """Without bundles there is no server whose collection could grow."""
     with pytest.raises(UsageError, match="embedder and reranker are not set"):
-        parsed(GrowthSettings, load="dense")
+        parsed(GrowthSettings, load="dense", collection_folder=Path("c"))
 
 
-def test_the_first_documents_are_real():
-    """Documents have their numbers as ids; as many as there are real passages have those with their own vectors."""
-    made = seeds()
-    documents, vectors, tokens = made.documents(0, 8)
-    assert [one.id for one in documents] == [str(number) for number in range(8)]
-    assert [one.text for one in documents[:5]] == made.passages
-    np.testing.assert_array_equal(vectors[:5], made.vectors)
-    assert tokens == [0, 1, 2, 3, 4, 0, 1, 2]
-
-
-def test_further_vectors_lie_between_real_ones():
-    """What is made up is of length 1, the same each time, near a mixture of two real vectors, and never twice."""
-    made = seeds()
-    _, vectors, _ = made.documents(5, 205)
-    np.testing.assert_array_equal(made.documents(5, 205)[1], vectors)
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-    assert len(np.unique(vectors, axis=0)) == 200
-    for number, vector in enumerate(vectors, 5):
-        first = made.vectors[number % 5]
-        # What no pair with its first vector explains is noise: 0.003 in each of 16 elements, before it is normalized.
-        left = min(
-            np.linalg.norm(vector - pair.T @ np.linalg.lstsq(pair.T, vector, rcond=None)[0])
-            for pair in (np.stack([first, other]) for other in made.vectors)
-        )
-        assert left < 0.05
-
-
-def test_the_nearest_of_a_vector_are_others():
-    """Block by block, each vector's ten nearest are those of a whole comparison, without itself."""
-    vectors = np.random.default_rng(1).standard_normal((1500, 8), dtype=np.float32)
-    whole = vectors @ vectors.T
-    np.fill_diagonal(whole, -np.inf)
-    expected = np.argsort(-whole, axis=1)[:, :10]
-    np.testing.assert_array_equal(np.sort(expected, axis=1), np.sort(nearest(vectors), axis=1))
-
-
-def test_a_single_vector_is_its_own_nearest():
-    """A corpus of one passage can be filled up with mixtures of it alone."""
-    assert nearest(np.ones((1, 8), np.float32)).tolist() == [[0]]
+def test_documents_come_from_somewhere():
+    """Without a judged collection there are no passages to cut."""
+    with pytest.raises(UsageError, match="folders and collection-folder are not set: name collections to cut"):
+        parsed(GrowthSettings, embedder=Path("e"), reranker=Path("r"), load="dense")
 
 
 def test_the_nearest_are_those_of_all(tmp_path, monkeypatch):
     """Comparing block by block finds what one comparison with all documents finds: the least angles, any length."""
     monkeypatch.setattr(recall, "_BLOCK", 7)
-    documents, vectors, tokens = seeds().documents(0, 50)
-    vectors *= np.random.default_rng(1).uniform(0.2, 5, (50, 1)).astype(np.float32)
+    rng = np.random.default_rng(1)
+    documents = [Document(str(number), f"text {number}") for number in range(90)]
+    vectors = rng.standard_normal((90, 16), dtype=np.float32) * rng.uniform(0.2, 5, (90, 1)).astype(np.float32)
     path = tmp_path / "documents.sqlite"
     database.create(path, Origin("model", "f00d", 16), created_at=0.0)
     rows = Documents(path)
     with rows.writing() as change:
-        change.replace(documents, vectors, unit_vectors.of(vectors).keys, tokens)
+        change.replace(documents, vectors, unit_vectors.of(vectors).keys, [1] * 90)
     rows.close()
-    queries = seeds(3).vectors
-    wanted = -np.sort(-(queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T), axis=1)[:, :10]
+    queries = rng.standard_normal((3, 16), dtype=np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    wanted = -np.sort(-(queries @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T), axis=1)[:, :50]
     np.testing.assert_allclose(recall.nearest(path, queries), wanted, atol=1e-3)  # both sides are float16 inside
 
 

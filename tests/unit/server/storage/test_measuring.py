@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import StorageError
-from shortlist.server.storage import filtered, measuring, recall, unit_vectors, vectors
+from shortlist.server.storage import filtered, measuring, unit_vectors, vectors
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin, canonical
 from shortlist.server.storage.filters import Condition, OneOf, Value
@@ -64,9 +64,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, made: np.ndarray) -> Path:
 def collection(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collection]:
     """Return a collection whose index is walked, at first with the narrowest beam."""
     monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
-    monkeypatch.setattr(vectors, "FIRST_BEAM", BEAMS[0])
-    monkeypatch.setattr(recall, "FIRST_BEAM", BEAMS[0])
     opened = Collection(shutil.copytree(folder, tmp_path / "c"))
+    opened.measured.begin(BEAMS[0])
     yield opened
     opened.close()
 
@@ -130,11 +129,10 @@ def test_a_target_that_cannot_be_met_is_said_once(collection: Collection, caplog
     assert line.endswith("raise --walk-ms, or lower the target")
 
 
-def test_a_beam_that_is_far_too_wide_is_narrowed_and_stays(collection: Collection, monkeypatch: pytest.MonkeyPatch):
+def test_a_beam_that_is_far_too_wide_is_narrowed_and_stays(collection: Collection):
     """It is narrowed once a narrower one surely meets the target, and does not go to and fro after that."""
     held = collection.measured
-    monkeypatch.setattr(held.recall, "_place", len(BEAMS) - 1)
-    collection._indexes.used.vectors.beam = BEAMS[-1]
+    held.begin(BEAMS[-1])
     beams = []
     for seed in range(8):
         held.measure(searches(32, seed), AT_ONCE, LONG_S)
