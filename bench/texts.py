@@ -83,9 +83,12 @@ def _of_lists(path: Path) -> Texts:
 
 
 def _passages(path: Path) -> tuple[str, ...]:
-    documents = islice(Reader(_MOST_BYTES).documents(sources.find([str(path)]).files), _MOST)
+    reader = Reader(_MOST_BYTES)
+    documents = [read.document for read in islice(reader.documents(sources.find([str(path)]).files), _MOST)]
+    if reader.refused.first:
+        raise UsageError(reader.refused.first[0])
     # Both models read the title before the text, one space between.
-    return tuple(f"{one.title} {one.text}" if one.title else one.text for one, _ in documents)
+    return tuple(f"{one.title} {one.text}" if one.title else one.text for one in documents)
 
 
 def _queries(path: Path) -> tuple[str, ...]:

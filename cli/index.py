@@ -1,7 +1,8 @@
 """`shortlist index`: files into a collection.
 
-Files are read twice: to check them, and to send them. An interrupted run is continued by running it again, since the
-server does not embed again what it has already.
+Files are read twice: to check them, and to send them. A document that is refused, here or by the server, is told by
+file and line at the end, and fails no other. An interrupted run is continued by running it again, since the server
+does not embed again what it has already.
 """
 
 import dataclasses
@@ -13,22 +14,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from shortlist.client.types import Document
-from shortlist.console import command_line, output
+from shortlist.console import command_line, ending, output
 from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress, duration
 from shortlist.reading import sources
 from shortlist.reading.passages import Cutter
 from shortlist.reading.patience import Patience
-from shortlist.reading.reader import Reader
+from shortlist.reading.reader import Read, Reader
+from shortlist.reading.refusals import Refusals
 from shortlist.reading.sources import Found, Selection
 from shortlist.reading.token_lengths import TokenRuler
 
 from . import replacing
-from .batches import batches
 from .index_settings import IndexSettings
-from .replacing import Sent
-from .upserting import Tally, Upserts
+from .ingesting import Ingesting, Tally
 
 _NAMED = 10  # files that a note names
 
@@ -39,7 +38,7 @@ COMMAND = command_line.command(
 shortlist index --collection notes notes/
 shortlist index --collection notes notes/ --sync
 shortlist index --collection code src/ --include '*.py,*.rst' --exclude 'test_*'
-shortlist index --collection quora corpus.jsonl.gz --batch-size 128
+shortlist index --collection quora corpus.jsonl.gz
 zcat dump.gz | jq -c '{id: .key, text: .body}' | shortlist index --collection dump - --json""",
 )
 
@@ -66,17 +65,19 @@ def run(
     lead to it, "Setup > Linux", any other by the file's name. PATH is the file's path as given here; of one over
     480 bytes, a hash takes the place of the beginning.
 
-    All files are read and checked before anything is sent: a line that is no document stops the command, by file
-    and line. (Standard input is checked as it comes.) In a folder, a file that does not even begin with a
-    document is skipped and named; so is a text that is not UTF-8.
+    A document that is refused, and a line that is none, is named at the end by file and line with the reason, and
+    the exit code is 1; the others are indexed. All files are read before anything is sent: one that cannot be read,
+    or that does not even begin with a document, stops the command. (Standard input is read as it comes.) Of a
+    folder, such a file is skipped and named; so is a text that is not UTF-8.
 
     What a file was indexed with before and does not hold any more is removed, once all that it holds is
-    acknowledged. Of files that are not there any more the documents stay, and a note counts them; --sync removes
-    them. A file is known by PATH, so name folders the same way each time. What comes from standard input replaces
-    documents of the same ids only.
+    acknowledged; of a file with a refused document nothing is. Of files that are not there any more the documents
+    stay, and a note counts them; --sync removes them. A file is known by PATH, so name folders the same way each
+    time. What comes from standard input replaces documents of the same ids only.
 
     Interrupted? Run the same command again. What the server has acknowledged is on its disk, and a document that
-    is there already is not embedded again.
+    is there already is passed over quickly, counted as unchanged: it is not embedded again. A server that restarts
+    meanwhile is waited for. The rate is that of what was embedded or written.
     """
     files = tuple("-" if path == "/dev/stdin" else path for path in files)
     if files.count("-") > 1:
@@ -95,18 +96,17 @@ def run(
         reader = Reader(limits.max_text_bytes, cutter)
         began = time.monotonic()
         progress = Progress(sys.stderr, "indexed", total, noun=noun)
-        upserts = Upserts(client, settings.collection, settings.in_flight, patience, progress)
-        sent = Sent()
-        _send(
-            upserts, files, settings, batches(sent.noting(reader.documents(found.files)), settings.batch_size, limits)
-        )
+        ingesting = Ingesting(client, settings.collection, progress, reader.refused)
+        _send(ingesting, files, settings, reader.documents(found.files))
+        sent = ingesting.sent
         left = replacing.find(client, settings.collection, found, reader, sent, limits.max_batch)
         names = [*left.replaced, *(left.gone if settings.sync else ())]
         removed = replacing.remove(client, settings.collection, names, sent, limits.max_batch)
-    outcome = Outcome(upserts.tally, reader, removed, left.gone, time.monotonic() - began)
+    elapsed_s = time.monotonic() - began
+    outcome = Outcome(ingesting.tally, reader, removed, left.gone, elapsed_s, progress.pace.mean)
     _report(settings, outcome, noun)
     _note(settings, found, outcome)
-    return 0
+    return ending.FAILED if reader.refused.count else ending.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +118,11 @@ class Outcome:
     removed: int  # documents
     gone: dict[str, int]  # files that are not there any more, and the documents that came from them
     elapsed_s: float
+    rate: float  # documents a second that were new or replaced, while there were such
 
 
 def _check(found: Found, reader: Reader) -> int:
-    """Read all files once, so that nothing is sent if a line cannot be; return how many documents there are."""
+    """Read all files once, so that nothing is sent if one cannot be read; return how many documents there are."""
     count = 0
     with Progress(sys.stderr, "checked", noun=_noun(found)) as progress:
         for count, _ in enumerate(reader.documents(found.files), start=1):
@@ -129,21 +130,24 @@ def _check(found: Found, reader: Reader) -> int:
     return count
 
 
-def _send(upserts: Upserts, files: Sequence[str], settings: IndexSettings, every: Iterator[list[Document]]) -> None:
-    """Send all batches, into a collection that is made once there is something to put into it."""
+def _send(ingesting: Ingesting, files: Sequence[str], settings: IndexSettings, every: Iterator[Read]) -> None:
+    """Send all documents, into a collection that is made once there is something to put into it."""
     first = next(every, None)
+    tally, refused = ingesting.tally, ingesting.refusals
     if first is None:
+        _name_refused(refused)
         raise UsageError(f"{', '.join(files)}: no document is in there; nothing was changed")
     if settings.create:
-        upserts.client.create_collection(settings.collection, exist_ok=True, language=settings.language)
+        ingesting.client.create_collection(settings.collection, exist_ok=True, language=settings.language)
     try:
-        with upserts.progress:
-            upserts.send(itertools.chain([first], every))
+        with ingesting.progress:
+            ingesting.send(itertools.chain([first], every), settings.patience_s)
     except BaseException:
-        if upserts.tally.documents:
+        _name_refused(refused)
+        if tally.documents:
             print(
-                f"stopped after {upserts.tally.documents:,} documents, which are indexed. The same command continues:"
-                " documents that are there already are not embedded again.",
+                f"stopped after {tally.documents:,} documents, which are indexed: {tally}. The same command"
+                " continues: documents that are there already are not embedded again.",
                 file=sys.stderr,
             )
         raise
@@ -156,30 +160,32 @@ def _noun(found: Found) -> str:
 
 def _report(settings: IndexSettings, outcome: Outcome, noun: str) -> None:
     tally, reader = outcome.tally, outcome.reader
-    rate = tally.documents / outcome.elapsed_s if outcome.elapsed_s else 0.0
     if settings.json:
         counts = {"collection": settings.collection, "documents": tally.documents, **dataclasses.asdict(tally)}
         rest = {
             "removed": outcome.removed,
             "gone": 0 if settings.sync else sum(outcome.gone.values()),
+            "refused": reader.refused.count,
             "repeated": reader.repeated,
             "empty": len(reader.empty),
             "skipped": len(reader.skipped),
             "seconds": round(outcome.elapsed_s, 3),
-            "documents_per_s": round(rate, 1),
+            "documents_per_s": round(outcome.rate, 1),
         }
         output.write(json.dumps(counts | rest))
     else:
+        rate = f", {outcome.rate:,.0f}/s" if outcome.rate else ""
+        refused = f", {reader.refused.count:,} refused" if reader.refused.count else ""
         output.write(
-            f"{settings.collection}: {output.counted(tally.documents, noun)} in {duration(outcome.elapsed_s)},"
-            f" {rate:,.0f}/s: {tally.inserted:,} new, {tally.updated:,} replaced, {tally.unchanged:,} unchanged,"
-            f" {outcome.removed:,} removed"
+            f"{settings.collection}: {output.counted(tally.documents, noun)} in {duration(outcome.elapsed_s)}{rate}:"
+            f" {tally}, {outcome.removed:,} removed{refused}"
         )
 
 
 def _note(settings: IndexSettings, found: Found, outcome: Outcome) -> None:
     """Print on standard error what of the files cannot be found by searches, or only in part."""
     reader = outcome.reader
+    _name_refused(reader.refused)
     notes = {
         "documents are longer than the embedder's window: it saw only their beginning; cut them, or export it with a"
         " larger --max-tokens": outcome.tally.truncated,
@@ -206,9 +212,14 @@ def _note(settings: IndexSettings, found: Found, outcome: Outcome) -> None:
         )
 
 
-def _name(what: str, names: Sequence[str]) -> None:
-    """Print how many there are, and the first of them by name."""
+def _name_refused(refused: Refusals) -> None:
+    _name("documents were refused; of their files nothing is removed", refused.first, refused.count)
+
+
+def _name(what: str, names: Sequence[str], count: int = 0) -> None:
+    """Print how many there are, and the first of them by name; `count`, where not all of them are given."""
+    first, count = names if count else names[:_NAMED], count or len(names)
     if names:
-        print("\n  ".join([f"note: {len(names):,} {what}:", *names[:_NAMED]]), file=sys.stderr)
-    if len(names) > _NAMED:
-        print(f"  ... and {len(names) - _NAMED:,} more", file=sys.stderr)
+        print("\n  ".join([f"note: {count:,} {what}:", *first]), file=sys.stderr)
+    if count > len(first):
+        print(f"  ... and {count - len(first):,} more", file=sys.stderr)

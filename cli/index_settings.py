@@ -26,12 +26,8 @@ class IndexSettings(Connection):
     """make the collection if it is not there"""
     language: str | None = None
     """of a new collection's texts, for searches by words: english, german, ... or none; english if not given"""
-    batch_size: Annotated[int, within(1)] = 64
-    """documents in one call"""
-    in_flight: Annotated[int, within(1)] = 4
-    """calls under way at once"""
-    patience_s: Annotated[float, Parameter(metavar="S"), within(0)] = 300.0
-    """seconds to try again while the server is busy or away"""
+    patience_s: Annotated[float, Parameter(metavar="S"), within(0.1)] = 300.0
+    """seconds to wait for the next document to be acknowledged, while the server is busy or away"""
     json: bool = False
     """print the result as one JSON object"""
     timeout_s: Annotated[float, Parameter(metavar="S", group="Connection")] = 120.0

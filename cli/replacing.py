@@ -2,11 +2,12 @@
 
 `shortlist index` knows by its file what a document came from. Once all of a file's documents are acknowledged, others
 from it are left over from what it held before; and what came from below a folder that was named, from a file that is
-not there any more, is gone. Nothing is looked for before the last acknowledgement.
+not there any more, is gone. Nothing is looked for before the last acknowledgement. A file of which a document was
+refused keeps all: what was there may be that document's last good version.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from shortlist.client.client import Client
@@ -20,15 +21,13 @@ _ASKED_ONE_BY_ONE = 50
 
 @dataclass(slots=True)
 class Sent:
-    """The ids of the documents that were read, by their source."""
+    """The ids of the documents that were acknowledged, by their source."""
 
     ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def noting(self, documents: Iterable[tuple[Document, int]]) -> Iterator[tuple[Document, int]]:
-        """Pass documents on, and note each of them."""
-        for document, size_bytes in documents:
-            self.ids[document.source].add(document.id)
-            yield document, size_bytes
+    def add(self, document: Document) -> None:
+        """Note a document."""
+        self.ids[document.source].add(document.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,15 @@ class Leftovers:
 
 def find(client: Client, collection: str, found: Found, reader: Reader, sent: Sent, most: int) -> Leftovers:
     """Compare what the server has, asked for `most` sources at a time, with what was read and acknowledged."""
-    skipped = {source.name for source in found.files if source.path in reader.skipped}
-    read = {source.name for source in found.files if not source.is_stdin} - skipped
+    kept = {source.name for source in found.files if source.path in reader.skipped} | reader.refused.sources
+    read = {source.name for source in found.files if not source.is_stdin} - kept
     there = _there(client, collection, found, read, most)
     # What was sent is there, so a source that has as many holds nothing else.
     counts = {name: count - len(sent.ids.get(name, ())) for name, count in there.items() if name in read}
     gone = {
         name: count
         for name, count in there.items()
-        if name not in read | skipped and any(_is_below(name, folder) for folder in found.folders)
+        if name not in read | kept and any(_is_below(name, folder) for folder in found.folders)
     }
     return Leftovers({name: count for name, count in counts.items() if count > 0}, gone)
 

@@ -6,16 +6,14 @@ its own, to watch the clock.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Self, TextIO
 
 from .output import counted
+from .pace import Pace
 
 _TERMINAL_EVERY_S = 0.1
 _LOG_EVERY_S = 5.0
-# The rate is that of the last seconds: documents that are there already pass much faster than new ones.
-_RATE_OVER_S = 20.0
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -71,7 +69,7 @@ class Progress:
         self._total = total
         self._clock = clock
         self._status = StatusLine(stream)
-        self._points = deque([(clock(), 0)])  # time and how many are done, over the last _RATE_OVER_S
+        self.pace = Pace(clock())
         self._shown_at = clock()
 
     def __enter__(self) -> Self:
@@ -81,16 +79,12 @@ class Progress:
         self._status.show("")
 
     def update(self, done: int, unchanged: int = 0) -> None:
-        """Count what is done, and show it if it is time to."""
+        """Count what is done, some of it already, and show it if it is time to."""
         now = self._clock()
-        self._points.append((now, done))
-        while len(self._points) > 2 and self._points[1][0] < now - _RATE_OVER_S:  # noqa: PLR2004 (both ends)
-            self._points.popleft()
+        self.pace.add(now, done, unchanged)
         if now - self._shown_at >= (_TERMINAL_EVERY_S if self._status.is_drawn else _LOG_EVERY_S):
             self._shown_at = now
-            (since, before), elapsed = self._points[0], now - self._points[0][0]
-            rate = (done - before) / elapsed if since < now else 0.0
-            self._status.log(line(self._verb, done, self._total, rate, unchanged, self._noun))
+            self._status.log(line(self._verb, done, self._total, self.pace.recent, unchanged, self._noun))
 
 
 class Steps:

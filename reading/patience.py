@@ -1,9 +1,8 @@
 """Calls that are made again while the server is busy or away."""
 
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from shortlist.client import errors
@@ -21,7 +20,6 @@ class Patience:
     """For how long calls are made again that failed for a reason that may pass."""
 
     seconds: float
-    stopping: threading.Event = field(default_factory=threading.Event)  # set: nothing is made again
 
     def call(self, call: Callable[[], _Result]) -> _Result:
         """Make a call, again and again for as long as it may help, and return what it returns."""
@@ -33,6 +31,7 @@ class Patience:
             except _PASSING:
                 now = time.monotonic()
                 give_up = give_up or now + self.seconds
-                if now >= give_up or self.stopping.wait(wait_s):
+                if now >= give_up:
                     raise
+                time.sleep(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

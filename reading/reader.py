@@ -2,7 +2,7 @@
 
 JSON lines hold an object a line: `id` (or `_id`, as BEIR writes it) and `text`, optionally `title`, `metadata` and
 `vector`. A text file becomes passages with the ids `path#1`, `path#2`, ... What the server would refuse is refused
-here already, with file and line, so that a bad line 90,000 is found before line 1 is sent.
+here already, with file and line, and the rest goes on.
 
 This module knows the limits of a document and no server. `sources.py` finds and opens the files; how texts are cut is
 the caller's to bring.
@@ -11,11 +11,13 @@ the caller's to bring.
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from shortlist.client import errors, requests
 from shortlist.client.types import Document
 
 from . import passages
+from .refusals import Refusals
 from .sources import InputError, Source
 
 # The limits that proto/retrieval.proto gives for a Document; that of the text is the server's to set.
@@ -28,10 +30,19 @@ _CHARACTERS_TOGETHER = 1 << 20
 Cut = Callable[[Sequence[tuple[Source, str]]], Iterable[tuple[Source, Sequence[Document]]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A document, and where it was: its file, with the line if it is one."""
+
+    document: Document
+    place: str
+
+
 class Reader:
     """One way through the documents of sources, each id once.
 
     Attributes:
+        refused: documents that the server would refuse, and lines below a document that are none.
         repeated: documents left out because the same document came before.
         ignored: names of fields that JSON lines had and that documents do not have.
         skipped: files that a folder has and that are none to read, and why.
@@ -45,6 +56,7 @@ class Reader:
             max_text_bytes: texts over this are refused.
             cut: how text files become passages; None refuses them.
         """
+        self.refused = Refusals()
         self.repeated = 0
         self.ignored: set[str] = set()
         self.skipped: dict[str, str] = {}
@@ -53,19 +65,22 @@ class Reader:
         self._cut = cut
         self._seen: dict[str, tuple[int, str]] = {}  # id -> hash of the document, and where it was
 
-    def documents(self, files: Iterable[Source]) -> Iterator[tuple[Document, int]]:
-        """Yield each document and its size in bytes on the wire.
+    def documents(self, files: Iterable[Source]) -> Iterator[Read]:
+        """Yield each document.
 
         Raises:
-            InputError: a line is not a document, or an id comes twice with different content. A file that was not
-                named itself and does not even begin with a document is skipped instead.
+            InputError: a file cannot be read, or does not even begin with a document. One that was not named itself
+                is skipped instead.
         """
         for place, document in self._read(files):
-            with _refused_at(place):
-                size_bytes = self._check(document)
+            try:
+                self._check(document)
                 is_new = self._is_new(document, place)
+            except errors.InvalidRequest as error:
+                self.refused.add(place, document.source, error)
+                continue
             if is_new:
-                yield document, size_bytes
+                yield Read(document, place)
 
     def _read(self, files: Iterable[Source]) -> Iterator[tuple[str, Document]]:
         texts: list[tuple[Source, str]] = []
@@ -107,13 +122,18 @@ class Reader:
         try:
             for number, line in enumerate(source.lines(), start=1):
                 place = f"{'standard input' if source.is_stdin else source.path}:{number}"
-                with _refused_at(place):
+                name = "" if source.is_stdin else source.name
+                try:
                     content = _decoded(line).strip()
-                    if not content:
-                        continue
-                    document = self._parse(content, "" if source.is_stdin else source.name)
-                count += 1
-                yield place, document
+                    document = self._parse(content, name) if content else None
+                except errors.InvalidRequest as error:
+                    if not count:
+                        raise InputError(f"{place}: {error}") from None
+                    self.refused.add(place, name, error)
+                    continue
+                if document is not None:
+                    count += 1
+                    yield place, document
         except InputError as error:
             if count:
                 raise
@@ -149,9 +169,9 @@ class Reader:
         self.ignored.update(record.keys() - {key, "text", "title", "metadata", "source", "vector"})
         return document
 
-    def _check(self, document: Document) -> int:
-        """Return the document's size on the wire, or refuse it as the server would."""
-        message = requests.document(document)
+    def _check(self, document: Document) -> None:
+        """Refuse a document as the server would."""
+        requests.document(document)
         if not document.id:
             raise errors.invalid("id", "", "an id must not be empty", "give each document an id of its own")
         if not document.text.strip():
@@ -163,7 +183,6 @@ class Reader:
         _check_size("title", document.title, passages.MAX_TITLE_BYTES, "shorten it, or move it into the text")
         _check_size("text", document.text, self._max_text_bytes, "cut it into passages")
         _check_size("metadata", metadata, _MAX_METADATA_BYTES, "keep large values elsewhere")
-        return message.ByteSize()
 
     def _is_new(self, document: Document, place: str) -> bool:
         metadata = json.dumps(document.metadata, sort_keys=True)

@@ -16,6 +16,9 @@ RESPONSES = {
     method.name: getattr(pb, method.output_type.name) for service in SERVICES.values() for method in service.methods
 }
 
+# A state of its recall is what every server tells of a collection.
+MADE = pb.CreateCollectionResponse(collection=pb.Collection(recall=pb.Recall(state=pb.RECALL_STATE_EXACT)))
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -32,7 +35,7 @@ class Scripted:
 
     address: str = ""
     answers: dict[str, deque] = field(default_factory=lambda: defaultdict(deque))
-    defaults: dict = field(default_factory=dict)
+    defaults: dict = field(default_factory=lambda: {"CreateCollection": MADE})
     requests: list = field(default_factory=list)
     deadlines_s: list = field(default_factory=list)
 

@@ -24,7 +24,7 @@ def documents(*paths, reader=None, **selection):
 def sourced(*paths, reader=None, **selection):
     """Read all documents of some paths."""
     reader = reader or Reader(1 << 20, whole)
-    return [document for document, _ in reader.documents(sources.find(paths, Selection(**selection)).files)]
+    return [read.document for read in reader.documents(sources.find(paths, Selection(**selection)).files)]
 
 
 def refusal(*paths):

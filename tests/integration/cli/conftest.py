@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from fake_server import Taking
 from shortlist.proto import retrieval_pb2 as pb
 
 
@@ -12,8 +13,14 @@ def target(scripted):
     """Let the server take documents as a real one does; return where to index."""
     limits = pb.Limits(max_text_bytes=1 << 20, max_batch=1000, max_request_bytes=64 << 20)
     scripted.defaults["Describe"] = pb.DescribeResponse(limits=limits)
-    scripted.defaults["Upsert"] = lambda request: pb.UpsertResponse(inserted=len(request.documents))
+    scripted.defaults["Ingest"] = Taking()
     return "--collection", "notes", "--address", scripted.address
+
+
+@pytest.fixture
+def taking(scripted, target):
+    """Return what takes the documents."""
+    return scripted.defaults["Ingest"]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`shortlist index` against a gRPC server that answers as each test tells it to."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -13,36 +14,70 @@ from shortlist.cli import main
 from shortlist.proto import retrieval_pb2 as pb
 
 
-def test_index_sends_every_document_once(scripted, target, corpus, capsys):
-    """All documents arrive, in batches of the size that was asked for, in a collection that is made first."""
-    assert main.main(["index", *target, "--batch-size", "64", "--json", corpus(130)]) == 0
-    batches = [[document.id for document in request.documents] for request in scripted.asked("Upsert")]
-    assert sorted(map(len, batches)) == [2, 64, 64]
-    assert {one for batch in batches for one in batch} == {str(number) for number in range(130)}
+def test_index_sends_every_document_once(scripted, target, taking, corpus, capsys):
+    """All documents arrive in one stream, in a collection that is made first."""
+    assert main.main(["index", *target, "--json", corpus(130)]) == 0
+    assert taking.streams == [[str(number) for number in range(130)]]
     assert [(one.name, one.exist_ok) for one in scripted.asked("CreateCollection")] == [("notes", True)]
     result = json.loads(capsys.readouterr().out)
-    counts = ("collection", "documents", "inserted", "updated", "unchanged", "truncated", "repeated")
-    assert [result[name] for name in counts] == ["notes", 130, 130, 0, 0, 0, 0]
+    counts = ("collection", "documents", "inserted", "updated", "unchanged", "truncated", "refused", "repeated")
+    assert [result[name] for name in counts] == ["notes", 130, 130, 0, 0, 0, 0, 0]
 
 
-def test_index_sends_nothing_if_a_line_is_bad(scripted, target, corpus, capsys):
-    """A bad last line is found before the first is sent, and before the collection is made."""
-    path = corpus(100, '{"id": "x"}')
-    assert main.main(["index", *target, path]) == 2
-    assert capsys.readouterr().err.startswith(f"shortlist index: {path}:101: line: got ['id'], but it has no 'text'")
+def test_a_bad_line_fails_no_other(target, taking, corpus, capsys):
+    """A line that is no document is named by file and line with the reason; the rest is indexed, and exit code 1."""
+    path = corpus(100, '{"id": "x"}', '{"id": "100", "text": "last"}', '{"id": "3", "text": "another"}')
+    assert main.main(["index", *target, "--json", path]) == 1
+    assert taking.streams == [[str(number) for number in range(101)]]
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert (result["documents"], result["refused"]) == (101, 2)
+    assert told.err == (
+        "note: 2 documents were refused; of their files nothing is removed:\n"
+        f"  {path}:101: line: got ['id'], but it has no 'text'; add it: a string\n"
+        f"  {path}:103: id: got '3', but {path}:4 has another document with this id; give each its own id\n"
+    )
+
+
+def test_a_document_that_the_server_refuses(scripted, target, taking, corpus, capsys):
+    """What the server says of one document is told by its file and line; of the file nothing is removed."""
+
+    def fate(document):
+        if document.id != "4":
+            return pb.IngestResult(outcome=pb.INGEST_OUTCOME_UPDATED)
+        refusal = pb.Refusal(reason="NO_TOKENS", field="text", message="text: got 'text 4', but no token is left")
+        return pb.IngestResult(outcome=pb.INGEST_OUTCOME_REFUSED, refusal=refusal)
+
+    taking.fate = fate
+    scripted.defaults.update(ListSources=stale, List=stale)
+    path = corpus(10)
+    assert main.main(["index", *target, path]) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines()[1] == f"  {path}:5: text: got 'text 4', but no token is left"
+    assert told.out.endswith(": 0 new, 9 replaced, 0 unchanged, 0 removed, 1 refused\n")
+    assert scripted.asked("Delete") == []
+
+
+def test_index_sends_nothing_if_a_file_is_none_of_documents(scripted, target, corpus, tmp_path, capsys):
+    """A last file that does not begin with a document is found before the first is sent."""
+    path = tmp_path / "other.json"
+    path.write_text('{"name": "package"}')
+    assert main.main(["index", *target, corpus(100), str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"shortlist index: {path}:1: line: got ['name'], but it has no 'id'")
     assert [name for name, _ in scripted.requests] == ["Describe"]
 
 
 def test_index_leaves_no_empty_collection_behind(scripted, target):
-    """Standard input is checked as it comes: where its first lines cannot be read, no collection was made."""
+    """Standard input is checked as it comes: where nothing of it can be indexed, no collection was made."""
     command = [sys.executable, "-m", "shortlist.cli.main", "index", *target, "-"]
     for given, told in (
-        ('{"id": "a", "text": "A"}\n{"id": "b"}\n', "standard input:2: line: got ['id'], but it has no 'text'"),
+        ('{"id": "b"}\n', "standard input:1: line: got ['id'], but it has no 'text'"),
+        ('{"id": "a", "text": " "}\n', "-: no document is in there; nothing was changed"),
         ("\n", "-: no document is in there; nothing was changed"),
     ):
         result = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
         assert (result.returncode, result.stdout) == (2, "")
-        assert result.stderr.startswith(f"shortlist index: {told}")
+        assert result.stderr.splitlines()[-1].startswith(f"shortlist index: {told}")
     assert {name for name, _ in scripted.requests} == {"Describe"}
 
 
@@ -88,19 +123,20 @@ def stale(request):
 def test_index_deletes_after_the_last_acknowledgement(scripted, target, corpus, capsys):
     """What a file does not hold any more goes, and nothing is asked or deleted before all that it holds is there."""
     scripted.defaults.update(ListSources=stale, List=stale, Delete=lambda request: pb.DeleteResponse(deleted=2))
-    assert main.main(["index", *target, "--batch-size=2", "--json", corpus(10)]) == 0
-    names = [name for name, _ in scripted.requests if name != "Describe"]
-    assert names == ["CreateCollection", *["Upsert"] * 5, "ListSources", "List", "Delete"]
+    assert main.main(["index", *target, "--json", corpus(10)]) == 0
+    names = [name for name, _ in scripted.requests if name not in {"Describe", "Ingest"}]
+    assert names == ["CreateCollection", "ListSources", "List", "Delete"]
+    assert scripted.requests[-4][0] == "Ingest"
     assert sorted(scripted.asked("Delete")[0].ids) == ["10", "11"]
     assert json.loads(capsys.readouterr().out)["removed"] == 2
 
 
 def test_index_deletes_nothing_if_it_fails(scripted, target, corpus):
-    """Where a single upsert fails, nothing that was there before is touched."""
+    """Where the stream fails, nothing that was there before is touched."""
     scripted.defaults.update(ListSources=stale, List=stale)
-    scripted.answers["Upsert"].extend([scripted.defaults["Upsert"], Refusal(grpc.StatusCode.INTERNAL)])
-    assert main.main(["index", *target, "--batch-size=2", "--in-flight=1", corpus(10)]) == 1
-    assert {name for name, _ in scripted.requests} == {"Describe", "CreateCollection", "Upsert"}
+    scripted.answers["Ingest"].extend([scripted.defaults["Ingest"], Refusal(grpc.StatusCode.INTERNAL)])
+    assert main.main(["index", *target, corpus(10)]) == 1
+    assert {name for name, _ in scripted.requests} == {"Describe", "CreateCollection", "Ingest"}
 
 
 def test_index_asks_little_for_much(scripted, target, tmp_path):
@@ -114,25 +150,13 @@ def test_index_asks_little_for_much(scripted, target, tmp_path):
 
 def test_index_leaves_the_collection_alone_if_told(scripted, target, corpus, capsys):
     """With --no-create, a collection that is not there is an error."""
-    scripted.answers["Upsert"].append(Refusal(grpc.StatusCode.NOT_FOUND, "no collection 'notes'"))
+    scripted.answers["Ingest"].append(Refusal(grpc.StatusCode.NOT_FOUND, "no collection 'notes'"))
     assert main.main(["index", *target, "--no-create", corpus(1)]) == 1
     assert capsys.readouterr().err == "shortlist index: no collection 'notes'\n"
     assert scripted.asked("CreateCollection") == []
 
 
-def test_index_keeps_several_calls_in_flight(scripted, target, corpus):
-    """As many calls as were asked for are under way at once."""
-    together = threading.Barrier(3, timeout=30)
-
-    def answer(request):
-        together.wait()
-        return pb.UpsertResponse(inserted=len(request.documents))
-
-    scripted.defaults["Upsert"] = answer
-    assert main.main(["index", *target, "--batch-size=1", "--in-flight=3", corpus(6)]) == 0
-
-
-def test_index_reads_standard_input(scripted, target):
+def test_index_reads_standard_input(target, taking):
     """Documents that come through a pipe are indexed, and notes about them stay off standard output."""
     lines = (
         '{"_id": "a", "text": "A", "url": "u"}\n{"_id": "b", "text": "B", "url": "u"}\n{"_id": "a", "text": "A"}\n'
@@ -145,21 +169,31 @@ def test_index_reads_standard_input(scripted, target):
         "note: 1 documents came again and were left out",
         "note: not indexed: url; put under metadata what searches are to return",
     ]
-    assert [document.id for request in scripted.asked("Upsert") for document in request.documents] == ["a", "b"]
+    assert taking.streams == [["a", "b"]]
 
 
-def test_index_interrupted(scripted, target, corpus):
-    """Ctrl-C ends the command at once, even while the server is silent, and says how to go on."""
-    reached, over = threading.Event(), threading.Event()
-    scripted.answers["Upsert"].extend([scripted.defaults["Upsert"], lambda _: reached.set() or over.wait(30)])
-    command = [sys.executable, "-m", "shortlist.cli.main", "index", *target, "--batch-size=10", "--in-flight=1"]
-    with subprocess.Popen([*command, corpus(100)], stderr=subprocess.PIPE, text=True) as process:
-        assert reached.wait(30)
+def test_index_interrupted(scripted, target, taking):
+    """Ctrl-C ends the command at once, even while the server is silent, says what is done and how to go on."""
+    over = threading.Event()
+
+    def silent_after_128(request):
+        answer = taking(request)
+        return answer if taking.count <= 128 else over.wait(30) and answer
+
+    scripted.defaults["Ingest"] = silent_after_128
+    # More than are sent without an answer, and far more than a pipe holds: once all are written, some were answered.
+    lines = [json.dumps({"id": str(n), "text": "text", "metadata": {"pad": "x" * 4096}}) + "\n" for n in range(1100)]
+    command = [sys.executable, "-m", "shortlist.cli.main", "index", *target, "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdin.writelines(lines)
+        process.stdin.flush()
         process.send_signal(signal.SIGINT)
         told = process.stderr.read()
     over.set()
     assert process.returncode == 130
+    done = int(re.match(r"stopped after (\d+) documents", told)[1])
+    assert 0 < done <= 128
     assert told == (
-        "stopped after 10 documents, which are indexed. The same command continues: documents that are there already"
-        " are not embedded again.\n"
+        f"stopped after {done} documents, which are indexed: {done} new, 0 replaced, 0 unchanged. The same command"
+        " continues: documents that are there already are not embedded again.\n"
     )

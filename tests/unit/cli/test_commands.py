@@ -110,8 +110,8 @@ def test_help_of_every_command(name, capsys):
         ),
         (["serve", "--port", "70000"], 'Invalid value "70000" for --port. Must be 0 to 65535. See `shortlist serve'),
         (
-            ["index", "--collection=x", "--batch-size=0", "f"],
-            'Invalid value "0" for --batch-size. Must be 1 or more.',
+            ["index", "--collection=x", "--patience-s=0", "f"],
+            'Invalid value "0.0" for --patience-s. Must be 0.1 or more.',
         ),
         (["index", "--collection=x", "-", "-"], "standard input (-) can be read only once"),
         (["index", "--collection=x", ""], "a path is empty; name a file or a folder, . for this one"),

@@ -5,7 +5,6 @@ import pytest
 from read_files import documents, refusal
 from shortlist.client.types import Document
 from shortlist.reading.reader import Reader
-from shortlist.reading.sources import InputError
 
 
 def test_json_lines(write):
@@ -20,9 +19,21 @@ def test_json_lines(write):
 
 
 def test_a_bad_line_of_a_folder(write, tmp_path):
-    """A file that begins with a document is one of documents: a bad line further down stops, folder or not."""
-    path = write("a.jsonl", {"id": "a", "text": "A"}, b"{")
-    assert refusal(str(tmp_path)).startswith(f"{path}:2: line: got '{{', but it is not JSON")
+    """A file that begins with a document is one of documents: a bad line further down is refused, and others read."""
+    path = write("a.jsonl", {"id": "a", "text": "A"}, b"{", {"id": "b", "text": "B"})
+    reader = Reader(1 << 20)
+    assert documents(str(tmp_path), reader=reader) == [Document("a", "A"), Document("b", "B")]
+    assert (reader.refused.count, reader.refused.sources, reader.skipped) == (1, {path}, {})
+    assert reader.refused.first[0].startswith(f"{path}:2: line: got '{{', but it is not JSON")
+
+
+def test_a_file_that_begins_with_no_document(write):
+    """A file that was named and whose first line is none is refused whole; a document outside its limits is alone."""
+    assert refusal(write("a.jsonl", b"{", {"id": "b", "text": "B"})).endswith("write one object a line")
+    reader = Reader(1 << 20)
+    path = write("b.jsonl", {"id": "a", "text": " "}, {"id": "b", "text": "B"})
+    assert documents(path, reader=reader) == [Document("b", "B")]
+    assert reader.refused.first[0].startswith(f"{path}:1: text: got ' ', but it must hold more than white space")
 
 
 def test_a_mark_of_byte_order_on_a_blank_line(write):
@@ -78,15 +89,25 @@ def test_fields_that_are_not_read_are_named(write):
     ],
 )
 def test_lines_that_are_no_document(write, line, message):
-    """A bad line is refused with file, line, field, value and remedy."""
+    """A bad line is refused with file, line, field, value and remedy, and those around it are read."""
     path = write("bad.jsonl", {"id": "first", "text": "first"}, line, {"id": "last", "text": "last"})
-    with pytest.raises(InputError) as caught:
-        documents(path, reader=Reader(max_text_bytes=100))
-    assert str(caught.value).startswith(f"{path}:2: {message}")
+    reader = Reader(max_text_bytes=100)
+    assert [one.id for one in documents(path, reader=reader)] == ["first", "last"]
+    (told,) = reader.refused.first
+    assert told.startswith(f"{path}:2: {message}")
 
 
 def test_two_documents_with_one_id(write):
-    """The error names both places."""
+    """The second is refused, and told with both places."""
     first, second = write("1.jsonl", {"id": "a", "text": "A"}), write("2.jsonl", {"id": "a", "text": "B"})
     message = f"{second}:1: id: got 'a', but {first}:1 has another document with this id; give each its own id"
-    assert message == refusal(first, second)
+    reader = Reader(1 << 20)
+    assert documents(first, second, reader=reader) == [Document("a", "A")]
+    assert reader.refused.first == [message]
+
+
+def test_of_many_bad_lines_the_first_are_kept(write):
+    """All are counted, and a hundred are told."""
+    reader = Reader(1 << 20)
+    documents(write("a.jsonl", {"id": "a", "text": "A"}, *[b"{"] * 250), reader=reader)
+    assert (reader.refused.count, len(reader.refused.first)) == (250, 100)
