@@ -8,8 +8,8 @@ So documents can be found before their commit is acknowledged, and a change that
 vectors. Documents with equal vectors share one in the index: it comes with the first of them and goes with the last.
 Searches (`vector_search.py`, `word_search.py`) pass over new vectors until the commit.
 
-All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time, and keeps them
-apart from a save of the index; searches and reads do not take it.
+All methods block; the pipeline calls them from threads. `_changing` makes changes one at a time; searches and reads
+do not take it.
 """
 
 import itertools
@@ -230,6 +230,7 @@ class Collection:
 
     def close(self) -> None:
         """Save the indexes if they changed, and close the files."""
+        self._indexes.used.upkeep.stop()
         with self._changing:
             self._indexes.used.upkeep.save_changes()
         self.settle()
@@ -238,6 +239,7 @@ class Collection:
 
     def discard(self) -> None:
         """Close the files of a collection that was dropped; requests still at work on it find it gone."""
+        self._indexes.used.upkeep.stop()
         self._indexes.words.close()
         with self._changing:
             self._documents.close()

@@ -4,6 +4,7 @@ A search takes the generation once and keeps to it, so that its query's vector a
 of one embedder, whatever takes the generation's place meanwhile.
 """
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +41,18 @@ class Generation:
             raise Superseded(made_by)
 
 
-def opened(folder: Path, documents: Documents, collection: int) -> Generation:
+def opened(folder: Path, documents: Documents, collection: int, changing: threading.Lock) -> Generation:
     """Return the vectors that documents have, with the index as it was saved, and remove indexes of others.
 
     Args:
         folder: the collection's.
         documents: in it.
         collection: its number in this process.
+        changing: what is held while documents are changed.
     """
     made_by, number = documents.origin, documents.generation
     vectors = Vectors(index_of(folder, number), made_by.dimensions)
-    upkeep = Upkeep(folder.name, documents, vectors)
+    upkeep = Upkeep(folder.name, documents, vectors, changing)
     coming = generations.coming(documents.facts())
     remove_others(folder, number, *([coming.number] if coming else []))
     return Generation(made_by, vectors, upkeep, Among(documents, vectors, collection))

@@ -36,10 +36,10 @@ class Indexes:
             number: the collection's, in this process.
             changing: what is held while documents are changed.
         """
-        used = generation.opened(folder, documents, number)
+        used = generation.opened(folder, documents, number, changing)
         self._name, self._target = folder.name, documents.recall_target
         self.by_vectors = VectorSearch(documents, used, number, changing)
-        self.use(used)
+        self._measure(used)
         self.words = WordUpkeep(folder.name, documents, Words(folder / WORDS, documents.language))
         self.by_words = WordSearch(documents, self.words, self.by_vectors, number, changing)
 
@@ -49,14 +49,20 @@ class Indexes:
         return self.by_vectors.used
 
     def use(self, made: Generation) -> None:
-        """Search these vectors from now on; changes wait meanwhile."""
+        """Search these vectors instead of those that are searched; changes wait meanwhile."""
+        self.used.upkeep.rest()
         self.by_vectors.used = made
-        self.measured = Measured(self._name, self._target, made.among)
+        self._measure(made)
+        made.upkeep.begin()
+
+    def _measure(self, used: Generation) -> None:
+        self.measured = Measured(self._name, self._target, used.among)
 
     def catch_up(self) -> None:
         """Make the indexes hold what the documents are: of words, what takes long in a thread."""
         self.used.upkeep.catch_up()
         self.words.catch_up()
+        self.used.upkeep.begin()
 
     @contextmanager
     def adding(self, made: Directions) -> Iterator[None]:

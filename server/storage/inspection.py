@@ -174,6 +174,7 @@ class _Folder:
     def _indexed(self, connection: sqlite3.Connection, documents: str, path: Path) -> Iterator[Finding]:
         """Yield what is wrong with documents one by one, and with the index beside them."""
         index, name = Vectors(path, self._dimensions), f"{self._name}/{path.name}"
+        index.prove()
         for ids, directions, broken in self._batches(connection):
             for identifier, what in broken:
                 yield Finding(documents, "damaged", f"document {identifier!r}: {what}; send it again")

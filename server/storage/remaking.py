@@ -114,7 +114,7 @@ class Remaking:
         coming, made = self._begun()
         path = generation.index_of(self._folder, coming.number)
         vectors = Vectors(path, coming.origin.dimensions)
-        upkeep = Upkeep(self._folder.name, made, vectors)
+        upkeep = Upkeep(self._folder.name, made, vectors, self._changing)
         upkeep.catch_up()
         self._index = Generation(coming.origin, vectors, upkeep, Among(self._documents, vectors, self._number))
 

@@ -1,100 +1,117 @@
-"""The vector index of one collection: usearch, derived from the documents and saved atomically.
+"""The vector index of one collection: a graph, derived from the documents and saved atomically.
 
 It holds each direction once, under its key (`unit_vectors.py`). `float16` keeps recall@10 at 0.9997 of float32's in
 half the memory.
 
-Up to 50,000 vectors a search compares all of them, for no more time than a walk of the graph takes. Above that it
-walks, as widely as samples of searches have shown to be enough (`measuring.py`, which sets `beam`). Where a walk does
-not find the very vector that it looks for, and it is there, all vectors are compared after all.
+It is walked as widely as samples of searches have shown to be enough (`measuring.py`, which sets `beam`).
 
 Any thread may search while one changes the index. usearch lets one call in at a time, so vectors are added a few at
-a time, and a search that waits goes before the next few. `save` must not race a change; the collection's lock sees
-to that.
+a time, and a search that waits goes before the next few.
+
+A successor may be built beside it and then take its place (`rebuild.py`).
 """
 
 import contextlib
-import hashlib
-import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # noqa: F401 (before usearch: usearch 2.26 first makes importing onnxruntime 1.32 a crash)
+import onnxruntime  # noqa: F401 (before usearch, as in `index_file.py`)
 from numpy.typing import NDArray
 from usearch.compiled import MetricKind
-from usearch.index import Index
 from usearch.index import search as compared
 
-from shortlist.server import cores, durable
-from shortlist.server.errors import first_line
+from shortlist.server.errors import StorageFailed
 
-from .recall import DEPTH, FIRST_BEAM
+from .graph import Graph
+from .index_file import NOT_WHOLE, IndexFile, Loaded
+from .recall import FIRST_BEAM
 from .unit_vectors import Directions, Keys
 
-_DTYPE = "f16"
-_CONNECTIVITY = 16
-_EXPANSION_ADD = 128
-# Comparing 50,000 vectors of 384 numbers takes 2.7 ms at best.
-_EXACT_COUNT = 50_000
-# Of the check after a rebuild: vectors a turn, rounds, the beam with which nearly all find themselves, and that with
-# which the rest are looked for. Distances up to the last are rounding.
+# Of the check after a rebuild: vectors a turn, and rounds.
 _CHECKED = 1000
 _MENDINGS = 3
-_NARROW_BEAM = 64
-_WIDE_BEAM = 800
-_SAME = 1e-5
 # Vectors that are added while searches wait: 4 take about a millisecond. And that are read: 500 do.
 _SLICE = 4
 _READ = 500
-# usearch fills the space of a removed vector again, but never frees it.
-_EMPTY_SHARE = 1 / 3
-_DIGEST = ".sha256"
+# An index that holds a smaller share of what it should is emptied.
+_LEAST_SHARE = 1 / 3
 
 
 class Vectors:
     """The vectors of a collection, searched by cosine."""
 
-    def __init__(self, path: Path, dimensions: int) -> None:
-        """Load the index at `path`, or begin an empty one where there is none that can be used."""
-        self._path = path
+    def __init__(self, path: Path, dimensions: int, *, anew: bool = False) -> None:
+        """Load the index at `path`, or begin an empty one where there is none that can be used, or if `anew`."""
+        self._file = IndexFile(path, dimensions)
+        found = Loaded(None) if anew else self._file.load()
+        self.fault = found.fault  # why the file was of no use
         self._dimensions = dimensions
+        self.graph = Graph(self._file.empty() if found.index is None else found.index, dimensions)
+        # usearch follows the links of a damaged graph out of its memory.
+        self._proved: bool | None = True if found.proved else None  # None: not known yet
+        self._proving = threading.Lock()
         self._next, self._busy = threading.Lock(), threading.Lock()
-        found = _loaded(path, dimensions)
-        self.fault = found if isinstance(found, str) else ""  # why the file was of no use
-        self._index = _empty(dimensions) if isinstance(found, str) else found
         self.beam = FIRST_BEAM  # candidates that a walk for DEPTH hits keeps on its way
+        self._noted: list[Keys] | None = None  # what changed since a successor was begun
 
     def __len__(self) -> int:
         """Return the number of vectors, which are all different."""
-        return len(self._index)
+        return len(self.graph)
+
+    @property
+    def walks(self) -> bool:
+        """Return whether searches walk the graph, and do not compare all vectors."""
+        return self.proved and self.graph.large
+
+    @property
+    def proved(self) -> bool:
+        """Return whether the graph is known to be as it was written: until then it is not walked."""
+        return self._proved is True
+
+    @property
+    def unproved(self) -> bool:
+        """Return whether the SHA-256 of the file that was loaded is still to be compared."""
+        return self._proved is None
+
+    def prove(self) -> bool:
+        """Compare the SHA-256 of the file that was loaded, unless that was done, and return whether it is right."""
+        with self._proving:
+            if self._proved is None:
+                try:
+                    self._proved = self._file.whole()
+                except OSError:
+                    self._proved = False
+                if not self._proved:
+                    self.fault = NOT_WHOLE
+            return self._proved
 
     def keys(self) -> Keys:
         """Return all keys, in no order."""
-        # A slice is a plain array; the whole is usearch's own class, which numpy 2 warns of.
-        return np.array(self._index.keys[: len(self._index)], dtype=np.uint64)
+        with self._turn():
+            return self.graph.keys()
 
     def read(self, keys: Keys) -> Directions:
         """Return the directions under those of these keys that are there."""
         with self._turn():
-            there = keys[np.isin(keys, self.missing(keys), invert=True)]
-            units = np.array(self._index.get(there), np.float16)
-            return Directions(there, units.reshape(len(there), self._dimensions))
+            there = keys[self.graph.holds(keys)]
+            return Directions(there, self.graph.get(there))
 
     def missing(self, keys: Keys) -> Keys:
         """Return those of these keys that are not there, each once."""
         keys = np.unique(keys)
-        return keys[~self._index.contains(keys)] if len(keys) else keys
+        with self._turn():
+            return keys[~self.graph.holds(keys)]
 
     def keep(self, wanted: Keys) -> Keys:
         """Remove all but the wanted keys, and return those that are missing.
 
-        An index with too many empty places is emptied: all are missing then.
+        An index that has few of them is emptied: it is another collection's, or from long ago.
         """
         left_over = np.setdiff1d(self.keys(), wanted)
-        places = self._index.stats.nodes
-        if places - len(self) + len(left_over) > _EMPTY_SHARE * places:
-            self._index = _empty(self._dimensions)
+        if len(self) - len(left_over) < _LEAST_SHARE * len(wanted):
+            self.take_over(self.succeed())
         else:
             self.remove(left_over)
         return self.missing(wanted)
@@ -102,15 +119,26 @@ class Vectors:
     def add(self, directions: Directions) -> None:
         """Add the directions that are not there yet.
 
-        With one thread: usearch's graph loses vectors that several threads add at once (its issue 735).
+        Raises:
+            StorageFailed: the file that was loaded turned out to be damaged.
         """
+        if not self.prove():
+            raise StorageFailed("the collection's index is damaged and is made anew; try again later")
         keys, units = directions
         first = np.flatnonzero(np.isin(keys, self.missing(keys)))
         first = first[np.sort(np.unique(keys[first], return_index=True)[1])]
         for start in range(0, len(first), _SLICE):
             some = first[start : start + _SLICE]
             with self._turn():
-                self._index.add(keys[some], units[some], threads=1)
+                self.graph.add(Directions(keys[some], units[some]))
+                self._note(keys[some])
+
+    def remove(self, keys: Keys) -> None:
+        """Remove keys; those that are not there are no error."""
+        if len(keys):
+            with self._turn():
+                self.graph.remove(keys)
+                self._note(keys)
 
     def mend(self, keys: Keys) -> None:
         """Add again those of these vectors that walks do not find.
@@ -118,30 +146,18 @@ class Vectors:
         Near copies that come later push a vector out of its neighbours' links, with a single thread too: of
         54,000 vectors, with 5,000 near copies at the end, 350 were lost, and 5 after they were added again.
         """
-        for _ in range(_MENDINGS if len(self) > _EXACT_COUNT else 0):
+        for _ in range(_MENDINGS if self.walks else 0):
             keys = np.concatenate([self.lost(keys[at : at + _CHECKED]) for at in range(0, len(keys), _CHECKED)])
             if not len(keys):
                 return
-            units = np.array(self._index.get(keys), np.float16)
+            lost = self.read(keys)
             self.remove(keys)
-            self.add(Directions(keys, units))
+            self.add(lost)
 
     def lost(self, keys: Keys) -> Keys:
-        """Return those keys whose vectors walks do not find: by a narrow beam first, which finds nearly all."""
-        for beam in (_NARROW_BEAM, _WIDE_BEAM):
-            if len(keys):
-                with self._turn():
-                    self._widen(beam)
-                    units = np.array(self._index.get(keys), np.float16)
-                    found = self._index.search(units, 1, threads=cores.usable())  # reading, each core may help
-                keys = keys[np.array(found.distances).ravel() > _SAME]
-        return keys
-
-    def remove(self, keys: Keys) -> None:
-        """Remove keys; those that are not there are no error."""
-        if len(keys):
-            with self._turn():
-                self._index.remove(keys)
+        """Return those keys whose vectors walks do not find."""
+        with self._turn():
+            return self.graph.lost(keys)
 
     def search(
         self, direction: Directions, count: int, hidden: Keys, beam: int | None = None
@@ -157,18 +173,13 @@ class Vectors:
         beam = self.beam if beam is None else beam
         with self._turn():
             asked = count
-            while size := len(self._index):
-                keys, distances = self._nearest(direction, min(asked, size), beam)
+            while size := len(self.graph):
+                keys, distances = self.graph.nearest(direction, min(asked, size), beam if self.proved else None)
                 shown = np.flatnonzero(~np.isin(keys, hidden))[:count]
                 if len(shown) == count or asked >= size:
                     return keys[shown], 1.0 - distances[shown]
                 asked *= 2
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
-
-    @property
-    def walks(self) -> bool:
-        """Return whether searches walk the graph, and do not compare all vectors."""
-        return len(self._index) > _EXACT_COUNT
 
     def among(self, direction: Directions, keys: Keys, count: int) -> tuple[Keys, NDArray[np.float32], bool]:
         """Return the keys and cosines of the `count` nearest of some vectors, and whether all of them are there.
@@ -192,23 +203,41 @@ class Vectors:
                 nearest, distances = nearest[order], distances[order]
         return nearest, 1.0 - distances, whole
 
-    def _nearest(self, direction: Directions, count: int, beam: int) -> tuple[Keys, NDArray[np.float32]]:
-        """Return the keys and distances of the nearest vectors, as many as asked for."""
-        unit, beam = direction.units[0], math.ceil(beam * max(1, count / DEPTH))
-        if self.walks and len(self._index) > beam:
-            self._widen(beam)
-            keys, distances = self._found(unit, count, exact=False)
-            itself = direction.keys[0]
-            if len(keys) == count and (itself in keys or not self._index.contains(itself)):
-                return keys, distances
-        return self._found(unit, count, exact=True)
+    def succeed(self) -> "Vectors":
+        """Return an empty successor, and note from now on which keys change."""
+        self._noted = []
+        return Vectors(self._file.path, self._dimensions, anew=True)
 
-    def _widen(self, beam: int) -> None:
-        self._index.expansion_search = beam  # type: ignore[misc]  # usearch's stub lacks the setter
+    def changed(self) -> Keys:
+        """Return the keys that may have changed since a successor was begun, or the last call, each once."""
+        with self._turn():
+            noted, self._noted = self._noted or [], []
+        return np.unique(np.concatenate([np.empty(0, np.uint64), *noted]))
 
-    def _found(self, unit: NDArray[np.float16], count: int, *, exact: bool) -> tuple[Keys, NDArray[np.float32]]:
-        found = self._index.search(unit, count, exact=exact, threads=1)
-        return np.array(found.keys, dtype=np.uint64), np.array(found.distances, dtype=np.float32)
+    def take_over(self, successor: "Vectors") -> None:
+        """Go on with a successor's vectors."""
+        before = self.graph  # freed where nobody waits: a million vectors take a while
+        with self._turn():
+            self.graph, self._proved, self._noted = successor.graph, True, None
+        del before
+
+    def give_up(self) -> None:
+        """Note no more which keys change: there will be no successor."""
+        self._noted = None
+
+    def _note(self, keys: Keys) -> None:
+        if self._noted is not None:
+            self._noted.append(keys)
+
+    def save(self) -> None:
+        """Replace the file by the index as it is at this moment: wholly, or not at all.
+
+        Raises:
+            OSError, RuntimeError: it cannot be written; the old file stays.
+        """
+        with self._turn():
+            end = self._file.write(self.graph.index)
+        end()
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -219,47 +248,3 @@ class Vectors:
             yield
         finally:
             self._busy.release()
-
-    def save(self) -> None:
-        """Replace the file by the index as it is: wholly, or not at all.
-
-        Raises:
-            OSError, RuntimeError: it cannot be written; the old file stays.
-        """
-        beside = self._path.with_suffix(".new")
-        self._index.save(str(beside))  # usearch itself would write onto the old file
-        digest = self._path.with_suffix(_DIGEST)
-        digest_beside = digest.with_suffix(".new-digest")
-        digest_beside.write_text(_sha256(beside))
-        # Between the two, the digest is another file's: a crash there costs a rebuild.
-        durable.put(beside, self._path)
-        durable.put(digest_beside, digest)
-
-
-def _empty(dimensions: int) -> Index:
-    return Index(
-        ndim=dimensions, metric="cos", dtype=_DTYPE, connectivity=_CONNECTIVITY, expansion_add=_EXPANSION_ADD
-    )
-
-
-def _loaded(path: Path, dimensions: int) -> Index | str:
-    """Return the saved index, or why there is none that can be used: it can be rebuilt."""
-    try:
-        # usearch follows the offsets of a damaged file out of its memory.
-        if path.with_suffix(_DIGEST).read_text() != _sha256(path):
-            return "its SHA-256 is not the one beside it"
-        index = Index.restore(str(path), view=False, expansion_add=_EXPANSION_ADD)
-    except FileNotFoundError as error:
-        return f"{Path(error.filename).name} is not there"
-    except (OSError, RuntimeError, ValueError) as error:
-        return f"it cannot be read: {first_line(error)}"
-    if index is None:
-        return "it is no index"
-    shape = (index.ndim, index.dtype.name.lower(), index.connectivity)
-    wanted = (dimensions, _DTYPE, _CONNECTIVITY)
-    return index if shape == wanted else f"it is of shape {shape} and not {wanted}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

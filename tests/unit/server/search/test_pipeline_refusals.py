@@ -103,7 +103,7 @@ async def test_a_search_leaves_no_place_behind(
 
     costs(monkeypatch, graph, 1.0)
     with monkeypatch.context() as patch:
-        patch.setattr(components.pipeline.contents.collection("c"), "search", broken)
+        patch.setattr(components.pipeline.contents.collection("c").by_vectors, "search", broken)
         with pytest.raises(OSError, match="the index is gone"):
             await search(left_s=1e5, text=ENTRIES[5].query, candidates=20)
     # Either search reserved more than this one is allowed to wait.

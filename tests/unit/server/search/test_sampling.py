@@ -10,7 +10,7 @@ import pytest
 
 from shortlist.server.app import Components
 from shortlist.server.search.sampling import Sampling
-from shortlist.server.storage import vectors
+from shortlist.server.storage import graph
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from tiny_collections import DIMENSIONS, create, upsert, vector
@@ -20,7 +20,7 @@ from two_stages import LONG_S, now
 @pytest.fixture
 def collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collection:
     """Return a collection whose index is walked."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     made = create(tmp_path / "c")
     upsert(made, *(Document(str(number), f"text {number}") for number in range(600)))
     return made
@@ -84,7 +84,7 @@ async def test_what_misses_nothing_is_not_done_again(collection: Collection, mon
     assert not Sampling(0.0, 10.0).offer(collection.measured, query, None, None)
     sampling = Sampling(1.0, 10.0)
     assert not sampling.offer(collection.measured, query, None, "exact")
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 1000)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 1000)
     assert not sampling.offer(collection.measured, query, None, None)
     sampling.close()
 
@@ -107,7 +107,7 @@ async def test_a_search_waits_for_no_sample(
     components: Components, filled: Callable, search: Callable, monkeypatch: pytest.MonkeyPatch
 ):
     """While searches are done again, others are answered, documents are written, and what is found is the same."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     await filled(60)
     pipeline = components.pipeline
     gate = Gate(pipeline.contents.collection("c"), monkeypatch)

@@ -45,20 +45,21 @@ def test_unchanged_means_every_field(collection: Collection):
     """A document is unchanged only if all fields are the same; source and metadata are told apart from the rest."""
     kept, new = Document("a", "text", "title", '{"k":1}', "here"), Document("b", "text")
     upsert(collection, kept)
-    assert collection.compare([kept, new], {}) == Compared([new], [])
+    there = frozenset({"a"})
+    assert collection.compare([kept, new], {}) == Compared([new], known=there)
     moved, described = replace(kept, source="there"), replace(kept, metadata='{"k":2}')
-    assert collection.compare([new, moved], {}) == Compared([new], [moved], 0)
-    assert collection.compare([described], {}) == Compared([], [described], 1)
+    assert collection.compare([new, moved], {}) == Compared([new], [moved], known=there)
+    assert collection.compare([described], {}) == Compared([], [described], ["a"], there)
     for other in (replace(kept, text="other"), replace(kept, title="other")):
-        assert collection.compare([other], {}) == Compared([other], [])
+        assert collection.compare([other], {}) == Compared([other], known=there)
 
 
 def test_a_vector_that_is_brought(collection: Collection):
     """A document that brings the vector that is there is unchanged, one with another vector is not."""
-    kept = Document("a", "text")
+    kept, there = Document("a", "text"), frozenset({"a"})
     upsert(collection, kept)
-    assert collection.compare([kept], {"a": vector("text")}) == Compared()
-    assert collection.compare([kept], {"a": vector("other")}) == Compared([kept])
+    assert collection.compare([kept], {"a": vector("text")}) == Compared(known=there)
+    assert collection.compare([kept], {"a": vector("other")}) == Compared([kept], known=there)
     new = Document("b", "text")
     assert collection.compare([new], {"b": vector("text")}) == Compared([new])
     assert np.array_equal(collection.vectors_of(["a", "gone"])["a"], vector("text"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import InferenceFailed
-from shortlist.server.storage import vectors
+from shortlist.server.storage import graph
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin
 
@@ -85,7 +85,8 @@ def test_copies_come_and_go(collection: Collection, tmp_path: Path):
 def test_metadata_alone_leaves_the_index_alone(collection: Collection, monkeypatch: pytest.MonkeyPatch):
     """A document that changes in its metadata is a new version with the vector that is there."""
     upsert(collection, [Document("a", SAME)])
-    monkeypatch.setattr(collection._indexes.used.vectors, "_index", None)  # whose use would fail
+    for change in ("add", "remove"):
+        monkeypatch.setattr(collection._indexes.used.vectors.graph, change, None)  # whose use would fail
     monkeypatch.setattr(collection._indexes.used.vectors, "missing", lambda _: np.empty(0, np.uint64))
     upsert(collection, [Document("a", SAME, metadata='{"k":1}')])
     monkeypatch.undo()
@@ -99,7 +100,7 @@ def test_every_document_finds_itself_after_a_rebuild(
     """Of 6,000 documents whose index is gone, each is the first that is found by its own text, by walks alone."""
     documents = [Document(str(number), f"text {number}") for number in range(6000)]
     upsert(collection, documents)
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     again = Collection(tmp_path / "c")
     assert [found(again, one.text, 1) for one in documents] == [[one.id] for one in documents]
     again.close()
@@ -116,7 +117,7 @@ def test_an_index_of_another_layout(collection: Collection, tmp_path: Path):
     connection.close()
     again = Collection(tmp_path / "c")
     assert [found(again, one.text, 1) for one in documents] == [[one.id] for one in documents]
-    assert again._indexes.used.vectors._index.stats.nodes == 50
+    assert again._indexes.used.vectors.graph._index.stats.nodes == 50
     again.close()
 
 

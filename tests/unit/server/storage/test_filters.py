@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.server.storage import attributes, filtered, matching, schema, vectors
+from shortlist.server.storage import attributes, filtered, graph, matching, schema
 from shortlist.server.storage.attributes import microseconds
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, canonical
@@ -235,7 +235,7 @@ def test_any_filter_matches_what_a_plain_reading_of_it_does(metadata: list[dict]
 @pytest.mark.parametrize("walks", [True, False])
 def test_k_hits_whenever_k_match(collection: Collection, walks: bool, monkeypatch: pytest.MonkeyPatch):
     """Both plans, over an index that walks or compares, find what comparing everything finds, of any share."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 100 if walks else 50_000)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 100 if walks else 50_000)
     rng = np.random.default_rng(7)
     made = rng.standard_normal((1500, DIMENSIONS)).astype(np.float32)
     made[1400:] = made[:100]  # copies: each of a pair has an attribute of its own

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shortlist.server.errors import StorageError
-from shortlist.server.storage import filtered, measuring, unit_vectors, vectors
+from shortlist.server.storage import filtered, graph, measuring, unit_vectors
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin, canonical
 from shortlist.server.storage.filters import Condition, OneOf, Value
@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, made: np.ndarray) -> Path:
 @pytest.fixture
 def collection(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collection]:
     """Return a collection whose index is walked, at first with the narrowest beam."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     opened = Collection(shutil.copytree(folder, tmp_path / "c"))
     opened.measured.begin(BEAMS[0])
     yield opened
@@ -225,7 +225,7 @@ def test_a_pass_that_is_stopped_says_nothing(collection: Collection):
 
 def test_all_is_found_where_all_are_compared(collection: Collection, monkeypatch: pytest.MonkeyPatch):
     """A small collection has a recall of 1 that nothing has to measure."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 10_000)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 10_000)
     told = collection.measured.report()
     assert (told.state, told.mean, told.beam, collection.measured.lacks) == ("exact", 1.0, 0, 0)
 

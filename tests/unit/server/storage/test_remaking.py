@@ -11,7 +11,7 @@ import pytest
 
 import tiny_collections
 from shortlist.server.errors import StorageFailed
-from shortlist.server.storage import generations, remaking, snapshots, vectors
+from shortlist.server.storage import generations, graph, remaking, snapshots
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin
 from shortlist.server.storage.filters import Condition, Exists
@@ -104,7 +104,7 @@ def test_searches_use_the_old_vectors_until_the_switch(collection: Collection):
 
 def test_recall_is_measured_anew(collection: Collection, monkeypatch: pytest.MonkeyPatch):
     """What was measured of the old vectors says nothing of the new ones, which have a beam of their own."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     old = collection.measured
     old.measure([Search(tiny_collections.vector(text)) for text in TEXTS[:16]], Pace(1), 1e9)
     assert old.report().samples == 16

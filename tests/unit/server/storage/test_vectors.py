@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist.server.storage import unit_vectors, vectors
+from shortlist.server.storage import graph, unit_vectors, vectors
 from shortlist.server.storage.unit_vectors import Directions
 from shortlist.server.storage.vectors import Vectors
 
@@ -17,11 +17,16 @@ RANDOM = np.random.default_rng(3)
 NONE = np.empty(0, np.uint64)
 
 
-@pytest.mark.parametrize("order", ["vectors session", "session vectors", "measuring session"])
-def test_modules_load_in_any_order(order: str):
-    """Whichever module comes first, usearch does not make onnxruntime crash."""
-    rooms = {"vectors": "storage", "measuring": "storage", "session": "runtime"}
-    imports = "; ".join(f"import shortlist.server.{rooms[module]}.{module}" for module in order.split())
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Draw the same vectors in whatever order the tests run."""
+    RANDOM.bit_generator.state = np.random.default_rng(3).bit_generator.state
+
+
+@pytest.mark.parametrize("first", ["vectors", "graph", "index_file", "measuring"])
+def test_modules_load_in_any_order(first: str):
+    """Whichever module of usearch comes first, it does not make onnxruntime crash."""
+    imports = f"import shortlist.server.storage.{first}; import shortlist.server.runtime.session"
     subprocess.run([sys.executable, "-c", imports], check=True, timeout=60)
 
 
@@ -44,15 +49,20 @@ def filled(path: Path, made: Directions) -> Vectors:
 
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Walk always, with a beam so narrow that a few thousand vectors are enough for some to be lost."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     monkeypatch.setattr(vectors, "FIRST_BEAM", 32)
-    monkeypatch.setattr(vectors, "_WIDE_BEAM", 32)
-    monkeypatch.setattr(vectors, "_NARROW_BEAM", 32)
+    monkeypatch.setattr(graph, "_WIDE_BEAM", 32)
+    monkeypatch.setattr(graph, "_NARROW_BEAM", 32)
 
 
 def one(made: Directions, place: int) -> Directions:
     """Return a single one of several directions."""
-    return Directions(made.keys[place : place + 1], made.units[place : place + 1])
+    return some(made, place, place + 1)
+
+
+def some(made: Directions, start: int, stop: int) -> Directions:
+    """Return neighbouring ones of several directions."""
+    return Directions(made.keys[start:stop], made.units[start:stop])
 
 
 def recall(index: Vectors, made: Directions, queries: Directions, count: int) -> float:
@@ -68,7 +78,7 @@ def recall(index: Vectors, made: Directions, queries: Directions, count: int) ->
 def test_near_copies_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str, walk: bool):
     """Among as many near copies the ten nearest of 3,000 others are found, and each by itself."""
     if walk:
-        monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+        monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     copies, others = near_copies(3000), spread(3000)
     together = np.concatenate([others, copies] if order == "last" else [copies, others])
     if order == "mixed":
@@ -83,7 +93,7 @@ def test_near_copies_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_as_many_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A walk that comes back with fewer vectors than were asked for is not taken for an answer."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     made = unit_vectors.of(np.concatenate([near_copies(1000), spread(1000)]))
     index = filled(tmp_path, made)
     for count in (1, 500, 1999, 2000, 3000):
@@ -95,7 +105,7 @@ def test_as_many_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("walk", [False, True])
 def test_hidden_vectors_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walk: bool):
     """The nearest that are not hidden come in full number, however many hidden ones are nearer."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0 if walk else 10_000)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0 if walk else 10_000)
     made = unit_vectors.of(np.concatenate([near_copies(700), spread(900)]))
     index = filled(tmp_path, made)
     every, _ = index.search(one(made, 5), 1600, NONE)
@@ -113,7 +123,7 @@ def test_lost_vectors_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     index.mend(made.keys)
     assert len(index.lost(made.keys)) < 0.75 * len(lost)
     assert sorted(index.keys()) == sorted(made.keys)
-    assert np.array_equal(index._index.get(lost), made.units[[made.keys.tolist().index(key) for key in lost]])
+    assert np.array_equal(index.graph._index.get(lost), made.units[[made.keys.tolist().index(key) for key in lost]])
 
 
 def test_a_search_for_what_is_there_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -135,7 +145,7 @@ def test_a_search_goes_between_additions(tmp_path: Path):
         """The index, with what it does and a search that begins while the first vectors are added."""
 
         def __init__(self) -> None:
-            self.under = index._index
+            self.under = index.graph._index
 
         def __getattr__(self, name: str) -> object:
             return getattr(self.under, name)
@@ -156,17 +166,32 @@ def test_a_search_goes_between_additions(tmp_path: Path):
             order.append("search")
             return self.under.search(*given, **named)
 
-    index._index = Watched()  # type: ignore[assignment]
+    index.graph._index = Watched()  # type: ignore[assignment]
     index.add(made)
     searches[0].join()
     assert order == ["add", "search", *["add"] * 9]
 
 
-def test_empty_places_are_given_back(tmp_path: Path):
-    """An index in which more than a third of the places are empty is emptied at start; one with fewer is kept."""
+def test_an_index_with_little_that_is_wanted_is_emptied(tmp_path: Path):
+    """An index that holds less than a third of what it should begins anew; one with more only loses the others."""
     made = unit_vectors.of(spread(300))
     index = filled(tmp_path, made)
     assert len(index.keep(made.keys[90:])) == 0
-    assert (len(index), index._index.stats.nodes) == (210, 300)
-    assert sorted(index.keep(made.keys[120:])) == sorted(made.keys[120:])
-    assert (len(index), index._index.stats.nodes) == (0, 0)
+    assert (len(index), index.graph._index.stats.nodes) == (210, 300)
+    other = np.concatenate([made.keys[:90], made.keys[290:]])
+    assert sorted(index.keep(other)) == sorted(other)
+    assert (len(index), index.graph._index.stats.nodes) == (0, 0)
+
+
+def test_empty_places_are_counted(tmp_path: Path):
+    """An index is sparse once a third of its places are empty, as usearch counts, until they are filled again."""
+    made = unit_vectors.of(spread(3000))
+    index = filled(tmp_path, some(made, 0, 2000))
+    assert not index.graph.sparse
+    index.remove(made.keys[:700])
+    assert index.graph.sparse
+    index.save()
+    assert Vectors(tmp_path / "vectors.usearch", DIMENSIONS).graph.sparse
+    index.add(some(made, 2000, 2700))
+    assert (index.graph._places, index.graph._index.stats.nodes) == (2000, 2000)
+    assert not index.graph.sparse
