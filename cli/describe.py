@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
-from shortlist.client.types import Collection, Description, ModelDescription
+from shortlist.client.types import Agreement, Collection, Description, ModelDescription
 from shortlist.console import command_line, output
 from shortlist.console.connection import Connection
 
@@ -75,7 +75,17 @@ def _model(role: str, model: ModelDescription) -> list[str]:
         f"  {model.variant} on {model.provider}, {model.max_tokens} tokens{dimensions}",
         f"  variants in its bundle: {', '.join(model.variants)}",
         f"  fingerprint: {model.fingerprint}",
+        *([f"  beside fp32: {_agreement(model.fp32)}"] if model.fp32 else []),
     ]
+
+
+def _agreement(found: Agreement) -> str:
+    if not found.samples:
+        return "nothing compared yet"
+    return (
+        f"{found.common:.1%} of the first 10 in common, differences up to {found.difference:.3f}"
+        f" ({output.counted(found.samples, 'sample')})"
+    )
 
 
 def _order(weight: float) -> str:

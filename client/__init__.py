@@ -18,6 +18,7 @@ from .errors import (
 )
 from .filters import Filter, Where, field
 from .types import (
+    Agreement,
     CandidatesFrom,
     Collection,
     Degraded,
@@ -50,6 +51,7 @@ from .types import (
 )
 
 __all__ = [
+    "Agreement",
     "AlreadyExists",
     "AsyncClient",
     "CandidatesFrom",

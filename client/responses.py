@@ -218,7 +218,12 @@ def _model(model: pb.ModelDescription) -> types.ModelDescription:
         variants=tuple(model.variants),
         similarity_weight=model.similarity_weight,
         similarity_center=model.similarity_center,
+        fp32=_agreement(model.fp32) if model.HasField("fp32") else None,
     )
+
+
+def _agreement(message: pb.Agreement) -> types.Agreement:
+    return types.Agreement(message.samples, message.common, message.difference)
 
 
 def _name(field: str, number: int, numbers: Mapping[_Name, int]) -> _Name:

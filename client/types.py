@@ -227,6 +227,15 @@ class Tokenization:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a variant agrees with the fp32 graph of its bundle, on samples of searches."""
+
+    samples: int  # searches
+    common: float  # share of the first 10 that both have, the mean
+    difference: float  # the largest, of a similarity or a score
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDescription:
     """A model that the server runs."""
 
@@ -240,6 +249,7 @@ class ModelDescription:
     variants: tuple[str, ...]  # all that the bundle holds
     similarity_weight: float  # of a reranker: the default of searches that name none
     similarity_center: float  # of a reranker with a weight: the similarity that changes nothing
+    fp32: Agreement | None = None  # with fp32; None: the server does not compare
 
 
 @dataclass(frozen=True, slots=True)

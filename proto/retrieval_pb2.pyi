@@ -2337,6 +2337,7 @@ class ModelDescription(_message.Message):
     VARIANTS_FIELD_NUMBER: _builtins.int
     SIMILARITY_WEIGHT_FIELD_NUMBER: _builtins.int
     SIMILARITY_CENTER_FIELD_NUMBER: _builtins.int
+    FP32_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """What the bundle was exported from: a model id, or the name of a folder or Python package."""
     revision: _builtins.str
@@ -2359,6 +2360,12 @@ class ModelDescription(_message.Message):
     def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Every variant in the bundle."""
 
+    @_builtins.property
+    def fp32(self) -> Global___Agreement:
+        """How the variant agrees with fp32. Absent where that is not compared: it is what runs, or the server was not asked to
+        (its setting compare_fp32).
+        """
+
     def __init__(
         self,
         *,
@@ -2372,14 +2379,47 @@ class ModelDescription(_message.Message):
         variants: _abc.Iterable[_builtins.str] | None = ...,
         similarity_weight: _builtins.float = ...,
         similarity_center: _builtins.float = ...,
+        fp32: Global___Agreement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fp32", b"fp32"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "fingerprint", b"fingerprint", "max_tokens", b"max_tokens", "provider", b"provider", "revision", b"revision", "similarity_center", b"similarity_center", "similarity_weight", b"similarity_weight", "source", b"source", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "fingerprint", b"fingerprint", "fp32", b"fp32", "max_tokens", b"max_tokens", "provider", b"provider", "revision", b"revision", "similarity_center", b"similarity_center", "similarity_weight", b"similarity_weight", "source", b"source", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModelDescription: _TypeAlias = ModelDescription  # noqa: Y015
+
+@_typing.final
+class Agreement(_message.Message):
+    """How a variant agrees with the fp32 graph of its bundle, on samples of the searches that were answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    COMMON_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    samples: _builtins.int
+    """Searches that were compared: the last ones, 256 at most."""
+    common: _builtins.float
+    """The share of the first 10 that both have: of documents by the similarity of the query, or of candidates by score. The
+    mean over the samples.
+    """
+    difference: _builtins.float
+    """The largest difference of a similarity, or of a score."""
+    def __init__(
+        self,
+        *,
+        samples: _builtins.int = ...,
+        common: _builtins.float = ...,
+        difference: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "difference", b"difference", "samples", b"samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Agreement: _TypeAlias = Agreement  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):

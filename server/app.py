@@ -32,6 +32,8 @@ from shortlist.server.rpc.metrics import Metrics
 from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.opening import opened
 from shortlist.server.runtime.variant_selection import Timings
+from shortlist.server.search import fp32
+from shortlist.server.search.fp32 import Comparison
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.sampling import Sampling
@@ -134,7 +136,13 @@ def build(settings: Settings) -> Components:
         time.monotonic() - began,
     )
     sampling = Sampling(settings.recall_samples, settings.walk_ms / 1000, cores.usable())
-    pipeline = Pipeline(embedder, scorer, collections, Limits.of(settings), sampling)
+    comparison = Comparison()
+    if settings.compare_fp32:
+        comparison = Comparison(
+            fp32.loader(Embedder, embedder_bundle, embedder, target, stack),
+            fp32.loader(Scorer, reranker_bundle, scorer, target, stack),
+        )
+    pipeline = Pipeline(embedder, scorer, collections, Limits.of(settings), sampling, comparison)
     return Components(pipeline, scheduler, pool)
 
 

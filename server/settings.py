@@ -123,6 +123,9 @@ class Settings(ModelSettings):
     walk_ms: Annotated[float, within(0.1, 60_000)] = 10.0
     """milliseconds of a core that a search may take in the index, where that is walked more widely to meet a
     collection's recall target"""
+    compare_fp32: bool = False
+    """also compare these samples, and the first 16 searches, with the fp32 graphs of the bundles, which are loaded
+    for that: as much memory again as the models have in fp32"""
     max_top_k: Annotated[int, within(1, _MOST_DOCUMENTS)] = 1000
     """largest top_k of a request"""
     max_candidates: Annotated[int, within(1, _MOST_DOCUMENTS)] = 1000

@@ -105,6 +105,7 @@ class Coalescer:
     def __init__(self, scheduler: Scheduler, pool: TokenizingPool) -> None:
         """Begin with none."""
         self.slots = scheduler.slots
+        self.clock = scheduler.clock
         self.reserve = scheduler.reserve
         self.joined = 0  # callers who got the run of another
         self._scheduler = scheduler

@@ -127,6 +127,7 @@ class Scorer(_Model[Known]):
         versions: Sequence[Hashable] = (),
         *,
         reserved: bool = False,
+        lane: Lane = Lane.RERANK,
     ) -> Result:
         """Score each document, first to last for as long as the deadline allows.
 
@@ -137,6 +138,7 @@ class Scorer(_Model[Known]):
             versions: names of the documents under which scores are remembered, each of one text only; none for texts
                 that are in no collection.
             reserved: whether `reserve` let them in.
+            lane: how urgent it is.
 
         Raises:
             NoTokens: the query and one of the documents have none.
@@ -151,17 +153,23 @@ class Scorer(_Model[Known]):
         if not unknown:
             return scored
         wanted = tuple(versions[index] for index in unknown) if versions else ()
-        run = await self._run(query, [documents[index] for index in unknown], deadline, wanted, reserved)
+        run = await self._run(query, [documents[index] for index in unknown], deadline, wanted, reserved, lane)
         scored.values[unknown], scored.done[unknown] = run.values, run.done
         scored.tokens[unknown], scored.truncated[unknown] = run.tokens, run.truncated
         self._remember(query, wanted, run)
         return replace(scored, failed=run.failed, spent=run.spent)
 
     async def _run(
-        self, query: str, documents: Sequence[str], deadline: float, versions: tuple[Hashable, ...], reserved: bool
+        self,
+        query: str,
+        documents: Sequence[str],
+        deadline: float,
+        versions: tuple[Hashable, ...],
+        reserved: bool,
+        lane: Lane,
     ) -> Result:
         lengths = [self.tokenizer.estimate(len(query) + len(document)) for document in documents]
-        job = Job(Lane.RERANK, self.graph, lengths, deadline, reserved=reserved)
+        job = Job(lane, self.graph, lengths, deadline, reserved=reserved)
         key = (query, versions) if versions else None
         try:
             return await self.coalescer.run(job, partial(self.tokenizer.encode_pairs, query), documents, key)

@@ -16,6 +16,7 @@ from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.candidates import CandidatesFrom, RankFusion
+from shortlist.server.search.fp32 import Agreement
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Ranked, Timing
 from shortlist.server.storage.collection import Collection
@@ -227,6 +228,11 @@ def rerank_response(ranked: Ranked, total_s: float) -> pb.RerankResponse:
 def tokenization_message(plain: Tokens) -> pb.Tokenization:
     """Return a text's tokens as a message."""
     return pb.Tokenization(ids=plain.ids, tokens=plain.tokens, truncated=plain.truncated)
+
+
+def agreement_message(plain: Agreement) -> pb.Agreement:
+    """Return how a variant agrees with fp32 as a message."""
+    return pb.Agreement(samples=plain.samples, common=plain.common, difference=plain.difference)
 
 
 def model_message(plain: ModelInfo) -> pb.ModelDescription:

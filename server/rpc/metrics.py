@@ -74,6 +74,7 @@ class _State(Collector):
         self._contents = pipeline.contents
         self._ingests = pipeline.ingests
         self._models = pipeline.embedder, pipeline.scorer
+        self._fp32 = pipeline.fp32
         self._scheduler = scheduler
         self._watchdog = watchdog
 
@@ -82,6 +83,7 @@ class _State(Collector):
         yield from self._scheduling()
         yield from self._caching()
         yield from self._collections()
+        yield from self._beside_fp32()
 
     def _collections(self) -> Iterator[Family]:
         families = {
@@ -114,6 +116,20 @@ class _State(Collector):
             "shortlist_ingest_documents", "Documents of streams that are not answered yet", streams.documents
         )
         yield GaugeMetricFamily("shortlist_ingest_bytes", "What these documents take", streams.size_bytes)
+
+    def _beside_fp32(self) -> Iterator[Family]:
+        samples = GaugeMetricFamily("shortlist_fp32_samples", "Searches compared with fp32", labels=["model"])
+        common = GaugeMetricFamily("shortlist_fp32_common", "Share of the first 10 as in fp32", labels=["model"])
+        difference = GaugeMetricFamily(
+            "shortlist_fp32_difference", "Largest difference to fp32, of a similarity or a score", labels=["model"]
+        )
+        for model, found in (("embedder", self._fp32.embedder), ("reranker", self._fp32.scorer)):
+            if found is not None:
+                samples.add_metric([model], found.samples)
+                if found.samples:
+                    common.add_metric([model], found.common)
+                    difference.add_metric([model], found.difference)
+        yield from (samples, common, difference)
 
     def _scheduling(self) -> Iterator[Family]:
         now = self._scheduler.statistics()

@@ -203,7 +203,7 @@ class Inference(pb_grpc.InferenceServicer):
     """The service shortlist.v1.Inference."""
 
     def __init__(self, pipeline: Pipeline, deadlines: Deadlines, description: pb.DescribeResponse) -> None:
-        """Serve one pipeline's models; `description` is what Describe answers."""
+        """Serve one pipeline's models; `description` is what Describe answers beside how they agree with fp32."""
         self._pipeline = pipeline
         self._deadlines = deadlines
         self._description = description
@@ -234,11 +234,17 @@ class Inference(pb_grpc.InferenceServicer):
         return pb.TokenizeResponse(tokenizations=map(conversion.tokenization_message, tokens))
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
-        return self._description
+        answer = pb.DescribeResponse()
+        answer.CopyFrom(self._description)
+        beside = self._pipeline.fp32
+        for model, agreement in ((answer.embedder, beside.embedder), (answer.reranker, beside.scorer)):
+            if agreement is not None:
+                model.fp32.CopyFrom(conversion.agreement_message(agreement))
+        return answer
 
 
 def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeResponse:
-    """Return the answer of Describe, which stays the same while the server runs."""
+    """Return what of Describe's answer stays the same while the server runs."""
     return pb.DescribeResponse(
         version=version("shortlist"),
         embedder=conversion.model_message(pipeline.embedder.info),

@@ -28,6 +28,7 @@ from shortlist.server.storage.document import Candidate, Document
 
 from . import candidates, ranking, request_checks, selection
 from .contents import Contents
+from .fp32 import Answered, Comparison
 from .ingest import Ingests
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked, Timing
@@ -48,13 +49,15 @@ class Pipeline:
         catalog: Catalog,
         limits: Limits,
         sampling: Sampling | None = None,
+        fp32: Comparison | None = None,
     ) -> None:
-        """Join the models and the collections; without sampling no search is done again."""
+        """Join the models and the collections; without sampling and fp32 no search is done again or compared."""
         self.embedder = embedder
         self.scorer = scorer
         self.limits = limits
         self.contents = Contents(catalog, limits)
         self._sampling = sampling or Sampling()
+        self.fp32 = fp32 or Comparison()
         self.upserts = Upserts(embedder, self.contents, limits)
         self.ingests = Ingests(self.upserts)
 
@@ -88,8 +91,10 @@ class Pipeline:
                 count=plan.candidates,
                 fusion=plan.fusion,
             )
-        if source != "lexical":
-            self._sampling.offer(collection.measured, embedded.values[0], query.where, filtered.plan)
+        vector = embedded.values[0]
+        sampled = source != "lexical" and self._sampling.offer(
+            collection.measured, vector, query.where, filtered.plan
+        )
         found = filtered.candidates
         documents = [candidate.document for candidate in found]
         request_checks.hits_answer(query, documents, self.embedder.dimensions)
@@ -97,6 +102,7 @@ class Pipeline:
         chosen = self._selection(query, plan, found)
         read = [found[place] for place in chosen.places]
         scored = await self._scored(query, read, reserved=reservation is not None)
+        self.fp32.offer(Answered(query.text, collection, vector, read, scored), sampled=sampled)
         timing = Timing(
             spent=embedded.spent + scored.spent,
             retrieve_s=began - asked + retrieve_done - embed_done,

@@ -45,7 +45,7 @@ class Sampling:
         self._rng = random.Random()  # noqa: S311 (no secret)
 
     def offer(self, measured: Measured, vector: NDArray[np.float32], where: Filter | None, plan: Plan | None) -> bool:
-        """Take a search that was made, or leave it, and return which.
+        """Take a search that was made, or leave it, and return whether it is a sample.
 
         Args:
             measured: of the collection that was searched.
@@ -53,12 +53,11 @@ class Sampling:
             where: what documents had to match.
             plan: by which they were found; an exact one leaves nothing to measure.
         """
-        if not self._share or plan == "exact" or not measured.walks:
+        if not self._share:
             return False
         waiting = self._waiting.setdefault(measured, [])
-        lacking = measured.lacks > len(waiting)
-        chosen = (lacking or self._rng.random() < self._share) and len(waiting) < _BATCH
-        if chosen:
+        chosen = measured.lacks > len(waiting) or self._rng.random() < self._share
+        if chosen and measured.walks and plan != "exact" and len(waiting) < _BATCH:
             waiting.append(Search(vector, where))
             self._begin(measured)
         return chosen

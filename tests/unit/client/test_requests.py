@@ -182,3 +182,13 @@ def test_collection_times_are_utc():
     )
     message.recall.CopyFrom(pb.Recall(target=0.75, state=pb.RECALL_STATE_MET, measured=0.5, error=0.25, samples=9))
     assert types.Recall(0.75, "met", 0.5, 0.25, 9, 0) == responses.collection(message).recall
+
+
+def test_agreement_with_fp32_is_told_where_there_is_one():
+    """A model that the server does not compare has none; one that it does has its samples, 0 at first."""
+    described = pb.DescribeResponse()
+    assert responses.describe(described).embedder.fp32 is None
+    described.embedder.fp32.CopyFrom(pb.Agreement())
+    described.reranker.fp32.CopyFrom(pb.Agreement(samples=3, common=0.75, difference=0.5))
+    assert responses.describe(described).embedder.fp32 == types.Agreement(0, 0.0, 0.0)
+    assert responses.describe(described).reranker.fp32 == types.Agreement(3, 0.75, 0.5)

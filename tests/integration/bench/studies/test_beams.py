@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shortlist.bench.studies import beams
-from shortlist.server.storage import vectors
+from shortlist.server.storage import graph
 from shortlist.server.storage.recall import BEAMS
 
 
@@ -35,7 +35,7 @@ def study(tiny, tmp_path, monkeypatch):
 
 def test_beams_are_measured(study, monkeypatch, capsys):
     """Every beam has a recall and a time, and from the narrowest on the target is met by the searches themselves."""
-    monkeypatch.setattr(vectors, "_EXACT_COUNT", 0)
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0)
     monkeypatch.setattr(beams, "_AT_REST", 5)
     assert study() == 0
     told = json.loads(capsys.readouterr().out)

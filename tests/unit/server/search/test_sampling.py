@@ -67,9 +67,8 @@ async def test_the_first_searches_are_done_again_and_then_a_share(collection: Co
 async def test_at_most_a_batch_waits_behind_another(collection: Collection, monkeypatch: pytest.MonkeyPatch):
     """However many searches come while some are done again, as many as one batch are kept, and done next."""
     gate, sampling = Gate(collection, monkeypatch), Sampling(1.0, 10.0)
-    assert (
-        sum(sampling.offer(collection.measured, vector(str(number)), None, None) for number in range(500)) == 16 + 32
-    )
+    for number in range(500):
+        assert sampling.offer(collection.measured, vector(str(number)), None, None)
     assert gate.began.wait(60)
     gate.may_end.set()
     await ended(sampling)
@@ -79,13 +78,17 @@ async def test_at_most_a_batch_waits_behind_another(collection: Collection, monk
 
 
 async def test_what_misses_nothing_is_not_done_again(collection: Collection, monkeypatch: pytest.MonkeyPatch):
-    """Searches that compared all that match, or all there is, are left out, and so are all with a share of 0."""
-    query = vector("query")
+    """Searches that compared all that match, or all there is, are samples for others; with a share of 0 none is."""
+    query, gate = vector("query"), Gate(collection, monkeypatch)
     assert not Sampling(0.0, 10.0).offer(collection.measured, query, None, None)
     sampling = Sampling(1.0, 10.0)
-    assert not sampling.offer(collection.measured, query, None, "exact")
+    for _ in range(40):
+        assert sampling.offer(collection.measured, query, None, "exact")
     monkeypatch.setattr(graph, "_EXACT_COUNT", 1000)
-    assert not sampling.offer(collection.measured, query, None, None)
+    for _ in range(40):
+        assert sampling.offer(collection.measured, query, None, None)
+    await ended(sampling)
+    assert gate.batches == []
     sampling.close()
 
 
