@@ -21,6 +21,7 @@ COMMANDS = {
     "update": "documents:UPDATE",
     "delete": "documents:DELETE",
     "count": "documents:COUNT",
+    "reindex": "reindex:COMMAND",
     "snapshot": "snapshots:SNAPSHOT",
     "restore": "snapshots:RESTORE",
     "verify": "verify:COMMAND",

@@ -105,8 +105,9 @@ def restore(
     A server restores what is in its folder of snapshots, and serves it at once. With --into it is done without a
     server, and needs one of the extras cpu, gpu and openvino.
 
-    Nothing is overwritten: a collection that is there must be dropped first. A snapshot of another version or
-    embedder, and one whose files are not as they were made, is refused, and nothing of it is restored.
+    Nothing is overwritten: a collection that is there must be dropped first. A snapshot of another version, or of an
+    embedder that the server does not have, and one whose files are not as they were made, is refused, and nothing of
+    it is restored.
     """
     if settings.into is None:
         with settings.client() as client:
@@ -140,13 +141,15 @@ def _restored(path: Path, names: Sequence[str], data: Path) -> dict[str, int]:
     with needs("restore --into", "cpu, gpu or openvino"):
         from shortlist.server.errors import RequestError, StorageFailed  # noqa: PLC0415 (the base install lacks it)
         from shortlist.server.storage import snapshot as snapshots  # noqa: PLC0415 (the same)
-        from shortlist.server.storage.catalog import Catalog  # noqa: PLC0415 (the same)
+        from shortlist.server.storage.catalog import Catalog, recorded  # noqa: PLC0415 (the same)
 
     try:
         found = snapshots.read(path)
         if not (copies := found.chosen(names)):
             return {}
-        catalog = Catalog(data, snapshots.origin(copies[0]))
+        # Whether the embedders are there is for the server to see that will start on the folder.
+        served = {one.fingerprint for one in copies} | {one.origin.fingerprint for one in recorded(data)}
+        catalog = Catalog(data, snapshots.origin(copies[0]), served=served)
         try:
             return {one.name: len(one) for one in catalog.restore(found, names)}
         finally:

@@ -17,6 +17,7 @@ from .errors import (
     UnusableClient,
 )
 from .filters import Filter, Where, field
+from .reindexing import Reindex, ReindexState
 from .types import (
     Agreement,
     CandidatesFrom,
@@ -81,6 +82,8 @@ __all__ = [
     "Ranked",
     "Recall",
     "RecallState",
+    "Reindex",
+    "ReindexState",
     "RerankResult",
     "SearchResult",
     "ServerError",

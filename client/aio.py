@@ -15,12 +15,13 @@ import grpc
 from google.protobuf.message import Message
 
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub, SnapshotsStub
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, ReindexesStub, RetrievalStub, SnapshotsStub
 
-from . import arguments, channel, errors, requests, responses, signatures
+from . import arguments, channel, errors, reindexing, requests, responses, signatures
 from .async_ingest import AsyncIngest
 from .filters import Where
 from .ingest import Ledger
+from .reindexing import Reindex, Watch
 from .types import (
     CandidatesFrom,
     Collection,
@@ -44,6 +45,7 @@ from .types import (
 if TYPE_CHECKING:
     from shortlist.proto.retrieval_pb2_grpc import (
         InferenceAsyncStub,
+        ReindexesAsyncStub,
         RetrievalAsyncStub,
         SnapshotsAsyncStub,
     )  # in the stubs' types alone
@@ -61,6 +63,7 @@ class _Opened:
     retrieval: "RetrievalAsyncStub"
     inference: "InferenceAsyncStub"
     snapshots: "SnapshotsAsyncStub"
+    reindexes: "ReindexesAsyncStub"
 
 
 @signatures.checked
@@ -159,6 +162,45 @@ class AsyncClient:
     async def drop_snapshot(self, name: str, *, timeout_s: float | None = None) -> None:
         """Delete a snapshot, for good."""
         await self._call(self._snapshots.DropSnapshot, requests.drop_snapshot(name), timeout_s)
+
+    async def reindex(
+        self,
+        collection: str,
+        embedder: str = "",
+        variant: str = "",
+        *,
+        on_progress: Watch | None = None,
+        timeout_s: float | None = None,
+    ) -> Reindex:
+        """Make a collection's vectors anew by another embedder, and return once searches use them.
+
+        See `Client.reindex`.
+        """
+        watch = reindexing.watch(on_progress)
+        now = begun = await self.start_reindex(collection, embedder, variant, timeout_s=timeout_s)
+        while now.state == "running":
+            watch(now)
+            now = await self.get_reindex(collection, after=reindexing.next_step(now), timeout_s=timeout_s)
+        return reindexing.ended(now, begun.embedder_fingerprint)
+
+    async def start_reindex(
+        self, collection: str, embedder: str = "", variant: str = "", *, timeout_s: float | None = None
+    ) -> Reindex:
+        """Begin what `reindex` does, or join it, and return how far it is; the server goes on."""
+        request = reindexing.start(collection, embedder, variant)
+        return reindexing.plain(await self._call(self._reindexes.StartReindex, request, timeout_s))
+
+    async def get_reindex(
+        self, collection: str, *, after: int | None = None, timeout_s: float | None = None
+    ) -> Reindex:
+        """Return how far a collection is made anew; see `Client.get_reindex`."""
+        request = reindexing.get(collection, after)
+        return reindexing.plain(await self._call(self._reindexes.GetReindex, request, timeout_s))
+
+    async def cancel_reindex(self, collection: str, *, timeout_s: float | None = None) -> Reindex:
+        """End what `reindex` began, and drop what was made; the collection stays as it is."""
+        request = reindexing.cancel(collection)
+        return reindexing.plain(await self._call(self._reindexes.CancelReindex, request, timeout_s))
 
     async def upsert(
         self, collection: str, documents: Iterable[Document], *, timeout_s: float | None = None
@@ -334,6 +376,10 @@ class AsyncClient:
     def _snapshots(self) -> "SnapshotsAsyncStub":
         return self._connection().snapshots
 
+    @property
+    def _reindexes(self) -> "ReindexesAsyncStub":
+        return self._connection().reindexes
+
     def _connection(self) -> "_Opened":
         """Return the channel and its stubs; gRPC ties them to the event loop that runs when they are made."""
         if self._closed:
@@ -341,7 +387,8 @@ class AsyncClient:
         loop = asyncio.get_running_loop()
         if self._opened is None:
             opened = grpc.aio.insecure_channel(self.address, options=channel.options(self.address))
-            self._opened = _Opened(loop, opened, RetrievalStub(opened), InferenceStub(opened), SnapshotsStub(opened))
+            stubs = RetrievalStub(opened), InferenceStub(opened), SnapshotsStub(opened), ReindexesStub(opened)
+            self._opened = _Opened(loop, opened, *stubs)
         if self._opened.loop is not loop:
             raise errors.UnusableClient(
                 f"the AsyncClient for {self.address} belongs to the event loop of its first call, and this is another"

@@ -36,6 +36,7 @@ REPEATED = {
         "Search",
     ),
     "shortlist.v1.Snapshots": ("ListSnapshots",),
+    "shortlist.v1.Reindexes": ("StartReindex", "GetReindex", "CancelReindex"),
     "shortlist.v1.Inference": ("Embed", "Rerank", "Tokenize", "Describe"),
 }
 

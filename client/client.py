@@ -14,12 +14,13 @@ import grpc
 from google.protobuf.message import Message
 
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub, SnapshotsStub
+from shortlist.proto.retrieval_pb2_grpc import InferenceStub, ReindexesStub, RetrievalStub, SnapshotsStub
 
-from . import arguments, channel, errors, requests, responses, signatures
+from . import arguments, channel, errors, reindexing, requests, responses, signatures
 from .blocking_ingest import BlockingIngest
 from .filters import Where
 from .ingest import Ledger
+from .reindexing import Reindex, Watch
 from .types import (
     CandidatesFrom,
     Collection,
@@ -78,6 +79,7 @@ class Client:
         self._retrieval = RetrievalStub(self._channel)
         self._inference = InferenceStub(self._channel)
         self._snapshots = SnapshotsStub(self._channel)
+        self._reindexes = ReindexesStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -194,6 +196,59 @@ class Client:
     def drop_snapshot(self, name: str, *, timeout_s: float | None = None) -> None:
         """Delete a snapshot, for good."""
         self._call(self._snapshots.DropSnapshot, requests.drop_snapshot(name), timeout_s)
+
+    def reindex(
+        self,
+        collection: str,
+        embedder: str = "",
+        variant: str = "",
+        *,
+        on_progress: Watch | None = None,
+        timeout_s: float | None = None,
+    ) -> Reindex:
+        """Make a collection's vectors anew by another embedder, and return once searches use them.
+
+        Searches go on with the old vectors meanwhile. The server goes on if this call ends early, also after a
+        restart; called again, it joins.
+
+        Args:
+            collection: its name.
+            embedder: the absolute path of a bundle on the server; empty: the server's own, of new collections.
+            variant: which of its variants; empty: the one that runs, or the fastest that passed its gate.
+            on_progress: is told how far it is, now and then.
+            timeout_s: deadline of each call to the server.
+
+        Raises:
+            InvalidRequest: the server cannot use the bundle, or another embedder is at work on the collection.
+            ServerError: it failed, or was cancelled; what was made is kept where it failed.
+        """
+        watch = reindexing.watch(on_progress)
+        now = begun = self.start_reindex(collection, embedder, variant, timeout_s=timeout_s)
+        while now.state == "running":
+            watch(now)
+            now = self.get_reindex(collection, after=reindexing.next_step(now), timeout_s=timeout_s)
+        return reindexing.ended(now, begun.embedder_fingerprint)
+
+    def start_reindex(
+        self, collection: str, embedder: str = "", variant: str = "", *, timeout_s: float | None = None
+    ) -> Reindex:
+        """Begin what `reindex` does, or join it, and return how far it is; the server goes on."""
+        request = reindexing.start(collection, embedder, variant)
+        return reindexing.plain(self._call(self._reindexes.StartReindex, request, timeout_s))
+
+    def get_reindex(self, collection: str, *, after: int | None = None, timeout_s: float | None = None) -> Reindex:
+        """Return how far a collection is made anew.
+
+        Args:
+            collection: its name.
+            after: return once more than so many documents are made, or it ended, or after 10 seconds; None: at once.
+            timeout_s: deadline of this call.
+        """
+        return reindexing.plain(self._call(self._reindexes.GetReindex, reindexing.get(collection, after), timeout_s))
+
+    def cancel_reindex(self, collection: str, *, timeout_s: float | None = None) -> Reindex:
+        """End what `reindex` began, and drop what was made; the collection stays as it is."""
+        return reindexing.plain(self._call(self._reindexes.CancelReindex, reindexing.cancel(collection), timeout_s))
 
     def upsert(
         self, collection: str, documents: Iterable[Document], *, timeout_s: float | None = None

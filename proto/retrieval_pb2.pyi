@@ -68,6 +68,38 @@ RECALL_STATE_MISSED: RecallState.ValueType  # 4
 """It is not, with the widest beam that walk_ms allows."""
 Global___RecallState: _TypeAlias = RecallState  # noqa: Y015
 
+class _ReindexState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReindexStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReindexState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REINDEX_STATE_NONE: _ReindexState.ValueType  # 0
+    """There was none since the server's start."""
+    REINDEX_STATE_RUNNING: _ReindexState.ValueType  # 1
+    """Vectors are made; searches use the old ones."""
+    REINDEX_STATE_DONE: _ReindexState.ValueType  # 2
+    """Searches use the new ones."""
+    REINDEX_STATE_FAILED: _ReindexState.ValueType  # 3
+    """It ended, and searches use the old ones; `fault` says why. What was made is kept: StartReindex goes on."""
+    REINDEX_STATE_CANCELLED: _ReindexState.ValueType  # 4
+    """CancelReindex ended it; searches use the old ones."""
+
+class ReindexState(_ReindexState, metaclass=_ReindexStateEnumTypeWrapper):
+    """What a reindex is at."""
+
+REINDEX_STATE_NONE: ReindexState.ValueType  # 0
+"""There was none since the server's start."""
+REINDEX_STATE_RUNNING: ReindexState.ValueType  # 1
+"""Vectors are made; searches use the old ones."""
+REINDEX_STATE_DONE: ReindexState.ValueType  # 2
+"""Searches use the new ones."""
+REINDEX_STATE_FAILED: ReindexState.ValueType  # 3
+"""It ended, and searches use the old ones; `fault` says why. What was made is kept: StartReindex goes on."""
+REINDEX_STATE_CANCELLED: ReindexState.ValueType  # 4
+"""CancelReindex ended it; searches use the old ones."""
+Global___ReindexState: _TypeAlias = ReindexState  # noqa: Y015
+
 class _IngestOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -360,9 +392,9 @@ class Document(_message.Message):
 
     @_builtins.property
     def vector(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Optional: the document's vector, made elsewhere by the embedder that this server runs, from title and text with its
-        prefix: as many finite numbers as Collection.dimensions says. Empty: the server embeds the document. In answers only
-        where include_vectors was set.
+        """Optional: the document's vector, made elsewhere by the collection's embedder, from title and text with its prefix: as
+        many finite numbers as Collection.dimensions says. Empty: the server embeds the document. A reindex makes it anew
+        from title and text. In answers only where include_vectors was set.
         """
 
     def __init__(
@@ -404,7 +436,9 @@ class Collection(_message.Message):
     embedder: _builtins.str
     """The embedder that made its vectors: model source and variant, for people."""
     embedder_fingerprint: _builtins.str
-    """What the server compares: it refuses a collection that another embedder made."""
+    """What the server compares: it searches a collection with the embedder of this fingerprint, and starts on none whose
+    embedder it does not have.
+    """
     dimensions: _builtins.int
     """Elements of a vector."""
     language: _builtins.str
@@ -684,7 +718,7 @@ class SnapshotCollection(_message.Message):
     embedder: _builtins.str
     """The embedder that made its vectors, for people."""
     embedder_fingerprint: _builtins.str
-    """What is compared: the copy can be restored on a server with this embedder."""
+    """What is compared: the copy can be restored on a server that has this embedder."""
     size_bytes: _builtins.int
     """Size of the copy."""
     def __init__(
@@ -871,6 +905,130 @@ class DropSnapshotResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DropSnapshotResponse: _TypeAlias = DropSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class StartReindexRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    EMBEDDER_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """An existing collection."""
+    embedder: _builtins.str
+    """The bundle of an embedder: the absolute path of a folder on the server, which the server's process reads. Vectors
+    may have another number of elements. Empty: the bundle of the server's own embedder, which makes new collections.
+    """
+    variant: _builtins.str
+    """Which of its variants. Empty: the one that the server runs of this bundle, else the fastest that passed its gate."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        embedder: _builtins.str = ...,
+        variant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "embedder", b"embedder", "variant", b"variant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartReindexRequest: _TypeAlias = StartReindexRequest  # noqa: Y015
+
+@_typing.final
+class GetReindexRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """An existing collection."""
+    after: _builtins.int
+    """Answer once more than so many documents are made, or it does not run (any more); after 10 seconds in any case, or
+    when the call's deadline is near. Left out: at once.
+    """
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        after: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+
+Global___GetReindexRequest: _TypeAlias = GetReindexRequest  # noqa: Y015
+
+@_typing.final
+class CancelReindexRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """An existing collection."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelReindexRequest: _TypeAlias = CancelReindexRequest  # noqa: Y015
+
+@_typing.final
+class Reindex(_message.Message):
+    """How far a collection is made anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    EMBEDDER_FIELD_NUMBER: _builtins.int
+    EMBEDDER_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    MADE_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """The collection's name."""
+    state: Global___ReindexState.ValueType
+    """What it is at."""
+    embedder: _builtins.str
+    """The embedder that makes the vectors, or that made them, for people."""
+    embedder_fingerprint: _builtins.str
+    """Its fingerprint."""
+    made: _builtins.int
+    """Documents whose vectors are made."""
+    documents: _builtins.int
+    """Documents of the collection."""
+    fault: _builtins.str
+    """Why it failed."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        state: Global___ReindexState.ValueType = ...,
+        embedder: _builtins.str = ...,
+        embedder_fingerprint: _builtins.str = ...,
+        made: _builtins.int = ...,
+        documents: _builtins.int = ...,
+        fault: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "documents", b"documents", "embedder", b"embedder", "embedder_fingerprint", b"embedder_fingerprint", "fault", b"fault", "made", b"made", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reindex: _TypeAlias = Reindex  # noqa: Y015
 
 @_typing.final
 class Timing(_message.Message):
@@ -2491,7 +2649,7 @@ class DescribeResponse(_message.Message):
     """Threads that one run uses."""
     @_builtins.property
     def embedder(self) -> Global___ModelDescription:
-        """The dual encoder of stage one."""
+        """The server's own dual encoder: of new collections, Embed and Tokenize. ListCollections tells what others are of."""
 
     @_builtins.property
     def reranker(self) -> Global___ModelDescription:

@@ -102,7 +102,7 @@ class RetrievalServicer:
     """
 
     def CreateCollection(self, request, context):
-        """Makes an empty collection, bound to the embedder that the server runs.
+        """Makes an empty collection, bound to the server's own embedder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1004,6 +1004,177 @@ class Snapshots:
             '/shortlist.v1.Snapshots/DropSnapshot',
             shortlist_dot_proto_dot_retrieval__pb2.DropSnapshotRequest.SerializeToString,
             shortlist_dot_proto_dot_retrieval__pb2.DropSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class ReindexesStub:
+    """Collections made anew by another embedder while they are served, for operators. A service of its own, so that a proxy
+    can keep it from everybody else.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.StartReindex = channel.unary_unary(
+                '/shortlist.v1.Reindexes/StartReindex',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.StartReindexRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.Reindex.FromString,
+                _registered_method=True)
+        self.GetReindex = channel.unary_unary(
+                '/shortlist.v1.Reindexes/GetReindex',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.GetReindexRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.Reindex.FromString,
+                _registered_method=True)
+        self.CancelReindex = channel.unary_unary(
+                '/shortlist.v1.Reindexes/CancelReindex',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.CancelReindexRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.Reindex.FromString,
+                _registered_method=True)
+
+
+class ReindexesServicer:
+    """Collections made anew by another embedder while they are served, for operators. A service of its own, so that a proxy
+    can keep it from everybody else.
+    """
+
+    def StartReindex(self, request, context):
+        """Begins to make a collection's vectors anew, in the background, from the stored titles and texts, and answers when it
+        has begun. Searches go on with the old vectors until all are made, then the collection switches at once; what is
+        written or deleted meanwhile is so in both. It goes on if the caller leaves, and after an end of the server with
+        what was made by then. Where it runs already for this embedder, or failed, it goes on; where the collection is of
+        this embedder, it is done. A bundle that the server cannot use is INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReindex(self, request, context):
+        """Returns how far a collection is; at once, or when it is further.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelReindex(self, request, context):
+        """Ends what StartReindex began, and drops what was made. The collection stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ReindexesServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'StartReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartReindex,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.StartReindexRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.Reindex.SerializeToString,
+            ),
+            'GetReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReindex,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.GetReindexRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.Reindex.SerializeToString,
+            ),
+            'CancelReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelReindex,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.CancelReindexRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.Reindex.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'shortlist.v1.Reindexes', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('shortlist.v1.Reindexes', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Reindexes:
+    """Collections made anew by another embedder while they are served, for operators. A service of its own, so that a proxy
+    can keep it from everybody else.
+    """
+
+    @staticmethod
+    def StartReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Reindexes/StartReindex',
+            shortlist_dot_proto_dot_retrieval__pb2.StartReindexRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.Reindex.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Reindexes/GetReindex',
+            shortlist_dot_proto_dot_retrieval__pb2.GetReindexRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.Reindex.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Reindexes/CancelReindex',
+            shortlist_dot_proto_dot_retrieval__pb2.CancelReindexRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.Reindex.FromString,
             options,
             channel_credentials,
             insecure,

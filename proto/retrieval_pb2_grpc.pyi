@@ -47,7 +47,7 @@ class RetrievalStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RetrievalAsyncStub: ...
     CreateCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.CreateCollectionRequest, _retrieval_pb2.CreateCollectionResponse]
-    """Makes an empty collection, bound to the embedder that the server runs."""
+    """Makes an empty collection, bound to the server's own embedder."""
     DropCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DropCollectionRequest, _retrieval_pb2.DropCollectionResponse]
     """Deletes a collection and all its documents. There is no way back."""
     ListCollections: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]
@@ -88,7 +88,7 @@ class RetrievalAsyncStub(RetrievalStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.CreateCollectionRequest, _retrieval_pb2.CreateCollectionResponse]  # type: ignore[assignment]
-    """Makes an empty collection, bound to the embedder that the server runs."""
+    """Makes an empty collection, bound to the server's own embedder."""
     DropCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DropCollectionRequest, _retrieval_pb2.DropCollectionResponse]  # type: ignore[assignment]
     """Deletes a collection and all its documents. There is no way back."""
     ListCollections: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]  # type: ignore[assignment]
@@ -132,7 +132,7 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_pb2.CreateCollectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.CreateCollectionResponse, _abc.Awaitable[_retrieval_pb2.CreateCollectionResponse]]:
-        """Makes an empty collection, bound to the embedder that the server runs."""
+        """Makes an empty collection, bound to the server's own embedder."""
 
     @_abc_1.abstractmethod
     def DropCollection(
@@ -389,3 +389,79 @@ class SnapshotsServicer(metaclass=_abc_1.ABCMeta):
         """Deletes a snapshot. There is no way back."""
 
 def add_SnapshotsServicer_to_server(servicer: SnapshotsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class ReindexesStub:
+    """Collections made anew by another embedder while they are served, for operators. A service of its own, so that a proxy
+    can keep it from everybody else.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> ReindexesAsyncStub: ...
+    StartReindex: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.StartReindexRequest, _retrieval_pb2.Reindex]
+    """Begins to make a collection's vectors anew, in the background, from the stored titles and texts, and answers when it
+    has begun. Searches go on with the old vectors until all are made, then the collection switches at once; what is
+    written or deleted meanwhile is so in both. It goes on if the caller leaves, and after an end of the server with
+    what was made by then. Where it runs already for this embedder, or failed, it goes on; where the collection is of
+    this embedder, it is done. A bundle that the server cannot use is INVALID_ARGUMENT.
+    """
+    GetReindex: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.GetReindexRequest, _retrieval_pb2.Reindex]
+    """Returns how far a collection is; at once, or when it is further."""
+    CancelReindex: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.CancelReindexRequest, _retrieval_pb2.Reindex]
+    """Ends what StartReindex began, and drops what was made. The collection stays as it is."""
+
+@_typing.type_check_only
+class ReindexesAsyncStub(ReindexesStub):
+    """Collections made anew by another embedder while they are served, for operators. A service of its own, so that a proxy
+    can keep it from everybody else.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    StartReindex: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.StartReindexRequest, _retrieval_pb2.Reindex]  # type: ignore[assignment]
+    """Begins to make a collection's vectors anew, in the background, from the stored titles and texts, and answers when it
+    has begun. Searches go on with the old vectors until all are made, then the collection switches at once; what is
+    written or deleted meanwhile is so in both. It goes on if the caller leaves, and after an end of the server with
+    what was made by then. Where it runs already for this embedder, or failed, it goes on; where the collection is of
+    this embedder, it is done. A bundle that the server cannot use is INVALID_ARGUMENT.
+    """
+    GetReindex: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.GetReindexRequest, _retrieval_pb2.Reindex]  # type: ignore[assignment]
+    """Returns how far a collection is; at once, or when it is further."""
+    CancelReindex: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.CancelReindexRequest, _retrieval_pb2.Reindex]  # type: ignore[assignment]
+    """Ends what StartReindex began, and drops what was made. The collection stays as it is."""
+
+class ReindexesServicer(metaclass=_abc_1.ABCMeta):
+    """Collections made anew by another embedder while they are served, for operators. A service of its own, so that a proxy
+    can keep it from everybody else.
+    """
+
+    @_abc_1.abstractmethod
+    def StartReindex(
+        self,
+        request: _retrieval_pb2.StartReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.Reindex, _abc.Awaitable[_retrieval_pb2.Reindex]]:
+        """Begins to make a collection's vectors anew, in the background, from the stored titles and texts, and answers when it
+        has begun. Searches go on with the old vectors until all are made, then the collection switches at once; what is
+        written or deleted meanwhile is so in both. It goes on if the caller leaves, and after an end of the server with
+        what was made by then. Where it runs already for this embedder, or failed, it goes on; where the collection is of
+        this embedder, it is done. A bundle that the server cannot use is INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReindex(
+        self,
+        request: _retrieval_pb2.GetReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.Reindex, _abc.Awaitable[_retrieval_pb2.Reindex]]:
+        """Returns how far a collection is; at once, or when it is further."""
+
+    @_abc_1.abstractmethod
+    def CancelReindex(
+        self,
+        request: _retrieval_pb2.CancelReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.Reindex, _abc.Awaitable[_retrieval_pb2.Reindex]]:
+        """Ends what StartReindex began, and drops what was made. The collection stays as it is."""
+
+def add_ReindexesServicer_to_server(servicer: ReindexesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

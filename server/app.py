@@ -22,15 +22,16 @@ from dataclasses import dataclass
 import grpc
 
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
-from shortlist.server.inference.coalescing import Coalescer, TokenizingPool
+from shortlist.server.inference.coalescing import TokenizingPool
+from shortlist.server.inference.embedders import Embedders
+from shortlist.server.inference.loading import Loading
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.inference.watchdog import Watchdog
 from shortlist.server.rpc.health import Health
 from shortlist.server.rpc.interceptor import Interceptor
 from shortlist.server.rpc.metrics import Metrics
-from shortlist.server.runtime.graph import ModelInfo
-from shortlist.server.runtime.opening import opened
+from shortlist.server.rpc.reindexes import Reindexes
 from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.search import fp32
 from shortlist.server.search.fp32 import Comparison
@@ -38,11 +39,11 @@ from shortlist.server.search.limits import Limits
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.sampling import Sampling
 from shortlist.server.storage.catalog import Catalog
-from shortlist.server.storage.document import Origin
 
 from . import cores, listening
 from .rpc import health, services
 from .runtime import bundle, providers
+from .search import reindexing
 from .settings import Settings
 from .storage import catalog
 
@@ -111,43 +112,58 @@ def build(settings: Settings) -> Components:
     """
     began = time.monotonic()
     target = providers.target(settings)
-    embedder_bundle = bundle.load(settings.embedder, "embedder")
-    reranker_bundle = bundle.load(settings.reranker, "reranker")
-    timings = Timings(settings.data / "timings.json")
-    made_with = catalog.fingerprints(settings.data)
-    stack = providers.batch_tokens(settings)
-    embedder_graph = opened(embedder_bundle, settings.embedder_variant, target, stack, timings, made_with)
-    reranker_graph = opened(reranker_bundle, settings.reranker_variant, target, stack, timings)
+    bundle.load(settings.embedder, "embedder")  # before anything takes time
+    bundle.load(settings.reranker, "reranker")
     scheduler = Scheduler(target.slots, settings.queue_tokens, admit_share=settings.admit_share)
     pool = TokenizingPool(cores.usable())
+    timings = Timings(settings.data / "timings.json")
     cache_bytes = (settings.cache_mb << 20) // 2  # of each model
-    embedder = Embedder(embedder_bundle, embedder_graph, Coalescer(scheduler, pool), cache_bytes)
-    scorer = Scorer(reranker_bundle, reranker_graph, Coalescer(scheduler, pool), cache_bytes)
-    embedder_graph.warm_up(embedder.tokenizer)
-    reranker_graph.warm_up(scorer.tokenizer)
-    collections = Catalog(settings.data, _origin(embedder_graph.info), settings.snapshots)
-    for role, running in (("embedder", embedder_graph.info), ("reranker", reranker_graph.info)):
-        logger.info("%s: %s, %s on %s", role, running.source.model, running.variant, running.provider)
+    loading = Loading(target, providers.batch_tokens(settings), timings, scheduler, pool, cache_bytes)
+    try:
+        pipeline = _pipeline(settings, loading)
+    except BaseException:
+        pool.close()
+        scheduler.stop()
+        raise
+    running = [*(("embedder", one.info) for one in pipeline.embedders), ("reranker", pipeline.scorer.info)]
+    for role, info in running:
+        logger.info("%s: %s, %s on %s", role, info.source.model, info.variant, info.provider)
     logger.info(
         "collections: %d; slots: %d; threads of each slot: %d; ready after %.1f s",
-        len(collections.collections()),
+        len(pipeline.contents.collections()),
         target.slots,
         target.threads,
         time.monotonic() - began,
     )
-    sampling = Sampling(settings.recall_samples, settings.walk_ms / 1000, cores.usable())
-    comparison = Comparison()
-    if settings.compare_fp32:
-        comparison = Comparison(
-            fp32.loader(Embedder, embedder_bundle, embedder, target, stack),
-            fp32.loader(Scorer, reranker_bundle, scorer, target, stack),
-        )
-    pipeline = Pipeline(embedder, scorer, collections, Limits.of(settings), sampling, comparison)
     return Components(pipeline, scheduler, pool)
 
 
-def _origin(running: ModelInfo) -> Origin:
-    return Origin(f"{running.source.model} ({running.variant})", running.fingerprint, running.dimensions)
+def _pipeline(settings: Settings, loading: Loading) -> Pipeline:
+    """Load the models that are set, and those that collections need, and open the collections."""
+    recorded = catalog.recorded(settings.data)
+    needed = {one.origin.fingerprint for one in recorded}
+    others = settings.other_embedders
+    embedders = Embedders(loading.embedder, settings.embedder, settings.embedder_variant, others, needed)
+    scorer = loading.scorer(settings.reranker, settings.reranker_variant)
+    for one in recorded:
+        embedders.find(one.origin.fingerprint, one.bundle)
+    made_by = reindexing.origin(embedders.first.info)
+    collections = Catalog(settings.data, made_by, settings.snapshots, served=embedders)
+    for one in recorded:
+        if one.origin.fingerprint != made_by.fingerprint:
+            logger.info(
+                "collection %s is of %s, new ones are of %s; `shortlist reindex %s` makes it anew with that",
+                *(one.name, one.origin.embedder, made_by.embedder, one.name),
+            )
+    sampling = Sampling(settings.recall_samples, settings.walk_ms / 1000, cores.usable())
+    comparison = Comparison()
+    if settings.compare_fp32:
+        target, stack = loading.target, loading.batch_tokens
+        comparison = Comparison(
+            fp32.loader(Embedder, bundle.load(settings.embedder, "embedder"), embedders.first, target, stack),
+            fp32.loader(Scorer, bundle.load(settings.reranker, "reranker"), scorer, target, stack),
+        )
+    return Pipeline(embedders, scorer, collections, Limits.of(settings), sampling, comparison)
 
 
 async def _serve(settings: Settings, components: Components, announce: Callable[[str], None]) -> None:
@@ -167,6 +183,7 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
     await server.start()
     watching = asyncio.create_task(watchdog.watch(status.tell))
     try:
+        await components.pipeline.reindexing.resume()
         await status.tell("")
         announce(f"listening on {address}")
         await stopping.wait()
@@ -175,6 +192,7 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
     finally:
         watching.cancel()
         await status.enter_graceful_shutdown()
+        await components.pipeline.reindexing.close()
         await server.stop(settings.drain_s)
         if end_metrics:
             end_metrics()
@@ -215,5 +233,7 @@ def _server(settings: Settings, components: Components, status: Health, metrics:
         services.Inference(components.pipeline, deadlines, description), server
     )
     retrieval_pb2_grpc.add_SnapshotsServicer_to_server(services.Snapshots(components.pipeline.contents), server)
+    reindexes = Reindexes(components.pipeline.reindexing, deadlines)
+    retrieval_pb2_grpc.add_ReindexesServicer_to_server(reindexes, server)
     health.add_to(server, _SERVICES, status)
     return server

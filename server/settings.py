@@ -94,6 +94,9 @@ class Settings(ModelSettings):
     batch_tokens: Annotated[int, within(0, 2**31 - 1)] = 0
     """padded tokens that one run may stack, on CPUs of items of one length; 1: one item a run; 0: 192 on cpu, 512
     on openvino, 16384 on GPUs"""
+    other_embedders: Annotated[tuple[Path, ...], Parameter(metavar="BUNDLE,BUNDLE")] = ()
+    """bundles of further dual encoders, for collections that were made with them; one that `shortlist reindex`
+    brought is found where it lay, for as long as it lies there"""
     snapshots: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
     """folder that snapshots are written to and restored from; default: the folder snapshots in the data folder"""
     queue_tokens: Annotated[int, within(1, 2**40)] = 2_000_000
@@ -150,6 +153,8 @@ class Settings(ModelSettings):
         ModelSettings.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         _check_host(self.host)
         _check_path("snapshots", self.snapshots)
+        for path in self.other_embedders:
+            _check_path("other_embedders", path)
         if self.max_candidates < self.max_top_k:
             raise SettingsError(
                 f"max_candidates is {self.max_candidates}, but max_top_k is {self.max_top_k}, and hits are chosen"

@@ -32,6 +32,7 @@ class _Model(Generic[_Kept]):
     def __init__(self, bundle: Bundle, graph: Graph, coalescer: Coalescer, cache_bytes: int) -> None:
         """Remember nothing yet, and `cache_bytes` at most."""
         self.graph = graph
+        self.path = bundle.path
         self.coalescer = coalescer
         self.tokenizer = Tokenizer(bundle)
         self.cache: Cache[_Kept] = Cache(cache_bytes)
@@ -45,6 +46,11 @@ class _Model(Generic[_Kept]):
 
 class Embedder(_Model[Result]):
     """The dual encoder: texts to vectors."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what tells it from others."""
+        return self.info.fingerprint
 
     @property
     def dimensions(self) -> int:

@@ -73,7 +73,7 @@ class _State(Collector):
     def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
         self._contents = pipeline.contents
         self._ingests = pipeline.ingests
-        self._models = pipeline.embedder, pipeline.scorer
+        self._embedders, self._scorer = pipeline.embedders, pipeline.scorer
         self._fp32 = pipeline.fp32
         self._scheduler = scheduler
         self._watchdog = watchdog
@@ -152,17 +152,13 @@ class _State(Collector):
         yield CounterMetricFamily("shortlist_slots_busy_seconds", "Time of all slots in runs", now.busy_s)
 
     def _caching(self) -> Iterator[Family]:
-        embedder, scorer = self._models
         hits = CounterMetricFamily("shortlist_cache_hits", "Results that were kept from before", labels=["cache"])
         misses = CounterMetricFamily("shortlist_cache_misses", "Results that had to be computed", labels=["cache"])
         size = GaugeMetricFamily("shortlist_cache_bytes", "About what a cache takes", labels=["cache"])
         shared = CounterMetricFamily("shortlist_shared_runs", "Callers who got another's run", labels=["cache"])
-        for name, cache, coalescer in (
-            ("vectors", embedder.cache, embedder.coalescer),
-            ("scores", scorer.cache, scorer.coalescer),
-        ):
-            hits.add_metric([name], cache.hits)
-            misses.add_metric([name], cache.misses)
-            size.add_metric([name], cache.bytes)
-            shared.add_metric([name], coalescer.joined)
+        for name, models in (("vectors", list(self._embedders)), ("scores", [self._scorer])):
+            hits.add_metric([name], sum(model.cache.hits for model in models))
+            misses.add_metric([name], sum(model.cache.misses for model in models))
+            size.add_metric([name], sum(model.cache.bytes for model in models))
+            shared.add_metric([name], sum(model.coalescer.joined for model in models))
         yield from (hits, misses, size, shared)

@@ -35,6 +35,7 @@ def find(
     source: CandidatesFrom,
     count: int,
     fusion: RankFusion | None,
+    made_by: str | None = None,
 ) -> tuple[Filtered, CandidatesFrom]:
     """Return candidates in stage one's order, and what they came from: dense for both while words are indexed.
 
@@ -46,32 +47,36 @@ def find(
         source: what they are to come from.
         count: how many; of a fusion, of each ranking.
         fusion: how two rankings become one; None: their union.
+        made_by: the fingerprint of the embedder that made the vector; None: it is taken for the collection's.
 
     Raises:
         NotServing: words alone are asked for while they are indexed.
+        Superseded: the collection has another embedder by now.
     """
     lexical = Filtered([])
     if source != "dense":
         try:
-            lexical = collection.by_words.search(text, vector, count, where)
+            lexical = collection.by_words.search(text, vector, count, where, made_by)
         except NotServing:
             if source == "lexical":
                 raise
             source = "dense"
     if source == "lexical":
         return lexical, source
-    dense = _by_vectors(collection, vector, count, where)
+    dense = _by_vectors(collection, vector, count, where, made_by)
     if source == "dense":
         return dense, source
     both = dense.candidates, lexical.candidates
     return replace(dense, candidates=fused(*both, fusion) if fusion else union(*both, count)), source
 
 
-def _by_vectors(collection: Collection, vector: NDArray[np.float32], count: int, where: Filter | None) -> Filtered:
+def _by_vectors(
+    collection: Collection, vector: NDArray[np.float32], count: int, where: Filter | None, made_by: str | None
+) -> Filtered:
     return (
-        Filtered(collection.by_vectors.search(vector, count))
+        Filtered(collection.by_vectors.search(vector, count, made_by))
         if where is None
-        else collection.by_vectors.search_where(vector, count, where)
+        else collection.by_vectors.search_where(vector, count, where, made_by)
     )
 
 

@@ -29,6 +29,7 @@ from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.providers import Target
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate
+from shortlist.server.storage.generation import Superseded
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Answered:
     vector: NDArray[np.float32]  # float32 [dimensions]
     read: Sequence[Candidate]  # by stage two, and what it made of each
     scored: Result
+    made_by: str  # the fingerprint of the embedder that made the vector
 
 
 class _Beside(Generic[_Model]):
@@ -136,7 +138,7 @@ class Comparison:
         for compare in (self._compare_vectors, self._compare_scores):
             try:
                 await compare(answered)
-            except ShortlistError as error:
+            except (ShortlistError, Superseded) as error:
                 logger.warning("a search could not be compared with fp32: %s", error)
             except Exception:
                 logger.exception("a search could not be compared with fp32")
@@ -147,7 +149,8 @@ class Comparison:
         if model is None:
             return
         exact = await model.embed([answered.text], "query", Lane.INGEST, _deadline(model))
-        found = [await asyncio.to_thread(search, vector, FIRST) for vector in (answered.vector, exact.values[0])]
+        vectors, made_by = (answered.vector, exact.values[0]), answered.made_by
+        found = [await asyncio.to_thread(search, vector, FIRST, made_by) for vector in vectors]
         served, wanted = ({one.document.id: one.similarity for one in some} for some in found)
         if both := served.keys() & wanted.keys():
             difference = max(abs(served[name] - wanted[name]) for name in both)

@@ -186,7 +186,7 @@ class Ingest:
         document_checks.document(self._upserts.limits, document)
         if arrived.vector is not None:
             vector = np.array(arrived.vector, np.float32)
-            document_checks.vector(vector, self._upserts.embedder.dimensions)
+            document_checks.vector(vector, self._collection.origin.dimensions)
         if (first := self._under_way.get(document.id)) is not None:
             limit = f"document {first} of the stream has the same id and is not answered yet"
             raise InvalidRequest("id", document.id, limit, "send each id once, or after the answer to the first")

@@ -8,6 +8,7 @@ Runs on the event loop; what blocks goes to threads. Knows no gRPC.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import math
 import time
@@ -17,6 +18,7 @@ from contextlib import AbstractContextManager, nullcontext
 from shortlist.server import fusion
 from shortlist.server.errors import NoTokens
 from shortlist.server.fusion import Fusion
+from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.result import Result
@@ -25,6 +27,7 @@ from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate, Document
+from shortlist.server.storage.generation import Superseded
 
 from . import candidates, ranking, request_checks, selection
 from .contents import Contents
@@ -32,6 +35,7 @@ from .fp32 import Answered, Comparison
 from .ingest import Ingests
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked, Timing
+from .reindexing import Reindexing
 from .sampling import Sampling
 from .selection import Plan, Selection
 from .upserts import Upserts
@@ -40,11 +44,11 @@ _PROBE_TOKENS = 8
 
 
 class Pipeline:
-    """The two stages, with one embedder and one scorer, over all collections."""
+    """The two stages, with the embedder of each collection and one scorer, over all collections."""
 
     def __init__(
         self,
-        embedder: Embedder,
+        embedders: Embedders,
         scorer: Scorer,
         catalog: Catalog,
         limits: Limits,
@@ -52,14 +56,20 @@ class Pipeline:
         fp32: Comparison | None = None,
     ) -> None:
         """Join the models and the collections; without sampling and fp32 no search is done again or compared."""
-        self.embedder = embedder
+        self.embedders = embedders
         self.scorer = scorer
         self.limits = limits
         self.contents = Contents(catalog, limits)
+        self.reindexing = Reindexing(self.contents, embedders)
         self._sampling = sampling or Sampling()
         self.fp32 = fp32 or Comparison()
-        self.upserts = Upserts(embedder, self.contents, limits)
+        self.upserts = Upserts(embedders, self.contents, limits)
         self.ingests = Ingests(self.upserts)
+
+    @property
+    def embedder(self) -> Embedder:
+        """Return the embedder of new collections, and of what is in none."""
+        return self.embedders.first
 
     def close(self) -> None:
         """Let the changes under way end, then save and close the collections."""
@@ -74,12 +84,23 @@ class Pipeline:
             DeadlineExceeded: not even stage one could be done in time.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
+        while True:
+            with contextlib.suppress(Superseded):
+                return await self._found(query)
+
+    async def _found(self, query: Query) -> Found:
+        """Find the documents that answer a query by the embedder that their collection has now.
+
+        Raises:
+            Superseded: the collection has another one by the end.
+        """
         asked = time.perf_counter()
         collection, size, plan = await self._planned(query)
+        measured, embedder = collection.measured, self.embedders[collection.origin.fingerprint]
         began = time.perf_counter()
         reservation = self._reservation(query, plan, collection, size)
         with reservation or nullcontext():
-            embedded = await self._embedded(query)
+            embedded = await self._embedded(query, embedder)
             embed_done = time.perf_counter()
             filtered, source = await asyncio.to_thread(
                 candidates.find,
@@ -90,19 +111,24 @@ class Pipeline:
                 source=plan.candidates_from,
                 count=plan.candidates,
                 fusion=plan.fusion,
+                made_by=embedder.fingerprint,
             )
         vector = embedded.values[0]
-        sampled = source != "lexical" and self._sampling.offer(
-            collection.measured, vector, query.where, filtered.plan
+        sampled = (
+            source != "lexical"
+            and collection.measured is measured  # else it has another embedder by now
+            and self._sampling.offer(measured, vector, query.where, filtered.plan)
         )
         found = filtered.candidates
         documents = [candidate.document for candidate in found]
-        request_checks.hits_answer(query, documents, self.embedder.dimensions)
+        request_checks.hits_answer(query, documents, embedder.dimensions)
         retrieve_done = time.perf_counter()
         chosen = self._selection(query, plan, found)
         read = [found[place] for place in chosen.places]
         scored = await self._scored(query, read, reserved=reservation is not None)
-        self.fp32.offer(Answered(query.text, collection, vector, read, scored), sampled=sampled)
+        if embedder is self.embedder:  # which is what there is in fp32
+            answered = Answered(query.text, collection, vector, read, scored, embedder.fingerprint)
+            self.fp32.offer(answered, sampled=sampled)
         timing = Timing(
             spent=embedded.spent + scored.spent,
             retrieve_s=began - asked + retrieve_done - embed_done,
@@ -114,7 +140,8 @@ class Pipeline:
         rest = [found[place] for place in sorted(set(range(len(found))).difference(chosen.places))]
         hits = ranking.hits(read + rest, scored, fused)[: query.top_k]
         if query.include_vectors:
-            held = await asyncio.to_thread(collection.vectors_of, [hit.document.id for hit in hits])
+            ids = [hit.document.id for hit in hits]
+            held = await asyncio.to_thread(collection.vectors_of, ids, embedder.fingerprint)
             hits = [dataclasses.replace(hit, vector=held.get(hit.document.id)) for hit in hits]
         return Found(
             hits=hits,
@@ -149,7 +176,8 @@ class Pipeline:
             Overloaded: the queue would cut the search short.
         """
         size = min(plan.candidates, size)
-        if plan.mode == "dense" or not size or self.embedder.is_free(query.text):
+        embedder = self.embedders[collection.origin.fingerprint]
+        if plan.mode == "dense" or not size or embedder.is_free(query.text):
             return None
         # A pair is about as long as its document and its query.
         tokenizer, scorer = self.scorer.tokenizer, self.scorer
@@ -168,10 +196,10 @@ class Pipeline:
             seconds = self.scorer.seconds(query.text, [candidate.document.content for candidate in found])
         return selection.select(similarities, seconds, plan.bounds)
 
-    async def _embedded(self, query: Query) -> Result:
+    async def _embedded(self, query: Query, embedder: Embedder) -> Result:
         """Embed the query."""
         try:
-            return await self.embedder.embed([query.text], "query", Lane.QUERY, query.deadline)
+            return await embedder.embed([query.text], "query", Lane.QUERY, query.deadline)
         except NoTokens as error:
             raise NoTokens(0, query.text, "query") from error
 
@@ -256,9 +284,9 @@ class Pipeline:
         return await asyncio.to_thread(reader.tokenizer.ends, texts)
 
     async def probe(self) -> None:
-        """Run both models once, past the scheduler; raise what they raise."""
-        for graph in (self.embedder.graph, self.scorer.graph):
-            await asyncio.to_thread(graph.run_length, _PROBE_TOKENS)
+        """Run all models once, past the scheduler; raise what they raise."""
+        for model in (*self.embedders, self.scorer):
+            await asyncio.to_thread(model.graph.run_length, _PROBE_TOKENS)
 
     def _fusion(self, query: Query) -> Fusion:
         """Return how much the similarity counts in the final order."""

@@ -5,6 +5,7 @@ checked each document themselves (`ingest.py`): there the model may fail at some
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, NoTokens
+from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder
 from shortlist.server.inference.result import Result
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.comparison import Compared
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.generation import Superseded
 
 from . import document_checks
 from .contents import Contents
@@ -37,10 +40,10 @@ class Written:
 class Upserts:
     """The way of documents into collections."""
 
-    def __init__(self, embedder: Embedder, contents: Contents, limits: Limits) -> None:
-        """Join the embedder and the collections, and hold requests to limits."""
-        self.embedder = embedder
+    def __init__(self, embedders: Embedders, contents: Contents, limits: Limits) -> None:
+        """Join the embedders and the collections, and hold requests to limits."""
         self.limits = limits
+        self._embedders = embedders
         self._contents = contents
 
     async def upsert(
@@ -48,8 +51,9 @@ class Upserts:
     ) -> Ingested:
         """Insert or replace documents, all or none; see `Pipeline.upsert`."""
         document_checks.upsert(self.limits, documents)
-        brought = self._brought(documents, vectors)
-        written = await self.write(self._contents.collection(name), documents, brought, deadline, whole=True)
+        collection = self._contents.collection(name)
+        brought = _brought(documents, vectors, collection.origin.dimensions)
+        written = await self.write(collection, documents, brought, deadline, whole=True)
         fates = [fate for fate in written.fates if fate]
         outcomes = [fate.outcome for fate in fates]
         return Ingested(
@@ -59,17 +63,6 @@ class Upserts:
             truncated=sum(fate.truncated for fate in fates),
             timing=written.timing,
         )
-
-    def _brought(
-        self, documents: Sequence[Document], vectors: Sequence[Sequence[float] | None]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return the vectors that documents bring, by id, once they are checked."""
-        found = {}
-        for index, (document, given) in enumerate(zip(documents, vectors, strict=False)):
-            if given is not None:
-                found[document.id] = np.array(given, np.float32)
-                document_checks.vector(found[document.id], self.embedder.dimensions, f"documents[{index}].")
-        return found
 
     async def write(
         self,
@@ -96,51 +89,87 @@ class Upserts:
             InferenceFailed: the model could not run a document, and `whole` is set.
             UnknownCollection, StorageFailed: as the collection says. Whatever is raised, nothing was written.
         """
+        while True:
+            embedder = self._embedders[collection.origin.fingerprint]
+            if any(len(vector) != embedder.dimensions for vector in brought.values()):
+                brought = {}  # they are of the embedder that the collection had when they were checked
+            with contextlib.suppress(Superseded):
+                return await self._written(collection, embedder, documents, brought, deadline, whole=whole)
+            brought = {}
+
+    async def _written(
+        self,
+        collection: Collection,
+        embedder: Embedder,
+        documents: Sequence[Document],
+        brought: Mapping[str, NDArray[np.float32]],
+        deadline: float,
+        *,
+        whole: bool,
+    ) -> Written:
+        """Write documents as `write` does, by one embedder.
+
+        Raises:
+            Superseded: the collection has another one by the end; nothing was written.
+        """
         compared = await asyncio.to_thread(collection.compare, documents, brought)
-        made = await self._embedded(documents, compared.changed, brought, deadline, whole=whole)
+        made = await _embedded(embedder, documents, compared.changed, brought, deadline, whole=whole)
         done = made.done if whole else made.done & np.isfinite(made.values).all(axis=1)
         changed = [document for document, is_done in zip(compared.changed, done, strict=True) if is_done]
         began = time.perf_counter()
         if changed:
-            given = changed, made.values[done], made.tokens[done].tolist(), compared.relabelled
+            vectors, tokens = made.values[done], made.tokens[done].tolist()
+            given = changed, vectors, tokens, compared.relabelled, embedder.fingerprint
             await self._contents.write(collection.upsert, *given)
         elif compared.relabelled:
             await self._contents.write(collection.relabel, compared.relabelled)
         write_s = time.perf_counter() - began if changed else 0.0
         return Written(_fates(documents, compared, made, done), Timing(spent=made.spent, write_s=write_s))
 
-    async def _embedded(
-        self,
-        documents: Sequence[Document],
-        changed: Sequence[Document],
-        brought: Mapping[str, NDArray[np.float32]],
-        deadline: float,
-        *,
-        whole: bool,
-    ) -> Result:
-        """Return the vectors of those documents that changed: those that they bring, and the others made here."""
-        embedder = self.embedder
-        places = [place for place, document in enumerate(changed) if document.id not in brought]
-        contents = [changed[place].content for place in places]
-        made = Result.empty(len(places), embedder.dimensions)
-        try:
-            if places:
-                made = await embedder.embed(contents, "document", Lane.INGEST, deadline, whole=whole)
-        except NoTokens as error:
-            index = documents.index(changed[places[error.index]])
-            raise NoTokens(index, contents[error.index], f"documents[{index}].text") from error
-        except InferenceFailed:  # of all
-            if whole:
-                raise
-        result = Result.empty(len(changed), embedder.dimensions)
-        for place, document in enumerate(changed):
-            if document.id in brought:
-                length = embedder.tokenizer.estimate(len(document.content))
-                result.values[place], result.done[place] = brought[document.id], True
-                result.tokens[place] = min(length, embedder.tokenizer.max_tokens)
-        result.values[places], result.done[places] = made.values, made.done
-        result.tokens[places], result.truncated[places] = made.tokens, made.truncated
-        return replace(result, spent=made.spent)
+
+def _brought(
+    documents: Sequence[Document], vectors: Sequence[Sequence[float] | None], dimensions: int
+) -> dict[str, NDArray[np.float32]]:
+    """Return the vectors that documents bring, by id, once they are checked."""
+    found = {}
+    for index, (document, given) in enumerate(zip(documents, vectors, strict=False)):
+        if given is not None:
+            found[document.id] = np.array(given, np.float32)
+            document_checks.vector(found[document.id], dimensions, f"documents[{index}].")
+    return found
+
+
+async def _embedded(
+    embedder: Embedder,
+    documents: Sequence[Document],
+    changed: Sequence[Document],
+    brought: Mapping[str, NDArray[np.float32]],
+    deadline: float,
+    *,
+    whole: bool,
+) -> Result:
+    """Return the vectors of those documents that changed: those that they bring, and the others made here."""
+    places = [place for place, document in enumerate(changed) if document.id not in brought]
+    contents = [changed[place].content for place in places]
+    made = Result.empty(len(places), embedder.dimensions)
+    try:
+        if places:
+            made = await embedder.embed(contents, "document", Lane.INGEST, deadline, whole=whole)
+    except NoTokens as error:
+        index = documents.index(changed[places[error.index]])
+        raise NoTokens(index, contents[error.index], f"documents[{index}].text") from error
+    except InferenceFailed:  # of all
+        if whole:
+            raise
+    result = Result.empty(len(changed), embedder.dimensions)
+    for place, document in enumerate(changed):
+        if document.id in brought:
+            length = embedder.tokenizer.estimate(len(document.content))
+            result.values[place], result.done[place] = brought[document.id], True
+            result.tokens[place] = min(length, embedder.tokenizer.max_tokens)
+    result.values[places], result.done[places] = made.values, made.done
+    result.tokens[places], result.truncated[places] = made.tokens, made.truncated
+    return replace(result, spent=made.spent)
 
 
 def _fates(

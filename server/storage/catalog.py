@@ -18,8 +18,9 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from shortlist.server import durable
 from shortlist.server.errors import (
@@ -31,10 +32,11 @@ from shortlist.server.errors import (
     shown,
 )
 
-from . import database, folder_lock
+from . import database, folder_lock, generations
 from .analysis import DEFAULT_LANGUAGE, Language
 from .collection import DOCUMENTS, Collection
 from .document import Origin
+from .generations import Next
 from .recall import DEFAULT_TARGET
 from .snapshot import Copy, Snapshot
 from .snapshots import Snapshots
@@ -47,20 +49,24 @@ UNFINISHED = (".new-", ".dropped-")  # how folders begin that are being made or 
 
 
 class Catalog:
-    """All collections of one data folder, for one embedder."""
+    """All collections of one data folder, for the embedders that are served."""
 
-    def __init__(self, data: Path, origin: Origin, snapshots: Path | None = None) -> None:
+    def __init__(
+        self, data: Path, origin: Origin, snapshots: Path | None = None, served: Container[str] = ()
+    ) -> None:
         """Take the folder, and open all its collections.
 
         Args:
             data: the folder.
-            origin: the embedder.
+            origin: the embedder that makes new collections.
             snapshots: the folder of snapshots; None: the one in the data folder.
+            served: fingerprints of further embedders, as they are at any time.
 
         Raises:
             StorageError: another server has the folder, it cannot be written, or a collection in it is damaged or
-                was made with another embedder.
+                was made with an embedder that is not served.
         """
+        self._served = served
         self._root = data / COLLECTIONS
         self._origin = origin
         self.snapshots = Snapshots(snapshots or data / SNAPSHOTS)
@@ -208,12 +214,13 @@ class Catalog:
 
     def _check_restorable(self, snapshot: Snapshot, copies: Sequence[Copy]) -> None:
         for copy in copies:
-            if copy.fingerprint != self._origin.fingerprint:
+            if not self._serves(copy.fingerprint):
                 limit = (
                     f"{copy.name} was made with {copy.embedder}, fingerprint {copy.fingerprint}, and the embedder is"
                     f" {self._origin.embedder}, fingerprint {self._origin.fingerprint}"
                 )
-                raise InvalidRequest("snapshot", snapshot.name, limit, "restore it on a server with that embedder")
+                remedy = "restore it on a server with that embedder, or one that has its bundle in --other-embedders"
+                raise InvalidRequest("snapshot", snapshot.name, limit, remedy)
             if copy.name in self._collections:
                 raise CollectionExists(
                     f"collections: {copy.name!r} is there already, and nothing was restored; drop it first, or name"
@@ -240,14 +247,19 @@ class Catalog:
     def _opened(self, folder: Path) -> Collection:
         collection = Collection(folder)
         found, wanted = collection.origin, self._origin
-        if found.fingerprint != wanted.fingerprint:
+        if not self._serves(found.fingerprint):
+            bundle = collection.bundle
             collection.close()
             raise StorageError(
                 f"collection {folder.name} in {self._root} was made with {found.embedder}, fingerprint"
                 f" {found.fingerprint}, but the embedder is {wanted.embedder}, fingerprint {wanted.fingerprint};"
-                " start with that embedder, or choose another folder with --data and index the documents again"
+                f" add its bundle{f', which was at {bundle},' if bundle else ''} with --other-embedders, or choose"
+                " another folder with --data and index the documents again"
             )
         return collection
+
+    def _serves(self, fingerprint: str) -> bool:
+        return fingerprint == self._origin.fingerprint or fingerprint in self._served
 
 
 def _check_target(there: Collection, wanted: float | None) -> None:
@@ -276,7 +288,24 @@ def _check_language(there: Collection, wanted: Language | None) -> None:
         )
 
 
-def fingerprints(data: Path) -> set[str]:
-    """Return which embedders made the collections of a data folder; it need not be there."""
-    found = (database.fingerprint(path / DOCUMENTS) for path in (data / COLLECTIONS).glob("[!.]*") if path.is_dir())
-    return {one for one in found if one}
+class Recorded(NamedTuple):
+    """What a collection's file says of the embedder that made its vectors, and of one that makes them anew."""
+
+    name: str
+    origin: Origin
+    bundle: str  # where the embedder was loaded from; empty: it was the server's own
+    coming: Next | None
+
+
+def recorded(data: Path) -> list[Recorded]:
+    """Return what the collections of a data folder say of their embedders; it need not be there.
+
+    What cannot be read is left out: opening it will tell why.
+    """
+    found = []
+    for folder in sorted((data / COLLECTIONS).glob("[!.]*")):
+        facts = database.facts(folder / DOCUMENTS)
+        if "fingerprint" in facts:
+            made_by, bundle = generations.origin(facts), facts.get("bundle", "")
+            found.append(Recorded(folder.name, made_by, bundle, generations.coming(facts)))
+    return found

@@ -231,6 +231,7 @@ class Collection:
     def close(self) -> None:
         """Save the indexes if they changed, and close the files."""
         self._indexes.used.upkeep.stop()
+        self.remaking.stop()
         with self._changing:
             self._indexes.used.upkeep.save_changes()
         self.settle()
@@ -240,6 +241,7 @@ class Collection:
     def discard(self) -> None:
         """Close the files of a collection that was dropped; requests still at work on it find it gone."""
         self._indexes.used.upkeep.stop()
+        self.remaking.stop()
         self._indexes.words.close()
         with self._changing:
             self._documents.close()

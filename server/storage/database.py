@@ -1,4 +1,4 @@
-"""The SQLite file of a collection as a file: made, connected to, copied while it is written, asked who made it."""
+"""The SQLite file of a collection as a file: made, connected to, copied while it is written, asked what it is."""
 
 import contextlib
 import sqlite3
@@ -73,13 +73,12 @@ def copy(path: Path, target: Path) -> int:
     return int(count)
 
 
-def fingerprint(path: Path) -> str:
-    """Return which embedder made the vectors in a file; empty if that cannot be read: opening it will tell why."""
+def facts(path: Path) -> dict[str, str]:
+    """Return what a file says of itself, by name; nothing if that cannot be read: opening it will tell why."""
     if not path.is_file():  # SQLite would make it
-        return ""
+        return {}
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
-            found = connection.execute("SELECT value FROM facts WHERE name = 'fingerprint'").fetchone()
+            return dict(connection.execute("SELECT name, value FROM facts").fetchall())
     except sqlite3.Error:
-        return ""
-    return str(found[0]) if found else ""
+        return {}

@@ -1,6 +1,6 @@
 """A collection's vectors made anew by another embedder, while searches use the old ones.
 
-    begin -> (missing -> add)... -> index -> switch
+    begin -> (missing -> add)... -> switch
 
 `begin` makes a generation beside the one that is used (`generations.py`), or goes on with it: what was added is kept,
 whatever ends the process. Documents that are written meanwhile have no vector in it yet, so they are among `missing`
@@ -39,6 +39,14 @@ class Embedded(NamedTuple):
     tokens: Sequence[int]
 
 
+class _Coming(NamedTuple):
+    """The generation that is being made, as far as it is."""
+
+    known: Next
+    made: Made
+    indexed: Generation
+
+
 class Remaking:
     """The making of a collection's next generation."""
 
@@ -64,13 +72,10 @@ class Remaking:
         self._changing = changing
         self._number = number
         self._use = use
-        self._next: Next | None = None
-        self._made: Made | None = None
-        self._index: Generation | None = None
+        self._coming: _Coming | None = None
         self._after = 0  # the number of a document up to which all are made
 
-    @property
-    def unfinished(self) -> Next | None:
+    def find(self) -> Next | None:
         """Return the generation that is being made, or was when the process ended."""
         return generations.coming(self._documents.facts())
 
@@ -84,16 +89,21 @@ class Remaking:
         Raises:
             UnknownCollection, StorageFailed: as of a change.
         """
+        self.stop()
         with self._changing, self._documents.transaction() as connection:
-            self._next = generations.begin(connection, origin, bundle)
-        self._made = self._documents.made(self._next.number, origin.dimensions)
-        self._index, self._after = None, 0
-        return self._made.count
+            coming = generations.begin(connection, origin, bundle)
+        made = self._documents.made(coming.number, origin.dimensions)
+        vectors = Vectors(generation.index_of(self._folder, coming.number), origin.dimensions)
+        upkeep = Upkeep(self._folder.name, made, vectors, self._changing)
+        upkeep.catch_up()
+        upkeep.begin()
+        among = Among(self._documents, vectors, self._number)
+        self._coming, self._after = _Coming(coming, made, Generation(origin, vectors, upkeep, among)), 0
+        return made.count
 
     def missing(self, most: int) -> list[tuple[int, Document]]:
         """Return the first documents that are not made, each beside its number; none: all are made."""
-        _, made = self._begun()
-        return made.missing(self._after, most)
+        return self._begun().made.missing(self._after, most)
 
     def add(self, seqs: Sequence[int], embedded: Embedded) -> None:
         """Keep the vectors of documents, by their numbers; those that were deleted meanwhile are left out.
@@ -109,15 +119,6 @@ class Remaking:
         with self._changing:
             self._add(seqs, embedded)
 
-    def index(self) -> None:
-        """Bring the index of what is made up to it; that takes long, and nothing waits for it."""
-        coming, made = self._begun()
-        path = generation.index_of(self._folder, coming.number)
-        vectors = Vectors(path, coming.origin.dimensions)
-        upkeep = Upkeep(self._folder.name, made, vectors, self._changing)
-        upkeep.catch_up()
-        self._index = Generation(coming.origin, vectors, upkeep, Among(self._documents, vectors, self._number))
-
     def switch(self, make: Callable[[Sequence[Document]], Embedded]) -> bool:
         """Have searches use what was made, and return True; or False where too many documents came meanwhile.
 
@@ -127,49 +128,49 @@ class Remaking:
         Raises:
             InferenceFailed, UnknownCollection, StorageFailed: as of `add`; searches use what they used.
         """
-        coming, _ = self._begun()
-        indexed = self._index
-        assert indexed is not None, "index comes before"  # noqa: S101 (our own order)
+        coming = self._begun()
         with self._changing:
             if len(last := self.missing(LAST + 1)) > LAST:
                 return False
             if last:
                 self._add([seq for seq, _ in last], make([document for _, document in last]))
-            indexed.upkeep.catch_up()  # without what was deleted or replaced
+            coming.indexed.upkeep.catch_up()  # without what was deleted or replaced
             with self._documents.transaction() as connection:
-                generations.switch(connection, coming)
+                generations.switch(connection, coming.known)
             self._documents.refresh()
-            self._use(indexed)
-            self._clear()
+            self._use(coming.indexed)
+            self._coming = None
         self._tidy()
         return True
 
     def abandon(self) -> None:
         """Drop what was made."""
+        self.stop()
         with self._changing, self._documents.transaction() as connection:
             generations.abandon(connection)
-            self._clear()
+            self._coming = None
         self._tidy()
 
+    def stop(self) -> None:
+        """End what is done in the background for the index of what was made."""
+        if self._coming is not None:
+            self._coming.indexed.upkeep.stop()
+
     def _add(self, seqs: Sequence[int], embedded: Embedded) -> None:
-        coming, _ = self._begun()
+        """Add vectors, also of documents that were deleted meanwhile, to the index until the switch; locked."""
+        coming = self._begun()
         directions = unit_vectors.of(embedded.vectors)
         blobs = (vector.tobytes() for vector in embedded.vectors)
         rows = list(zip(seqs, directions.keys.tolist(), embedded.tokens, blobs, strict=True))
         with self._documents.transaction() as connection:
-            generations.add(connection, coming.number, rows)
+            generations.add(connection, coming.known.number, rows)
         self._after = max(self._after, *seqs)
-        if self._index is not None:
-            self._index.vectors.add(directions)
-            self._index.upkeep.changed(len(rows))
+        coming.indexed.vectors.add(directions)
+        coming.indexed.upkeep.changed(len(rows))
 
-    def _begun(self) -> tuple[Next, Made]:
-        assert self._next is not None, "begin comes first"  # noqa: S101 (our own order)
-        assert self._made is not None, "begin comes first"  # noqa: S101 (our own order)
-        return self._next, self._made
-
-    def _clear(self) -> None:
-        self._next = self._made = self._index = None
+    def _begun(self) -> _Coming:
+        assert self._coming is not None, "begin comes first"  # noqa: S101 (our own order)
+        return self._coming
 
     def _tidy(self) -> None:
         """Drop what searches do not use any more."""

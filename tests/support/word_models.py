@@ -1,6 +1,7 @@
 """Words for tokens, and a graph whose runs wait: models of which a test knows every value."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from gated_model import Gate
 from shortlist.server.runtime.tokens import Encoded
 
-BUNDLE = SimpleNamespace(manifest=SimpleNamespace(query_prefix="q: ", document_prefix=""))
+BUNDLE = SimpleNamespace(path=Path("bundle"), manifest=SimpleNamespace(query_prefix="q: ", document_prefix=""))
 
 
 class Graph(Gate):

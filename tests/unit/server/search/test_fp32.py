@@ -174,6 +174,7 @@ async def test_one_at_a_time(build: Callable[..., app.Components]):
 
 
 def _answer(components: app.Components) -> tuple[object, ...]:
-    """Return what was searched, the query's vector, and no candidates that stage two read."""
+    """Return what was searched, the query's vector, no candidates that stage two read, and whose the vector is."""
     collection = components.pipeline.contents.collection("c")
-    return collection, np.ones(collection.origin.dimensions, np.float32), [], Result.empty(0, 1)
+    made_by = collection.origin
+    return collection, np.ones(made_by.dimensions, np.float32), [], Result.empty(0, 1), made_by.fingerprint

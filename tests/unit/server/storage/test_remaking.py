@@ -48,7 +48,6 @@ def remade(collection: Collection) -> None:
     """Make all anew, and switch."""
     collection.remaking.begin(OTHER, "/bundles/other")
     make(collection)
-    collection.remaking.index()
     assert collection.remaking.switch(embedded)
 
 
@@ -95,7 +94,7 @@ def test_searches_use_the_old_vectors_until_the_switch(collection: Collection):
     """While vectors are made and indexed, a search finds what it found before, and the collection says the old."""
     before = {text: found(collection, text) for text in TEXTS}
     collection.remaking.begin(OTHER, "")
-    for step in (lambda: make(collection, stop=2), lambda: make(collection), collection.remaking.index):
+    for step in (lambda: make(collection, stop=2), lambda: make(collection)):
         step()
         assert {text: found(collection, text) for text in TEXTS} == before
         assert collection.origin.fingerprint == "f00d"
@@ -135,7 +134,6 @@ def test_what_is_written_meanwhile_is_in_both(collection: Collection, tmp_path: 
     write()
     make(collection)
     write()
-    collection.remaking.index()
     write()
     assert collection.remaking.switch(embedded)
     write_after = [Document("after", "after")]
@@ -154,7 +152,6 @@ def test_the_last_documents_are_made_while_changes_wait(collection: Collection):
     """A few that come at the end are made by the switch itself; too many are left for another round."""
     collection.remaking.begin(OTHER, "")
     make(collection)
-    collection.remaking.index()
     upsert(collection, *(Document(f"new-{number}", f"new {number}") for number in range(remaking.LAST + 1)))
     assert not collection.remaking.switch(embedded)
     assert collection.origin.fingerprint == "f00d"
@@ -167,7 +164,6 @@ def test_a_search_that_began_before_the_switch(collection: Collection, monkeypat
     """A search whose embedder was replaced while it ran is told so, and compares nothing of two embedders."""
     collection.remaking.begin(OTHER, "")
     make(collection)
-    collection.remaking.index()
     old = collection._indexes.used.vectors
     search = old.search
 
@@ -194,7 +190,7 @@ def test_an_upsert_that_began_before_the_switch(collection: Collection):
     assert len(collection) == 40
 
 
-@pytest.mark.parametrize("until", ["begin", "some", "all", "index"])
+@pytest.mark.parametrize("until", ["begin", "some", "all"])
 def test_a_crash_before_the_switch(collection: Collection, tmp_path: Path, until: str):
     """The collection is the old one, and making goes on with what was made."""
     before = found(collection, "text 3")
@@ -203,7 +199,6 @@ def test_a_crash_before_the_switch(collection: Collection, tmp_path: Path, until
         "begin": lambda: None,
         "some": lambda: make(collection, stop=3),
         "all": lambda: make(collection),
-        "index": collection.remaking.index,
     }
     for name, step in steps.items():
         step()
@@ -211,12 +206,11 @@ def test_a_crash_before_the_switch(collection: Collection, tmp_path: Path, until
             break
     again = crashed(tmp_path / "c", tmp_path / "copy")
     assert found(again, "text 3") == before
-    unfinished = again.remaking.unfinished
+    unfinished = again.remaking.find()
     assert unfinished is not None
     assert (unfinished.origin, unfinished.bundle) == (OTHER, "/bundles/other")
     assert again.remaking.begin(OTHER, "/bundles/moved") == {"begin": 0, "some": 21}.get(until, 40)
     make(again)
-    again.remaking.index()
     assert again.remaking.switch(embedded)
     assert again.bundle == "/bundles/moved"
     assert found_by_other(again, "text 3", 1) == ["3"]
@@ -228,7 +222,7 @@ def test_a_crash_right_after_the_switch(collection: Collection, tmp_path: Path, 
     remade(collection)
     again = crashed(tmp_path / "c", tmp_path / "copy")
     assert again.origin == OTHER
-    assert again.remaking.unfinished is None
+    assert again.remaking.find() is None
     assert found_by_other(again, "text 3", 1) == ["3"]
     assert tables(tmp_path / "copy") == ["vectors_2"]
     assert sorted(path.name for path in (tmp_path / "copy").glob("vectors*")) == [
@@ -242,7 +236,6 @@ def test_a_switch_that_fails(collection: Collection, monkeypatch: pytest.MonkeyP
     before = found(collection, "text 3")
     collection.remaking.begin(OTHER, "")
     make(collection)
-    collection.remaking.index()
     with monkeypatch.context() as patch:
         patch.setattr(generations, "use", lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("full")))
         with pytest.raises(StorageFailed, match="full"):
@@ -256,7 +249,6 @@ def test_an_embedder_that_fails_on_the_last_documents(collection: Collection):
     """Where the last documents cannot be made, the old vectors stay in use and changes go on."""
     collection.remaking.begin(OTHER, "")
     make(collection)
-    collection.remaking.index()
     upsert(collection, Document("late", "late"))
 
     def fail(_: Sequence[Document]) -> Embedded:
@@ -279,7 +271,7 @@ def test_what_is_abandoned(collection: Collection, tmp_path: Path):
     assert collection.remaking.begin(third, "") == 0
     assert tables(tmp_path / "c") == ["vectors_1", "vectors_2"]
     collection.remaking.abandon()
-    assert collection.remaking.unfinished is None
+    assert collection.remaking.find() is None
     assert tables(tmp_path / "c") == ["vectors_1"]
     assert found(collection, "text 3", 1) == ["3"]
 
@@ -291,10 +283,10 @@ def test_a_copy_of_a_collection_that_is_made_anew(collection: Collection, tmp_pa
     snapshots.Snapshots(tmp_path / "snapshots").take("s", [collection])
     shutil.copytree(tmp_path / "snapshots" / "s" / "collections" / "c", tmp_path / "copy")
     copy = Collection(tmp_path / "copy")
-    assert copy.remaking.unfinished is None
+    assert copy.remaking.find() is None
     assert tables(tmp_path / "copy") == ["vectors_1"]
     assert found(copy, "text 3", 1) == ["3"]
-    assert collection.remaking.unfinished is not None
+    assert collection.remaking.find() is not None
 
 
 def test_searches_and_changes_beside_a_switch(collection: Collection):
@@ -323,8 +315,7 @@ def test_searches_and_changes_beside_a_switch(collection: Collection):
         function = embedded if there else by_first
         while batch := collection.remaking.missing(16):
             collection.remaking.add([seq for seq, _ in batch], function([document for _, document in batch]))
-        collection.remaking.index()
-        late = [Document("late", f"late {number}")]
+            late = [Document("late", f"late {number}")]
         collection.upsert(late, *(by_first(late) if there else embedded(late)))
         assert collection.remaking.switch(function)
     stop.set()
