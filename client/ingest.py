@@ -18,7 +18,7 @@ from shortlist.proto import retrieval_pb2 as pb
 from . import channel, errors, requests, responses
 from .types import Document, IngestResult
 
-# Twice what a server reads before it answers, so that it need never wait.
+# What a server reads before it answers, so that it need not wait.
 _MOST_DOCUMENTS = 1024
 _MOST_BYTES = 32 << 20
 _MESSAGE_DOCUMENTS = 64

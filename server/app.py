@@ -188,7 +188,7 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
         announce(f"listening on {address}")
         await stopping.wait()
         logger.info("stopping: calls in flight have %.0f s", settings.drain_s)
-        components.pipeline.ingests.stop()
+        components.pipeline.streams.stop()
     finally:
         watching.cancel()
         await status.enter_graceful_shutdown()

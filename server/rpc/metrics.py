@@ -72,7 +72,7 @@ class _State(Collector):
 
     def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
         self._contents = pipeline.contents
-        self._ingests = pipeline.ingests
+        self._streams = pipeline.streams
         self._embedders, self._scorer = pipeline.embedders, pipeline.scorer
         self._fp32 = pipeline.fp32
         self._scheduler = scheduler
@@ -111,11 +111,11 @@ class _State(Collector):
                 if value is not None:
                     families[name].add_metric([collection.name], value)
         yield from families.values()
-        streams = self._ingests.room
+        room = self._streams.room
         yield GaugeMetricFamily(
-            "shortlist_ingest_documents", "Documents of streams that are not answered yet", streams.documents
+            "shortlist_ingest_documents", "Documents of streams that are not answered yet", room.documents
         )
-        yield GaugeMetricFamily("shortlist_ingest_bytes", "What these documents take", streams.size_bytes)
+        yield GaugeMetricFamily("shortlist_ingest_bytes", "What these documents take", room.size_bytes)
 
     def _beside_fp32(self) -> Iterator[Family]:
         samples = GaugeMetricFamily("shortlist_fp32_samples", "Searches compared with fp32", labels=["model"])

@@ -110,7 +110,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
         async def answer(answers: Sequence[Answer]) -> None:
             await context.write(ingest.response(answers))
 
-        await self._pipeline.ingests.run(collection, stream.documents(), answer, deadline)
+        await self._pipeline.streams.run(collection, stream.documents(), answer, deadline)
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
         where = filters.where(request)

@@ -10,33 +10,37 @@ from collections import deque
 from typing import Generic, Protocol, TypeVar
 
 
-class Sized(Protocol):
-    """Something that has a size."""
+class Weighed(Protocol):
+    """Something that has a size, and a cost beside others."""
 
     @property
     def size_bytes(self) -> int:
         """Return how large it is."""
 
+    @property
+    def cost(self) -> int:
+        """Return about what it takes to write it, in units of the caller's."""
 
-_Item = TypeVar("_Item", bound=Sized)
+
+_Item = TypeVar("_Item", bound=Weighed)
 
 
 class Batches(Generic[_Item]):
     """Items in the order in which they came, taken in batches."""
 
-    def __init__(self, most: int, most_bytes: int, linger_s: float) -> None:
+    def __init__(self, most_cost: int, most_bytes: int, linger_s: float) -> None:
         """Begin empty.
 
         Args:
-            most: items of a batch.
+            most_cost: cost of a batch; one item alone may have more.
             most_bytes: size of a batch; one item alone may be larger.
             linger_s: for how long a batch that is not full waits for more.
         """
-        self._most = most
+        self._most_cost = most_cost
         self._most_bytes = most_bytes
         self._linger_s = linger_s
         self._items: deque[_Item] = deque()
-        self._size_bytes = 0
+        self._cost = self._size_bytes = 0  # of all
         self._ended = False
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()  # of those who take, so that two do not share what would fill one batch
@@ -44,6 +48,7 @@ class Batches(Generic[_Item]):
     def put(self, item: _Item) -> None:
         """Add an item; whoever adds bounds how many there are."""
         self._items.append(item)
+        self._cost += item.cost
         self._size_bytes += item.size_bytes
         self._changed.set()
 
@@ -73,15 +78,16 @@ class Batches(Generic[_Item]):
         await self._changed.wait()
 
     def _is_full(self) -> bool:
-        return len(self._items) >= self._most or self._size_bytes >= self._most_bytes
+        return self._cost >= self._most_cost or self._size_bytes >= self._most_bytes
 
     def _taken(self) -> list[_Item]:
         batch: list[_Item] = []
-        size_bytes = 0
-        while self._items and len(batch) < self._most:
-            size_bytes += self._items[0].size_bytes
-            if batch and size_bytes > self._most_bytes:
+        cost = size_bytes = 0
+        while self._items:
+            cost, size_bytes = cost + self._items[0].cost, size_bytes + self._items[0].size_bytes
+            if batch and (cost > self._most_cost or size_bytes > self._most_bytes):
                 break
             batch.append(self._items.popleft())
+        self._cost = sum(item.cost for item in self._items)
         self._size_bytes = sum(item.size_bytes for item in self._items)
         return batch

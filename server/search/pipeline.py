@@ -32,12 +32,12 @@ from shortlist.server.storage.generation import Superseded
 from . import candidates, ranking, request_checks, selection
 from .contents import Contents
 from .fp32 import Answered, Comparison
-from .ingest import Ingests
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked, Timing
 from .reindexing import Reindexing
 from .sampling import Sampling
 from .selection import Plan, Selection
+from .streams import Streams
 from .upserts import Upserts
 
 _PROBE_TOKENS = 8
@@ -64,7 +64,7 @@ class Pipeline:
         self._sampling = sampling or Sampling()
         self.fp32 = fp32 or Comparison()
         self.upserts = Upserts(embedders, self.contents, limits)
-        self.ingests = Ingests(self.upserts)
+        self.streams = Streams(self.upserts)
 
     @property
     def embedder(self) -> Embedder:

@@ -15,7 +15,7 @@ from typing import Self
 class Bounds:
     """How much may be held before the next message is read, which may be as large as a request."""
 
-    documents: int = 512  # of one stream: what is being written, and as much again that is ready to be
+    documents: int = 1024  # of one stream: what is being written, and as much again that is ready to be
     size_bytes: int = 16 << 20  # of one stream
     server_bytes: int = 256 << 20  # of all
 

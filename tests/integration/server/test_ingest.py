@@ -21,7 +21,7 @@ from shortlist.proto.retrieval_pb2_grpc import RetrievalStub
 
 WAIT_S = 60
 HELD = "shortlist_ingest_documents"
-MOST = 512  # documents of a stream that the server holds before it reads the next message
+MOST = 1024  # documents of a stream that the server holds before it reads the next message
 MESSAGE = 50
 
 

@@ -148,7 +148,7 @@ async def test_a_caller_that_hangs_up(served: Served):
     call.cancel()
     await asyncio.wait_for(served.calls.came.wait(), WAIT_S)
     assert served.calls.ended == [("Ingest", "CANCELLED")]
-    assert served.components.pipeline.ingests.room.shares == set()
+    assert served.components.pipeline.streams.room.shares == set()
 
 
 async def test_a_stop_answers_what_was_written(served: Served):
@@ -159,7 +159,7 @@ async def test_a_stop_answers_what_was_written(served: Served):
     await call.write(pb.IngestRequest(start=INTO_C))
     await call.write(documents("a"))
     assert len((await call.read()).results) == 1
-    served.components.pipeline.ingests.stop()
+    served.components.pipeline.streams.stop()
     with pytest.raises(grpc.aio.AioRpcError, match="send what was not answered to another one") as refused:
         await call.read()
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -12,9 +12,10 @@ NEVER_S = 3600.0
 
 @dataclass(frozen=True)
 class Item:
-    """Something of a size."""
+    """Something of a size and a cost."""
 
     size_bytes: int = 1
+    cost: int = 1
 
 
 async def test_what_is_there_comes_together():
@@ -38,6 +39,16 @@ async def test_a_batch_has_so_many_bytes(sizes: list[int], batches: list[list[in
         found.put(Item(size))
     found.end()
     assert [[item.size_bytes for item in await found.take()] for _ in batches] == batches
+
+
+async def test_a_batch_costs_so_much():
+    """A batch ends before it costs too much; an item that costs more comes alone."""
+    batches = Batches[Item](10, 1000, NEVER_S)
+    for cost in (4, 4, 4, 1, 1, 30, 2):
+        batches.put(Item(1, cost))
+    batches.end()
+    taken = [[item.cost for item in await batches.take()] for _ in range(4)]
+    assert taken == [[4, 4], [4, 1, 1], [30], [2]]
 
 
 async def test_a_batch_waits_for_more():

@@ -18,9 +18,9 @@ from shortlist.server.errors import (
     UnknownCollection,
 )
 from shortlist.server.inference.lanes import Lane
-from shortlist.server.search.ingest import Ingests
 from shortlist.server.search.query import Answer, Arrived
 from shortlist.server.search.room import Bounds
+from shortlist.server.search.streams import Streams
 from shortlist.server.settings import Settings
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
@@ -86,7 +86,7 @@ def ingest(components: Components, collection: Collection, caller: Caller) -> Ca
     async def send(*messages: Sequence[Arrived], deadline: float = math.inf) -> list[str]:
         caller.answers.clear()
         given = caller.messages(*messages)
-        await components.pipeline.ingests.run(collection, given, caller.answer, deadline)
+        await components.pipeline.streams.run(collection, given, caller.answer, deadline)
         return caller.outcomes
 
     return send
@@ -193,36 +193,46 @@ async def test_what_arrives_together_is_written_together(ingest: Callable, trans
     assert transactions == [64, 64, 64, 8]
 
 
+async def test_what_brings_vectors_is_written_in_larger_batches(
+    ingest: Callable, transactions: list[int], components: Components
+):
+    """Documents of which none is embedded make transactions of four times as many."""
+    vector = [0.5] * components.pipeline.embedder.dimensions
+    documents = [Document(str(number), f"text {number}") for number in range(300)]
+    assert await ingest(arrived(*documents, vectors=[vector] * 300)) == ["inserted"] * 300
+    assert transactions == [256, 44]
+
+
 async def test_what_is_held_is_bounded(components: Components, collection: Collection, caller: Caller):
     """Of a caller who reads no answers no more is read than the bound and a message; later all is answered."""
-    ingests = Ingests(components.pipeline.upserts, Bounds(documents=20, size_bytes=1 << 20))
+    streams = Streams(components.pipeline.upserts, Bounds(documents=20, size_bytes=1 << 20))
     documents = [Document(str(number), f"text {number}") for number in range(100)]
     messages = [arrived(*documents[start : start + 8]) for start in range(0, 100, 8)]
     caller.reading.clear()
-    running = asyncio.create_task(ingests.run(collection, caller.messages(*messages), caller.answer))
+    running = asyncio.create_task(streams.run(collection, caller.messages(*messages), caller.answer))
     await asyncio.wait_for(caller.told.wait(), 20)
     assert (caller.read, len(collection)) == (24, 24)
-    assert (ingests.room.documents, ingests.room.size_bytes) == (24, 2400)
+    assert (streams.room.documents, streams.room.size_bytes) == (24, 2400)
     assert caller.answers == []
     caller.reading.set()
     await running
     assert caller.outcomes == ["inserted"] * 100
-    assert (ingests.room.documents, ingests.room.size_bytes) == (0, 0)
+    assert (streams.room.documents, streams.room.size_bytes) == (0, 0)
 
 
 async def test_a_caller_that_leaves(components: Components, collection: Collection, caller: Caller):
     """Nothing is held of a caller who is gone, and what was written stays."""
     caller.reading.clear()
-    ingests = components.pipeline.ingests
+    streams = components.pipeline.streams
     running = asyncio.create_task(
-        ingests.run(collection, caller.messages(arrived(*DOCUMENTS[:10])), caller.answer, math.inf)
+        streams.run(collection, caller.messages(arrived(*DOCUMENTS[:10])), caller.answer, math.inf)
     )
     await asyncio.wait_for(caller.told.wait(), 20)
-    assert ingests.room.documents == 10
+    assert streams.room.documents == 10
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert (ingests.room.documents, ingests.room.size_bytes, len(collection)) == (0, 0, 10)
+    assert (streams.room.documents, streams.room.size_bytes, len(collection)) == (0, 0, 10)
 
 
 async def test_a_message_that_holds_too_many(ingest: Callable, caller: Caller):
@@ -245,7 +255,7 @@ async def test_a_collection_that_is_dropped(components: Components, collection: 
         await asyncio.Event().wait()
 
     with pytest.raises(UnknownCollection):
-        await components.pipeline.ingests.run(collection, messages(), caller.answer)
+        await components.pipeline.streams.run(collection, messages(), caller.answer)
     assert caller.outcomes == ["inserted"] * 3
 
 
@@ -255,14 +265,14 @@ async def test_a_server_that_stops(components: Components, collection: Collectio
     async def messages() -> AsyncIterator[Sequence[Arrived]]:
         yield arrived(*DOCUMENTS[:3])
         await asyncio.wait_for(caller.told.wait(), 20)
-        components.pipeline.ingests.stop()
+        components.pipeline.streams.stop()
         await asyncio.Event().wait()
 
     with pytest.raises(ShuttingDown, match="send what was not answered to another one, or again later"):
-        await components.pipeline.ingests.run(collection, messages(), caller.answer)
+        await components.pipeline.streams.run(collection, messages(), caller.answer)
     assert caller.outcomes == ["inserted"] * 3
     with pytest.raises(ShuttingDown):
-        await components.pipeline.ingests.run(collection, caller.messages(), caller.answer)
+        await components.pipeline.streams.run(collection, caller.messages(), caller.answer)
 
 
 async def test_a_stream_has_a_deadline(components: Components, ingest: Callable, caller: Caller):
@@ -287,7 +297,7 @@ async def test_a_queue_that_is_full(narrow: Components, caller: Caller):
     collection, _ = await narrow.pipeline.contents.create("c", exist_ok=False)
     documents = [Document(str(number), f"the number {number} and some words") for number in range(150)]
     documents[70] = Document("long", "word " * 120)
-    await narrow.pipeline.ingests.run(collection, caller.messages(arrived(*documents)), caller.answer)
+    await narrow.pipeline.streams.run(collection, caller.messages(arrived(*documents)), caller.answer)
     refused = {place: outcome for place, outcome in enumerate(caller.outcomes) if outcome != "inserted"}
     assert set(refused) == {70}
     assert "but the server's whole queue holds 30; send less at once" in refused[70]
