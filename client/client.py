@@ -438,8 +438,9 @@ class Client:
             similarity_weight: weight of the similarity in the final order, 0 (score alone) to 100: logits that a
                 similarity of 1 more is worth. The default is what the reranker's bundle says, for most 0.
             margin: how far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2;
-                `top_k` of them are read in any case. The default is the server's (`describe().limits.margin`) where
-                no `candidates` are named, else 2, which is all.
+                `top_k` of them are read in any case, and those that words found with half of the best BM25. The
+                default is the server's (`describe().limits.margin`) where no `candidates` are named, else 2, which is
+                all.
             where: only documents whose metadata match, such as `{"year": {"gte": 2020}}`; `filters.py` has the forms.
             candidates_from: what stage one ranks by: `dense`, the similarity of vectors; `lexical`, words in common
                 with the query, which finds names, codes and rare words; `hybrid`, both: half of the candidates each.

@@ -293,9 +293,7 @@ class _RankFusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RankFusion
     RANK_FUSION_UNSPECIFIED: _RankFusion.ValueType  # 0
     """The same as RANK_FUSION_DISTRIBUTION."""
     RANK_FUSION_DISTRIBUTION: _RankFusion.ValueType  # 1
-    """By the sum of scores, each of its own ranking's distribution: 0 is three standard deviations below the mean, 1 is
-    three above.
-    """
+    """By the sum of cosine and BM25, each in standard deviations from its mean over what both rankings found."""
     RANK_FUSION_RRF: _RankFusion.ValueType  # 2
     """By the sum of 1 / (60 + place): reciprocal rank fusion."""
 
@@ -305,9 +303,7 @@ class RankFusion(_RankFusion, metaclass=_RankFusionEnumTypeWrapper):
 RANK_FUSION_UNSPECIFIED: RankFusion.ValueType  # 0
 """The same as RANK_FUSION_DISTRIBUTION."""
 RANK_FUSION_DISTRIBUTION: RankFusion.ValueType  # 1
-"""By the sum of scores, each of its own ranking's distribution: 0 is three standard deviations below the mean, 1 is
-three above.
-"""
+"""By the sum of cosine and BM25, each in standard deviations from its mean over what both rankings found."""
 RANK_FUSION_RRF: RankFusion.ValueType  # 2
 """By the sum of 1 / (60 + place): reciprocal rank fusion."""
 Global___RankFusion: _TypeAlias = RankFusion  # noqa: Y015
@@ -1961,7 +1957,8 @@ class SearchRequest(_message.Message):
     """
     margin: _builtins.float
     """How far the cosine of a candidate may be behind the best one's for stage two to read it, 0 to 2; top_k of them are
-    read in any case. Default: Limits.margin where no candidates are named, else 2, which is all of them.
+    read in any case, and so are those that words found with half of the best BM25. Default: Limits.margin where no
+    candidates are named, else 2, which is all of them.
     """
     candidates_from: Global___CandidatesFrom.ValueType
     """What stage one ranks by. LEXICAL is INVALID_ARGUMENT with MODE_RERANK_ALL, which reads every document, and

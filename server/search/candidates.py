@@ -23,7 +23,8 @@ RankFusion = Literal["distribution", "rrf"]
 
 # Cormack, Clarke and Buettcher (SIGIR 2009).
 _RRF = 60
-_DEVIATIONS = 3
+
+Floats = NDArray[np.float64]
 
 
 def find(
@@ -89,30 +90,35 @@ def union(dense: Sequence[Candidate], lexical: Sequence[Candidate], count: int) 
 
 def fused(dense: Sequence[Candidate], lexical: Sequence[Candidate], how: RankFusion) -> list[Candidate]:
     """Return all of two rankings in one order, each document once."""
-    worth = _by_distribution if how == "distribution" else _by_place
-    total: dict[str, float] = {}
-    for ranking, scores in (
-        (dense, [one.similarity for one in dense]),
-        (lexical, [one.lexical_score for one in lexical]),
-    ):
-        for candidate, score in zip(ranking, worth(scores), strict=True):
-            total[candidate.document.id] = total.get(candidate.document.id, 0.0) + score
-    return _ranked(sorted(total, key=lambda name: -total[name]), dense, lexical)
-
-
-def _by_distribution(scores: Sequence[float]) -> Sequence[float]:
-    """Return scores from 0 to 1: 3 standard deviations below the mean, and above it."""
-    if not scores:
+    names = list(dict.fromkeys(one.document.id for one in (*dense, *lexical)))
+    if not names:
         return []
-    spread = 2 * _DEVIATIONS * float(np.std(scores))
-    if not spread:
-        return [0.5] * len(scores)
-    mean = float(np.mean(scores))
-    return [min(1.0, max(0.0, (score - mean) / spread + 0.5)) for score in scores]
+    total = (_by_distribution if how == "distribution" else _by_place)(names, dense, lexical)
+    order = np.argsort(-total, kind="stable")
+    return _ranked([names[place] for place in order], dense, lexical)
 
 
-def _by_place(scores: Sequence[float]) -> Sequence[float]:
-    return [1 / (_RRF + rank) for rank in range(1, len(scores) + 1)]
+def _by_distribution(names: Sequence[str], dense: Sequence[Candidate], lexical: Sequence[Candidate]) -> Floats:
+    """Return the sum of both scores of each, in standard deviations from the mean of all.
+
+    What words alone found has its cosine as well, and what they did not find counts as without a word: so the only
+    one among many that has a code stands out by far.
+    """
+    cosines = {one.document.id: one.similarity for one in (*lexical, *dense)}
+    words = {one.document.id: one.lexical_score for one in lexical}
+    return _standard([cosines[name] for name in names]) + _standard([words.get(name, 0.0) for name in names])
+
+
+def _standard(scores: Sequence[float]) -> Floats:
+    found = np.array(scores, np.float64)
+    spread = np.std(found)
+    return (found - np.mean(found)) / spread if spread else np.zeros(len(found))
+
+
+def _by_place(names: Sequence[str], dense: Sequence[Candidate], lexical: Sequence[Candidate]) -> Floats:
+    """Return the sum of 1 / (60 + place) of each."""
+    places = [{one.document.id: rank for rank, one in enumerate(ranking, 1)} for ranking in (dense, lexical)]
+    return np.array([sum(1 / (_RRF + place[name]) for place in places if name in place) for name in names])
 
 
 def _ranked(names: Sequence[str], dense: Sequence[Candidate], lexical: Sequence[Candidate]) -> list[Candidate]:

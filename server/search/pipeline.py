@@ -183,7 +183,7 @@ class Pipeline:
         tokenizer, scorer = self.scorer.tokenizer, self.scorer
         tokens = min(round(collection.mean_tokens) + tokenizer.estimate(len(query.text)), tokenizer.max_tokens)
         seconds = [scorer.pair_s(tokens)] * size
-        pairs = selection.select([0.0] * size, seconds, plan.bounds).count
+        pairs = selection.select([0.0] * size, [0.0] * size, seconds, plan.bounds).count
         return scorer.reserve(pairs, tokens, query.deadline)
 
     def _selection(self, query: Query, plan: Plan, found: Sequence[Candidate]) -> Selection:
@@ -194,7 +194,8 @@ class Pipeline:
         seconds = [0.0] * len(found)
         if plan.bounds.budget_s < math.inf:  # else no estimate is looked at
             seconds = self.scorer.seconds(query.text, [candidate.document.content for candidate in found])
-        return selection.select(similarities, seconds, plan.bounds)
+        words = [candidate.lexical_score for candidate in found]
+        return selection.select(similarities, words, seconds, plan.bounds)
 
     async def _embedded(self, query: Query, embedder: Embedder) -> Result:
         """Embed the query."""

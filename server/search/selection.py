@@ -1,5 +1,8 @@
 """How many candidates stage one finds, and how many of them stage two reads: those near the best, within a budget.
 
+Near is what has a cosine within a margin of the best one, or half of the best BM25: what has an exact name may lie
+far by vector.
+
 A cross-encoder takes most of a search's time, and what lies far behind the most similar candidate is seldom the
 answer (docs/benchmarks.md, "Doing less in stage two"). A caller who names a number of candidates has all of them
 read.
@@ -16,6 +19,8 @@ from shortlist.server.inference import admission
 from .candidates import CandidatesFrom, RankFusion
 from .limits import Limits
 from .query import DEFAULT_CANDIDATES, DEFAULT_CANDIDATES_FROM, DEFAULT_TOP_K, LimitedBy, Mode, Query
+
+_LEXICAL_SHARE = 0.5  # of the best BM25
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +87,28 @@ def plan(query: Query, size: int, limits: Limits) -> Plan:
     return Plan("two-stage", min(wanted, limits.max_candidates), bounds, source)
 
 
-def select(similarities: Sequence[float], seconds: Sequence[float], bounds: Bounds) -> Selection:
+def select(
+    similarities: Sequence[float], lexical_scores: Sequence[float], seconds: Sequence[float], bounds: Bounds
+) -> Selection:
     """Return how many candidates to read, and what kept the rest out.
 
     Args:
         similarities: of the candidates, in stage one's order.
+        lexical_scores: of the same; 0 of one that words did not find.
         seconds: what each of their pairs is expected to take.
         bounds: what to keep to.
     """
     if not similarities:
         return Selection((), "none")
     places = range(len(similarities))
-    best = max(similarities)
-    near = [place for place in places if similarities[place] >= best - bounds.margin]
-    far = [place for place in places if similarities[place] < best - bounds.margin]
+    least = max(similarities) - bounds.margin
+    least_lexical = max(lexical_scores) * _LEXICAL_SHARE or math.inf
+    is_near = [
+        similarity >= least or score >= least_lexical
+        for similarity, score in zip(similarities, lexical_scores, strict=True)
+    ]
+    near = [place for place in places if is_near[place]]
+    far = [place for place in places if not is_near[place]]
     near = sorted(near + far[: max(0, bounds.least - len(near))])
     affordable = sum(total_s <= bounds.budget_s for total_s in itertools.accumulate(seconds[place] for place in near))
     affordable = max(affordable, bounds.least_in_budget)

@@ -189,25 +189,48 @@ def test_list_goes_through_all(client: Client, collection: str):
     assert list(client.list(collection, page_size=2)) == DOCUMENTS
 
 
-def by_words_soon(client: Client, collection: str, text: str, count: int) -> SearchResult:
-    """Search by words until so many hits are found: their index follows a change."""
-    while len((found := client.search(collection, text, mode="dense", candidates_from="lexical")).hits) != count:
-        pass
-    return found
+def by_words(client: Client, collection: str, text: str) -> SearchResult:
+    """Search by words alone."""
+    return client.search(collection, text, mode="dense", candidates_from="lexical")
 
 
 def test_what_is_written_as_asked_for_is_found(client: Client, collection: str):
     """A code is found by its words alone, and is among few candidates of both rankings, with its place in each."""
     client.upsert(collection, [Document("code", "error E11000: duplicate key")])
-    by_words = by_words_soon(client, collection, "E11000", 1)
-    assert [(hit.id, hit.rank, hit.lexical_rank, hit.dense_rank) for hit in by_words.hits] == [("code", 1, 1, None)]
-    assert by_words.candidates_from == "lexical"
+    found = by_words(client, collection, "E11000")
+    assert [(hit.id, hit.rank, hit.lexical_rank, hit.dense_rank) for hit in found.hits] == [("code", 1, 1, None)]
+    assert found.candidates_from == "lexical"
     for asked in ({"mode": "two-stage", "candidates": 3}, {"mode": "dense"}, {"mode": "dense", "rank_fusion": "rrf"}):
         both = client.search(collection, "E11000", top_k=3, candidates_from="hybrid", **asked)
         assert both.candidates_from == "hybrid"
         assert "code" in {hit.id for hit in both.hits if hit.lexical_rank == 1}
     assert client.delete(collection, ["code"]) == 1
-    assert by_words_soon(client, collection, "E11000", 0).hits == ()
+    assert by_words(client, collection, "E11000").hits == ()
+
+
+NAMED = {
+    "os.scandir": "os.scandir(path) returns an iterator of entries",
+    "E11000": "E11000 duplicate key error collection",
+    "--force-with-lease": "git push --force-with-lease refuses to lose work of others",
+    "0x80070005": "the update failed with 0x80070005, access is denied",
+    "readHTTPBody": "call readHTTPBody once the headers are parsed",
+    "ECONNRESET": "the peer closed the connection: ECONNRESET",
+    "libstdc++.so.6": "version GLIBCXX_3.4.30 is not found in libstdc++.so.6",
+    "Kubernetes": "Kubernetes restarts a container whose probe fails",
+}
+
+
+def test_exact_names_and_rare_words(client: Client, name: str):
+    """Names, codes and rare words find the one document that has them, among 200 that have the words around them."""
+    client.create_collection(name)
+    near = [text.replace(rare, "it").split() for rare, text in NAMED.items()]
+    others = [Document(f"{place}", " ".join(near[place % 8][place % 3 :] + near[place % 7])) for place in range(200)]
+    client.upsert(name, others + [Document(rare, text) for rare, text in NAMED.items()])
+    for rare in NAMED:
+        assert by_words(client, name, rare).hits[0].id == rare
+        for question in (rare, f"what does {rare} mean and what is to be done about it?"):
+            found = client.search(name, question, candidates_from="hybrid", mode="dense")
+            assert rare in {hit.id for hit in found.hits}
 
 
 def test_a_collection_has_a_language(client: Client, name: str):
@@ -215,5 +238,27 @@ def test_a_collection_has_a_language(client: Client, name: str):
     assert client.create_collection(name, language="german").language == "german"
     assert {one.name: one.language for one in client.list_collections()}[name] == "german"
     client.upsert(name, [Document("a", "viele H\u00e4user am See"), Document("b", "ein Boot")])
-    hits = by_words_soon(client, name, "das Haus", 1).hits
-    assert [hit.id for hit in hits] == ["a"]
+    assert [hit.id for hit in by_words(client, name, "das Haus").hits] == ["a"]
+
+
+def test_words_of_scripts_without_spaces(client: Client, name: str):
+    """Chinese, Japanese, Korean and Thai words are found within a sentence, in a collection of any language."""
+    client.create_collection(name, language="none")
+    texts = {  # "... is the capital"
+        "chinese": "\u5317\u4eac\u662f\u4e2d\u534e\u4eba\u6c11\u5171\u548c\u56fd\u7684\u9996\u90fd",
+        "japanese": "\u6771\u4eac\u90fd\u306f\u65e5\u672c\u306e\u9996\u90fd\u3067\u3059",
+        "korean": "\uc11c\uc6b8\uc740 \ub300\ud55c\ubbfc\uad6d\uc758 \uc218\ub3c4\uc774\ub2e4",
+        "thai": "\u0e01\u0e23\u0e38\u0e07\u0e40\u0e17\u0e1e\u0e40"
+        "\u0e1b\u0e47\u0e19\u0e40\u0e21\u0e37\u0e2d\u0e07\u0e2b\u0e25\u0e27\u0e07",
+    }
+    client.upsert(name, [Document(one, text) for one, text in texts.items()])
+    asked = {
+        "\u5317\u4eac": "chinese",
+        "\u4eba\u6c11\u5171\u548c\u56fd": "chinese",
+        "\u6771\u4eac": "japanese",
+        "\u65e5\u672c\u306e\u9996\u90fd": "japanese",
+        "\uc218\ub3c4": "korean",
+        "\ub300\ud55c\ubbfc\uad6d": "korean",
+        "\u0e40\u0e21\u0e37\u0e2d\u0e07": "thai",
+    }
+    assert {text: by_words(client, name, text).hits[0].id for text in asked} == asked

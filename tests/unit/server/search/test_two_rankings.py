@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from shortlist.server.search import candidates
 from shortlist.server.storage.document import Candidate, Document
@@ -57,22 +58,21 @@ def test_fusion_by_places():
 
 
 def test_fusion_by_scores():
-    """Each score counts by its ranking's mean and deviation, and one that stands out wins over places."""
-    near, words = dense("a", "b", "c", "d"), lexical("c", "b", "a")
+    """Each score counts in deviations from the mean of all; what words did not find has none of them."""
+    near, words = dense("a", "b", "c", "d"), lexical("c", "b", "e")
     found = candidates.fused(near, words, "distribution")
-
-    def worth(ranking: list[float], score: float) -> float:
-        return (score - (np.mean(ranking) - 3 * np.std(ranking))) / (6 * np.std(ranking))
-
-    cosines, scores = [0.9, 0.8, 0.7, 0.6], [8.0, 4.0, 2.0]
-    expected = {
-        "a": worth(cosines, 0.9) + worth(scores, 2.0),
-        "b": worth(cosines, 0.8) + worth(scores, 4.0),
-        "c": worth(cosines, 0.7) + worth(scores, 8.0),
-        "d": worth(cosines, 0.6),
-    }
-    assert [one.document.id for one in found] == sorted(expected, key=lambda name: -expected[name])
+    cosines = {"a": 0.9, "b": 0.8, "c": 0.7, "d": 0.6, "e": 0.25}
+    scores = {"a": 0.0, "b": 4.0, "c": 8.0, "d": 0.0, "e": 2.0}
+    expected = sum(stats.zscore(list(values.values())) for values in (cosines, scores))
+    assert [one.document.id for one in found] == [list(cosines)[place] for place in np.argsort(-expected)]
     assert found[0].document.id == "c"
+
+
+def test_the_only_one_that_has_a_code_comes_first():
+    """Of many similar documents and one that is not, but has what was asked for, that one is first."""
+    similar = dense(*(f"similar {number}" for number in range(9)))
+    found = candidates.fused(similar, lexical("code"), "distribution")
+    assert told(found)[0] == ("code", 1, None, 1)
 
 
 @pytest.mark.parametrize("how", ["distribution", "rrf"])
