@@ -57,7 +57,7 @@ stubs: .venv/.test ## Generate the gRPC stubs from proto/retrieval.proto.
 	$(BIN)/python proto/generate.py
 
 quality: bundles .venv/.test ## Measure recall and nDCG of both stages on SQuAD dev (DATA=folder of collections).
-	$(BIN)/shortlist eval "$(DATA)/squad-dev" --candidates 10,20,50 \
+	$(BIN)/shortlist eval "$(DATA)/squad-dev" --candidates 10,20,50 --candidates-from dense,hybrid \
 	  --embedder .demo/embedder --reranker .demo/reranker
 
 peers: bundles .venv/.test .venv-peers/.infinity ## Compare with infinity and sentence-transformers under the same load (7 minutes).

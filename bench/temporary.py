@@ -15,10 +15,10 @@ _IN_FLIGHT = 4
 
 
 @contextlib.asynccontextmanager
-async def collection(client: AsyncClient, purpose: str = "bench") -> AsyncIterator[str]:
+async def collection(client: AsyncClient, purpose: str = "bench", language: str | None = None) -> AsyncIterator[str]:
     """Make an empty collection, yield its name, which begins with its purpose, and drop it at the end."""
     name = f"{purpose}-{secrets.token_hex(4)}"
-    await client.create_collection(name)
+    await client.create_collection(name, language=language)
     try:
         yield name
     finally:

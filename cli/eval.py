@@ -30,11 +30,12 @@ def run(
 ) -> int:
     """Measure how good searches are on a judged collection.
 
-    It indexes the corpus, asks its queries, and shows what each stage finds. Stage one alone has recall@10, 50, 100
-    and 200, nDCG@10 and MRR@10. Its recall is the ceiling of what stage two can find: what stage one misses is
-    gone, and no reranker brings it back. Both stages have theirs over 10 to 200 candidates, with the share of
-    relevant documents that stage one lost, the nDCG@10 that the best order of the candidates would have, and the
-    difference to stage one on the same queries.
+    It indexes the corpus, asks its queries, and shows what each stage finds, with candidates by vectors (dense), by
+    words (lexical), and by both (hybrid). Stage one alone has recall@10, 50, 100 and 200, nDCG@10 and MRR@10. Its
+    recall is the ceiling of what stage two can find: what stage one misses is gone, and no reranker brings it back.
+    Both stages have theirs over 10 to 200 candidates, with the share of relevant documents that stage one lost, the
+    nDCG@10 that the best order of the candidates would have, and the difference to stage one on the same queries. A
+    last table compares lexical and hybrid with dense.
 
     Measures are trec_eval's: nDCG has linear gain, a grade above 0 is relevant, what is not judged is not. Queries
     without a relevant document are left out. ± is the 95% confidence interval, and p is of a paired t-test over

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from shortlist.bench import beir, command, local, temporary
 from shortlist.bench.beir import Judged
-from shortlist.client import AsyncClient, Description
+from shortlist.client import AsyncClient, CandidatesFrom, Description
 from shortlist.console import output
 from shortlist.console.errors import UsageError
 
 from . import asking, outcome, report, runs, trec
-from .asking import STAGE_ONE, Asking
+from .asking import Asking
 from .measures import CUTS
 from .outcome import Outcome, Run
 from .settings import EvalSettings
@@ -59,7 +59,7 @@ async def _measure(address: str, judged: Judged, chosen: EvalSettings, baseline:
         _check_limits(described, chosen)
         async with _collection(client, judged, chosen) as (name, documents):
             asked = Asking(client, name, judged.queries, judged.itself, _stage_two(chosen))
-            found = [one for source in STAGE_ONE for one in await _runs(source, asked, judged, chosen)]
+            found = [one for source in chosen.sources for one in await _runs(source, asked, judged, chosen)]
     if not any(one.measures[f"recall@{CUTS[-1]}"] for one in found if one.candidates is None):
         raise UsageError(
             f"no search found anything relevant: does collection {chosen.collection!r} hold the documents of"
@@ -80,11 +80,12 @@ async def _measure(address: str, judged: Judged, chosen: EvalSettings, baseline:
         margin=chosen.margin,
         runs=found,
         seconds=time.monotonic() - began,
+        over_first=outcome.over_first(found),
         over_baseline=outcome.compared(found, baseline) if baseline else [],
     )
 
 
-async def _runs(source: str, asked: Asking, judged: Judged, chosen: EvalSettings) -> list[Run]:
+async def _runs(source: CandidatesFrom, asked: Asking, judged: Judged, chosen: EvalSettings) -> list[Run]:
     """Ask everything of one mode of stage one, and return its runs: alone, and with each number of candidates."""
     names = sorted(judged.queries)
     sample = _sample(names, chosen.rerank_queries)
@@ -129,7 +130,7 @@ async def _collection(client: AsyncClient, judged: Judged, chosen: EvalSettings)
     if chosen.collection:
         yield chosen.collection, await _documents(client, chosen.collection)
         return
-    async with temporary.collection(client, "eval") as name:
+    async with temporary.collection(client, "eval", chosen.language) as name:
         await _fill(client.address, name, judged)
         yield name, await _documents(client, name)
 

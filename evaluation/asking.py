@@ -1,7 +1,4 @@
-"""Searches of a judged collection: what stage one finds, what both stages make of it, and how long that takes.
-
-A mode of stage one is one entry of `STAGE_ONE`: everything else follows from it.
-"""
+"""Searches of a judged collection: what stage one finds, what both stages make of it, and how long that takes."""
 
 import itertools
 import secrets
@@ -14,14 +11,11 @@ from typing import Any, TypeVar
 
 from shortlist.bench.concurrency import each
 from shortlist.client import AsyncClient, Hit, SearchResult
-from shortlist.client.types import Mode
+from shortlist.client.types import CandidatesFrom, Mode
 from shortlist.console.errors import UsageError
 from shortlist.console.progress import Progress
 
 from .measures import TOP
-
-STAGE_ONE: Mapping[str, Mapping[str, Any]] = {"dense": {}}
-"""How stage one finds candidates, by the name that runs have: what a search says to have it so."""
 
 _AT_ONCE = 8
 
@@ -47,7 +41,7 @@ class Asking:
     itself: frozenset[str]  # queries that are documents too, which are no answer to themselves
     stage_two: Mapping[str, Any]  # what a search says of stage two
 
-    async def stage_one(self, source: str, depth: int) -> dict[str, list[str]]:
+    async def stage_one(self, source: CandidatesFrom, depth: int) -> dict[str, list[str]]:
         """Return the first `depth` documents that stage one finds for every query, best first."""
 
         def ids(hits: Sequence[Hit]) -> list[str]:
@@ -55,7 +49,7 @@ class Asking:
 
         return await self._ask(source, "dense", list(self.queries), depth, ids)
 
-    async def both(self, source: str, names: Sequence[str], candidates: int) -> dict[str, list[Read]]:
+    async def both(self, source: CandidatesFrom, names: Sequence[str], candidates: int) -> dict[str, list[Read]]:
         """Return the final order of so many candidates for each query."""
 
         def read(hits: Sequence[Hit]) -> list[Read]:
@@ -63,7 +57,7 @@ class Asking:
 
         return await self._ask(source, "two-stage", names, candidates, read)
 
-    async def times_ms(self, source: str, names: Sequence[str], counts: Sequence[int]) -> dict[int, float]:
+    async def times_ms(self, source: CandidatesFrom, names: Sequence[str], counts: Sequence[int]) -> dict[int, float]:
         """Return the median time of a search of stage one alone (at 0), and with each number of candidates.
 
         The searches come one after the other, the counts in turns.
@@ -84,7 +78,12 @@ class Asking:
         return {count: median(took) for count, took in took_ms.items()}
 
     async def _ask(
-        self, source: str, mode: Mode, names: Sequence[str], depth: int, keep: Callable[[Sequence[Hit]], list[_Kept]]
+        self,
+        source: CandidatesFrom,
+        mode: Mode,
+        names: Sequence[str],
+        depth: int,
+        keep: Callable[[Sequence[Hit]], list[_Kept]],
     ) -> dict[str, list[_Kept]]:
         """Ask queries, some at a time, and keep of each answer what `keep` returns; show progress."""
         done = itertools.count(1)
@@ -102,7 +101,7 @@ class Asking:
 
     async def _search(
         self,
-        source: str,
+        source: CandidatesFrom,
         mode: Mode,
         query: str,
         top_k: int,
@@ -118,9 +117,14 @@ class Asking:
             candidates=candidates,
             include_text=include_text,
             include_metadata=include_text,
-            **STAGE_ONE[source],
+            candidates_from=source,
             **(self.stage_two if mode == "two-stage" else {}),
         )
+        if found.candidates_from != source:
+            raise UsageError(
+                f"collection {self.collection!r} is still being indexed by words, so {source} was not measured; the"
+                " server's log says when it is done"
+            )
         if found.degraded:
             raise UsageError(
                 f"a search of {candidates} candidates was cut short ({found.degraded}) within timeout_s="

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from shortlist.bench.beir import Judged
+from shortlist.client.types import CandidatesFrom
 from shortlist.console.errors import UsageError
 
 from .measures import NDCG, Values
@@ -26,7 +27,7 @@ class Run:
     """One way to rank, over its queries."""
 
     name: str
-    source: str  # how stage one found its candidates
+    source: CandidatesFrom  # how stage one found its candidates
     candidates: int | None  # that stage two was given; None: stage one alone
     queries: int
     measures: dict[str, float]  # means over the queries
@@ -57,6 +58,7 @@ class Outcome:
     margin: float  # of cosine, behind the best candidate, that stage two read; 2: all
     runs: list[Run]
     seconds: float
+    over_first: list[Comparison] = dataclasses.field(default_factory=list)  # of other ways to find candidates
     over_baseline: list[Comparison] = dataclasses.field(default_factory=list)
 
     def as_json(self) -> str:
@@ -85,6 +87,18 @@ def load(path: Path, judged: Judged) -> Outcome:
             f" {judged.qrels}: runs can be compared on the same ones only"
         )
     return found
+
+
+def over_first(runs: Sequence[Run]) -> list[Comparison]:
+    """Compare the runs of every other way to find candidates with those of the first, with as many candidates."""
+    first = {one.candidates: one.per_query for one in runs if one.source == runs[0].source}
+    return [
+        compare(one.name, name, first[one.candidates][name], one.per_query[name])
+        for one in runs
+        if one.source != runs[0].source
+        for name in _COMPARED
+        if name in one.per_query
+    ]
 
 
 def compared(runs: Sequence[Run], baseline: Outcome) -> list[Comparison]:

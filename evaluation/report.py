@@ -46,11 +46,11 @@ def tables(found: Outcome) -> Iterator[str]:
         "ms",
     )
     yield from _lines(heads, [_both(one) for one in reranked])
+    if found.over_first:
+        first = found.runs[0].source
+        yield from _comparisons(f"over {first}, with as many candidates", found.over_first, first, "this")
     if found.over_baseline:
-        yield ""
-        yield "over the baseline; ±: 95% confidence; p of a paired t-test, two-sided"
-        heads = ("run", "measure", "queries", "baseline", "now", "difference", "p", "better", "worse")
-        yield from _lines(heads, [_compared(one) for one in found.over_baseline])
+        yield from _comparisons("over the baseline", found.over_baseline, "baseline", "now")
 
 
 def notes(found: Outcome, judged: Judged, baseline: Outcome | None) -> Iterator[str]:
@@ -94,6 +94,13 @@ def _both(one: Run) -> tuple[str, ...]:
         number(one.calibration_error, 4),
         number(one.ms, 1),
     )
+
+
+def _comparisons(title: str, found: Sequence[Comparison], before: str, now: str) -> Iterator[str]:
+    yield ""
+    yield f"{title}; ±: 95% confidence; p of a paired t-test, two-sided"
+    heads = ("run", "measure", "queries", before, now, "difference", "p", "better", "worse")
+    yield from _lines(heads, [_compared(one) for one in found])
 
 
 def _compared(one: Comparison) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from shortlist.bench import measures as calibration
+from shortlist.client.types import CandidatesFrom
 
 from . import measures
 from .asking import Read
@@ -12,7 +13,7 @@ from .outcome import Run
 from .significance import compare
 
 
-def stage_one(source: str, found: Rankings, grades: Grades, ms: float | None) -> Run:
+def stage_one(source: CandidatesFrom, found: Rankings, grades: Grades, ms: float | None) -> Run:
     """Return the run of stage one alone.
 
     Args:

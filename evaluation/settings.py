@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from cyclopts import Parameter
 
 from shortlist.bench.measured_server import MeasuredServer
 from shortlist.bench.settings import check_plot
+from shortlist.client.types import CandidatesFrom
 from shortlist.console.errors import UsageError
 from shortlist.server.settings import MAX_MARGIN, MAX_SIMILARITY_WEIGHT, within
 
@@ -24,6 +25,11 @@ class EvalSettings(MeasuredServer):
     collection: Annotated[str | None, Parameter(metavar="NAME")] = None
     """collection that holds the corpus already, under its ids; it is not written to. Without it one is made, filled,
     and dropped at the end"""
+
+    language: Annotated[str | None, Parameter(metavar="NAME")] = None
+    """of the corpus, by which the collection that is made takes words apart: english, german, ... or none"""
+    candidates_from: Annotated[tuple[CandidatesFrom, ...], Parameter(metavar="MODE,MODE")] = get_args(CandidatesFrom)
+    """how stage one finds candidates: dense, lexical, hybrid; runs of the others are compared with the first"""
 
     candidates: Annotated[tuple[int, ...], Parameter(metavar="N,N"), _STAGE_TWO, within(1, _MOST_CANDIDATES)] = (
         *(10, 20, 50, 100, 200),
@@ -58,11 +64,18 @@ class EvalSettings(MeasuredServer):
         MeasuredServer.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         if not self.candidates:
             raise UsageError("candidates is empty: name one number at least, such as 50")
+        if not self.candidates_from:
+            raise UsageError("candidates_from is empty: name one way at least, such as dense")
         self.check_collection(self.collection)
         if self.plot is not None:
             check_plot(self.plot)
         if self.run_out is not None and self.run_out.exists() and not self.run_out.is_dir():
             raise UsageError(f"run_out is {self.run_out}, but that is a file: name a folder")
+
+    @property
+    def sources(self) -> tuple[CandidatesFrom, ...]:
+        """How stage one finds candidates, each once."""
+        return tuple(dict.fromkeys(self.candidates_from))
 
     @property
     def counts(self) -> tuple[int, ...]:

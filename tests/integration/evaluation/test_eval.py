@@ -13,6 +13,7 @@ from shortlist.texts import shipped
 
 ENTRIES = shipped.entries()[:30]
 COUNTS = (3, 10, 25)
+SOURCES = ("dense", "lexical", "hybrid")
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +54,14 @@ def test_a_server_that_runs(evaluate, folder, server, tmp_path):
     assert "note: 1 document without a text left out" in shown
     assert (found["documents"], found["without_text"], found["queries"]) == (30, 1, 6)
     assert [(one["name"], one["candidates"], one["queries"]) for one in found["runs"]] == [
-        ("dense", None, 6),
-        *((f"dense-reranked-{count}", count, 4) for count in COUNTS),
+        one
+        for source in SOURCES
+        for one in ((source, None, 6), *((f"{source}-reranked-{count}", count, 4) for count in COUNTS))
     ]
+    assert {one["run"] for one in found["over_first"]} == {
+        one["name"] for one in found["runs"] if one["source"] != "dense"
+    }
+    assert "over dense, with as many candidates" in shown
     qrels = pytrec_eval.RelevanceEvaluator(beir.load(folder).relevant, {"ndcg_cut.10", "recall.50"})
     for one in found["runs"]:
         with (out / f"{one['name']}.run").open() as stream:
@@ -71,31 +77,42 @@ def test_fewer_candidates_are_a_search_of_as_many(evaluate, folder, client, name
     """The order of the first 3 and 10 of 25 candidates is that of searches of 3 and 10, also with a margin."""
     client.create_collection(name)
     client.upsert(name, [Document(f"d{number}", entry.text) for number, entry in enumerate(ENTRIES)])
-    for margin in (2.0, 0.001):
-        out = tmp_path / str(margin)
-        given = ("--address", client.address, "--collection", name, "--margin", str(margin))
+    for margin, source in ((2.0, "dense"), (0.001, "dense"), (2.0, "lexical"), (2.0, "hybrid")):
+        out = tmp_path / f"{source}{margin}"
+        given = (
+            "--address",
+            client.address,
+            "--collection",
+            name,
+            "--margin",
+            str(margin),
+            "--candidates-from",
+            source,
+        )
         code, _, found = evaluate(folder, *given, "--run-out", str(out))
         assert code == 0
-        assert (found["runs"][-1]["read"] == 25) == (margin == 2.0)
+        assert (found["runs"][-1]["read"] == 25) == (margin == 2.0 and source != "lexical")
         for count in COUNTS:
-            with (out / f"dense-reranked-{count}.run").open() as stream:
+            with (out / f"{source}-reranked-{count}.run").open() as stream:
                 run = pytrec_eval.parse_run(stream)
             for query, text in beir.load(folder).queries.items():
-                hits = client.search(name, text, count, candidates=count, mode="two-stage", margin=margin).hits
+                asked = {"mode": "two-stage", "margin": margin, "candidates_from": source}
+                hits = client.search(name, text, count, candidates=count, **asked).hits
                 assert sorted(run[query], key=lambda one: -run[query][one]) == [hit.id for hit in hits]
 
 
 def test_against_a_baseline(evaluate, folder, server, tmp_path):
     """A run compared with itself does not differ, one with another weight of the similarity does somewhere."""
-    _, shown, found = evaluate(folder, "--address", server.address)
+    given = ("--address", server.address, "--candidates-from", "dense")
+    _, shown, found = evaluate(folder, *given)
     saved = tmp_path / "run.json"
     saved.write_text(json.dumps(found))
-    _, shown, same = evaluate(folder, "--address", server.address, "--baseline", str(saved))
+    _, shown, same = evaluate(folder, *given, "--baseline", str(saved))
     assert "over the baseline" in shown
     assert len(same["over_baseline"]) == 2 + len(COUNTS)
     assert all(one["p"] == 1.0 and one["difference"] == 0 for one in same["over_baseline"])
     weighted = ("--baseline", str(saved), "--similarity-weight", "100")
-    _, _, other = evaluate(folder, "--address", server.address, *weighted)
+    _, _, other = evaluate(folder, *given, *weighted)
     assert other["similarity_weight"] == 100
     assert any(one["difference"] for one in other["over_baseline"] if one["run"] != "dense")
 
