@@ -32,6 +32,7 @@ from .types import (
     Metadata,
     Mode,
     Model,
+    Quantization,
     RankFusion,
     RerankResult,
     SearchResult,
@@ -121,10 +122,13 @@ class AsyncClient:
         exist_ok: bool = False,
         recall_target: float | None = None,
         language: str | None = None,
+        quantization: Quantization | None = None,
         timeout_s: float | None = None,
     ) -> Collection:
         """Make an empty collection; see `Client.create_collection`."""
-        request = requests.create_collection(name, exist_ok=exist_ok, recall_target=recall_target, language=language)
+        request = requests.create_collection(
+            name, exist_ok=exist_ok, recall_target=recall_target, language=language, quantization=quantization
+        )
         response = await self._call(self._retrieval.CreateCollection, request, timeout_s)
         return responses.collection(response.collection)
 

@@ -18,6 +18,10 @@ MODES: dict[types.Mode, pb.Mode.ValueType] = {
     "dense": pb.MODE_DENSE,
     "rerank-all": pb.MODE_RERANK_ALL,
 }
+QUANTIZATIONS: dict[types.Quantization, pb.Quantization.ValueType] = {
+    "none": pb.QUANTIZATION_NONE,
+    "int8": pb.QUANTIZATION_INT8,
+}
 SOURCES: dict[types.CandidatesFrom, pb.CandidatesFrom.ValueType] = {
     "dense": pb.CANDIDATES_FROM_DENSE,
     "lexical": pb.CANDIDATES_FROM_LEXICAL,
@@ -38,7 +42,12 @@ _MODELS: dict[types.Model, pb.Model.ValueType] = {
 
 
 def create_collection(
-    name: str, *, exist_ok: bool, recall_target: float | None = None, language: str | None = None
+    name: str,
+    *,
+    exist_ok: bool,
+    recall_target: float | None = None,
+    language: str | None = None,
+    quantization: types.Quantization | None = None,
 ) -> pb.CreateCollectionRequest:
     """Make the request to create a collection."""
     return pb.CreateCollectionRequest(
@@ -46,6 +55,11 @@ def create_collection(
         exist_ok=arguments.flag("exist_ok", exist_ok),
         recall_target=_optional("recall_target", recall_target),
         language="" if language is None else arguments.text("language", language),
+        quantization=(
+            pb.QUANTIZATION_UNSPECIFIED
+            if quantization is None
+            else arguments.choice("quantization", quantization, QUANTIZATIONS)
+        ),
     )
 
 

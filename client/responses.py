@@ -8,7 +8,7 @@ from shortlist.proto import retrieval_pb2 as pb
 
 from . import errors, types
 from .metadata import from_struct
-from .requests import MODES, SOURCES
+from .requests import MODES, QUANTIZATIONS, SOURCES
 
 _RECALL_STATES: dict[types.RecallState, pb.RecallState.ValueType] = {
     "exact": pb.RECALL_STATE_EXACT,
@@ -53,6 +53,7 @@ def collection(message: pb.Collection) -> types.Collection:
         dimensions=message.dimensions,
         created_at=message.created_at.ToDatetime(tzinfo=UTC),
         language=message.language,
+        quantization=_name("quantization", message.quantization, QUANTIZATIONS),
         recall=_recall(message.recall),
     )
 

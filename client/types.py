@@ -15,6 +15,7 @@ Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
 """Which stages a search runs; `auto` has every document of a small collection for a candidate."""
 
 CandidatesFrom = Literal["dense", "lexical", "hybrid"]
+Quantization = Literal["none", "int8"]
 """What stage one ranks by: the similarity of vectors, words in common with the query, or both."""
 
 RankFusion = Literal["distribution", "rrf"]
@@ -92,6 +93,7 @@ class Collection:
     created_at: datetime  # UTC
     recall: Recall
     language: str  # by which texts are taken apart into words
+    quantization: Quantization  # of what its index holds
 
 
 @dataclass(frozen=True, slots=True)

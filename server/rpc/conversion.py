@@ -19,6 +19,7 @@ from shortlist.server.search.candidates import CandidatesFrom, RankFusion
 from shortlist.server.search.fp32 import Agreement
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Ranked, Timing
+from shortlist.server.storage.choices import Quantization
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.filtered import Plan
@@ -57,6 +58,12 @@ _FILTER_PLANS: dict[Plan | None, pb.FilterPlan.ValueType] = {
     "exact": pb.FILTER_PLAN_EXACT,
     "index": pb.FILTER_PLAN_INDEX,
 }
+_QUANTIZATIONS: dict[pb.Quantization.ValueType, Quantization | None] = {
+    pb.QUANTIZATION_UNSPECIFIED: None,
+    pb.QUANTIZATION_NONE: "none",
+    pb.QUANTIZATION_INT8: "int8",
+}
+_QUANTIZATIONS_BACK = {plain: message for message, plain in _QUANTIZATIONS.items()}
 _RECALL_STATES: dict[State, pb.RecallState.ValueType] = {
     "exact": pb.RECALL_STATE_EXACT,
     "unmeasured": pb.RECALL_STATE_UNMEASURED,
@@ -83,6 +90,11 @@ _MODELS: dict[pb.Model.ValueType, Kind] = {
 def mode(message: pb.Mode.ValueType) -> Mode:
     """Return a search's mode."""
     return _MODES[message]
+
+
+def quantization(message: pb.Quantization.ValueType) -> Quantization | None:
+    """Return how an index is to hold vectors; None where the request leaves that open."""
+    return _QUANTIZATIONS[message]
 
 
 def candidates_from(message: pb.CandidatesFrom.ValueType) -> CandidatesFrom | None:
@@ -144,7 +156,8 @@ def collection_message(plain: Collection) -> pb.Collection:
         embedder_fingerprint=plain.origin.fingerprint,
         dimensions=plain.origin.dimensions,
         created_at=created_at,
-        language=plain.language,
+        language=plain.choices.language,
+        quantization=_QUANTIZATIONS_BACK[plain.choices.quantization],
         recall=_recall(plain.measured.report()),
     )
 

@@ -70,6 +70,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             exist_ok=request.exist_ok,
             recall_target=request.recall_target if request.HasField("recall_target") else None,
             language=request.language,
+            quantization=conversion.quantization(request.quantization),
         )
 
     async def DropCollection(self, request: pb.DropCollectionRequest, context: Context) -> pb.DropCollectionResponse:

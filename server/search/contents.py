@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import UnknownDocument, shown
 from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.choices import Quantization, Wanted
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.filters import Filter
@@ -51,7 +52,13 @@ class Contents:
         self._catalog.close()
 
     async def create(
-        self, name: str, *, exist_ok: bool, recall_target: float | None = None, language: str = ""
+        self,
+        name: str,
+        *,
+        exist_ok: bool,
+        recall_target: float | None = None,
+        language: str = "",
+        quantization: Quantization | None = None,
     ) -> tuple[Collection, bool]:
         """Make a collection, and return it and whether it is new; without a language it is of the default one.
 
@@ -61,7 +68,7 @@ class Contents:
         chosen = request_checks.create(name, language)
         request_checks.recall_target(recall_target)
         return await asyncio.to_thread(
-            self._catalog.create, name, exist_ok=exist_ok, recall_target=recall_target, language=chosen
+            self._catalog.create, name, exist_ok=exist_ok, wanted=Wanted(recall_target, chosen, quantization)
         )
 
     async def drop(self, name: str) -> int:

@@ -19,6 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Container, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,11 +34,10 @@ from shortlist.server.errors import (
 )
 
 from . import database, folder_lock, generations
-from .analysis import DEFAULT_LANGUAGE, Language
+from .choices import ANYTHING, DEFAULTS, Wanted
 from .collection import DOCUMENTS, Collection
 from .document import Origin
 from .generations import Next
-from .recall import DEFAULT_TARGET
 from .snapshot import Copy, Snapshot
 from .snapshots import Snapshots
 
@@ -109,39 +109,29 @@ class Catalog:
         """Return all collections by name."""
         return [collection for _, collection in sorted(self._collections.items())]
 
-    def create(
-        self,
-        name: str,
-        *,
-        exist_ok: bool,
-        recall_target: float | None = None,
-        language: Language | None = None,
-    ) -> tuple[Collection, bool]:
+    def create(self, name: str, *, exist_ok: bool, wanted: Wanted = ANYTHING) -> tuple[Collection, bool]:
         """Make a collection, of a name that can be a folder's, and return it and whether it is new.
 
         Args:
             name: its name.
             exist_ok: whether it may be there already.
-            recall_target: the recall to hold; None: the default one, or that of the collection that is there.
-            language: of its texts; None: the same.
+            wanted: what is chosen of it.
 
         Raises:
-            CollectionExists: it is there, and `exist_ok` is false, or its target or language is another one.
+            CollectionExists: it is there, and `exist_ok` is false, or of it something else was chosen.
             StorageFailed: the disk is full, or fails.
         """
         with self._changing:
             if name in self._collections:
                 if exist_ok:
                     there = self._collections[name]
-                    _check_target(there, recall_target)
-                    _check_language(there, language)
+                    _check_same(there, wanted)
                     return there, False
                 raise CollectionExists(f"name: collection {name!r} is there already; drop it, or set exist_ok")
             folder = self._root / f".new-{uuid.uuid4().hex}"
             try:
                 folder.mkdir()
-                target = DEFAULT_TARGET if recall_target is None else recall_target
-                Collection.create(folder, self._origin, time.time(), target, language or DEFAULT_LANGUAGE)
+                Collection.create(folder, self._origin, time.time(), wanted.of(DEFAULTS))
                 durable.put(folder, self._root / name)
             except (OSError, sqlite3.Error) as error:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -262,30 +252,18 @@ class Catalog:
         return fingerprint == self._origin.fingerprint or fingerprint in self._served
 
 
-def _check_target(there: Collection, wanted: float | None) -> None:
-    """Refuse a target that is not the one of the collection that is there.
+def _check_same(there: Collection, wanted: Wanted) -> None:
+    """Refuse choices that are not those of the collection that is there.
 
     Raises:
-        CollectionExists: it is another one.
+        CollectionExists: one of them is another.
     """
-    if wanted is not None and wanted != (found := there.measured.recall.target):
-        raise CollectionExists(
-            f"recall_target: collection {there.name!r} is there already, with {found:g} and not {wanted:g}; leave it"
-            " out, or drop the collection first"
-        )
-
-
-def _check_language(there: Collection, wanted: Language | None) -> None:
-    """Refuse a language that is not the one of the collection that is there.
-
-    Raises:
-        CollectionExists: it is another one.
-    """
-    if wanted not in {None, there.language}:
-        raise CollectionExists(
-            f"language: collection {there.name!r} is there already and its language is {there.language}, not"
-            f" {wanted}; leave the language out, or drop the collection"
-        )
+    for field, found in asdict(there.choices).items():
+        if getattr(wanted, field) not in {None, found}:
+            raise CollectionExists(
+                f"{field}: collection {there.name!r} is there already, with {found} and not {getattr(wanted, field)};"
+                " leave it out, or drop the collection first"
+            )
 
 
 class Recorded(NamedTuple):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
 from . import comparison, database, unit_vectors
-from .analysis import DEFAULT_LANGUAGE, Language
+from .choices import DEFAULTS, Choices
 from .comparison import Compared
 from .document import Document, Origin, Upserted
 from .documents import Documents
@@ -34,7 +34,6 @@ from .indexes import Indexes
 from .listing import Page
 from .measuring import Measured
 from .opened import Opened
-from .recall import DEFAULT_TARGET
 from .remaking import Remaking
 from .unit_vectors import Keys
 from .writing import Writing
@@ -70,15 +69,9 @@ class Collection:
             raise StorageError(f"{folder} is damaged: {error}; restore a backup of {DOCUMENTS}") from error
 
     @staticmethod
-    def create(
-        folder: Path,
-        origin: Origin,
-        created_at: float,
-        recall_target: float = DEFAULT_TARGET,
-        language: Language = DEFAULT_LANGUAGE,
-    ) -> None:
+    def create(folder: Path, origin: Origin, created_at: float, choices: Choices = DEFAULTS) -> None:
         """Make the files of an empty collection in an existing folder."""
-        database.create(folder / DOCUMENTS, origin, created_at, recall_target, language)
+        database.create(folder / DOCUMENTS, origin, created_at, choices)
 
     @property
     def origin(self) -> Origin:
@@ -91,9 +84,9 @@ class Collection:
         return self._documents.facts()["bundle"]
 
     @property
-    def language(self) -> Language:
-        """Return by which language texts are taken apart into words."""
-        return self._documents.language
+    def choices(self) -> Choices:
+        """Return what was chosen of it when it was made."""
+        return self._documents.choices
 
     @property
     def measured(self) -> Measured:

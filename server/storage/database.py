@@ -7,9 +7,8 @@ from pathlib import Path
 from shortlist.server.errors import StorageFailed
 
 from . import generations, schema
-from .analysis import DEFAULT_LANGUAGE, Language
+from .choices import DEFAULTS, Choices
 from .document import Origin
-from .recall import DEFAULT_TARGET
 
 
 def connected(path: Path) -> sqlite3.Connection:
@@ -23,13 +22,7 @@ def connected(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def create(
-    path: Path,
-    origin: Origin,
-    created_at: float,
-    recall_target: float = DEFAULT_TARGET,
-    language: Language = DEFAULT_LANGUAGE,
-) -> None:
+def create(path: Path, origin: Origin, created_at: float, choices: Choices = DEFAULTS) -> None:
     """Make an empty file for a collection; `created_at` is in seconds since the epoch."""
     connection = connected(path)
     with connection:
@@ -42,8 +35,7 @@ def create(
                 ("fingerprint", origin.fingerprint),
                 ("dimensions", str(origin.dimensions)),
                 ("created_at", repr(created_at)),
-                ("recall_target", repr(recall_target)),
-                ("language", language),
+                *choices.facts().items(),
             ],
         )
     connection.close()

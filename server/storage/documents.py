@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import StorageError, StorageFailed
 
-from . import analysis, database, generations, listing, matching, rows, schema
+from . import database, generations, listing, matching, rows, schema
+from .choices import Choices
 from .document import Document
 from .filters import AllOf, Filter, From, Kind
 from .listing import BYTES, WHOLE, Page
@@ -69,8 +70,7 @@ class Documents:
             self._reader = Reading(database.connected(path))
             facts = self.facts()
             self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
-            self.language = analysis.named(facts["language"])
-            self.recall_target = float(facts["recall_target"])
+            self.choices = Choices.read(facts)
             self.refresh()
             self._opened = Opened(path, path.with_name(f"{path.name}-wal"))
         except _DAMAGE as error:

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from . import exact
 from .document import Candidate
 from .documents import Documents
 from .filters import Filter, Kind
@@ -115,7 +116,7 @@ class Among:
     def _exact(self, direction: Directions, count: int, matches: Matches) -> Nearest:
         """Compare all that match."""
         seqs, keys = self.documents.keys_of(matches.seqs)
-        named, similarities, whole = self.vectors.among(direction, np.unique(keys), count)
+        named, similarities, whole = exact.among(self.vectors.read, direction, np.unique(keys), count)
         near = np.isin(keys, named)
         ranks = {key: rank for rank, key in enumerate(named.tolist())}
         rank = np.array([ranks[key] for key in keys[near].tolist()], np.int64)

@@ -51,7 +51,8 @@ def opened(folder: Path, documents: Documents, collection: int, changing: thread
         changing: what is held while documents are changed.
     """
     made_by, number = documents.origin, documents.generation
-    vectors = Vectors(index_of(folder, number), made_by.dimensions)
+    path, quantization = index_of(folder, number), documents.choices.quantization
+    vectors = Vectors(path, made_by.dimensions, quantization, documents)
     upkeep = Upkeep(folder.name, documents, vectors, changing)
     coming = generations.coming(documents.facts())
     remove_others(folder, number, *([coming.number] if coming else []))

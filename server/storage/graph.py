@@ -64,9 +64,9 @@ class Graph:
         # A slice is a plain array; the whole is usearch's own class, which numpy 2 warns of.
         return np.array(self._index.keys[: len(self._index)], dtype=np.uint64)
 
-    def get(self, keys: Keys) -> NDArray[np.float16]:
-        """Return the directions under keys that are there: float16 [keys, dimensions]."""
-        return np.array(self._index.get(keys), np.float16).reshape(len(keys), self._dimensions)
+    def get(self, keys: Keys) -> NDArray[np.float16] | NDArray[np.int8]:
+        """Return what is held under keys that are there: [keys, dimensions]."""
+        return np.array(self._index.get(keys)).reshape(len(keys), self._dimensions)
 
     def holds(self, keys: Keys) -> NDArray[np.bool_]:
         """Return for each key whether it is there."""

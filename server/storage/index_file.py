@@ -24,7 +24,8 @@ from usearch.index import Index
 from shortlist.server import durable
 from shortlist.server.errors import first_line
 
-_DTYPE = "f16"
+from .choices import Quantization
+
 _CONNECTIVITY = 16
 _EXPANSION_ADD = 128
 _DIGEST = ".sha256"
@@ -48,10 +49,11 @@ class Loaded:
 
 
 class IndexFile:
-    """The file of an index of float16 vectors, compared by cosine."""
+    """The file of an index of vectors, compared by cosine."""
 
-    def __init__(self, path: Path, dimensions: int) -> None:
-        """Name the file, which need not be there."""
+    def __init__(self, path: Path, dimensions: int, quantization: Quantization = "none") -> None:
+        """Name the file, which need not be there; without quantization its numbers are float16."""
+        self._dtype = "f16" if quantization == "none" else "i8"
         self.path = path
         self._digest = path.with_suffix(_DIGEST)
         self._dimensions = dimensions
@@ -61,7 +63,7 @@ class IndexFile:
         return Index(
             ndim=self._dimensions,
             metric="cos",
-            dtype=_DTYPE,
+            dtype=self._dtype,
             connectivity=_CONNECTIVITY,
             expansion_add=_EXPANSION_ADD,
         )
@@ -80,7 +82,7 @@ class IndexFile:
         if index is None:
             return Loaded(None, "it is no index")
         shape = (index.ndim, index.dtype.name.lower(), index.connectivity)
-        if shape != (wanted := (self._dimensions, _DTYPE, _CONNECTIVITY)):
+        if shape != (wanted := (self._dimensions, self._dtype, _CONNECTIVITY)):
             return Loaded(None, f"it is of shape {shape} and not {wanted}")
         return Loaded(index, proved=proved)
 

@@ -37,10 +37,10 @@ class Indexes:
             changing: what is held while documents are changed.
         """
         used = generation.opened(folder, documents, number, changing)
-        self._name, self._target = folder.name, documents.recall_target
+        self._name, self._target = folder.name, documents.choices.recall_target
         self.by_vectors = VectorSearch(documents, used, number, changing)
         self._measure(used)
-        self.words = WordUpkeep(folder.name, documents, Words(folder / WORDS, documents.language))
+        self.words = WordUpkeep(folder.name, documents, Words(folder / WORDS, documents.choices.language))
         self.by_words = WordSearch(documents, self.words, self.by_vectors, number, changing)
 
     @property

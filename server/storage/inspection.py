@@ -8,25 +8,25 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal
 
 import numpy as np
 
 from shortlist.server.errors import InferenceFailed, RequestError, StorageError
 
 from . import catalog, folder_lock, generation, generations, schema, snapshot, unit_vectors
+from .analysis import Language
+from .choices import Choices
 from .collection import DOCUMENTS
 from .indexes import WORDS
+from .made import Made
 from .snapshot import MANIFEST
 from .unit_vectors import Directions
 from .vectors import Vectors
 from .words import Words
-
-if TYPE_CHECKING:
-    from .analysis import Language
 
 Grade = Literal["foreign", "mended", "damaged"]
 """Not ours and left alone; put right by the next start; to be put right by a person."""
@@ -167,13 +167,17 @@ class _Folder:
         if coming := generations.coming(facts):
             what = f"the reindex with {coming.origin.embedder} is not finished; a start goes on with it"
             yield Finding(documents, "mended", what)
-        yield from self._indexed(connection, documents, generation.index_of(self._path, int(facts["generation"])))
+        yield from self._indexed(connection, documents, facts)
         if self._has_index:
-            yield from self._worded(connection, facts["language"])
+            yield from self._worded(connection, Choices.read(facts).language)
 
-    def _indexed(self, connection: sqlite3.Connection, documents: str, path: Path) -> Iterator[Finding]:
+    def _indexed(self, connection: sqlite3.Connection, documents: str, facts: Mapping[str, str]) -> Iterator[Finding]:
         """Yield what is wrong with documents one by one, and with the index beside them."""
-        index, name = Vectors(path, self._dimensions), f"{self._name}/{path.name}"
+        path = generation.index_of(self._path, int(facts["generation"]))
+        name = f"{self._name}/{path.name}"
+        quantization = Choices.read(facts).quantization
+        made = Made(lambda *given: connection.execute(given[0], given[1:]).fetchall(), "vectors", self._dimensions)
+        index = Vectors(path, self._dimensions, quantization, made)
         index.prove()
         for ids, directions, broken in self._batches(connection):
             for identifier, what in broken:
@@ -191,9 +195,9 @@ class _Folder:
                 what = f"{missing} vectors of {len(keys)} are missing and {extra} too many; a start puts that right"
                 yield Finding(name, "mended", what)
 
-    def _worded(self, connection: sqlite3.Connection, language: str) -> Iterator[Finding]:
+    def _worded(self, connection: sqlite3.Connection, language: Language) -> Iterator[Finding]:
         """Yield what is wrong with the lexical index."""
-        words, name = Words(self._path / WORDS, cast("Language", language)), f"{self._name}/{WORDS}"
+        words, name = Words(self._path / WORDS, language), f"{self._name}/{WORDS}"
         there = set(words.numbers())
         wanted = {number for (number,) in connection.execute(_NUMBERS)}
         if words.fault:

@@ -93,7 +93,8 @@ class Remaking:
         with self._changing, self._documents.transaction() as connection:
             coming = generations.begin(connection, origin, bundle)
         made = self._documents.made(coming.number, origin.dimensions)
-        vectors = Vectors(generation.index_of(self._folder, coming.number), origin.dimensions)
+        path, quantization = generation.index_of(self._folder, coming.number), self._documents.choices.quantization
+        vectors = Vectors(path, origin.dimensions, quantization, made)
         upkeep = Upkeep(self._folder.name, made, vectors, self._changing)
         upkeep.catch_up()
         upkeep.begin()

@@ -13,8 +13,7 @@ import numpy as np
 from shortlist.server.errors import StorageError
 
 from . import attributes, generations, unit_vectors
-from .analysis import DEFAULT_LANGUAGE
-from .recall import DEFAULT_TARGET
+from .choices import DEFAULTS
 
 _DOCUMENTS = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -57,12 +56,17 @@ def _add_sources(connection: sqlite3.Connection) -> None:
 
 def _add_recall_target(connection: sqlite3.Connection) -> None:
     """Keep the recall that searches are held to."""
-    connection.execute("INSERT OR IGNORE INTO facts VALUES ('recall_target', ?)", [repr(DEFAULT_TARGET)])
+    connection.execute("INSERT OR IGNORE INTO facts VALUES ('recall_target', ?)", [repr(DEFAULTS.recall_target)])
+
+
+def _add_quantization(connection: sqlite3.Connection) -> None:
+    """Keep how small the numbers of the vector index are."""
+    connection.execute("INSERT OR IGNORE INTO facts VALUES ('quantization', ?)", [DEFAULTS.quantization])
 
 
 def _add_language(connection: sqlite3.Connection) -> None:
     """Keep the language by which texts are taken apart into words."""
-    connection.execute("INSERT OR IGNORE INTO facts VALUES ('language', ?)", [DEFAULT_LANGUAGE])
+    connection.execute("INSERT OR IGNORE INTO facts VALUES ('language', ?)", [DEFAULTS.language])
 
 
 _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
@@ -73,6 +77,7 @@ _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     generations.move,
     _add_recall_target,
     _add_language,
+    _add_quantization,
 )
 FORMAT = len(_STEPS)
 

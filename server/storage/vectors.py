@@ -1,7 +1,8 @@
 """The vector index of one collection: a graph, derived from the documents and saved atomically.
 
 It holds each direction once, under its key (`unit_vectors.py`). `float16` keeps recall@10 at 0.9997 of float32's in
-half the memory.
+half the memory. Quantized to int8 it takes 0.6 of that; then twice as many as are wanted are looked for, and compared
+again by the documents' own vectors: among 18,891 passages recall@50 is 0.9987 both ways, and 0.965 without that.
 
 It is walked as widely as samples of searches have shown to be enough (`measuring.py`, which sets `beam`).
 
@@ -17,24 +18,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # noqa: F401 (before usearch, as in `index_file.py`)
 from numpy.typing import NDArray
-from usearch.compiled import MetricKind
-from usearch.index import search as compared
 
 from shortlist.server.errors import StorageFailed
 
+from . import exact, unit_vectors
+from .choices import Quantization
 from .graph import Graph
 from .index_file import NOT_WHOLE, IndexFile, Loaded
+from .made import Truth
 from .recall import FIRST_BEAM
 from .unit_vectors import Directions, Keys
 
 # Of the check after a rebuild: vectors a turn, and rounds.
 _CHECKED = 1000
 _MENDINGS = 3
-# Vectors that are added while searches wait: 4 take about a millisecond. And that are read: 500 do.
+# Of a quantized index so many times as many are compared again. Three or four times find no more.
+_RESCORED = 2
+# Vectors that are added while searches wait: 4 take about a millisecond.
 _SLICE = 4
-_READ = 500
 # An index that holds a smaller share of what it should is emptied.
 _LEAST_SHARE = 1 / 3
 
@@ -42,9 +44,20 @@ _LEAST_SHARE = 1 / 3
 class Vectors:
     """The vectors of a collection, searched by cosine."""
 
-    def __init__(self, path: Path, dimensions: int, *, anew: bool = False) -> None:
-        """Load the index at `path`, or begin an empty one where there is none that can be used, or if `anew`."""
-        self._file = IndexFile(path, dimensions)
+    def __init__(
+        self, path: Path, dimensions: int, quantization: Quantization, truth: Truth, *, anew: bool = False
+    ) -> None:
+        """Load the index at `path`, or begin an empty one where there is none that can be used.
+
+        Args:
+            path: of its file.
+            dimensions: elements of a vector.
+            quantization: of what it holds.
+            truth: the vectors that it is derived from.
+            anew: begin an empty one in any case.
+        """
+        self._file = IndexFile(path, dimensions, quantization)
+        self._quantization, self._truth = quantization, truth
         found = Loaded(None) if anew else self._file.load()
         self.fault = found.fault  # why the file was of no use
         self._dimensions = dimensions
@@ -96,7 +109,10 @@ class Vectors:
         """Return the directions under those of these keys that are there."""
         with self._turn():
             there = keys[self.graph.holds(keys)]
-            return Directions(there, self.graph.get(there))
+            if self._quantization == "none":
+                return Directions(there, self.graph.get(there).astype(np.float16, copy=False))
+        found, vectors = self._truth.vectors(there)
+        return unit_vectors.of(vectors)._replace(keys=found)
 
     def missing(self, keys: Keys) -> Keys:
         """Return those of these keys that are not there, each once."""
@@ -171,6 +187,13 @@ class Vectors:
             beam: see `beam`; in proportion for more hits.
         """
         beam = self.beam if beam is None else beam
+        if self._quantization == "none":
+            return self._found(direction, count, hidden, beam)
+        keys, cosines = self._found(direction, _RESCORED * count, hidden, beam)
+        keys, cosines = exact.rescored(self.read, direction, keys, cosines)
+        return keys[:count], cosines[:count]
+
+    def _found(self, direction: Directions, count: int, hidden: Keys, beam: int) -> tuple[Keys, NDArray[np.float32]]:
         with self._turn():
             asked = count
             while size := len(self.graph):
@@ -181,32 +204,10 @@ class Vectors:
                 asked *= 2
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32)
 
-    def among(self, direction: Directions, keys: Keys, count: int) -> tuple[Keys, NDArray[np.float32], bool]:
-        """Return the keys and cosines of the `count` nearest of some vectors, and whether all of them are there.
-
-        Args:
-            direction: a single one.
-            keys: those of the vectors to compare, each once.
-            count: how many; at least 1.
-        """
-        nearest, distances, whole = keys[:0], np.empty(0, np.float32), True
-        for start in range(0, len(keys), _READ):
-            some = keys[start : start + _READ]
-            there, units = self.read(some)
-            whole = whole and len(there) == len(some)
-            if len(units):
-                most = min(count, len(units))  # usearch refuses more
-                found = compared(units, direction.units[0], most, MetricKind.Cos, exact=True, threads=1)
-                nearest = np.concatenate([nearest, there[np.array(found.keys, np.int64)]])
-                distances = np.concatenate([distances, np.array(found.distances, np.float32)])
-                order = np.argsort(distances, kind="stable")[:count]
-                nearest, distances = nearest[order], distances[order]
-        return nearest, 1.0 - distances, whole
-
     def succeed(self) -> "Vectors":
         """Return an empty successor, and note from now on which keys change."""
         self._noted = []
-        return Vectors(self._file.path, self._dimensions, anew=True)
+        return Vectors(self._file.path, self._dimensions, self._quantization, self._truth, anew=True)
 
     def changed(self) -> Keys:
         """Return the keys that may have changed since a successor was begun, or the last call, each once."""

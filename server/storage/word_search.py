@@ -13,7 +13,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from . import unit_vectors
+from . import exact, unit_vectors
 from .changing import undisturbed
 from .document import Candidate
 from .documents import Documents
@@ -117,7 +117,7 @@ class WordSearch:
         """Return those that have a row and, of this generation, a vector."""
         rows = {row.seq: row for row in self._documents.rows(np.array([number for number, _ in ranked], np.int64))}
         keys = np.unique(np.array([row.key for row in rows.values()], np.uint64))
-        near, similarities, _ = used.vectors.among(direction, keys, len(keys))
+        near, similarities, _ = exact.among(used.vectors.read, direction, keys, len(keys))
         similarity = dict(zip(near.tolist(), similarities.tolist(), strict=True))
         there = [(rows[number], score) for number, score in ranked if number in rows]
         there = [(row, score) for row, score in there if row.key in similarity]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from shortlist.server.storage import word_upkeep
+from shortlist.server.storage.choices import DEFAULTS, Choices
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin
 
@@ -18,10 +19,10 @@ def vector(seed: str) -> np.ndarray:
     return made / np.linalg.norm(made)
 
 
-def create(folder: Path) -> Collection:
+def create(folder: Path, choices: Choices = DEFAULTS) -> Collection:
     """Make and open an empty collection."""
     folder.mkdir()
-    Collection.create(folder, Origin("model (fp32)", "f00d", DIMENSIONS), created_at=0.0)
+    Collection.create(folder, Origin("model (fp32)", "f00d", DIMENSIONS), 0.0, choices)
     return Collection(folder)
 
 

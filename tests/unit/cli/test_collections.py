@@ -22,6 +22,6 @@ def test_recall_is_told(recall: Recall, told: str):
     """The table has what was measured, of how many searches, and whether the target is met."""
     assert collections.recall(recall) == told
     made = datetime(2026, 1, 2, tzinfo=UTC)
-    table = collections.shown([Collection("notes", 60_000, "m (fp32)", "f", 3, made, recall, "german")])
+    table = collections.shown([Collection("notes", 60_000, "m (fp32)", "f", 3, made, recall, "german", "none")])
     assert told in table
     assert "recall@50" in table.splitlines()[0]

@@ -53,6 +53,7 @@ _WRONG = {
     "candidates_from": [one for one in _NO_NAME if one is not None],
     "rank_fusion": _NO_NAME,
     "language": [one for one in _NO_TEXT if one is not None],
+    "quantization": [one for one in _NO_NAME if one is not None],
     "ends_only": _NO_FLAG,
     "mode": _NO_NAME,
     "kind": _NO_NAME,

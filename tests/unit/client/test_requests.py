@@ -171,15 +171,20 @@ def test_a_number_that_is_too_new():
 
 def test_collection_times_are_utc():
     """A collection's time of creation knows its time zone."""
-    about = {"embedder": "m (fp32)", "embedder_fingerprint": "f", "dimensions": 3, "language": "german"}
+    about = {
+        "embedder": "m (fp32)",
+        "embedder_fingerprint": "f",
+        "dimensions": 3,
+        "language": "german",
+        "quantization": pb.QUANTIZATION_INT8,
+    }
     message = pb.Collection(name="notes", documents=2, **about)
     message.created_at.FromDatetime(datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC))
     message.recall.CopyFrom(pb.Recall(target=0.75, state=pb.RECALL_STATE_UNMEASURED, error=0.0, samples=0, beam=256))
     created_at = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
     recall = types.Recall(0.75, "unmeasured", None, 0.0, 0, 256)
-    assert types.Collection("notes", 2, "m (fp32)", "f", 3, created_at, recall, "german") == responses.collection(
-        message
-    )
+    collection = types.Collection("notes", 2, "m (fp32)", "f", 3, created_at, recall, "german", "int8")
+    assert collection == responses.collection(message)
     message.recall.CopyFrom(pb.Recall(target=0.75, state=pb.RECALL_STATE_MET, measured=0.5, error=0.25, samples=9))
     assert types.Recall(0.75, "met", 0.5, 0.25, 9, 0) == responses.collection(message).recall
 

@@ -83,6 +83,21 @@ async def test_a_collection_has_a_target_of_recall(retrieval: Retrieval):
         await retrieval.CreateCollection(pb.CreateCollectionRequest(name="c", recall_target=95.0), CALL)
 
 
+async def test_a_collection_is_quantized_as_chosen(retrieval: Retrieval):
+    """A collection's index is float16 unless int8 is chosen; another choice than what is there is refused."""
+    plain = await retrieval.CreateCollection(pb.CreateCollectionRequest(name="a"), CALL)
+    assert plain.collection.quantization == pb.QUANTIZATION_NONE
+    request = pb.CreateCollectionRequest(name="b", exist_ok=True, quantization=pb.QUANTIZATION_INT8)
+    for _ in range(2):
+        made = await retrieval.CreateCollection(request, CALL)
+        assert made.collection.quantization == pb.QUANTIZATION_INT8
+    request.quantization = pb.QUANTIZATION_NONE
+    with pytest.raises(
+        CollectionExists, match="quantization: collection 'b' is there already, with int8 and not none"
+    ):
+        await retrieval.CreateCollection(request, CALL)
+
+
 async def test_an_upsert_counts_what_it_did(filled: Retrieval):
     """New, changed and unchanged documents are told apart, and those longer than the window are counted."""
     request = pb.UpsertRequest(

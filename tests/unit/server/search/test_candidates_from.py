@@ -96,10 +96,10 @@ async def test_a_language_is_kept_and_checked(components: Components):
     """A collection is of the language that it was made with; another one is refused, and so is an unknown one."""
     contents = components.pipeline.contents
     made, _ = await contents.create("notizen", exist_ok=False, language="german")
-    assert made.language == "german"
+    assert made.choices.language == "german"
     again, created = await contents.create("notizen", exist_ok=True)
-    assert (again.language, created) == ("german", False)
-    with pytest.raises(Exception, match="its language is german, not english"):
+    assert (again.choices.language, created) == ("german", False)
+    with pytest.raises(Exception, match="is there already, with german and not english"):
         await contents.create("notizen", exist_ok=True, language="english")
     with pytest.raises(InvalidRequest, match="language: got 'klingon', but it must be one of none, arabic"):
         await contents.create("other", exist_ok=False, language="klingon")

@@ -10,6 +10,7 @@ import pytest
 
 from shortlist.server.errors import StorageError
 from shortlist.server.storage import filtered, graph, measuring, unit_vectors
+from shortlist.server.storage.choices import Choices
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin, canonical
 from shortlist.server.storage.filters import Condition, OneOf, Value
@@ -233,7 +234,7 @@ def test_all_is_found_where_all_are_compared(collection: Collection, monkeypatch
 def test_a_target_is_kept_with_the_collection(tmp_path: Path):
     """A collection has the target that it was made with, after a new start too; one that is no number is damage."""
     (tmp_path / "c").mkdir()
-    Collection.create(tmp_path / "c", Origin("model (fp32)", "f00d", DIMENSIONS), 0.0, 0.95)
+    Collection.create(tmp_path / "c", Origin("model (fp32)", "f00d", DIMENSIONS), 0.0, Choices(0.95))
     first = Collection(tmp_path / "c")
     assert first.measured.report().target == 0.95
     with first._documents._writer as connection:

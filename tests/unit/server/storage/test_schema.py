@@ -8,6 +8,7 @@ import pytest
 
 from shortlist.server.errors import StorageError
 from shortlist.server.storage import database, schema, unit_vectors
+from shortlist.server.storage.choices import Choices
 from shortlist.server.storage.document import Origin
 from shortlist.server.storage.documents import Documents
 
@@ -52,5 +53,5 @@ def test_a_file_of_the_first_format(tmp_path: Path):
         opened = Documents(path)
         assert sorted(opened.get(["a", "b", "c"])) == ["a", "b", "c"]
         assert opened.keys().tolist() == sorted([first, other])
-        assert (opened.recall_target, opened.language) == (0.99, "english")
+        assert opened.choices == Choices(0.99, "english", "none")
         opened.close()

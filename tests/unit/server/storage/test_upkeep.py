@@ -13,10 +13,11 @@ import pytest
 from shortlist.server import cores
 from shortlist.server.errors import StorageFailed
 from shortlist.server.storage import graph, index_file, rebuild, upkeep
+from shortlist.server.storage.choices import Choices
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.vectors import Vectors
-from tiny_collections import DIMENSIONS, crashed, found, upsert, vector
+from tiny_collections import DIMENSIONS, crashed, create, found, upsert, vector
 
 
 @pytest.fixture
@@ -31,6 +32,11 @@ def settled(collection: Collection) -> None:
     """Wait until nothing is done in the background any more."""
     while (thread := collection._indexes.used.upkeep._thread) is not None:
         thread.join()
+
+
+def of_file(path: Path) -> Vectors:
+    """Return the index in a file, which is only looked at."""
+    return Vectors(path, DIMENSIONS, "none", None)  # type: ignore[arg-type]
 
 
 def places(collection: Collection) -> tuple[int, int]:
@@ -54,6 +60,25 @@ def test_a_sparse_index_is_made_anew(filled: Collection):
     for number in (2000, 2500, 2999):
         assert found(filled, f"text {number}", 1) == [str(number)]
         assert set(found(filled, f"text {number}", 10)) == exact(filled, left, vector(f"text {number}"), 10)
+
+
+def test_a_quantized_collection(tmp_path: Path):
+    """A collection whose index is of int8 finds each document, after a crash and after most are deleted as well."""
+    path = tmp_path / "small"
+    collection = create(path, Choices(quantization="int8"))
+    upsert(collection, *(Document(str(number), f"text {number}") for number in range(1500)))
+    for opened in (collection, crashed(path, tmp_path / "copy")):
+        assert opened.choices.quantization == "int8"
+        assert [found(opened, f"text {number}", 1) for number in range(0, 1500, 100)] == [
+            [str(number)] for number in range(0, 1500, 100)
+        ]
+        opened.delete([str(number) for number in range(1000)])
+        settled(opened)
+        assert places(opened) == (500, 500)
+        assert opened._indexes.used.vectors.graph.index.dtype.name == "I8"
+        left = [str(number) for number in range(1000, 1500)]
+        assert set(found(opened, "text 1200", 10)) == exact(opened, left, vector("text 1200"), 10)
+        opened.close()
 
 
 def test_what_changes_meanwhile_is_kept(filled: Collection, monkeypatch: pytest.MonkeyPatch):
@@ -183,10 +208,12 @@ def test_a_file_that_somebody_touched_is_proved_first(
     filled._indexes.used.upkeep.save()
     path = tmp_path / "c" / "vectors.usearch"
     monkeypatch.setattr(index_file, "_LARGE_FILE", 0)
-    assert Vectors(path, DIMENSIONS).unproved
+    assert of_file(path).unproved
     if touch == "copied":
-        path = Path(shutil.copytree(tmp_path / "c", tmp_path / "copy")) / path.name
-        assert Vectors(path, DIMENSIONS).proved
+        for name in (path.name, path.with_suffix(".sha256").name):
+            shutil.copy2(path.with_name(name), tmp_path / name)
+        path = tmp_path / path.name
+        assert of_file(path).proved
         return
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -195,7 +222,7 @@ def test_a_file_that_somebody_touched_is_proved_first(
     else:
         (tmp_path / "other").write_bytes(data)
         (tmp_path / "other").replace(path)
-    assert Vectors(path, DIMENSIONS).fault == "its SHA-256 is not the one beside it"
+    assert of_file(path).fault == "its SHA-256 is not the one beside it"
 
 
 def test_a_large_index_is_saved_by_a_child(filled: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -208,7 +235,7 @@ def test_a_large_index_is_saved_by_a_child(filled: Collection, tmp_path: Path, m
     upsert(filled, Document("new", "new"))
     end()
     assert (tmp_path / "child.usearch").read_bytes() == (tmp_path / "here.usearch").read_bytes()
-    assert Vectors(tmp_path / "child.usearch", DIMENSIONS).fault == ""
+    assert of_file(tmp_path / "child.usearch").fault == ""
 
 
 @pytest.mark.parametrize("way", ["fails", "hangs"])
@@ -241,7 +268,7 @@ def test_changes_are_saved_in_the_background(collection: Collection, monkeypatch
     upsert(collection, Document("99", "text 99"))
     settled(collection)
     assert collection._indexes.used.upkeep._unsaved == 0
-    assert len(Vectors(collection._indexes.used.vectors._file.path, DIMENSIONS)) == 100
+    assert len(of_file(collection._indexes.used.vectors._file.path)) == 100
 
 
 def test_long_additions_tell_how_far_they_are(

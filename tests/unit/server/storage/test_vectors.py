@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from shortlist.server.storage import graph, unit_vectors, vectors
-from shortlist.server.storage.unit_vectors import Directions
+from shortlist.server.storage.choices import Quantization
+from shortlist.server.storage.unit_vectors import Directions, Keys
 from shortlist.server.storage.vectors import Vectors
 
 DIMENSIONS = 32
@@ -40,9 +41,32 @@ def near_copies(count: int) -> np.ndarray:
     return spread(1) + 0.2 * spread(count)
 
 
-def filled(path: Path, made: Directions) -> Vectors:
+class Given:
+    """Vectors as documents have them."""
+
+    def __init__(self, made: Directions) -> None:
+        """Have these."""
+        self._units = dict(zip(made.keys.tolist(), made.units.astype(np.float32), strict=True))
+        self.count = len(made.keys)
+
+    def keys(self) -> Keys:
+        """Return their keys."""
+        return np.sort(np.array(list(self._units), np.uint64))
+
+    def vectors(self, keys: Keys) -> tuple[Keys, np.ndarray]:
+        """Return those of some keys."""
+        there = [key for key in keys.tolist() if key in self._units]
+        return np.array(there, np.uint64), np.array([self._units[key] for key in there])
+
+
+def opened(path: Path, made: Directions, quantization: Quantization = "none") -> Vectors:
+    """Return the index in a folder, of what these directions are."""
+    return Vectors(path / "vectors.usearch", DIMENSIONS, quantization, Given(made))
+
+
+def filled(path: Path, made: Directions, quantization: Quantization = "none") -> Vectors:
     """Return an index of these directions."""
-    index = Vectors(path / "vectors.usearch", DIMENSIONS)
+    index = opened(path, made, quantization)
     index.add(made)
     return index
 
@@ -138,8 +162,8 @@ def test_a_search_for_what_is_there_finds_it(tmp_path: Path, monkeypatch: pytest
 
 def test_a_search_goes_between_additions(tmp_path: Path):
     """A search that waits while many vectors are added comes before the next few of them."""
-    index, order = Vectors(tmp_path / "vectors.usearch", DIMENSIONS), []
     made, searches = unit_vectors.of(spread(10 * vectors._SLICE)), []
+    index, order = opened(tmp_path, made), []
 
     class Watched:
         """The index, with what it does and a search that begins while the first vectors are added."""
@@ -191,7 +215,38 @@ def test_empty_places_are_counted(tmp_path: Path):
     index.remove(made.keys[:700])
     assert index.graph.sparse
     index.save()
-    assert Vectors(tmp_path / "vectors.usearch", DIMENSIONS).graph.sparse
+    assert opened(tmp_path, made).graph.sparse
     index.add(some(made, 2000, 2700))
     assert (index.graph._places, index.graph._index.stats.nodes) == (2000, 2000)
     assert not index.graph.sparse
+
+
+@pytest.mark.parametrize("walk", [False, True])
+def test_a_quantized_index_finds_as_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walk: bool):
+    """An index of int8 finds what one of float16 finds, with the cosines of the vectors themselves."""
+    monkeypatch.setattr(graph, "_EXACT_COUNT", 0 if walk else 10_000)
+    made = unit_vectors.of(np.concatenate([spread(2000), near_copies(500)]))
+    index, queries = filled(tmp_path, made, "int8"), unit_vectors.of(spread(100))
+    assert index.graph.index.dtype.name == "I8"
+    assert recall(index, made, queries, 10) >= 0.99
+    keys, cosines = index.search(one(queries, 0), 10, NONE)
+    place = {key: number for number, key in enumerate(made.keys.tolist())}
+    stored = made.units[[place[key] for key in keys.tolist()]].astype(np.float64)
+    np.testing.assert_allclose(cosines, stored @ queries.units[0].astype(np.float64), atol=1e-5)
+    assert (np.diff(cosines) <= 0).all()
+
+
+def test_what_a_quantized_index_reads_is_exact(tmp_path: Path):
+    """The directions that are read from an index of int8 are those of the documents."""
+    made = unit_vectors.of(spread(100))
+    read = filled(tmp_path, made, "int8").read(made.keys[10:20])
+    assert dict(zip(read.keys.tolist(), read.units.tolist(), strict=True)) == dict(
+        zip(made.keys[10:20].tolist(), made.units[10:20].tolist(), strict=True)
+    )
+
+
+def test_an_index_of_another_quantization_is_made_anew(tmp_path: Path):
+    """A file whose numbers are not those that the collection is to have is of no use, and says why."""
+    made = unit_vectors.of(spread(100))
+    filled(tmp_path, made).save()
+    assert "it is of shape (32, 'f16', 16) and not (32, 'i8', 16)" in opened(tmp_path, made, "int8").fault
