@@ -50,9 +50,19 @@ class Watched:
 
     def rss_bytes(self) -> int:
         """Return the resident memory."""
-        lines = (self._process / "status").read_text().splitlines()
-        (resident,) = (line for line in lines if line.startswith("VmRSS:"))
-        return int(resident.split()[1]) << 10
+        return self._status("VmRSS:") << 10
+
+    def threads(self) -> int:
+        """Return how many threads there are."""
+        return self._status("Threads:")
+
+    def open_files(self) -> int:
+        """Return how many files and sockets are open."""
+        return len(list((self._process / "fd").iterdir()))
+
+    def _status(self, name: str) -> int:
+        (line,) = (one for one in (self._process / "status").read_text().splitlines() if one.startswith(name))
+        return int(line.split()[1])
 
     def usage(self) -> Usage:
         """Return what the server used so far; asks its metrics, some milliseconds of work for it."""

@@ -13,6 +13,7 @@ from shortlist.server.errors import StorageFailed, UnknownCollection
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin
+from tiny_collections import followed
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 NOBODY = 65534
@@ -52,6 +53,7 @@ def move(folder: Path) -> None:
 
 def replace(folder: Path) -> None:
     """Put a copy in the folder's place, as from a backup."""
+    followed()  # no file may come or go while it is copied
     shutil.copytree(folder, folder.with_name("copy"))
     shutil.rmtree(folder)
     folder.with_name("copy").rename(folder)
