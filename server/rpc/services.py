@@ -3,12 +3,15 @@
 Errors pass through: `interceptor.py` turns them into statuses.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
+
+import grpc
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
@@ -18,9 +21,6 @@ from shortlist.server.search.query import DEFAULT_TOP_K, Answer, Query, Timing
 from shortlist.server.storage.collection import Collection
 
 from . import conversion, filters, ingest
-
-if TYPE_CHECKING:
-    import grpc
 
 # Many calls that are cut short at one moment are answered one after another; longer deadlines have more of them.
 _MARGIN_SHARE = 0.05
@@ -108,8 +108,14 @@ class Retrieval(pb_grpc.RetrievalServicer):
             collection = self._contents.collection(start.collection)
         await context.send_initial_metadata(())  # the start is taken: a caller may wait for that
 
+        call = asyncio.current_task()
+
         async def answer(answers: Sequence[Answer]) -> None:
-            await context.write(ingest.response(answers))
+            try:
+                await context.write(ingest.response(answers))
+            except grpc.aio.InternalError:  # the caller is gone; gRPC cancels its call, but tells this first
+                if call:
+                    call.cancel()
 
         await self._pipeline.streams.run(collection, stream.documents(), answer, deadline)
 

@@ -13,9 +13,10 @@ import grpc
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from shortlist.bench import local
-from shortlist.client import Client, Document, InvalidRequest
+from shortlist.client import Client, Document, InvalidRequest, TooLarge
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import RetrievalStub
 
@@ -40,9 +41,14 @@ def address(options: list[str], port: int) -> Iterator[str]:
 
 def held(port: int) -> float:
     """Return how many documents of streams the server holds."""
+    return next(one.value for one in samples(port) if one.name == HELD)
+
+
+def samples(port: int) -> list[Sample]:
+    """Return every number that the server tells."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         families = text_string_to_metric_families(answer.read().decode())
-        return next(one.value for family in families for one in family.samples if one.name == HELD)
+        return [one for family in families for one in family.samples]
 
 
 def until(port: int, is_it: Callable[[float], bool]) -> float:
@@ -133,6 +139,25 @@ def test_a_caller_that_is_killed(address: str, port: int):
         assert len(client.get("c", answered)) == 200
 
 
+def test_a_caller_that_is_gone_before_its_answers(address: str, port: int):
+    """A caller whose line breaks while answers wait to be sent has left, and is no failure of the server's."""
+    program = (
+        "import grpc, itertools, sys, time; from shortlist.proto import retrieval_pb2 as pb\n"
+        "from shortlist.proto.retrieval_pb2_grpc import RetrievalStub\n"
+        "start = pb.IngestRequest(start=pb.IngestStart(create=pb.CreateCollectionRequest(name='c')))\n"
+        f"bad = pb.IngestRequest(documents=[pb.Document(text='x' * 200)] * {MESSAGE})\n"
+        "messages = itertools.chain([start], itertools.repeat(bad))\n"
+        "call = RetrievalStub(grpc.insecure_channel(sys.argv[1])).Ingest(messages)\n"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, address], stdin=subprocess.PIPE) as process:
+        until(port, lambda value: value >= MOST)
+        process.kill()
+    until(port, lambda value: value == 0)
+    ended = {one.labels["code"]: one.value for one in samples(port) if one.name == "shortlist_call_seconds_count"}
+    assert ended == {"CANCELLED": 1}
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)])
 def test_a_server_that_ends_in_the_middle(options: list[str], tmp_path, number: signal.Signals, code: int):
     """An ingest outlasts a server that is killed or stopped and started again: each document is answered once."""
@@ -194,3 +219,20 @@ def slow(over: threading.Event) -> Iterator[pb.IngestRequest]:
     start = pb.IngestStart(create=pb.CreateCollectionRequest(name="c"))
     yield pb.IngestRequest(start=start, documents=[pb.Document(id="a", text="text")])
     over.wait(WAIT_S)
+
+
+def test_a_server_that_takes_little_at_once(options: list[str]):
+    """Where messages are too large for the server, smaller ones are sent; what is too large alone is told alone."""
+    small = ["--max-batch", "5", "--max-text-bytes", "10000", "--max-request-bytes", "20000"]
+    with local.serving(*options, *small, "--log-level", "warning") as address, Client(address) as client:
+        sizes = {
+            50: 12_000,
+            100: 30_000,
+            150: 100_000,
+        }  # over a text's limit, a request's, and twice that: gRPC's own
+        documents = [Document(str(number), "x" * sizes.get(number, 20)) for number in range(200)]
+        refused = {one.index: one.error for one in client.ingest("c", documents, create=True) if one.error}
+        assert set(refused) == set(sizes)
+        assert refused[50].field == "text"
+        assert {type(refused[number]) for number in (100, 150)} == {TooLarge}
+        assert client.count("c") == 197
