@@ -7,12 +7,14 @@ Runs on the event loop; what blocks goes to threads. Knows no gRPC.
 """
 
 import asyncio
+import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from shortlist.server.errors import BundleError, InvalidRequest, ProviderError
+from shortlist.server.errors import BundleError, InvalidRequest, ProviderError, ShortlistError
 from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.models import Embedder
 from shortlist.server.runtime.graph import ModelInfo
@@ -23,6 +25,8 @@ from shortlist.server.storage.generations import Next
 
 from .contents import Contents
 from .reindex import Progress, Reindex
+
+logger = logging.getLogger(__name__)
 
 _STOPPING = "the server is stopping; its next start goes on"
 
@@ -36,6 +40,8 @@ class Reindexing:
         self._embedders = embedders
         self._jobs: dict[str, Reindex] = {}
         self._starting = asyncio.Lock()
+        self._closing = threading.Event()
+        self._tidying: set[asyncio.Task[None]] = set()
 
     async def start(self, name: str, bundle: str, variant: str) -> Progress:
         """Begin to make a collection anew, or go on, and return how far it is; it goes on if its caller leaves.
@@ -102,14 +108,16 @@ class Reindexing:
                 await self._contents.write(collection.remaking.abandon)
                 if job is not None:
                     job.show("cancelled")
-            self._forget_unused()
+            self._tidy(collection)
             return self.get(name)
 
     async def resume(self) -> None:
         """Go on with what was not finished when the server ended; returns before the embedders are loaded."""
         for collection in self._contents.collections():
             coming = await asyncio.to_thread(collection.remaking.find)
-            if coming is not None:
+            if coming is None:
+                self._tidy(collection)  # it may have ended between a switch and its end
+            else:
                 progress = Progress(collection.name, "running", coming.origin, 0, len(collection))
                 self._run(Reindex(collection, progress), partial(self._found, coming))
 
@@ -128,6 +136,7 @@ class Reindexing:
 
     async def close(self) -> None:
         """End all jobs; the next start goes on with them."""
+        self._closing.set()
         for job in self._jobs.values():
             await job.end("failed", _STOPPING)
 
@@ -156,7 +165,7 @@ class Reindexing:
             job = self._jobs[collection.name] = Reindex(
                 collection, Progress(collection.name, "done", made_by, count, count)
             )
-            self._forget_unused()
+            self._tidy(collection)
             return job.progress
 
         async def loaded() -> Embedder:
@@ -168,7 +177,20 @@ class Reindexing:
 
     def _run(self, job: Reindex, load: Callable[[], Awaitable[Embedder]]) -> None:
         self._jobs[job.collection.name] = job
-        job.start(load, self._contents).add_done_callback(lambda _: self._forget_unused())
+        job.start(load, self._contents).add_done_callback(lambda _: self._tidy(job.collection))
+
+    def _tidy(self, collection: Collection) -> None:
+        """Drop, in the background, the vectors of a collection and the embedders that are not used any more."""
+        self._forget_unused()
+        task = asyncio.create_task(self._tidied(collection))
+        self._tidying.add(task)
+        task.add_done_callback(self._tidying.discard)
+
+    async def _tidied(self, collection: Collection) -> None:
+        try:
+            await asyncio.to_thread(collection.remaking.tidy, lambda: not self._closing.is_set())
+        except ShortlistError as error:  # it was dropped, or the disk fails: the next start does it
+            logger.info("collection %s: what a reindex left is still there: %s", collection.name, error)
 
     def _forget_unused(self) -> None:
         """Forget the embedders of which no collection has, or gets, vectors."""

@@ -10,6 +10,8 @@ from . import generations, schema
 from .choices import DEFAULTS, Choices
 from .document import Origin
 
+_DROPPED = 10_000  # vectors at once, of those that a copy leaves out
+
 
 def connected(path: Path) -> sqlite3.Connection:
     """Return a connection to a file, which SQLite makes if it is not there.
@@ -55,6 +57,8 @@ def copy(path: Path, target: Path) -> int:
         ):
             source.backup(made)
             generations.abandon(made)  # what is not used yet is made again where it is wanted
+            while generations.shrink(made, _DROPPED):
+                pass
             made.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
             ((fault,),) = made.execute("PRAGMA quick_check(1)").fetchall()
             ((count,),) = made.execute("SELECT count(*) FROM documents").fetchall()

@@ -64,9 +64,6 @@ class Documents:
         try:
             self._writer = database.connected(path)
             schema.upgrade(self._writer, path)
-            with self._writer:
-                self._writer.execute("BEGIN IMMEDIATE")
-                generations.drop_unused(self._writer)  # what a crash left behind a switch
             self._reader = Reading(database.connected(path))
             facts = self.facts()
             self.created_at = datetime.fromtimestamp(float(facts["created_at"]), tz=UTC)
@@ -191,7 +188,7 @@ class Documents:
 
     def made(self, number: int, dimensions: int) -> Made:
         """Return the vectors of a generation."""
-        return Made(self._reader.read, f"vectors_{number:d}", dimensions)
+        return Made(self._reader.read, f"vectors_{number:d}", dimensions, lambda: self.count)
 
     def keys(self) -> Keys:
         """Return the keys of all vectors, each once, ascending."""

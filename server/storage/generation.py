@@ -52,8 +52,10 @@ def opened(folder: Path, documents: Documents, collection: int, changing: thread
     """
     made_by, number = documents.origin, documents.generation
     path, quantization = index_of(folder, number), documents.choices.quantization
-    vectors = Vectors(path, made_by.dimensions, quantization, documents)
-    upkeep = Upkeep(folder.name, documents, vectors, changing)
+    # Those of this generation, whatever takes its place while they are read.
+    made = documents.made(number, made_by.dimensions)
+    vectors = Vectors(path, made_by.dimensions, quantization, made)
+    upkeep = Upkeep(folder.name, made, vectors, changing)
     coming = generations.coming(documents.facts())
     remove_others(folder, number, *([coming.number] if coming else []))
     return Generation(made_by, vectors, upkeep, Among(documents, vectors, collection))

@@ -9,7 +9,7 @@ triggers; a new one comes into the one that is used, and into one that is being 
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .document import Origin
 
@@ -32,7 +32,7 @@ _TABLE = (
 )
 _FIRST = 1
 _NAME = re.compile("vectors_([0-9]+)")
-_FACTS = ("embedder", "fingerprint", "dimensions", "bundle")
+_FACTS = ("generation", "embedder", "fingerprint", "dimensions", "bundle")
 _NEXT = "next_"  # before the facts of a generation that is being made
 
 
@@ -86,22 +86,23 @@ class Next:
     bundle: str  # the path of the bundle that it is made with
 
 
-def begin(connection: sqlite3.Connection, origin: Origin, bundle: str) -> Next:
+def begin(connection: sqlite3.Connection, made_by: Origin, bundle: str) -> Next:
     """Begin to make a generation, or go on with the one that is being made where it is of this embedder."""
     found = coming(dict(connection.execute("SELECT name, value FROM facts").fetchall()))
-    if found is None or found.origin.fingerprint != origin.fingerprint:
-        abandon(connection)
-        found = Next(used(connection) + 1, origin, bundle)
-        create(connection, found.number)
-    _keep(connection, _NEXT, origin, bundle)
-    return replace(found, bundle=bundle)
+    if found is None or found.origin.fingerprint != made_by.fingerprint:
+        number = max(_numbers(connection)) + 1
+        create(connection, number)
+    else:
+        number = found.number
+    _keep(connection, _NEXT, Next(number, made_by, bundle))
+    return Next(number, made_by, bundle)
 
 
 def coming(facts: Mapping[str, str]) -> Next | None:
     """Return the generation that is being made, by a file's facts."""
-    if f"{_NEXT}fingerprint" not in facts:
+    if f"{_NEXT}generation" not in facts:
         return None
-    return Next(int(facts["generation"]) + 1, origin(facts, _NEXT), facts[f"{_NEXT}bundle"])
+    return Next(int(facts[f"{_NEXT}generation"]), origin(facts, _NEXT), facts[f"{_NEXT}bundle"])
 
 
 def origin(facts: Mapping[str, str], prefix: str = "") -> Origin:
@@ -111,30 +112,49 @@ def origin(facts: Mapping[str, str], prefix: str = "") -> Origin:
 
 def switch(connection: sqlite3.Connection, made: Next) -> None:
     """Have searches use the generation that was made."""
-    _keep(connection, "", made.origin, made.bundle)
-    connection.executemany("DELETE FROM facts WHERE name = ?", [(f"{_NEXT}{name}",) for name in _FACTS])
+    abandon(connection)
+    _keep(connection, "", made)
     use(connection, made.number)
 
 
 def abandon(connection: sqlite3.Connection) -> None:
-    """Drop what is made of the generation that is being made, if there is one, and whatever else is not used."""
+    """Make no generation any more; what was made of one is not used, and `shrink` drops it."""
     connection.executemany("DELETE FROM facts WHERE name = ?", [(f"{_NEXT}{name}",) for name in _FACTS])
-    drop_unused(connection)
 
 
-def drop_unused(connection: sqlite3.Connection) -> None:
-    """Drop the generations that are neither used nor being made."""
+def unused(connection: sqlite3.Connection) -> list[int]:
+    """Return the generations that are neither used nor being made."""
     made = coming(dict(connection.execute("SELECT name, value FROM facts").fetchall()))
-    kept = {used(connection), made.number if made else 0}
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        number = _NAME.fullmatch(name)
-        if number and int(number[1]) not in kept:
-            connection.execute(f"DROP TRIGGER {name}_deleted")
-            connection.execute(f"DROP TABLE {name}")
+    return sorted(_numbers(connection) - {used(connection), made.number if made else 0})
 
 
-def _keep(connection: sqlite3.Connection, prefix: str, made_by: Origin, bundle: str) -> None:
-    """Keep what makes a generation."""
-    values = (made_by.embedder, made_by.fingerprint, str(made_by.dimensions), bundle)
+def shrink(connection: sqlite3.Connection, most: int) -> bool:
+    """Drop so many vectors that are not used any more, and return whether there are more.
+
+    To drop a whole table of 200,000 takes ten seconds, in which nothing can be written.
+    """
+    numbers = unused(connection)
+    if numbers:
+        table = f"vectors_{numbers[0]:d}"
+        for index in ("key", "short"):
+            connection.execute(f"DROP INDEX IF EXISTS {table}_{index}")
+        rows = f"SELECT seq FROM {table} ORDER BY seq LIMIT ?"  # noqa: S608 (ours alone)
+        gone = connection.execute(f"DELETE FROM {table} WHERE seq IN ({rows})", [most]).rowcount  # noqa: S608 (ours alone)
+        if gone < most:
+            connection.execute(f"DROP TRIGGER {table}_deleted")
+            connection.execute(f"DROP TABLE {table}")
+    return bool(numbers)
+
+
+def _numbers(connection: sqlite3.Connection) -> set[int]:
+    """Return all generations that there are."""
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return {int(found[1]) for (name,) in names if (found := _NAME.fullmatch(name))}
+
+
+def _keep(connection: sqlite3.Connection, prefix: str, made: Next) -> None:
+    """Keep what a generation is."""
+    by = made.origin
+    values = (str(made.number), by.embedder, by.fingerprint, str(by.dimensions), made.bundle)
     rows = [(f"{prefix}{name}", value) for name, value in zip(_FACTS, values, strict=True)]
     connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)

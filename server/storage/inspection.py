@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -93,10 +93,6 @@ def inspect(data: Path) -> Inspection:
             else:
                 folders.append(_Folder(path, name, has_index=not (data / MANIFEST).exists()))
                 found += folders[-1].findings()
-    embedders = {folder.fingerprint for folder in folders if folder.fingerprint}
-    if len(embedders) > 1:
-        what = f"its collections are of {len(embedders)} embedders, and a server starts on those of one"
-        found.append(Finding(root.name, "damaged", f"{what}; move the others into a data folder of their own"))
     return Inspection(len(folders), sum(folder.documents for folder in folders), tuple(found))
 
 
@@ -130,7 +126,6 @@ class _Folder:
         self._has_index = has_index
         self._path = path
         self._name = name
-        self.fingerprint = ""
         self.documents = 0
         self._dimensions = 0
 
@@ -157,7 +152,7 @@ class _Folder:
             yield Finding(documents, "damaged", f"{'; '.join(faults)}; restore a snapshot or a backup of it")
             return
         facts = schema.facts(connection, self._path / DOCUMENTS)
-        self.fingerprint, self._dimensions = facts["fingerprint"], int(facts["dimensions"])
+        self._dimensions = int(facts["dimensions"])
         if int(facts["format"]) < schema.FORMAT:
             what = (
                 f"it has format {facts['format']}, which a start brings to {schema.FORMAT}; start, then check again"
@@ -176,7 +171,11 @@ class _Folder:
         path = generation.index_of(self._path, int(facts["generation"]))
         name = f"{self._name}/{path.name}"
         quantization = Choices.read(facts).quantization
-        made = Made(lambda *given: connection.execute(given[0], given[1:]).fetchall(), "vectors", self._dimensions)
+
+        def read(statement: str, *values: str | float) -> list[Any]:
+            return connection.execute(statement, values).fetchall()
+
+        made = Made(read, "vectors", self._dimensions, lambda: self.documents)
         index = Vectors(path, self._dimensions, quantization, made)
         index.prove()
         for ids, directions, broken in self._batches(connection):

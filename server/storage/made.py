@@ -4,6 +4,7 @@ Statements and their parameters; the connection and its lock are the caller's.
 """
 
 import json
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -41,15 +42,27 @@ class Truth(Protocol):
 class Made:
     """The vectors of one generation."""
 
-    def __init__(self, read: Read, table: str, dimensions: int) -> None:
-        """Take what runs a statement, and the generation's table."""
+    def __init__(self, read: Read, table: str, dimensions: int, documents: Callable[[], int]) -> None:
+        """Take a generation's table.
+
+        Args:
+            read: runs a statement.
+            table: the table's name.
+            dimensions: of a vector.
+            documents: returns how many documents there are.
+        """
         self._read = read
         self._table = table
         self._dimensions = dimensions
+        self._documents = documents
 
     @property
     def count(self) -> int:
-        """Return the number of documents that have one."""
+        """Return the number of documents."""
+        return self._documents()
+
+    def made(self) -> int:
+        """Return the number of documents that have a vector, by reading an index of them all."""
         ((count,),) = self._read(_COUNT.format(table=self._table))
         return int(count)
 

@@ -30,6 +30,7 @@ from .vectors import Vectors
 
 # Documents that a switch makes while changes wait, at most: some tenths of a second.
 LAST = 32
+_DROPPED = 2000  # vectors that are dropped at once: a tenth of a second on a busy machine
 
 
 class Embedded(NamedTuple):
@@ -100,7 +101,7 @@ class Remaking:
         upkeep.begin()
         among = Among(self._documents, vectors, self._number)
         self._coming, self._after = _Coming(coming, made, Generation(origin, vectors, upkeep, among)), 0
-        return made.count
+        return made.made()
 
     def missing(self, most: int) -> list[tuple[int, Document]]:
         """Return the first documents that are not made, each beside its number; none: all are made."""
@@ -141,7 +142,6 @@ class Remaking:
             self._documents.refresh()
             self._use(coming.indexed)
             self._coming = None
-        self._tidy()
         return True
 
     def abandon(self) -> None:
@@ -150,7 +150,6 @@ class Remaking:
         with self._changing, self._documents.transaction() as connection:
             generations.abandon(connection)
             self._coming = None
-        self._tidy()
 
     def stop(self) -> None:
         """End what is done in the background for the index of what was made."""
@@ -173,8 +172,19 @@ class Remaking:
         assert self._coming is not None, "begin comes first"  # noqa: S101 (our own order)
         return self._coming
 
-    def _tidy(self) -> None:
-        """Drop what searches do not use any more."""
-        with self._changing, self._documents.transaction() as connection:
-            generations.drop_unused(connection)
-        generation.remove_others(self._folder, self._documents.generation)
+    def tidy(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Drop what searches do not use any more, a little at a time: changes go between.
+
+        Args:
+            go_on: asked in between; False leaves the rest for later.
+
+        Raises:
+            UnknownCollection, StorageFailed: as of a change.
+        """
+        more = True
+        while more and go_on():
+            with self._changing, self._documents.transaction() as connection:
+                more = generations.shrink(connection, _DROPPED)
+        coming = self.find()
+        kept = [coming.number] if coming else []
+        generation.remove_others(self._folder, self._documents.generation, *kept)

@@ -144,13 +144,17 @@ def test_a_data_folder_in_use(options: list[str]):
 
 
 def test_a_collection_of_another_embedder(options: list[str], tmp_path: Path):
-    """A collection that another variant made stops the start; auto takes the one that made it."""
+    """A collection of an embedder that is not there stops the start; auto takes the variant that made it."""
     with local.serving(*options, "--embedder-variant", "fp32") as address, Client(address) as client:
         client.create_collection("papers")
         client.upsert("papers", [Document("a", "text")])
-    assert "collection papers" in refused([*options, "--embedder-variant", "int8-token"])
     with local.serving(*options) as address, Client(address) as client:
         assert client.get("papers", ["a"]) == (Document("a", "text"),)
+        assert client.describe().embedder.variant == "fp32"
+    edit(tmp_path / "embedder" / "manifest.json", lambda manifest: manifest.update(document_prefix="passage: "))
+    said = refused(options)
+    assert "collection papers" in said
+    assert "add its bundle with --other-embedders" in said
 
 
 def test_settings_that_make_no_sense(options: list[str]):

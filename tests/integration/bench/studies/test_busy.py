@@ -1,10 +1,11 @@
 """The benchmarks of what a busy server does run on a real one and tell what they found."""
 
 import json
+import shutil
 
 import pytest
 
-from shortlist.bench.studies import deadlines, stalls
+from shortlist.bench.studies import deadlines, reindexes, stalls
 from shortlist.bench.studies.deadlines import Answer
 
 
@@ -74,6 +75,20 @@ def test_stalls_are_measured(tiny, corpus, monkeypatch, capsys):
     assert found["longest_run_ms"] > 0
     assert [one["part"] for one in found["waits"]] == ["search", "queue", "infer", "retrieve"]
     assert all(one[when]["p50"] <= one[when]["p99"] for one in found["waits"] for when in ("rest", "busy"))
+
+
+def test_reindexes_are_measured(tiny, corpus, tmp_path, monkeypatch, capsys):
+    """Searches are sent at rest and beside reindexes there and back, and what both take is told."""
+    shutil.copytree(tiny.embedder, tmp_path / "other")
+    manifest = tmp_path / "other" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"document_prefix": ""', '"document_prefix": "passage: "'))
+    models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker), "--other", str(tmp_path / "other"))
+    sizes = ("--documents", "300", "--turns", "1", "--seconds", "0.5", "--rate", "200")
+    found = run(reindexes, monkeypatch, capsys, *models, *corpus, *sizes)
+    assert len(found["embedders"]) in {1, 2}  # one, where both run the same variant
+    assert min(found["searches_at_rest"], found["searches_beside"]) > 0
+    assert min(found["filled_per_s"], found["made_per_s"], found["made_per_s_beside_searches"]) > 0
+    assert all(found[when]["p50"] <= found[when]["p99"] for when in ("rest_ms", "beside_ms"))
 
 
 def test_a_file_that_is_not_there_is_named(tiny, files, monkeypatch, capsys):

@@ -10,6 +10,7 @@ import pytest
 from parsed import parsed
 from shortlist.bench.studies.deadlines import DeadlinesSettings
 from shortlist.bench.studies.peers.settings import PeersSettings
+from shortlist.bench.studies.reindexes import ReindexesSettings
 from shortlist.bench.studies.soak import SoakSettings
 from shortlist.bench.studies.stalls import StallsSettings
 from shortlist.console.errors import UsageError
@@ -17,6 +18,7 @@ from shortlist.console.errors import UsageError
 STUDIES: tuple[type[Any], ...] = (
     DeadlinesSettings,
     PeersSettings,
+    ReindexesSettings,
     SoakSettings,
     StallsSettings,
 )

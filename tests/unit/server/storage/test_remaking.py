@@ -216,14 +216,15 @@ def test_a_crash_before_the_switch(collection: Collection, tmp_path: Path, until
     assert found_by_other(again, "text 3", 1) == ["3"]
 
 
-def test_a_crash_right_after_the_switch(collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The collection is the new one, and what the old one left goes at the next start."""
-    monkeypatch.setattr(collection.remaking, "_tidy", lambda: None)
+def test_a_crash_right_after_the_switch(collection: Collection, tmp_path: Path):
+    """The collection is the new one, and what the old one left can be dropped then."""
     remade(collection)
     again = crashed(tmp_path / "c", tmp_path / "copy")
     assert again.origin == OTHER
     assert again.remaking.find() is None
     assert found_by_other(again, "text 3", 1) == ["3"]
+    assert tables(tmp_path / "copy") == ["vectors_1", "vectors_2"]
+    again.remaking.tidy()
     assert tables(tmp_path / "copy") == ["vectors_2"]
     assert sorted(path.name for path in (tmp_path / "copy").glob("vectors*")) == [
         "vectors-2.sha256",
@@ -269,8 +270,10 @@ def test_what_is_abandoned(collection: Collection, tmp_path: Path):
     make(collection, stop=2)
     third = Origin("third (fp32)", "cafe", 3)
     assert collection.remaking.begin(third, "") == 0
-    assert tables(tmp_path / "c") == ["vectors_1", "vectors_2"]
+    collection.remaking.tidy()
+    assert tables(tmp_path / "c") == ["vectors_1", "vectors_3"]
     collection.remaking.abandon()
+    collection.remaking.tidy()
     assert collection.remaking.find() is None
     assert tables(tmp_path / "c") == ["vectors_1"]
     assert found(collection, "text 3", 1) == ["3"]
@@ -287,6 +290,27 @@ def test_a_copy_of_a_collection_that_is_made_anew(collection: Collection, tmp_pa
     assert tables(tmp_path / "copy") == ["vectors_1"]
     assert found(copy, "text 3", 1) == ["3"]
     assert collection.remaking.find() is not None
+
+
+def test_what_is_not_used_goes_little_by_little(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Old vectors are dropped a few at a time, changes go between, and what is left over waits for the next time."""
+    monkeypatch.setattr(remaking, "_DROPPED", 15)
+    remade(collection)
+    asked = []
+
+    def go_on() -> bool:
+        asked.append(len(asked))
+        collection.delete([str(len(asked))])
+        return len(asked) < 3
+
+    collection.remaking.tidy(go_on)
+    assert tables(tmp_path / "c") == ["vectors_1", "vectors_2"]
+    collection.remaking.tidy()
+    assert tables(tmp_path / "c") == ["vectors_2"]
+    assert len(collection) == 37
+    assert found_by_other(collection, "text 30", 1) == ["30"]
 
 
 def test_searches_and_changes_beside_a_switch(collection: Collection):
