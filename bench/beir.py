@@ -68,13 +68,15 @@ def load(folder: Path, split: str | None = None) -> Judged:
     return Judged(name, corpus, qrels, queries, relevant, documents, tuple(empty), frozenset(itself))
 
 
-def passages(folder: Path) -> Iterator[str]:
-    """Yield the texts of a folder's corpus, without titles; those that are blank are left out.
+def passages(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the ids and texts of a folder's corpus, without titles; those that are blank are left out.
 
     Raises:
         UsageError: the corpus is missing, or holds something else.
     """
-    yield from (entry["text"] for _, entry in _lines(folder / "corpus.jsonl") if entry["text"].strip())
+    yield from (
+        (entry["_id"], entry["text"]) for _, entry in _lines(folder / "corpus.jsonl") if entry["text"].strip()
+    )
 
 
 def write_indexable(judged: Judged, path: Path) -> None:

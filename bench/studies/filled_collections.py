@@ -57,7 +57,7 @@ class Source:
             UsageError: there are not so many.
         """
         lines = 0 if self.place == "none" else min(self.lines, documents)
-        texts = pieces.cut(self.folders)
+        texts = [piece.text for piece in pieces.cut(self.folders)]
         if documents - lines > len(texts):
             raise UsageError(
                 f"the folders hold {len(texts):,} pieces, but {documents - lines:,} are wanted; name more --folders,"

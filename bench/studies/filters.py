@@ -1,13 +1,15 @@
 """Measure what searches with a filter find of the nearest documents that match, by which plan, and how long it takes.
 
-The passages of judged collections are put into one collection, without a server, and searched for their queries under
-conditions that keep a share of all at random, that go with the query (its own collection, its own article), and that
-go against it (another collection, all but its own). What is nearest is found by comparing every vector in float32.
+Pieces of judged collections' passages (`pieces.py`) are put into one collection, without a server, and searched for
+the queries of these under conditions that keep a share of all at random, that go with the query (its own collection,
+its own article), and that go against it (another collection, all but its own). What is nearest is found by comparing
+every vector in float32. Before a condition is measured, other searches with it are done again exactly, as a server
+does with a sample of its own, so that the index is walked as widely as they show to be needed.
 
-Embedding 60,000 passages takes ten minutes and more on two cores: --data keeps the vectors and the collection.
+Above 50,000 documents the index is walked: --pieces and --data keep vectors and collection for another time.
 """
 
-import json
+import math
 import sys
 import tempfile
 import time
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from cyclopts import Parameter
@@ -23,22 +25,24 @@ from numpy.typing import NDArray
 
 from shortlist.bench import beir
 from shortlist.console.progress import Progress
-from shortlist.server.inference.models import Embedder
 from shortlist.server.settings import within
 from shortlist.server.storage import unit_vectors
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, canonical
 from shortlist.server.storage.filters import Between, Condition, Filter, NotOf, OneOf, Value
+from shortlist.server.storage.measuring import Pace, Search
+from shortlist.server.storage.recall import FIRST_BEAM
 
-from . import study
+from . import pieces, study
 from .models import embedded, opened
+from .pieces import Piece
 from .study import Bundles
 
 _NAME = "filters"
 _TRANSACTION = 500
-_EMBEDDED = 256  # passages between two times that progress is shown
 _DRAWS = 100_000  # values that a share at random is taken of
 _SHARES = (0.001, 0.01, 0.1, 0.5)
+_SAMPLES = 32  # searches that choose the beam
 _ROUNDING = 1e-5  # of a cosine in float32
 
 Floats = NDArray[np.float32]
@@ -55,22 +59,12 @@ class FiltersSettings(Bundles):
     """of the first collection"""
     top_k: Annotated[int, within(1, 1000)] = 10
     """documents to find"""
+    documents: Annotated[int, within(1)] = 60_000
+    """pieces in the collection, or all if they are fewer"""
+    pieces: Path | None = None
+    """folder to keep the vectors of pieces in, for another time"""
     data: Path | None = None
-    """folder to keep vectors and collection in, for another time"""
-
-
-class Passage(NamedTuple):
-    """A passage of a judged collection."""
-
-    set: str
-    id: str
-    title: str
-    text: str
-
-    @property
-    def article(self) -> str:
-        """Return what passages of one article share: what stands before the number in their ids."""
-        return self.id.rpartition("#")[0]
+    """folder to keep the collection in, for another time"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +72,19 @@ class Case:
     """A condition, which may depend on the query."""
 
     name: str
-    where: Callable[[Passage], Filter]  # of the passage that answers the query
-    inside: Callable[[Passage], NDArray[np.bool_]]  # which passages match: the oracle's own reading
+    where: Callable[[Piece], Filter]  # of the passage that answers the query
+    inside: Callable[[Piece], NDArray[np.bool_]]  # which passages match: the oracle's own reading
 
 
 class Corpus:
-    """All passages, with what they are filtered by."""
+    """All pieces, with what they are filtered by."""
 
-    def __init__(self, passages: Sequence[Passage], seed: int = 0) -> None:
+    def __init__(self, passages: Sequence[Piece], seed: int = 0) -> None:
         """Draw the numbers that shares at random are taken of."""
         self.passages = passages
         self.draws = np.random.default_rng(seed).integers(0, _DRAWS, len(passages))
         self._sets = np.array([one.set for one in passages])
-        self._articles = np.array([one.article for one in passages])
+        self._articles = np.array(list(map(_article, passages)))
 
     def documents(self, start: int, stop: int) -> list[Document]:
         """Return passages as documents with metadata; each has its number as id."""
@@ -98,8 +92,7 @@ class Corpus:
             Document(
                 str(number),
                 one.text,
-                one.title,
-                canonical({"set": one.set, "article": one.article, "draw": int(self.draws[number])}),
+                metadata=canonical({"set": one.set, "article": _article(one), "draw": int(self.draws[number])}),
             )
             for number, one in enumerate(self.passages[start:stop], start)
         ]
@@ -111,14 +104,21 @@ class Corpus:
             condition = Condition("draw", Between(high=Value("number", most), with_high=False))
             inside = self.draws < most
             yield Case(f"{share:.1%} at random", partial(_same, condition), partial(_same, inside))
-        yield Case("own article", lambda one: _is("article", one.article), lambda one: self._articles == one.article)
+        yield Case(
+            "own article", lambda one: _is("article", _article(one)), lambda one: self._articles == _article(one)
+        )
         yield Case("own set", lambda one: _is("set", one.set), lambda one: self._sets == one.set)
         yield Case("another set", lambda _: _is("set", other), lambda _: self._sets == other)
         yield Case("all but own set", lambda one: NotOf(_is("set", one.set)), lambda one: self._sets != one.set)
 
 
-def _same(one: _T, _answer: Passage) -> _T:
+def _same(one: _T, _answer: Piece) -> _T:
     return one
+
+
+def _article(one: Piece) -> str:
+    """Return what passages of one article share: what stands before the number in their ids."""
+    return one.passage.rpartition("#")[0]
 
 
 def _is(path: str, value: str) -> Filter:
@@ -137,59 +137,33 @@ def run(chosen: FiltersSettings) -> int:
     with tempfile.TemporaryDirectory(prefix="shortlist-filters-") as temporary:
         data = chosen.data or Path(temporary)
         data.mkdir(parents=True, exist_ok=True)
-        judged = [beir.load(folder) for folder in chosen.folders]
-        corpus = Corpus([passage for one in judged for passage in _passages(one)])
+        judged, found = beir.load(chosen.folders[0]), pieces.cut(chosen.folders)
+        corpus = Corpus(found[: chosen.documents])
         with opened(data / "server", chosen) as pipeline:
             model = pipeline.embedder
-            vectors, tokens = _vectors(data, corpus.passages, model)
-            asked = _asked(judged[0], corpus, chosen.queries)
+            texts, count = [one.text for one in found], len(corpus.passages)
+            _, vectors, tokens = pieces.embedded(model, texts, count, chosen.pieces or data / "pieces")
+            asked = _asked(judged, _SAMPLES + chosen.queries)
             queries, _ = embedded(model, [text for text, _ in asked], "query")
+            answers = [answer for _, answer in asked]
             pipeline.contents._catalog.create(_NAME, exist_ok=True)  # noqa: SLF001 (no server, so no event loop either)
             collection = pipeline.contents.collection(_NAME)
             _fill(collection, corpus, vectors, tokens)
             units = _units(vectors)
             rows = [
-                _measured(collection, case, chosen.top_k, units, queries, [one for _, one in asked])
-                for case in corpus.cases(judged[-1].name)
+                _held(collection, case, queries[:_SAMPLES], answers[:_SAMPLES])
+                | _measured(collection, case, chosen.top_k, units, queries[_SAMPLES:], answers[_SAMPLES:])
+                for case in corpus.cases(chosen.folders[-1].resolve().name)
             ]
-    told = {"documents": len(corpus.passages), "queries": len(asked), "top_k": chosen.top_k, "rows": rows}
+    told = {"documents": len(corpus.passages), "queries": len(asked) - _SAMPLES, "top_k": chosen.top_k, "rows": rows}
     return study.finish(told)
 
 
-def _passages(judged: beir.Judged) -> Iterator[Passage]:
-    with judged.corpus.open(encoding="utf-8") as stream:
-        for entry in map(json.loads, filter(str.strip, stream)):
-            if entry["text"].strip():
-                yield Passage(judged.name, entry["_id"], entry["title"], entry["text"])
-
-
-def _vectors(data: Path, passages: Sequence[Passage], model: Embedder) -> tuple[Floats, list[int]]:
-    """Return the vectors and lengths of all passages, those of a collection from a file where it is there."""
-    vectors: list[Floats] = []
-    tokens: list[int] = []
-    with Progress(sys.stderr, "embedded", len(passages)) as progress:
-        for name in dict.fromkeys(one.set for one in passages):
-            path = data / f"{name}.npz"
-            if not path.exists():
-                texts = [f"{one.title} {one.text}" if one.title else one.text for one in passages if one.set == name]
-                found: list[Floats] = []
-                lengths: list[int] = []
-                for start in range(0, len(texts), _EMBEDDED):
-                    some, long = embedded(model, texts[start : start + _EMBEDDED], "document")
-                    found.append(some)
-                    lengths += long
-                    progress.update(sum(len(some) for some in vectors) + start + len(some))
-                np.savez(path, vectors=np.concatenate(found), tokens=lengths)
-            with np.load(path) as kept:
-                vectors.append(kept["vectors"])
-                tokens += kept["tokens"].tolist()
-    return np.concatenate(vectors), tokens
-
-
-def _asked(judged: beir.Judged, corpus: Corpus, most: int) -> list[tuple[str, Passage]]:
+def _asked(judged: beir.Judged, most: int) -> list[tuple[str, Piece]]:
     """Return queries, spread over all, each with a passage that answers it."""
-    by_id = {one.id: one for one in corpus.passages if one.set == judged.name}
-    answered = [(text, by_id[next(iter(judged.relevant[name]))]) for name, text in judged.queries.items()]
+    answered = [
+        (text, Piece("", judged.name, next(iter(judged.relevant[name])))) for name, text in judged.queries.items()
+    ]
     return answered[:: max(1, len(answered) // most)][:most]
 
 
@@ -202,8 +176,19 @@ def _fill(collection: Collection, corpus: Corpus, vectors: Floats, tokens: Seque
             progress.update(stop)
 
 
+def _held(collection: Collection, case: Case, queries: Floats, answers: Sequence[Piece]) -> dict[str, Any]:
+    """Do searches with a condition again, and return the beam that meets the target for them."""
+    held = collection.measured
+    held.begin(FIRST_BEAM)
+    searches = [Search(query, case.where(answer)) for query, answer in zip(queries, answers, strict=True)]
+    held.measure(searches, Pace(1), math.inf)
+    told = {"beam": held.report().beam, "samples": held.report().samples}
+    study.row(told)
+    return told
+
+
 def _measured(
-    collection: Collection, case: Case, top_k: int, units: Floats, queries: Floats, answers: Sequence[Passage]
+    collection: Collection, case: Case, top_k: int, units: Floats, queries: Floats, answers: Sequence[Piece]
 ) -> dict[str, Any]:
     """Measure one condition with every query."""
     recalls, times_ms, matched, plans, whole = [], [], [], [], []

@@ -44,6 +44,14 @@ _DIGITS = 16  # of a digest: enough for a file's name
 Floats = NDArray[np.float32]
 
 
+class Piece(NamedTuple):
+    """A piece of a passage."""
+
+    text: str
+    set: str  # the collection's name
+    passage: str  # its id
+
+
 class Embedded(NamedTuple):
     """Texts as the embedder has them."""
 
@@ -71,7 +79,7 @@ def main() -> int:
 
 def run(chosen: PiecesSettings) -> int:
     """Embed what is not there, print how many there are, and return the exit code."""
-    texts = cut(chosen.folders)
+    texts = [piece.text for piece in cut(chosen.folders)]
     count = min(chosen.documents, len(texts))
     with opened(chosen.pieces / "server", chosen) as pipeline, Progress(sys.stderr, "embedded", count) as progress:
         for shard in _shards(texts, count, chosen.pieces, pipeline.embedder.info.fingerprint):
@@ -85,7 +93,7 @@ def embedded(model: Embedder, texts: Sequence[str], count: int, folder: Path) ->
 
     Args:
         model: the embedder.
-        texts: all pieces, as `cut` returns them.
+        texts: of all pieces, as `cut` returns them.
         count: how many are wanted.
         folder: that keeps them.
     """
@@ -99,30 +107,32 @@ def embedded(model: Embedder, texts: Sequence[str], count: int, folder: Path) ->
     return Embedded(texts[:count], vectors, tokens.tolist())
 
 
-def cut(folders: Sequence[Path]) -> list[str]:
+def cut(folders: Sequence[Path]) -> list[Piece]:
     """Return the pieces of all passages in the folders, no two the same but for capitals and spaces."""
-    passages = [text for folder in folders for text in beir.passages(folder)]
+    passages = [
+        Piece(text, folder.resolve().name, passage) for folder in folders for passage, text in beir.passages(folder)
+    ]
     seen: set[str] = set()
-    pieces: list[str] = []
+    pieces: list[Piece] = []
     for ends, together in _CUTS:
         found = []
         for piece in _pieces(passages, ends, together):
-            if (known := piece.lower()) not in seen:
+            if (known := piece.text.lower()) not in seen:
                 seen.add(known)
                 found.append(piece)
         pieces += [found[place] for place in np.random.default_rng(0).permutation(len(found))]
     return pieces
 
 
-def _pieces(passages: Sequence[str], ends: "re.Pattern[str]", together: int) -> Iterator[str]:
+def _pieces(passages: Sequence[Piece], ends: "re.Pattern[str]", together: int) -> Iterator[Piece]:
     """Yield the pieces of one cut that are of a fair length."""
     for passage in passages:
-        parts = [part for part in ends.split(passage) if part.strip()]
+        parts = [part for part in ends.split(passage.text) if part.strip()]
         for start in range(len(parts) - together + 1):
             words = " ".join(parts[start : start + together]).split()
-            piece = " ".join(words)
-            if len(words) >= _WORDS and _CHARACTERS[0] <= len(piece) <= _CHARACTERS[1]:
-                yield piece
+            text = " ".join(words)
+            if len(words) >= _WORDS and _CHARACTERS[0] <= len(text) <= _CHARACTERS[1]:
+                yield passage._replace(text=text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def test_filling_goes_on(tiny, folder):
     assert seen == [20, 35]
     with pytest.raises(UsageError, match="holds 35 documents, but 20 are wanted"):
         filled(20)
-    texts = pieces.cut([folder])
+    texts = [piece.text for piece in pieces.cut([folder])]
     with contextlib.closing(Documents(filled_collections.documents_of(data))) as rows:
         assert {name: one.text for name, one in rows.get([str(number) for number in range(35)]).items()} == {
             str(number): text for number, text in enumerate(texts[:35])

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_passages_are_cut_in_several_ways(folder: Path):
     """Sentences first, then clauses, then neighbours together; none twice, none of a few words."""
-    found = pieces.cut([folder])
+    found = [piece.text for piece in pieces.cut([folder])]
     assert sorted(found[:3]) == [
         "A boat takes a week from one end to the other.",
         "It is long; in spring, when the snow melts, it is wide as well.",
@@ -42,13 +42,15 @@ def test_passages_are_cut_in_several_ways(folder: Path):
         "when the snow melts,",
         "when the snow melts, it is wide as well.",
     ]
-    assert found == pieces.cut([folder])
+    assert found == [piece.text for piece in pieces.cut([folder])]
+    boat = pieces.Piece("A boat takes a week from one end to the other.", folder.name, "1")
+    assert boat in pieces.cut([folder])
 
 
 def test_what_was_embedded_is_kept(components: Components, folder: Path, monkeypatch: pytest.MonkeyPatch):
     """Vectors are the server's own, at length 1, and come from the folder the second time, for fewer too."""
     monkeypatch.setattr(pieces, "_SHARD", 4)
-    model, texts = components.pipeline.embedder, pieces.cut([folder])
+    model, texts = components.pipeline.embedder, [piece.text for piece in pieces.cut([folder])]
     expected, tokens = models.embedded(model, texts[:6], "document")
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     found = pieces.embedded(model, texts, 6, folder / "kept")
