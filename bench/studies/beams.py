@@ -26,6 +26,7 @@ from shortlist.server.search.sampling import Sampling
 from shortlist.server.settings import within
 from shortlist.server.storage import unit_vectors
 from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.measuring import Search
 from shortlist.server.storage.recall import BEAMS, DEPTH
 from shortlist.server.storage.unit_vectors import Directions
 
@@ -134,7 +135,7 @@ async def _held(chosen: BeamsSettings, collection: Collection, queries: Floats) 
             query, began_s = next(again), time.perf_counter()
             await asyncio.to_thread(collection.by_vectors.search, query, DEPTH)
             took_ms.append(1000 * (time.perf_counter() - began_s))
-            sampling.offer(measured, query, None, None)
+            sampling.offer(measured, Search(query), None)
         return took_ms
 
     before_ms = await searched(lambda count: count == _AT_REST, Sampling())

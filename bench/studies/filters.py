@@ -42,7 +42,7 @@ _NAME = "filters"
 _TRANSACTION = 500
 _DRAWS = 100_000  # values that a share at random is taken of
 _SHARES = (0.001, 0.01, 0.1, 0.5)
-_SAMPLES = 32  # searches that choose the beam
+_SAMPLES = 128  # searches that choose the beam: half of what a server keeps
 _ROUNDING = 1e-5  # of a cosine in float32
 
 Floats = NDArray[np.float32]
@@ -151,7 +151,7 @@ def run(chosen: FiltersSettings) -> int:
             _fill(collection, corpus, vectors, tokens)
             units = _units(vectors)
             rows = [
-                _held(collection, case, queries[:_SAMPLES], answers[:_SAMPLES])
+                _held(collection, case, chosen.top_k, queries[:_SAMPLES], answers[:_SAMPLES])
                 | _measured(collection, case, chosen.top_k, units, queries[_SAMPLES:], answers[_SAMPLES:])
                 for case in corpus.cases(chosen.folders[-1].resolve().name)
             ]
@@ -176,11 +176,13 @@ def _fill(collection: Collection, corpus: Corpus, vectors: Floats, tokens: Seque
             progress.update(stop)
 
 
-def _held(collection: Collection, case: Case, queries: Floats, answers: Sequence[Piece]) -> dict[str, Any]:
+def _held(
+    collection: Collection, case: Case, top_k: int, queries: Floats, answers: Sequence[Piece]
+) -> dict[str, Any]:
     """Do searches with a condition again, and return the beam that meets the target for them."""
     held = collection.measured
     held.begin(FIRST_BEAM)
-    searches = [Search(query, case.where(answer)) for query, answer in zip(queries, answers, strict=True)]
+    searches = [Search(query, case.where(answer), top_k) for query, answer in zip(queries, answers, strict=True)]
     held.measure(searches, Pace(1), math.inf)
     told = {"beam": held.report().beam, "samples": held.report().samples}
     study.row(told)

@@ -28,6 +28,8 @@ from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Candidate, Document
 from shortlist.server.storage.generation import Superseded
+from shortlist.server.storage.measuring import Search
+from shortlist.server.storage.recall import DEPTH
 
 from . import candidates, ranking, request_checks, selection
 from .contents import Contents
@@ -117,7 +119,9 @@ class Pipeline:
         sampled = (
             source != "lexical"
             and collection.measured is measured  # else it has another embedder by now
-            and self._sampling.offer(measured, vector, query.where, filtered.plan)
+            and self._sampling.offer(
+                measured, Search(vector, query.where, min(plan.candidates, DEPTH)), filtered.plan
+            )
         )
         found = filtered.candidates
         documents = [candidate.document for candidate in found]

@@ -12,11 +12,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakKeyDictionary
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shortlist.server.storage.filtered import Plan
-from shortlist.server.storage.filters import Filter
 from shortlist.server.storage.measuring import Measured, Pace, Search
 
 logger = logging.getLogger(__name__)
@@ -44,21 +40,20 @@ class Sampling:
         self._busy = False
         self._rng = random.Random()  # noqa: S311 (no secret)
 
-    def offer(self, measured: Measured, vector: NDArray[np.float32], where: Filter | None, plan: Plan | None) -> bool:
+    def offer(self, measured: Measured, search: Search, plan: Plan | None) -> bool:
         """Take a search that was made, or leave it, and return whether it is a sample.
 
         Args:
             measured: of the collection that was searched.
-            vector: float32 [dimensions], the query's.
-            where: what documents had to match.
-            plan: by which they were found; an exact one leaves nothing to measure.
+            search: that was made.
+            plan: by which documents were found; an exact one leaves nothing to measure.
         """
         if not self._share:
             return False
         waiting = self._waiting.setdefault(measured, [])
         chosen = measured.lacks > len(waiting) or self._rng.random() < self._share
         if chosen and measured.walks and plan != "exact" and len(waiting) < _BATCH:
-            waiting.append(Search(vector, where))
+            waiting.append(search)
             self._begin(measured)
         return chosen
 

@@ -44,6 +44,7 @@ class Search:
 
     vector: Floats  # float32 [dimensions]
     where: Filter | None = None
+    count: int = DEPTH  # hits that a filter has to find; without one they are DEPTH, since fewer miss no more
 
 
 class Pace:
@@ -121,15 +122,20 @@ class Measured:
 class _Nearest:
     """The nearest of some vectors to several queries, as they are compared slice by slice."""
 
-    def __init__(self, units: NDArray[np.float16]) -> None:
-        """Begin with nothing compared, for queries of these directions: float16 [queries, dimensions]."""
-        self._units = units
+    def __init__(self, units: NDArray[np.float16], depth: int) -> None:
+        """Begin with nothing compared.
+
+        Args:
+            units: the directions of queries, float16 [queries, dimensions].
+            depth: how many vectors are wanted.
+        """
+        self._units, self.depth = units, depth
         self.keys = np.empty((len(units), 0), np.uint64)
         self.cosines = np.empty((len(units), 0), np.float32)
 
     def add(self, keys: Keys, units: NDArray[np.float16]) -> None:
         """Compare further vectors: float16 [keys, dimensions]."""
-        count = min(DEPTH, len(keys))  # usearch refuses more
+        count = min(self.depth, len(keys))  # usearch refuses more
         if not count:
             return
         found = compared(units, self._units, count, MetricKind.Cos, exact=True, threads=1)
@@ -137,7 +143,7 @@ class _Nearest:
         named = keys[np.array(found.keys, np.int64).reshape(shape)]
         cosines = 1 - np.array(found.distances, np.float32).reshape(shape)
         named, cosines = np.hstack([self.keys, named]), np.hstack([self.cosines, cosines])
-        best = np.argsort(-cosines, axis=1, kind="stable")[:, :DEPTH]
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, : self.depth]
         self.keys, self.cosines = np.take_along_axis(named, best, 1), np.take_along_axis(cosines, best, 1)
 
 
@@ -153,29 +159,31 @@ def measure(among: Among, searches: Sequence[Search], pace: Pace, bound_s: float
     samples: list[Sample | None] = []
     if plain := [one.vector for one in searches if one.where is None]:
         made = unit_vectors.of(np.array(plain, np.float32))
-        nearest = _compared(among.vectors, _sliced(among.vectors.keys()), made.units, pace)
+        nearest = _Nearest(made.units, DEPTH)
+        _compare(among.vectors, _sliced(among.vectors.keys()), nearest, pace)
         for place in range(len(plain)):
             direction = Directions(made.keys[place : place + 1], made.units[place : place + 1])
             walk = partial(among.vectors.search, direction, DEPTH, _NO_KEYS)
             samples.append(_sample(among.vectors, walk, nearest, place, pace, bound_s))
-    filtered = [_filtered(among, one.vector, one.where, pace, bound_s) for one in searches if one.where is not None]
+    filtered = [_filtered(among, one, one.where, pace, bound_s) for one in searches if one.where is not None]
     return [] if pace.stopped else [one for one in (*samples, *filtered) if one is not None]
 
 
-def _filtered(among: Among, vector: Floats, where: Filter, pace: Pace, bound_s: float) -> Sample | None:
+def _filtered(among: Among, search: Search, where: Filter, pace: Pace, bound_s: float) -> Sample | None:
     """Return a sample of a search with a filter; None where the index has no part in it."""
-    direction, matches = unit_vectors.of(vector[None]), among.documents.matches(where)
-    if len(matches) < DEPTH:  # they were more when they were searched
+    direction, matches = unit_vectors.of(search.vector[None]), among.documents.matches(where)
+    if len(matches) < search.count:  # they were more when they were searched
         return None
 
     def walk(beam: int) -> tuple[Keys, Floats] | None:
-        found = among.by_index(direction, DEPTH, matches, _NO_KEYS, beam)
+        found = among.by_index(direction, search.count, matches, _NO_KEYS, beam)
         return None if found is None else (found.keys, found.similarities)
 
     if walk(among.vectors.beam) is None:
         return None
     keys = (among.documents.keys_of(seqs)[1] for seqs in _sliced(matches.seqs))
-    nearest = _compared(among.vectors, keys, direction.units, pace)
+    nearest = _Nearest(direction.units, search.count)
+    _compare(among.vectors, keys, nearest, pace)
     sample = _sample(among.vectors, walk, nearest, 0, pace, bound_s)
     # It asks for more hits than others do, so what it took is no measure of a beam.
     return sample and replace(sample, took_s=np.full(len(BEAMS), np.nan))
@@ -185,15 +193,13 @@ def _sliced(values: NDArray[_Number]) -> Iterator[NDArray[_Number]]:
     return (values[start : start + _SLICE] for start in range(0, len(values), _SLICE))
 
 
-def _compared(vectors: Vectors, slices: Iterable[Keys], units: NDArray[np.float16], pace: Pace) -> _Nearest:
-    """Compare queries with all vectors of these keys that are there."""
-    nearest = _Nearest(units)
+def _compare(vectors: Vectors, slices: Iterable[Keys], nearest: _Nearest, pace: Pace) -> None:
+    """Compare with all vectors of these keys that are there."""
     for keys in slices:
         if pace.stopped:
             break
         with pace.working():
             nearest.add(*vectors.read(np.setdiff1d(keys, nearest.keys)))  # copies may come in several slices
-    return nearest
 
 
 def _sample(vectors: Vectors, walk: Walk, nearest: _Nearest, place: int, pace: Pace, bound_s: float) -> Sample | None:
@@ -210,13 +216,14 @@ def _sample(vectors: Vectors, walk: Walk, nearest: _Nearest, place: int, pace: P
                 took_s[-1] = time.thread_time() - began_s
             if answer is None:
                 return None
-            share, slow = _share(vectors, nearest.keys[place], nearest.cosines[place], *answer), took_s[-1] > bound_s
+            share, slow = _share(vectors, nearest, place, *answer), took_s[-1] > bound_s
         found.append(share)
     return Sample(np.array(found), np.array(took_s), len(vectors))
 
 
-def _share(vectors: Vectors, keys: Keys, cosines: Floats, named: Keys, near: Floats) -> float:
+def _share(vectors: Vectors, nearest: _Nearest, place: int, named: Keys, near: Floats) -> float:
     """Return the share of what is nearest that a walk has not missed."""
-    least = near[-1] if len(near) >= DEPTH else -np.inf
+    keys, cosines = nearest.keys[place], nearest.cosines[place]
+    least = near[-1] if len(near) >= nearest.depth else -np.inf
     missed = keys[(cosines > least + _ROUNDING) & ~np.isin(keys, named)]
     return 1 - (len(missed) - len(vectors.missing(missed))) / max(1, len(keys))

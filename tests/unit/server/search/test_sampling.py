@@ -13,6 +13,7 @@ from shortlist.server.search.sampling import Sampling
 from shortlist.server.storage import graph
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
+from shortlist.server.storage.measuring import Search
 from tiny_collections import DIMENSIONS, create, upsert, vector
 from two_stages import LONG_S, now
 
@@ -54,12 +55,12 @@ async def test_the_first_searches_are_done_again_and_then_a_share(collection: Co
     """Sixteen are done again at once, and by then the recall is known; of the next ones about a tenth are."""
     sampling = Sampling(0.1, 10.0)
     sampling._rng.seed(1)
-    taken = [sampling.offer(collection.measured, vector(str(number)), None, None) for number in range(16)]
+    taken = [sampling.offer(collection.measured, Search(vector(str(number))), None) for number in range(16)]
     assert all(taken)
     await ended(sampling)
     assert collection.measured.report().samples == 16
     assert collection.measured.report().state == "met"
-    taken = [sampling.offer(collection.measured, vector(str(number)), None, None) for number in range(200)]
+    taken = [sampling.offer(collection.measured, Search(vector(str(number))), None) for number in range(200)]
     assert 5 <= sum(taken) <= 40
     sampling.close()
 
@@ -68,7 +69,7 @@ async def test_at_most_a_batch_waits_behind_another(collection: Collection, monk
     """However many searches come while some are done again, as many as one batch are kept, and done next."""
     gate, sampling = Gate(collection, monkeypatch), Sampling(1.0, 10.0)
     for number in range(500):
-        assert sampling.offer(collection.measured, vector(str(number)), None, None)
+        assert sampling.offer(collection.measured, Search(vector(str(number))), None)
     assert gate.began.wait(60)
     gate.may_end.set()
     await ended(sampling)
@@ -79,14 +80,14 @@ async def test_at_most_a_batch_waits_behind_another(collection: Collection, monk
 
 async def test_what_misses_nothing_is_not_done_again(collection: Collection, monkeypatch: pytest.MonkeyPatch):
     """Searches that compared all that match, or all there is, are samples for others; with a share of 0 none is."""
-    query, gate = vector("query"), Gate(collection, monkeypatch)
-    assert not Sampling(0.0, 10.0).offer(collection.measured, query, None, None)
+    query, gate = Search(vector("query")), Gate(collection, monkeypatch)
+    assert not Sampling(0.0, 10.0).offer(collection.measured, query, None)
     sampling = Sampling(1.0, 10.0)
     for _ in range(40):
-        assert sampling.offer(collection.measured, query, None, "exact")
+        assert sampling.offer(collection.measured, query, "exact")
     monkeypatch.setattr(graph, "_EXACT_COUNT", 1000)
     for _ in range(40):
-        assert sampling.offer(collection.measured, query, None, None)
+        assert sampling.offer(collection.measured, query, None)
     await ended(sampling)
     assert gate.batches == []
     sampling.close()
@@ -96,11 +97,11 @@ async def test_a_collection_that_is_gone_fails_nothing(collection: Collection, c
     """Searches of another length than the vectors of today are logged, and others are done again after that."""
     sampling = Sampling(1.0, 10.0)
     for _ in range(16):
-        sampling.offer(collection.measured, np.ones(DIMENSIONS + 1, np.float32), None, None)
+        sampling.offer(collection.measured, Search(np.ones(DIMENSIONS + 1, np.float32)), None)
     await ended(sampling)
     assert "collection c: 16 searches could not be done again" in caplog.text
     for number in range(16):
-        sampling.offer(collection.measured, vector(str(number)), None, None)
+        sampling.offer(collection.measured, Search(vector(str(number))), None)
     await ended(sampling)
     assert collection.measured.report().samples == 16
     sampling.close()

@@ -157,6 +157,25 @@ def test_searches_with_a_filter_are_measured(collection: Collection, monkeypatch
     assert all(one.found[-1] == 1 for one in found)
 
 
+def test_a_filter_is_measured_by_the_hits_that_were_asked_for(
+    collection: Collection, made: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    """Ten hits of a filter are walked for less widely than fifty, so they are measured as ten."""
+    monkeypatch.setattr(filtered, "_FEW", 0)
+    monkeypatch.setattr(filtered, "_DOCUMENTS_PER_HIT", 1)
+    asked = clustered(16, seed=6)
+    units, half = directions(made), np.arange(1, len(made), 2)
+    shares = []
+    for query in asked:
+        cosines = units @ directions(query[None])[0]
+        found = [int(one.document.id) for one in collection.by_vectors.search_where(query, 10, HALF).candidates]
+        shares.append(np.mean(cosines[found] >= np.sort(cosines[half])[-10] - 1e-5))
+    samples = measuring.measure(collection.among, [Search(one, HALF, 10) for one in asked], AT_ONCE, LONG_S)
+    place = BEAMS.index(collection.among.vectors.beam)
+    assert np.mean([one.found[place] for one in samples]) == pytest.approx(np.mean(shares), abs=1e-6)
+    assert np.mean(shares) < 1
+
+
 def test_a_filter_of_few_documents_is_no_sample(collection: Collection):
     """What is compared one by one finds all by construction, and is not counted in a mean."""
     few = Condition("half", OneOf((Value("number", 2),)))
