@@ -56,7 +56,8 @@ class Upkeep:
         if len(missing) and not self._vectors.prove():
             self._vectors.take_over(self._vectors.succeed())
             missing = wanted
-        self._unsaved = before + 2 * len(missing) - len(wanted)  # removed and added
+        with self._state:
+            self._unsaved += before + 2 * len(missing) - len(wanted)  # removed and added
         if len(missing):
             logger.info("collection %s: adding %d vectors to its index", self._name, len(missing))
             fill(self._documents, self._vectors, missing, self._told(len(missing)))

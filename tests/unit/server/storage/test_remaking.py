@@ -90,6 +90,17 @@ def test_all_is_found_by_the_new_vectors(collection: Collection, tmp_path: Path)
     assert collection.by_vectors.search_where(other("text 3"), 1, HAS_A).candidates[0].document.id == "3"
 
 
+def test_a_clean_stop_saves_the_new_index(collection: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A start after a switch and a clean stop has nothing to add to the index."""
+    caplog.set_level("INFO")
+    remade(collection)
+    collection.close()
+    caplog.clear()
+    again = Collection(tmp_path / "c")
+    assert found_by_other(again, "text 3", 1) == ["3"]
+    assert "adding" not in caplog.text
+
+
 def test_searches_use_the_old_vectors_until_the_switch(collection: Collection):
     """While vectors are made and indexed, a search finds what it found before, and the collection says the old."""
     before = {text: found(collection, text) for text in TEXTS}
