@@ -69,7 +69,7 @@ class Ledger:
         self._most = _MESSAGE_DOCUMENTS  # in a message
         self._alone = False  # a document is sent once the one before it is answered, to find one that is too large
         self._results: deque[IngestResult] = deque()
-        self._since = 0.0  # of the last answer, or of the first document that waits for one
+        self._since = 0.0  # of the last answer, the first document that waits for one, or the first line that broke
         self._failures = 0  # since the last answer
         self._fault: errors.ShortlistError | None = None  # the last of them
 
@@ -166,6 +166,8 @@ class Ledger:
             wait_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**self._failures) * random.uniform(0.8, 1.2)  # noqa: S311 (spreads callers, hides nothing)
             if isinstance(translated, errors.Overloaded) and translated.retry_after_s is not None:
                 wait_s = translated.retry_after_s
+            if not self._failures:  # until now it may have been the caller who took so long
+                self._since = time.monotonic()
             self._failures, self._fault = self._failures + 1, translated
             if wait_s > self.left_s:
                 raise translated from error
