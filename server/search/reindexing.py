@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from shortlist.server.errors import BundleError, InvalidRequest, ProviderError, ShortlistError
 from shortlist.server.inference.embedders import Embedders
@@ -41,7 +42,7 @@ class Reindexing:
         self._jobs: dict[str, Reindex] = {}
         self._starting = asyncio.Lock()
         self._closing = threading.Event()
-        self._tidying: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self, name: str, bundle: str, variant: str) -> Progress:
         """Begin to make a collection anew, or go on, and return how far it is; it goes on if its caller leaves.
@@ -55,6 +56,11 @@ class Reindexing:
             UnknownCollection, StorageFailed: as `Contents` says.
             InvalidRequest: the bundle cannot be used, or another one is at work on the collection.
         """
+        task = asyncio.create_task(self._start(name, bundle, variant))
+        self._keep(task)
+        return await asyncio.shield(task)
+
+    async def _start(self, name: str, bundle: str, variant: str) -> Progress:
         self._contents.collection(name)
         async with self._starting:  # one after the other: what one loads, the next one finds
             embedder = await self._embedder(bundle, variant)
@@ -113,13 +119,16 @@ class Reindexing:
 
     async def resume(self) -> None:
         """Go on with what was not finished when the server ended; returns before the embedders are loaded."""
-        for collection in self._contents.collections():
-            coming = await asyncio.to_thread(collection.remaking.find)
-            if coming is None:
-                self._tidy(collection)  # it may have ended between a switch and its end
-            else:
+        for collection, coming, untidy in await asyncio.to_thread(self._left):
+            if coming is not None:
                 progress = Progress(collection.name, "running", coming.origin, 0, len(collection))
                 self._run(Reindex(collection, progress), partial(self._found, coming))
+            elif untidy:
+                self._tidy(collection)
+
+    def _left(self) -> list[tuple[Collection, Next | None, bool]]:
+        """Return the collections, with what was being made of each, and whether there is something to drop."""
+        return [(one, one.remaking.find(), one.remaking.untidy) for one in self._contents.collections()]
 
     async def _found(self, coming: Next) -> Embedder:
         """Return the embedder that was at work when the server ended.
@@ -182,9 +191,12 @@ class Reindexing:
     def _tidy(self, collection: Collection) -> None:
         """Drop, in the background, the vectors of a collection and the embedders that are not used any more."""
         self._forget_unused()
-        task = asyncio.create_task(self._tidied(collection))
-        self._tidying.add(task)
-        task.add_done_callback(self._tidying.discard)
+        self._keep(asyncio.create_task(self._tidied(collection)))
+
+    def _keep(self, task: "asyncio.Task[Any]") -> None:
+        """Keep a task until it is done: the event loop alone would not."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _tidied(self, collection: Collection) -> None:
         try:

@@ -190,6 +190,11 @@ class Documents:
         """Return the vectors of a generation."""
         return Made(self._reader.read, f"vectors_{number:d}", dimensions, lambda: self.count)
 
+    def has_unused(self) -> bool:
+        """Return whether there are vectors that are neither used nor being made."""
+        with self._reader.one_state() as read:
+            return bool(generations.unused(read))
+
     def keys(self) -> Keys:
         """Return the keys of all vectors, each once, ascending."""
         return self._made.keys()

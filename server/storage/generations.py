@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .document import Origin
+from .reading import Read
 
 Row = tuple[int, int, int, bytes]  # a document's number, its vector's key, its length in tokens, and the vector
 
@@ -90,7 +91,7 @@ def begin(connection: sqlite3.Connection, made_by: Origin, bundle: str) -> Next:
     """Begin to make a generation, or go on with the one that is being made where it is of this embedder."""
     found = coming(dict(connection.execute("SELECT name, value FROM facts").fetchall()))
     if found is None or found.origin.fingerprint != made_by.fingerprint:
-        number = max(_numbers(connection)) + 1
+        number = max(_numbers(_reading(connection))) + 1
         create(connection, number)
     else:
         number = found.number
@@ -122,10 +123,11 @@ def abandon(connection: sqlite3.Connection) -> None:
     connection.executemany("DELETE FROM facts WHERE name = ?", [(f"{_NEXT}{name}",) for name in _FACTS])
 
 
-def unused(connection: sqlite3.Connection) -> list[int]:
+def unused(read: Read) -> list[int]:
     """Return the generations that are neither used nor being made."""
-    made = coming(dict(connection.execute("SELECT name, value FROM facts").fetchall()))
-    return sorted(_numbers(connection) - {used(connection), made.number if made else 0})
+    facts = dict(read("SELECT name, value FROM facts"))
+    made = coming(facts)
+    return sorted(_numbers(read) - {int(facts["generation"]), made.number if made else 0})
 
 
 def shrink(connection: sqlite3.Connection, most: int) -> bool:
@@ -133,7 +135,7 @@ def shrink(connection: sqlite3.Connection, most: int) -> bool:
 
     To drop a whole table of 200,000 takes ten seconds, in which nothing can be written.
     """
-    numbers = unused(connection)
+    numbers = unused(_reading(connection))
     if numbers:
         table = f"vectors_{numbers[0]:d}"
         for index in ("key", "short"):
@@ -146,10 +148,14 @@ def shrink(connection: sqlite3.Connection, most: int) -> bool:
     return bool(numbers)
 
 
-def _numbers(connection: sqlite3.Connection) -> set[int]:
+def _numbers(read: Read) -> set[int]:
     """Return all generations that there are."""
-    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    names = read("SELECT name FROM sqlite_master WHERE type = 'table'")
     return {int(found[1]) for (name,) in names if (found := _NAME.fullmatch(name))}
+
+
+def _reading(connection: sqlite3.Connection) -> Read:
+    return lambda statement, *values: connection.execute(statement, values).fetchall()
 
 
 def _keep(connection: sqlite3.Connection, prefix: str, made: Next) -> None:

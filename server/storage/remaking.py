@@ -172,6 +172,11 @@ class Remaking:
         assert self._coming is not None, "begin comes first"  # noqa: S101 (our own order)
         return self._coming
 
+    @property
+    def untidy(self) -> bool:
+        """Return whether there are vectors that searches do not use any more."""
+        return self._documents.has_unused()
+
     def tidy(self, go_on: Callable[[], bool] = lambda: True) -> None:
         """Drop what searches do not use any more, a little at a time: changes go between.
 
@@ -181,10 +186,9 @@ class Remaking:
         Raises:
             UnknownCollection, StorageFailed: as of a change.
         """
-        more = True
-        while more and go_on():
+        while self.untidy and go_on():
             with self._changing, self._documents.transaction() as connection:
-                more = generations.shrink(connection, _DROPPED)
+                generations.shrink(connection, _DROPPED)
         coming = self.find()
         kept = [coming.number] if coming else []
         generation.remove_others(self._folder, self._documents.generation, *kept)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +60,27 @@ async def test_made_anew(pipeline: Pipeline, other: Embedder, components: Compon
     assert collection.bundle == str(other.path)
     expected = await other.embed([DOCUMENTS[3].content], "document", Lane.INGEST, now(components) + LONG_S)
     assert collection.vectors_of(["3"])["3"].tolist() == expected.values[0].tolist()
+
+
+async def test_a_caller_that_leaves(pipeline: Pipeline, other: Embedder, monkeypatch: pytest.MonkeyPatch):
+    """A caller that leaves while the embedder is loaded has begun it all the same."""
+    add, loading, go_on = pipeline.embedders.add, threading.Event(), threading.Event()
+
+    def slow(*given):
+        loading.set()
+        go_on.wait()
+        return add(*given)
+
+    monkeypatch.setattr(pipeline.embedders, "add", slow)
+    call = asyncio.create_task(pipeline.reindexing.start("c", str(other.path), "fp32"))
+    await asyncio.to_thread(loading.wait)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert pipeline.reindexing.get("c").state == "none"
+    go_on.set()
+    await asyncio.wait(set(pipeline.reindexing._tasks))
+    assert (await ended(pipeline)).state == "done"
 
 
 async def test_embedders_that_nothing_needs(pipeline: Pipeline, other: Embedder):
