@@ -16,8 +16,15 @@ RESPONSES = {
     method.name: getattr(pb, method.output_type.name) for service in SERVICES.values() for method in service.methods
 }
 
-# A state of its recall is what every server tells of a collection.
-MADE = pb.CreateCollectionResponse(collection=pb.Collection(recall=pb.Recall(state=pb.RECALL_STATE_EXACT)))
+
+def told(message):
+    """Set every enum of a message to a value that a server may send: the first one says that nothing was set."""
+    for each in message.DESCRIPTOR.fields:
+        if each.enum_type is not None:
+            setattr(message, each.name, 1)
+        elif each.message_type is not None and each.message_type.file is pb.DESCRIPTOR and not each.is_repeated:
+            told(getattr(message, each.name))
+    return message
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Scripted:
 
     address: str = ""
     answers: dict[str, deque] = field(default_factory=lambda: defaultdict(deque))
-    defaults: dict = field(default_factory=lambda: {"CreateCollection": MADE})
+    defaults: dict = field(default_factory=lambda: {"CreateCollection": told(pb.CreateCollectionResponse())})
     requests: list = field(default_factory=list)
     deadlines_s: list = field(default_factory=list)
 
