@@ -156,10 +156,13 @@ class Recall:
         if now.state == self._said or now.mean is None:
             return
         if now.state == "missed":
+            limit = f"takes no more than {1000 * bound_s:g} ms; raise --walk-ms, or lower the target"
+            if now.beam == BEAMS[-1]:
+                limit = "there is; lower the target"
             logger.warning(
-                "collection %s: recall@%d is %.3f over %d searches, below its target of %g, with the widest beam that"
-                " takes no more than %g ms; raise --walk-ms, or lower the target",
-                *(self.name, DEPTH, now.mean, now.samples, self.target, 1000 * bound_s),
+                "collection %s: recall@%d is %.3f over %d searches, below its target of %g, with the widest beam"
+                " that %s",
+                *(self.name, DEPTH, now.mean, now.samples, self.target, limit),
             )
         elif now.state == "met":
             logger.info(

@@ -84,6 +84,14 @@ def test_no_wider_than_time_allows(caplog: pytest.LogCaptureFixture):
     assert "recall@50 is 0.995 over 256 searches with a beam of" in caplog.records[-1].getMessage()
 
 
+def test_no_wider_than_there_is(caplog: pytest.LogCaptureFixture):
+    """Where the widest beam of all is not enough, more time would not help, and is not advised."""
+    held = Recall("notes", 1.0)
+    held.add(samples(16, [0.9]), LONG_S)
+    assert (held.beam, held.report().state) == (BEAMS[-1], "missed")
+    assert caplog.records[-1].getMessage().endswith("with the widest beam that there is; lower the target")
+
+
 def test_a_beam_that_became_too_slow_is_given_up():
     """Where the beam in use takes longer than is allowed, the widest that does not is taken, or a narrower one."""
     held = Recall("c", 0.99)
