@@ -39,7 +39,7 @@ class SearchSettings(Connection):
     every document of a small collection for a candidate"""
     candidates_from: CandidatesFrom | None = None
     """dense: stage one ranks by the similarity of vectors; lexical: by words in common with the query, which finds
-    names, codes and rare words; hybrid: by both; the default is dense"""
+    names, codes and rare words; hybrid: by both; the default is hybrid, and dense in mode dense"""
     rank_fusion: RankFusion = "distribution"
     """how hybrid is ordered in mode dense: by both rankings' scores, or by places (rrf)"""
     similarity_weight: float | None = None
@@ -63,7 +63,7 @@ shortlist search --collection notes "how do I renew the certificate?"
 shortlist search --collection notes --full --top-k 1 "certificate renewal"
 shortlist search --collection notes --where 'year >= 2020 and not lang in (de, en)' "certificate renewal"
 shortlist search --collection notes --mode dense --top-k 50 "certificate renewal"
-shortlist search --collection notes --candidates-from hybrid "error E11000"
+shortlist search --collection notes --mode dense --candidates-from lexical "error E11000"
 shortlist search --collection notes --json "certificate renewal" | jq -r '.hits[].id'""",
 )
 
@@ -77,13 +77,12 @@ def run(
 ) -> int:
     """Find documents that answer a query, best first.
 
-    Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1). Stage two reads those
-    that are not far behind the best beside the query and scores them (0 to 1); what it did not read has no score
-    and comes last. The table shows both, and under "stage one" the document's place in that stage's order, with
-    how far stage two moved it: "7 (+6)" came up six places; with --candidates-from hybrid also its places by
-    similarity and by words. Some rerankers, the demo's among them, order best
-    with a share of the similarity (--similarity-weight), so their hits are not in the order of the scores; the
-    lines below the table say so.
+    Stage one shortlists documents by the similarity of their vectors (cosine, -1 to 1) and by words in common with
+    the query. Stage two reads those that are not far behind the best beside the query and scores them (0 to 1); what
+    it did not read has no score and comes last. The table shows both, and under "stage one" the document's place in
+    that stage's order, with how far stage two moved it: "7 (+6)" came up six places; then its places by vectors
+    (dense) and by words (lexical). Some rerankers, the demo's among them, order best with a share of the similarity
+    (--similarity-weight), so their hits are not in the order of the scores; the lines below the table say so.
 
     Below each hit is the part of its text that has most of the query's words, or its beginning if it has none;
     --full shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1

@@ -449,7 +449,7 @@ class Client:
             where: only documents whose metadata match, such as `{"year": {"gte": 2020}}`; `filters.py` has the forms.
             candidates_from: what stage one ranks by: `dense`, the similarity of vectors; `lexical`, words in common
                 with the query, which finds names, codes and rare words; `hybrid`, both: half of the candidates each.
-                The default is `dense`.
+                The default is `hybrid`, and in mode `dense` its own.
             rank_fusion: how `hybrid` is ordered in mode `dense`, where no reranker does it: by the `distribution` of
                 both rankings' scores, or by places (`rrf`).
             timeout_s: deadline of this call.

@@ -279,7 +279,7 @@ class _CandidatesFrom:
 class _CandidatesFromEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CandidatesFrom.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CANDIDATES_FROM_UNSPECIFIED: _CandidatesFrom.ValueType  # 0
-    """CANDIDATES_FROM_DENSE."""
+    """CANDIDATES_FROM_HYBRID before stage two, and CANDIDATES_FROM_DENSE under MODE_DENSE."""
     CANDIDATES_FROM_DENSE: _CandidatesFrom.ValueType  # 1
     """The similarity of vectors."""
     CANDIDATES_FROM_LEXICAL: _CandidatesFrom.ValueType  # 2
@@ -295,7 +295,7 @@ class CandidatesFrom(_CandidatesFrom, metaclass=_CandidatesFromEnumTypeWrapper):
     """What stage one ranks documents by."""
 
 CANDIDATES_FROM_UNSPECIFIED: CandidatesFrom.ValueType  # 0
-"""CANDIDATES_FROM_DENSE."""
+"""CANDIDATES_FROM_HYBRID before stage two, and CANDIDATES_FROM_DENSE under MODE_DENSE."""
 CANDIDATES_FROM_DENSE: CandidatesFrom.ValueType  # 1
 """The similarity of vectors."""
 CANDIDATES_FROM_LEXICAL: CandidatesFrom.ValueType  # 2

@@ -24,7 +24,7 @@ Outcome = Literal["inserted", "updated", "unchanged"]
 
 DEFAULT_TOP_K = 10
 DEFAULT_CANDIDATES = 50
-DEFAULT_CANDIDATES_FROM: CandidatesFrom = "dense"
+DEFAULT_CANDIDATES_FROM: CandidatesFrom = "hybrid"  # before a reranker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,11 +71,12 @@ def test_search_prints_a_table(run, collection, cities):
     """Each hit is a line with its place and one with its text, and the last line tells the mode and the time."""
     run("index", "--collection", collection, cities)
     lines = run("search", "--collection", collection, "the capital of Italy").stdout.splitlines()
-    assert lines[0].split() == ["place", "relevance", "score", "similarity", "stage", "one", "id"]
+    heads = ["place", "relevance", "score", "similarity", "stage", "one", "dense", "lexical", "id"]
+    assert lines[0].split() == heads
     assert [line.split()[0] for line in lines[1:7:2]] == ["1", "2", "3"]
     named = [(line.split()[-1], below) for line, below in itertools.pairwise(lines[1:7])][::2]
     assert {(name, f"       {name} is the capital of {land}") for name, land in _CITIES.items()} == set(named)
-    assert lines[-1].startswith("rerank-all: 3 of 3 candidates reranked; ")
+    assert lines[-1].startswith("rerank-all: 3 of 3 hybrid candidates reranked; ")
 
 
 def test_search_says_what_decided_the_order(run, collection, cities):

@@ -23,7 +23,7 @@ def collection(client: Client, name: str) -> str:
 
 def test_two_stages(client: Client, collection: str):
     """Hits come by score, each with its score, its similarity and its place in the order of similarity."""
-    result = client.search(collection, "a quick animal", mode="two-stage", top_k=5)
+    result = client.search(collection, "a quick animal", mode="two-stage", top_k=5, candidates_from="dense")
     scores = [hit.score for hit in result.hits]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score < 1 for score in scores)
@@ -53,7 +53,7 @@ def test_the_similarity_is_the_embedder_s_own(client: Client, collection: str):
 
 def test_similarity_weight(client: Client, collection: str):
     """The similarity's weight goes from the reranker's order to stage one's; hits fall by relevance, scores stay."""
-    asked = {"mode": "two-stage", "top_k": 5}
+    asked = {"mode": "two-stage", "top_k": 5, "candidates_from": "dense"}
     plain = client.search(collection, "a quick animal", **asked).hits
     assert client.search(collection, "a quick animal", similarity_weight=0.0, **asked).hits == plain
     similar = client.search(collection, "a quick animal", similarity_weight=100.0, **asked).hits
@@ -102,7 +102,7 @@ def test_auto_reranks_a_small_collection_whole(client: Client, collection: str):
 
 def test_what_lies_far_behind_is_not_read(client: Client, collection: str):
     """Candidates outside the margin, beyond the first top_k, have no score and follow in stage one's order."""
-    asked = {"mode": "two-stage", "top_k": 2, "margin": 0.0}
+    asked = {"mode": "two-stage", "top_k": 2, "margin": 0.0, "candidates_from": "dense"}
     result = client.search(collection, "a quick animal", **asked)
     assert (result.reranked, result.selected, result.candidates, result.limited_by) == (2, 2, 5, "margin")
     assert result.degraded is None

@@ -88,9 +88,9 @@ async def test_the_margin_keeps_out_what_is_far_behind(filled: Callable, search:
     await filled(60)
     every = (await search(mode="dense", top_k=60)).hits
     margin = every[0].similarity - every[14].similarity + 1e-6
-    found = await search(top_k=5, margin=margin)
+    found = await search(top_k=5, margin=margin, candidates_from="dense")
     assert (found.selected, found.reranked, found.limited_by, found.degraded) == (15, 15, "margin", "none")
-    found = await search(top_k=20, margin=margin)
+    found = await search(top_k=20, margin=margin, candidates_from="dense")
     assert (found.selected, found.limited_by) == (20, "margin")
     assert_read_first(found.hits, 20, 20)
 

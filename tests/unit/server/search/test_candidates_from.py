@@ -41,6 +41,18 @@ async def test_stage_two_reads_what_words_found(coded: None, search: Callable):
     assert sorted(hit.rank for hit in found.hits) == [1, 2, 3, 4]
 
 
+async def test_both_rankings_are_the_default(coded: None, search: Callable):
+    """Unless a search says otherwise, a reranker reads the best of both, also what is far by vector."""
+    near = await search(text="E11000", mode="dense", top_k=60)
+    assert near.candidates_from == "dense"
+    assert near.hits[0].document.id != "code"
+    for mode in ("auto", "two-stage"):
+        found = await search(text="E11000", top_k=10, mode=mode, margin=0.0)
+        (hit,) = (hit for hit in found.hits if hit.document.id == "code")
+        assert (found.candidates_from, found.limited_by, hit.lexical_rank) == ("hybrid", "margin", 1)
+        assert hit.score is not None
+
+
 async def test_both_rankings_without_a_reranker(coded: None, search: Callable):
     """Fused, what only one ranking has is there as well, in an order of its own, and top_k hits come back."""
     for how in ("distribution", "rrf"):
