@@ -35,6 +35,7 @@ _LARGE_FILE = 64_000_000
 _MANY_VECTORS = 20_000
 _POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG = 1  # Linux, sys/prctl.h
+_STANDARD_FILES = 3
 _MOST_BYTES = 500  # of what a child tells of its failure
 _CHILD_SECONDS = 300.0  # a child that takes longer hangs, in a lock that another thread held when it was made
 
@@ -141,7 +142,10 @@ class _Child:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self._child = os.fork()
         if self._child == 0:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it holds the data folder's lock as the parent does
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            # Files that both have open stay locked for as long as one of them has: those of the lexical indexes, too.
+            os.closerange(_STANDARD_FILES, write)
+            os.closerange(write + 1, os.sysconf("SC_OPEN_MAX"))
             try:
                 work()
                 fault = b""

@@ -5,6 +5,8 @@ is done by a thread that comes when there is something to do, and gives way to a
 proved, an index that has become sparse is made anew, one that has changed is saved.
 """
 
+import contextlib
+import ctypes
 import logging
 import threading
 import time
@@ -161,6 +163,7 @@ class Upkeep:
         began = time.monotonic()
         done = rebuild(self._documents, self._vectors, self._changing, lambda: not self._resting.is_set())
         if done and not self._resting.is_set():
+            _give_back()
             taken = time.monotonic() - began
             logger.info(
                 "collection %s: its index of %d vectors was made anew in %.0f s",
@@ -169,3 +172,9 @@ class Upkeep:
                 taken,
             )
             self.save()
+
+
+def _give_back() -> None:
+    """Have malloc give the system what is free: after a rebuild it kept a third of what the old index had."""
+    with contextlib.suppress(AttributeError, OSError):  # only glibc's can
+        ctypes.CDLL(None).malloc_trim(0)

@@ -8,16 +8,18 @@ for one commit, and the index of a small collection for one search (half a milli
 lets one thread in at a time to change it; any thread may search.
 """
 
+import contextlib
 import json
 import shutil
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from tantivy import DocAddress, Document, Index, Occur, Query, Schema, SchemaBuilder, Searcher
+from tantivy import DocAddress, Document, Index, IndexWriter, Occur, Query, Schema, SchemaBuilder, Searcher
 
 from shortlist.server.errors import first_line
 
@@ -30,6 +32,7 @@ ERRORS = (ValueError, OSError)
 
 _NUMBER = "seq"
 _HEAP_BYTES = 15_000_000  # the least that tantivy takes
+_TRIES, _PAUSE_S = 20, 0.01
 _KEPT_OPEN = 5_000  # documents from which the index stays open
 _FOOTER = struct.Struct("<II")  # at a file's end: the length of its footer, and a number that is always the same
 
@@ -128,7 +131,7 @@ class Words:
                 self._kept = index if self._count > _KEPT_OPEN else None
 
     def _commit(self, index: Index, added: Sequence[tuple[int, Iterable[str]]], removed: Collection[int]) -> None:
-        writer = index.writer(_HEAP_BYTES, 1)
+        writer = _writer(index)
         gone = [*removed, *(number for number, _ in added)]
         # tantivy 0.27 deletes nothing by the term of an unsigned field.
         writer.delete_documents_by_query(Query.term_set_query(self._schema, _NUMBER, gone))
@@ -200,6 +203,18 @@ def _any_of(schema: Schema, field: str, words: Sequence[str]) -> Query:
 
 def _numbers(searcher: Searcher, hits: Sequence[tuple[Any, DocAddress]]) -> list[int]:
     return cast("list[int]", searcher.fast_field_values(_NUMBER, [address for _, address in hits]))
+
+
+def _writer(index: Index) -> IndexWriter:
+    """Return what writes an index, as soon as nothing else does.
+
+    A process that is made just now has the file of the last writer's lock open for a moment (`index_file.py`).
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(ValueError):
+            return index.writer(_HEAP_BYTES, 1)
+        time.sleep(_PAUSE_S)
+    return index.writer(_HEAP_BYTES, 1)
 
 
 def _check_sums(folder: Path) -> None:

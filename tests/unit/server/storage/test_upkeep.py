@@ -1,9 +1,11 @@
 """What is done for an index in the background: proved after the start, made anew where it is sparse, saved."""
 
+import fcntl
 import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -236,6 +238,26 @@ def test_a_large_index_is_saved_by_a_child(filled: Collection, tmp_path: Path, m
     end()
     assert (tmp_path / "child.usearch").read_bytes() == (tmp_path / "here.usearch").read_bytes()
     assert of_file(tmp_path / "child.usearch").fault == ""
+
+
+def test_a_child_holds_no_lock(tmp_path: Path):
+    """A file that was locked when a child began can be locked again as soon as the child works."""
+    going = tmp_path / "going"
+
+    def work() -> None:
+        going.touch()
+        while going.exists():
+            time.sleep(0.001)
+
+    with (tmp_path / "lock").open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        child = index_file._Child(work)
+        while not going.exists():
+            time.sleep(0.001)
+    with (tmp_path / "lock").open("w") as second:
+        fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    going.unlink()
+    child.wait()
 
 
 @pytest.mark.parametrize("way", ["fails", "hangs"])
