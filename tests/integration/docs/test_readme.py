@@ -174,9 +174,13 @@ def test_make_quality(environment: dict[str, str], tiny, judged: Path):
     quick = "--rerank-queries 20 --timed-queries 1 --json"
     result = json.loads(run(f"{command} {quick}", environment, ROOT).splitlines()[-1])
     entries = len(shipped.entries())
-    first, *both = result["runs"]
-    assert (result["documents"], result["queries"], first["queries"]) == (entries, entries, entries)
-    assert [(one["candidates"], one["queries"]) for one in both] == [(10, 20), (20, 20), (50, 20)]
+    first = result["runs"][0]
+    assert (result["documents"], result["queries"]) == (entries, entries)
+    assert [(one["source"], one["candidates"], one["queries"]) for one in result["runs"]] == [
+        (source, *asked)
+        for source in ("dense", "hybrid")
+        for asked in ((None, entries), (10, 20), (20, 20), (50, 20))
+    ]
     assert 0 < first["measures"]["recall@50"] < 1  # random weights find some by chance
 
 
