@@ -12,8 +12,8 @@ _Client = TypeVar("_Client")
 
 def checked(client: type[_Client]) -> type[_Client]:
     """Have the public methods of a class, and its constructor, raise InvalidRequest where Python raises TypeError."""
-    for name, method in list(vars(client).items()):
-        if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
+    for name, method in inspect.getmembers(client, inspect.isfunction):  # its own, and what it inherits
+        if name == "__init__" or not name.startswith("_"):
             setattr(client, name, _checked(method, client.__name__ if name == "__init__" else name))
     return client
 
