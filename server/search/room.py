@@ -63,11 +63,11 @@ class Share:
             await self._changed.wait()
 
     def take(self, size_bytes: int) -> None:
-        """Hold one document more."""
+        """Count a document that is held from now on."""
         self._add(1, size_bytes)
 
     def free(self, documents: int, size_bytes: int) -> None:
-        """Hold some documents less."""
+        """Count documents that are held no more."""
         was_full = self._room.is_full
         self._add(-documents, -size_bytes)
         for share in self._room.shares if was_full else (self,):

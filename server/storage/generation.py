@@ -32,10 +32,10 @@ class Generation:
     among: Among
 
     def check(self, made_by: str | None) -> None:
-        """Hold vectors to the embedder of these; None: they are taken for it.
+        """Raise unless the embedder of this fingerprint made the vectors; None: it is taken for it.
 
         Raises:
-            Superseded: another embedder, of this fingerprint, made them.
+            Superseded: another embedder made them.
         """
         if made_by not in {None, self.origin.fingerprint}:
             raise Superseded(made_by)
