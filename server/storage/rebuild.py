@@ -38,10 +38,11 @@ def rebuild(documents: Truth, vectors: Vectors, changing: threading.Lock, go_on:
     with changing:
         successor = vectors.succeed()
     try:
-        added = [_add(documents, successor, batch) for batch in _batches(documents.keys()) if go_on()]
-        if not go_on():
-            return False
-        successor.mend(np.concatenate([np.empty(0, np.uint64), *added]))
+        for batch in _batches(documents.keys()):
+            _add(documents, successor, batch)
+            if not go_on():
+                return False
+        successor.mend(successor.keys())
         for _ in range(_ROUNDS):
             if len(keys := vectors.changed()) <= _LAST or not go_on():
                 break
