@@ -58,14 +58,15 @@ class WordUpkeep:
         self._committing = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._failures = 0
+        self._behind = False  # whether it has to be mended, once more where a thread is at it
         self.ready = False
 
     def catch_up(self) -> None:
         """Make the index hold exactly the documents: at once if little is missing, else in a thread."""
         missing, left_over = self._differences()
         if len(missing) > _AT_ONCE:
-            self._begin()
+            with self._committing:
+                self._begin()
         else:
             self.ready = self._change(missing, left_over)
 
@@ -100,9 +101,9 @@ class WordUpkeep:
             told = self._recent.now()
             if not (told.added or told.removed) or self._closing.is_set():
                 return
-            self._write(((number, words.elements()) for number, words in told.added.items()), told.removed)
+            written = self._write(((number, words.elements()) for number, words in told.added.items()), told.removed)
             self._recent.forget(told)  # what could not be written is mended
-            if not self.ready:
+            if not written or (not self.ready and self._thread is None):
                 self._begin()
 
     def search(self, text: str, count: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
@@ -154,8 +155,11 @@ class WordUpkeep:
             self._words.close()
 
     def _begin(self) -> None:
-        """Mend the index in a thread, unless one does."""
-        if not self._closing.is_set() and not (self._thread and self._thread.is_alive()):
+        """Mend the index in a thread; if one is at it, it begins once more. `_committing` is held."""
+        if self._closing.is_set():
+            return
+        self._behind = True
+        if self._thread is None:
             # A daemon: one that waits for its turn need not be waited for, and no batch is left half done.
             self._thread = threading.Thread(target=self._mend, name=f"words of {self._name}", daemon=True)
             self._thread.start()
@@ -163,18 +167,30 @@ class WordUpkeep:
     def _mend(self) -> None:
         """Make the index hold exactly the documents."""
         with _mending:
-            failures = self._failures
-            try:
-                missing, left_over = self._differences()
-                logger.info("collection %s: adding %d documents to its lexical index", self._name, len(missing))
-                done = self._change(missing[:_BATCH], left_over) and all(
-                    self._change(missing[start : start + _BATCH], []) for start in range(_BATCH, len(missing), _BATCH)
-                )
-            except ShortlistError as error:  # of the table: those who read it are told
-                done = False
-                self._fall_behind(error)
-            with self._committing:
-                self.ready = done and self._failures == failures
+            while self._is_behind():
+                done = self._mend_once()
+                with self._committing:
+                    self.ready = done and not self._behind
+
+    def _is_behind(self) -> bool:
+        """Return whether the index has to be mended, which the caller then does; else the thread ends."""
+        with self._committing:
+            behind, self._behind = self._behind, False
+            if not behind:
+                self._thread = None
+            return behind
+
+    def _mend_once(self) -> bool:
+        """Compare the index with the documents, add and remove what differs, and return whether that was done."""
+        try:
+            missing, left_over = self._differences()
+            logger.info("collection %s: adding %d documents to its lexical index", self._name, len(missing))
+            return self._change(missing[:_BATCH], left_over) and all(
+                self._change(missing[start : start + _BATCH], []) for start in range(_BATCH, len(missing), _BATCH)
+            )
+        except ShortlistError as error:  # of the table: those who read it are told
+            self._fall_behind(error)
+            return False
 
     def _differences(self) -> tuple[list[int], list[int]]:
         """Return the numbers that the index lacks, ascending, and those that it has too many."""
@@ -211,7 +227,6 @@ class WordUpkeep:
 
     def _fall_behind(self, error: Exception) -> None:
         self.ready = False
-        self._failures += 1
         logger.warning(
             "collection %s: its lexical index is behind its documents (%s); it is not searched until it is mended,"
             " after the next change or start at the latest",

@@ -14,6 +14,7 @@ from shortlist.server.storage import word_upkeep
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.filters import Condition, OneOf, Value
+from shortlist.server.storage.word_upkeep import WordUpkeep
 from shortlist.server.storage.words import Words
 from tiny_collections import create, followed, upsert, vector
 
@@ -222,6 +223,33 @@ def test_a_folder_that_is_removed_meanwhile(collection: Collection, tmp_path: Pa
     upsert(collection, ERROR)
     mended(collection)
     assert (found(collection, "scandir"), found(collection, "E11000")) == (["files"], ["error"])
+
+
+def test_a_failure_while_an_index_is_mended_is_mended_too(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Where a change cannot be written while the index is mended, it is compared once more, and is ready after."""
+    upsert(collection, FILES)
+    followed()
+    upkeep = collection._indexes.words
+    compared = []
+
+    def differences() -> tuple[list[int], list[int]]:
+        compared.append(WordUpkeep._differences(upkeep))
+        if len(compared) == 1:
+            (tmp_path / "c" / "words").touch()
+            upsert(collection, ERROR)
+            followed()
+            (tmp_path / "c" / "words").unlink()
+        return compared[-1]
+
+    monkeypatch.setattr(upkeep, "_differences", differences)
+    shutil.rmtree(tmp_path / "c" / "words")
+    with pytest.raises(NotServing):
+        found(collection, "scandir")
+    mended(collection)
+    assert (found(collection, "scandir"), found(collection, "E11000")) == (["files"], ["error"])
+    assert len(compared) == 2
 
 
 def test_documents_are_kept_where_words_cannot_be_written(
