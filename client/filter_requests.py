@@ -14,7 +14,8 @@ from . import arguments, errors
 from .filters import AllOf, AnyOf, Condition, Filter, NotOf, Where
 
 _BOUNDS = ("gt", "gte", "lt", "lte")
-_OPERATORS = ("equals", "in", *_BOUNDS, "exists")
+_OPERATORS = ("equals", "in", *_BOUNDS, "exists")  # of which a field has one at least
+_LENIENT = "lenient"
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _DEEPEST = 16  # as the server has it: Python itself would end far below
 
@@ -80,26 +81,28 @@ def _entry(key: object, value: object, field: str, level: int) -> pb.Filter:
 def _conditions(path: str, tests: Mapping[Any, Any], place: str) -> list[pb.Filter]:
     """Convert the tests of a field; bounds are one condition."""
     path = arguments.text("where", path)
-    if unknown := [name for name in tests if name not in _OPERATORS]:
-        limit = f"the tests of a field are {', '.join(_OPERATORS)}"
+    if unknown := [name for name in tests if name not in (*_OPERATORS, _LENIENT)]:
+        limit = f"the tests of a field are {', '.join(_OPERATORS)}, beside {_LENIENT}"
         raise errors.invalid(place, unknown[0], limit, "use one of them; a field in an object is a.b")
-    if not tests:
+    if not any(name in tests for name in _OPERATORS):
         raise errors.invalid(place, tests, "it has no test", 'give one, such as {"gte": 2020}')
+    lenient = arguments.flag(f"{place}.{_LENIENT}", tests.get(_LENIENT, False))
     found = []
     bounds = {name: _value(tests[name], f"{place}.{name}") for name in _BOUNDS if name in tests}
     for one, other in (("gt", "gte"), ("lt", "lte")):
         if one in bounds and other in bounds:
             raise errors.invalid(f"{place}.{one}", tests[one], f"there is {other} as well", "give one of them")
     if bounds:
-        found.append(_condition(path, range=pb.Range(**bounds)))
+        found.append(_condition(path, lenient=lenient, range=pb.Range(**bounds)))
     if "equals" in tests:
-        found.append(_condition(path, equals=_value(tests["equals"], f"{place}.equals")))
+        found.append(_condition(path, lenient=lenient, equals=_value(tests["equals"], f"{place}.equals")))
     if "in" in tests:
         several = arguments.several(f"{place}.in", tests["in"], "values")
         values = [_value(one, f"{place}.in[{index}]") for index, one in enumerate(several)]
-        found.append(_condition(path, one_of=pb.FilterValues(values=values)))
+        found.append(_condition(path, lenient=lenient, one_of=pb.FilterValues(values=values)))
     if "exists" in tests:
-        found.append(_condition(path, exists=arguments.flag(f"{place}.exists", tests["exists"])))
+        exists = arguments.flag(f"{place}.exists", tests["exists"])
+        found.append(_condition(path, lenient=lenient, exists=exists))
     return found
 
 

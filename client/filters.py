@@ -10,6 +10,9 @@ or built, with the same meaning:
     (field("year") >= 2020) & field("lang").is_in(["de", "en"]) & (field("author.name") == "Lovelace")
     (field("year") == 2020) | ~(field("draft") == True)
 
+A field that no document has is an error, since it is mostly mistyped. Where it is none, say so, by `"lenient": True`
+beside its tests or by `field("year", lenient=True)`: then no document meets them.
+
 What a condition means is in the proto, at `Filter` and `Condition`. This module knows neither gRPC nor protobuf.
 """
 
@@ -21,7 +24,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 Value: TypeAlias = str | bool | int | float | date
 """What fields are compared with. A `datetime` needs a time zone; a `date` is its midnight in UTC."""
 
-Operator = Literal["equals", "in", "gt", "gte", "lt", "lte", "exists"]
+Operator = Literal["equals", "in", "gt", "gte", "lt", "lte", "exists", "lenient"]
 
 
 class Filter:
@@ -77,9 +80,10 @@ class Field:
     """A field of the metadata, whose comparisons are filters."""
 
     path: str
+    lenient: bool = False  # True: no document needs to have it
 
     def __eq__(self, value: Value) -> Filter:  # type: ignore[override]  # a filter, as the other comparisons
-        return Condition(self.path, {"equals": value})
+        return self._tested({"equals": value})
 
     def __ne__(self, value: Value) -> Filter:  # type: ignore[override]  # the same
         return NotOf(self == value)
@@ -87,29 +91,37 @@ class Field:
     __hash__ = None  # type: ignore[assignment]  # what is not equal by Python's rules is no key
 
     def __gt__(self, value: Value) -> Filter:
-        return Condition(self.path, {"gt": value})
+        return self._tested({"gt": value})
 
     def __ge__(self, value: Value) -> Filter:
-        return Condition(self.path, {"gte": value})
+        return self._tested({"gte": value})
 
     def __lt__(self, value: Value) -> Filter:
-        return Condition(self.path, {"lt": value})
+        return self._tested({"lt": value})
 
     def __le__(self, value: Value) -> Filter:
-        return Condition(self.path, {"lte": value})
+        return self._tested({"lte": value})
 
     def is_in(self, values: Iterable[Value]) -> Filter:
         """Have the field be one of some values."""
-        return Condition(self.path, {"in": values})
+        return self._tested({"in": values})
 
     def exists(self) -> Filter:
         """Have the field, or anything in it, hold a value that is not null."""
-        return Condition(self.path, {"exists": True})
+        return self._tested({"exists": True})
+
+    def _tested(self, test: dict[Operator, Any]) -> Filter:
+        return Condition(self.path, test | {"lenient": True} if self.lenient else test)
 
 
-def field(path: str) -> Field:
-    """Return a field of the metadata, by its key, or keys joined by dots where objects stand in objects."""
-    return Field(path)
+def field(path: str, *, lenient: bool = False) -> Field:
+    """Return a field of the metadata, by its key, or keys joined by dots where objects stand in objects.
+
+    Args:
+        path: the key or keys.
+        lenient: True where no document needs to have the field; what none has is an error otherwise.
+    """
+    return Field(path, lenient)
 
 
 Where: TypeAlias = Mapping[str, Any] | Filter

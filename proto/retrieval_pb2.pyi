@@ -1779,7 +1779,8 @@ Global___Filters: _TypeAlias = Filters  # noqa: Y015
 class Condition(_message.Message):
     """A condition on one field of the metadata. Where the field holds a list, it is enough that one of its elements meets
     the condition. A collection's documents must have the field, with values of the type that is asked for: else the
-    filter is INVALID_ARGUMENT. A collection without documents has no fields, and every filter is taken.
+    filter is INVALID_ARGUMENT, unless it is lenient. A collection without documents has no fields, and every filter is
+    taken.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1789,12 +1790,17 @@ class Condition(_message.Message):
     ONE_OF_FIELD_NUMBER: _builtins.int
     RANGE_FIELD_NUMBER: _builtins.int
     EXISTS_FIELD_NUMBER: _builtins.int
+    LENIENT_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """The field: a key, or, where objects stand in objects, keys joined by dots, as in `author.name`. What is in a list of
     objects is found by the path without the list. 1 to 1,024 bytes, 32 keys at most.
     """
     exists: _builtins.bool
     """True: there is a value that is not null, in the field itself or in what it holds. False: there is none."""
+    lenient: _builtins.bool
+    """True: no document needs to have the field. Where none has it, or none has it with a value of the type that `equals`
+    or `one_of` asks for, none meets the condition. A range of another type than the field's stays INVALID_ARGUMENT.
+    """
     @_builtins.property
     def equals(self) -> Global___FilterValue:
         """It has this value. A number is equal whether it came as a double or a whole number."""
@@ -1815,10 +1821,11 @@ class Condition(_message.Message):
         one_of: Global___FilterValues | None = ...,
         range: Global___Range | None = ...,
         exists: _builtins.bool = ...,
+        lenient: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["equals", b"equals", "exists", b"exists", "one_of", b"one_of", "range", b"range", "test", b"test"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["equals", b"equals", "exists", b"exists", "one_of", b"one_of", "path", b"path", "range", b"range", "test", b"test"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equals", b"equals", "exists", b"exists", "lenient", b"lenient", "one_of", b"one_of", "path", b"path", "range", b"range", "test", b"test"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_test: _TypeAlias = _typing.Literal["equals", "one_of", "range", "exists"]  # noqa: Y015
     _WhichOneofArgType_test: _TypeAlias = _typing.Literal["test", b"test"]  # noqa: Y015

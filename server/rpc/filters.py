@@ -50,19 +50,22 @@ class _Reader:
 
     def _condition(self, message: pb.Condition, field: str) -> Condition:
         name = _set(message, "test", field)
-        values = message.one_of.values if name == "one_of" else ()
-        self._terms += max(1, len(values))
+        self._terms += max(1, len(message.one_of.values))
         filter_checks.size(field, self._terms, 1)
-        match name:
-            case "equals":
-                return Condition(message.path, OneOf((_value(message.equals, f"{field}.equals"),)))
-            case "one_of":
-                found = (_value(value, f"{field}.one_of.values[{index}]") for index, value in enumerate(values))
-                return Condition(message.path, OneOf(tuple(found)))
-            case "range":
-                return Condition(message.path, _range(message.range, f"{field}.range"))
-            case _:
-                return Condition(message.path, Exists(message.exists))
+        return Condition(message.path, _test(message, name, field), message.lenient)
+
+
+def _test(message: pb.Condition, name: str, field: str) -> OneOf | Between | Exists:
+    match name:
+        case "equals":
+            return OneOf((_value(message.equals, f"{field}.equals"),))
+        case "one_of":
+            values = enumerate(message.one_of.values)
+            return OneOf(tuple(_value(value, f"{field}.one_of.values[{index}]") for index, value in values))
+        case "range":
+            return _range(message.range, f"{field}.range")
+        case _:
+            return Exists(message.exists)
 
 
 def _range(message: pb.Range, field: str) -> Between:

@@ -73,13 +73,15 @@ def known(collection: Collection, given: Filter) -> None:
     kinds = collection.among.kinds(condition.path for _, condition in conditions(given, ""))
     for field, condition in conditions(given, "where"):
         if condition.path not in kinds:
+            if condition.lenient:
+                continue
             paths = collection.among.paths(_SHOWN_PATHS + 1)
             there = ", ".join(map(shown, paths[:_SHOWN_PATHS])) or "none"
             there += ", ..." if len(paths) > _SHOWN_PATHS else ""
             limit = f"no document of collection {shown(collection.name)} has such a field (there are: {there})"
             raise InvalidRequest(f"{field}.path", condition.path, limit, "name one of them")
-        if isinstance(condition.test, Exists):
-            continue
+        if isinstance(condition.test, Exists) or (condition.lenient and isinstance(condition.test, OneOf)):
+            continue  # unlike an order, it is defined between types: nothing is equal to what is of another
         for name, value in _values(field, condition.test):
             _kind(name, value, condition.path, kinds[condition.path])
 

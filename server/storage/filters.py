@@ -59,6 +59,7 @@ class Condition:
 
     path: str
     test: OneOf | Between | Exists
+    lenient: bool = False  # whether documents may all lack the field, or have it with values of other types
 
 
 @dataclass(frozen=True, slots=True)

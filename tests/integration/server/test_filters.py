@@ -95,6 +95,34 @@ def test_a_field_that_is_nowhere(client: Client, collection: str):
         assert caught.value.field == "where.all_of.filters[1].condition.path"
 
 
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (field("yaer", lenient=True) == 2020, set()),
+        (field("yaer", lenient=True) != 2020, {"fox", "tea", "sea", "law"}),
+        (field("yaer", lenient=True) >= 2020, set()),
+        (~field("yaer", lenient=True).exists(), {"fox", "tea", "sea", "law"}),
+        ({"yaer": {"exists": False, "lenient": True}, "year": 2019}, {"fox"}),
+        (field("year", lenient=True) == "2020", set()),
+        (field("year", lenient=True).is_in([date(2020, 1, 1)]), set()),
+        (field("by", lenient=True) == "Ada", set()),
+        (field("year", lenient=True) == 2020, {"tea"}),
+    ],
+)
+def test_a_lenient_condition(client: Client, collection: str, where, expected: set[str]):
+    """No document meets a lenient condition whose field is nowhere, or nowhere of the type; all meet its opposite."""
+    assert {hit.id for hit in client.search(collection, "water", where=where).hits} == expected
+    assert {document.id for document in client.list(collection, where=where)} == expected
+    assert client.count(collection, where=where) == len(expected)
+    assert client.delete(collection, where=where) == len(expected)
+
+
+def test_an_order_between_types_is_refused(client: Client, collection: str):
+    """A lenient range of another type than the field's is refused as any other: there is no order to go by."""
+    with pytest.raises(InvalidRequest, match=r"gte: got 'x', but it is text, and field 'year' holds a number"):
+        client.count(collection, where=field("year", lenient=True) >= "x")
+
+
 async def test_the_async_client(server, collection: str):
     """AsyncClient takes the same filters."""
     async with AsyncClient(server.address) as client:

@@ -60,6 +60,9 @@ RANGE = condition("year", range=pb.Range(gt=value(1), lte=value(2.5)))
         ((field("a.b") <= 2**63 - 1), condition("a.b", range=pb.Range(lte=value(2**63 - 1)))),
         (field("a").exists(), condition("a", exists=True)),
         ({"a": {"exists": False}}, condition("a", exists=False)),
+        ({"a": {"equals": "x", "lenient": True}}, condition("a", equals=value("x"), lenient=True)),
+        (field("a", lenient=True) == "x", condition("a", equals=value("x"), lenient=True)),
+        ({"a": {"exists": True, "lenient": False}}, condition("a", exists=True)),
     ],
 )
 def test_to_the_wire(given: Any, expected: pb.Filter | None):
@@ -98,10 +101,12 @@ def test_times(given: date):
         ({"a": math.inf}, r"where\.a: got inf, but numbers must be finite"),
         ({"a": datetime(2024, 5, 1)}, r"where\.a: .*without a time zone is none; give it one"),  # noqa: DTZ001
         ({"a": "\ud800"}, r"where\.a: .*surrogate pair"),
+        ({"a": {"lenient": True}}, r"where\.a: got \{'lenient': True\}, but it has no test; give one"),
+        ({"a": {"equals": 1, "lenient": 1}}, r"where\.a\.lenient: got 1, but it must be True or False"),
         ({"a": {"exists": 1}}, r"where\.a\.exists: got 1, but it must be True or False"),
         ({"any_of": {"a": 1}}, r"where\.any_of: .*several filters; pass a list"),
         ({"any_of": [{"a": 1}, {}]}, r"where\.any_of\[1\]: got \{\}, but it must be a filter that is not empty"),
-        (field("a"), r"where: got Field\(path='a'\), but it must be a filter"),
+        (field("a"), r"where: got Field\(path='a', lenient=False\), but it must be a filter"),
     ],
 )
 def test_refused(given: Any, message: str):
