@@ -28,6 +28,8 @@ This module knows no gRPC: `statuses.py` has the one table from these classes to
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 
 class ShortlistError(Exception):
@@ -55,9 +57,16 @@ class InvalidRequest(RequestError):
             limit: what it may hold.
             remedy: what to do instead.
         """
+        super().__init__()
         self.field = cut(field, _FIELD_CHARACTERS)
         self.description = f"got {shown(value)}, but {limit}; {remedy}"
-        super().__init__(f"{self.field}: {self.description}")
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.description}"
+
+    def rename(self, field: str) -> None:
+        """Name another field: the one that the caller sent."""
+        self.field = cut(field, _FIELD_CHARACTERS)
 
 
 class TooLarge(InvalidRequest):
@@ -149,6 +158,24 @@ class StorageError(StartupError):
 
 class ListenError(StartupError):
     """An address on which the server cannot listen."""
+
+
+@contextmanager
+def named(fields: Mapping[str, str]) -> Iterator[None]:
+    """Have errors name fields as their caller's request does, where the pipeline has other names for them.
+
+    Args:
+        fields: the pipeline's names and the request's; what follows a name in brackets stays.
+    """
+    try:
+        yield
+    except InvalidRequest as error:
+        for ours, theirs in fields.items():
+            rest = error.field.removeprefix(ours)
+            if error.field.startswith(ours) and rest[:1] in {"", "["}:
+                error.rename(theirs + rest)
+                break
+        raise
 
 
 # gRPC sends 8 KB of words and trailers at most, in which a character may take 12 bytes.
