@@ -1,7 +1,9 @@
 """The server's life: what is built in which order, and what is stopped in which.
 
-    start   address -> bundles -> sessions -> warm-up -> collections -> listen -> SERVING
+    start   addresses -> bundles -> sessions -> warm-up -> collections -> listen -> SERVING
     stop    NOT_SERVING -> refuse new calls -> drain -> scheduler -> save the indexes
+
+gRPC and HTTP are on one event loop, and start and stop together.
 
 What fails at start is a StartupError: one line and exit code 2, before anything listens. SIGTERM and SIGINT stop the
 server in order, or at once while it loads. A second signal ends the process; that loses nothing, since documents are
@@ -18,10 +20,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import grpc
-
-from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
 from shortlist.server.inference.coalescing import TokenizingPool
 from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.loading import Loading
@@ -31,7 +31,8 @@ from shortlist.server.inference.watchdog import Watchdog
 from shortlist.server.rpc.health import Health
 from shortlist.server.rpc.interceptor import Interceptor
 from shortlist.server.rpc.metrics import Metrics
-from shortlist.server.rpc.reindexes import Reindexes
+from shortlist.server.rpc.server import SERVICES, Servicers
+from shortlist.server.rpc.services import Deadlines
 from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.search import fp32
 from shortlist.server.search.fp32 import Comparison
@@ -41,15 +42,17 @@ from shortlist.server.search.sampling import Sampling
 from shortlist.server.storage.catalog import Catalog
 
 from . import cores, listening
-from .rpc import health, services
+from .rpc.server import server as grpc_server
 from .runtime import bundle, providers
 from .search import reindexing
 from .settings import Settings
 from .storage import catalog
 
+if TYPE_CHECKING:
+    from .http.listener import Listener
+
 logger = logging.getLogger(__name__)
 
-_SERVICES = tuple(service.full_name for service in retrieval_pb2.DESCRIPTOR.services_by_name.values())
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # A slot whose run has ended waits up to this long for the interpreter while another thread computes. Python's
 # default, 5 ms, is as long as the run of a short text.
@@ -174,11 +177,15 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
     for number in _SIGNALS:
         loop.add_signal_handler(number, _stop_once, stopping)
 
-    status, watchdog = Health(_SERVICES), Watchdog(components.scheduler, components.pipeline.probe)
+    status, watchdog = Health(SERVICES), Watchdog(components.scheduler, components.pipeline.probe)
     metrics = Metrics(components.pipeline, components.scheduler, watchdog)
-    server = _server(settings, components, status, metrics)
+    deadlines = Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
+    servicers = Servicers.of(components.pipeline, deadlines, components.scheduler.slots, settings.threads)
+    interceptor = Interceptor(metrics, settings.max_request_bytes)
+    server = grpc_server(servicers, status, interceptor, listening.options(settings))
     address = listening.listen(server, settings)
-    metrics_host = listening.metrics_host(settings)
+    http = _http(settings, components.pipeline, servicers, status, metrics) if settings.http_port else None
+    metrics_host = listening.http_host(settings)
     end_metrics = metrics.serve(metrics_host, settings.metrics_port) if settings.metrics_port else None
     await server.start()
     watching = asyncio.create_task(watchdog.watch(status.tell))
@@ -186,6 +193,8 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
         await components.pipeline.reindexing.resume()
         await status.tell("")
         announce(f"listening on {address}")
+        if http:
+            announce(f"listening on {listening.http_url(settings)}")
         await stopping.wait()
         logger.info("stopping: calls in flight have %.0f s", settings.drain_s)
         components.pipeline.streams.stop()
@@ -193,9 +202,22 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
         watching.cancel()
         await status.enter_graceful_shutdown()
         await components.pipeline.reindexing.close()
-        await server.stop(settings.drain_s)
+        await asyncio.gather(server.stop(settings.drain_s), *([http.stop()] if http else []))
         if end_metrics:
             end_metrics()
+
+
+def _http(
+    settings: Settings, pipeline: Pipeline, servicers: Servicers, status: Health, metrics: Metrics
+) -> "Listener":
+    """Listen for HTTP. A server without it does not have what this imports."""
+    from .http.app import App  # noqa: PLC0415
+    from .http.faces import Served, routes  # noqa: PLC0415
+    from .http.listener import Listener  # noqa: PLC0415
+
+    served = Served(pipeline, servicers, status, metrics)
+    app = App(routes(served), servicers.deadlines, metrics, settings.max_request_bytes)
+    return Listener(app, listening.http_socket(settings), settings.drain_s)
 
 
 def _stop_once(stopping: asyncio.Event) -> None:
@@ -220,20 +242,3 @@ def _raise_file_limit() -> None:
     """Allow as many open files as the system lets us: a collection takes five, a connection one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _server(settings: Settings, components: Components, status: Health, metrics: Metrics) -> grpc.aio.Server:
-    server = grpc.aio.server(
-        interceptors=(Interceptor(metrics, settings.max_request_bytes),), options=listening.options(settings)
-    )
-    deadlines = services.Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
-    description = services.describe(components.pipeline, components.scheduler.slots, settings.threads)
-    retrieval_pb2_grpc.add_RetrievalServicer_to_server(services.Retrieval(components.pipeline, deadlines), server)
-    retrieval_pb2_grpc.add_InferenceServicer_to_server(
-        services.Inference(components.pipeline, deadlines, description), server
-    )
-    retrieval_pb2_grpc.add_SnapshotsServicer_to_server(services.Snapshots(components.pipeline.contents), server)
-    reindexes = Reindexes(components.pipeline.reindexing, deadlines)
-    retrieval_pb2_grpc.add_ReindexesServicer_to_server(reindexes, server)
-    health.add_to(server, _SERVICES, status)
-    return server

@@ -1,19 +1,22 @@
 """Where a server listens: a host and a port, or a Unix socket; and gRPC's arguments for connections.
 
 gRPC gives no reason when it cannot listen, and takes over a socket's path even from a server that still listens
-there. So port and path are tried before anything is loaded, and a path once more just before it is taken.
+there. So ports and path are tried before anything is loaded, and a path once more just before it is taken.
 """
 
+import importlib.util
 import socket
 import stat
 from pathlib import Path
 
 import grpc
 
-from .errors import ListenError
+from .errors import ListenError, SettingsError
 from .settings import Settings, socket_path
 
 _LOOPBACK = "127.0.0.1"
+_FOR_HTTP = ("uvicorn", "h11", "orjson")  # the extra http
+_BACKLOG = 2048  # connections that may wait to be taken
 
 
 def options(settings: Settings) -> list[tuple[str, int]]:
@@ -40,18 +43,21 @@ def check(settings: Settings) -> None:
     """Fail before anything is loaded, and with the system's reason.
 
     Raises:
-        ListenError: the address is taken, or not this machine's.
+        ListenError: an address is taken, or not this machine's.
+        SettingsError: HTTP is asked for, and its extra is not installed.
     """
     path = socket_path(settings.host)
     try:
         if path is None:
-            _try_port(settings)
+            _bound(settings.host, settings.port).close()
         else:
             _clear(path)
             _try_path(path)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise _taken(settings, str(reason)) from error
+        raise _taken(settings, _reason(error)) from error
+    if settings.http_port:
+        _need_http(settings)
+        http_socket(settings).close()
 
 
 def listen(server: grpc.aio.Server, settings: Settings) -> str:
@@ -70,16 +76,57 @@ def listen(server: grpc.aio.Server, settings: Settings) -> str:
     return _address(settings, port)
 
 
-def metrics_host(settings: Settings) -> str:
-    """Return where metrics are served: Prometheus reads no Unix sockets."""
+def http_host(settings: Settings) -> str:
+    """Return where HTTP is served, metrics too: neither Prometheus nor browsers read Unix sockets."""
     return settings.host if socket_path(settings.host) is None else _LOOPBACK
+
+
+def http_url(settings: Settings) -> str:
+    """Return the URL of the HTTP side."""
+    return f"http://{_written(http_host(settings), settings.http_port)}"
+
+
+def http_socket(settings: Settings) -> socket.socket:
+    """Return a socket on which the HTTP side listens: what connects from now on waits.
+
+    Raises:
+        ListenError: the address is taken, or not this machine's.
+    """
+    host, port = http_host(settings), settings.http_port
+    try:
+        bound = _bound(host, port)
+        bound.listen(_BACKLOG)
+    except (OSError, UnicodeError) as error:
+        raise ListenError(
+            f"cannot serve HTTP on {host}:{port}: {_reason(error)};"
+            " stop what listens there, or choose another --http-port"
+        ) from error
+    return bound
+
+
+def _need_http(settings: Settings) -> None:
+    """Fail where HTTP is asked for, and what serves it is not installed."""
+    missing = next((name for name in _FOR_HTTP if importlib.util.find_spec(name) is None), None)
+    if missing:
+        raise SettingsError(
+            f"http_port is {settings.http_port}, but {missing} is not installed;"
+            " install the extra http: pip install 'shortlist[http]'"
+        )
 
 
 def _address(settings: Settings, port: int | None = None) -> str:
     if socket_path(settings.host) is not None:
         return settings.host
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host  # IPv6, as addresses are written
-    return f"{host}:{settings.port if port is None else port}"
+    return _written(settings.host, settings.port if port is None else port)
+
+
+def _written(host: str, port: int) -> str:
+    """Return host and port as addresses are written."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reason(error: Exception) -> str:
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def _taken(settings: Settings, reason: str) -> ListenError:
@@ -89,13 +136,19 @@ def _taken(settings: Settings, reason: str) -> ListenError:
     return ListenError(f"cannot listen on {where}: {reason}; stop what listens there, or choose another with {other}")
 
 
-def _try_port(settings: Settings) -> None:
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that has an address, and does not listen yet."""
     family, kind, protocol, _, address = socket.getaddrinfo(
-        settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC: a port just left is free
-        probe.bind(address)
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC: a port just left is free
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _try_path(path: Path) -> None:

@@ -87,6 +87,8 @@ class Settings(ModelSettings):
     """port to listen on; 0 takes a free one and prints it"""
     metrics_port: Annotated[int, within(0, 65_535)] = 0
     """port of http://HOST:PORT/metrics, in Prometheus's format; 0: none"""
+    http_port: Annotated[int, within(0, 65_535)] = 0
+    """port of http://HOST:PORT, which has the APIs that the clients of other servers speak (extra http); 0: none"""
     slots: Annotated[int, within(0, _MOST_THREADS)] = 0
     """runs that go on at once; 0: one a core that cgroup and affinity grant (GPU: 1)"""
     threads: Annotated[int, within(1, _MOST_THREADS)] = 1
@@ -155,6 +157,10 @@ class Settings(ModelSettings):
         _check_path("snapshots", self.snapshots)
         for path in self.other_embedders:
             _check_path("other_embedders", path)
+        if 0 < self.http_port in {self.port, self.metrics_port}:
+            raise SettingsError(
+                f"http_port is {self.http_port}, but gRPC or the metrics have that port; give each its own"
+            )
         if self.max_candidates < self.max_top_k:
             raise SettingsError(
                 f"max_candidates is {self.max_candidates}, but max_top_k is {self.max_top_k}, and hits are chosen"

@@ -49,6 +49,7 @@ class Server:
     """A running server."""
 
     address: str
+    http: str
 
 
 @pytest.fixture(scope="session")
@@ -110,9 +111,10 @@ def shared_data() -> Path:
 def server(tiny: Bundles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a server with the tiny models, for all tests that need no other."""
     models = ("--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker))
-    data = str(tmp_path_factory.mktemp("data"))
-    with local.serving(*models, "--data", data, "--log-level", "warning") as address:
-        yield Server(address)
+    data, port = str(tmp_path_factory.mktemp("data")), local.free_port()
+    options = ("--data", data, "--http-port", str(port), "--log-level", "warning")
+    with local.serving(*models, *options) as address:
+        yield Server(address, f"http://127.0.0.1:{port}")
 
 
 @pytest.fixture

@@ -32,6 +32,11 @@ class Health(HealthServicer):  # type: ignore[misc] # its package has no types
         self._services = ("", *services)  # the empty name stands for the whole server
         self._server_status = dict.fromkeys(self._services, health_pb2.HealthCheckResponse.NOT_SERVING)
 
+    @property
+    def serving(self) -> bool:
+        """Whether the server says SERVING of itself."""
+        return bool(self._server_status[""] == health_pb2.HealthCheckResponse.SERVING)
+
     async def tell(self, fault: str) -> None:
         """Set SERVING, or NOT_SERVING if there is a fault; after a stop has begun nothing changes."""
         states = health_pb2.HealthCheckResponse

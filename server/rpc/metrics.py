@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from shortlist.server.errors import ListenError
@@ -38,11 +39,27 @@ class Metrics:
             registry=self._registry,
             buckets=_BUCKETS_S,
         )
+        self._requests = Histogram(
+            "shortlist_http_seconds",
+            "Time of an HTTP request in the server, by method, route and status",
+            ("method", "route", "status"),
+            registry=self._registry,
+            buckets=_BUCKETS_S,
+        )
         self._registry.register(_State(pipeline, scheduler, watchdog))
 
     def call(self, method: str, code: str, seconds: float) -> None:
         """Count a call that ended with a gRPC status."""
         self._calls.labels(method, code).observe(seconds)
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an HTTP request that ended with a status; method and route are empty where nothing is served."""
+        self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Return all numbers as text, and the text's content type, as an Accept header wants it."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Answer http://HOST:PORT/metrics on a thread of its own, and return what ends that.

@@ -37,7 +37,10 @@ class Deadlines:
 
     def of(self, context: Context) -> float:
         """Return when the work for a call must be done."""
-        remaining_s = context.time_remaining()
+        return self.within(context.time_remaining())
+
+    def within(self, remaining_s: float | None) -> float:
+        """Return when the work for a call must be done whose caller waits so long, or does not say how long."""
         if remaining_s is None or math.isinf(remaining_s):
             remaining_s = self.default_s
         return time.monotonic() + remaining_s - max(self.margin_s, _MARGIN_SHARE * remaining_s)

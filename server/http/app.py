@@ -1,0 +1,212 @@
+"""All routes as one ASGI app: a request to its route, its answer or its error to the caller.
+
+What stands around every HTTP request, as `rpc/interceptor.py` does around every RPC: finding, deadline, body, errors,
+count and log. Knows no face by name.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+from shortlist.server.errors import InvalidRequest, ShuttingDown
+from shortlist.server.rpc.metrics import Metrics
+from shortlist.server.rpc.services import Deadlines
+
+from . import errors
+from .call import Answer, Call, Left, Message, Receive, read
+from .errors import COMMON, ForeignOrigin, Form, UnknownRoute, WrongMethod
+
+logger = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_LEFT = 499  # as nginx and Connect say it: the caller closed the connection
+# What callers say of how long they wait, and in which part of a second; the first that is there counts.
+_TIMEOUTS = (("x-shortlist-timeout-ms", 1000), ("connect-timeout-ms", 1000), ("x-stainless-read-timeout", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method of a path, and what answers it."""
+
+    method: str
+    path: str  # one that ends in /* stands for all below it
+    handler: Handler
+    errors: Form = COMMON
+    operation: Mapping[str, Any] | None = None  # its description, as OpenAPI has it; None: it is not described
+
+
+class App:
+    """The app."""
+
+    def __init__(self, routes: Iterable[Route], deadlines: Deadlines, metrics: Metrics, max_bytes: int) -> None:
+        """Serve these routes, with bodies of so many bytes at most."""
+        self._paths: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            self._paths.setdefault(route.path, {})[route.method] = route
+        self._deadlines = deadlines
+        self._metrics = metrics
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        began = time.perf_counter()
+        route, rest = self._find(scope["method"], scope["path"])
+        call = _call(scope, route, rest, self._max_bytes)
+        try:
+            answer = await self._answer(route, call, receive)
+        except Left:
+            answer = None
+        status = answer.status if answer else _LEFT
+        took_s = time.perf_counter() - began
+        self._metrics.request(route.method, route.path, status, took_s)
+        logger.debug("%s %s: %d after %.1f ms", call.method, call.path, status, 1000 * took_s)
+        if answer:
+            await _send(answer, send)
+
+    async def _answer(self, route: Route, call: Call, receive: Receive) -> Answer:
+        try:
+            _set_deadline(call, self._deadlines)
+            if call.method not in _WITHOUT_BODY:
+                _check_origin(call.headers)
+                call.packed = await read(receive, call.headers, self._max_bytes, call.deadline)
+            return await _unless_left(route.handler(call), receive)
+        except Left:
+            raise
+        except asyncio.CancelledError:  # the time to drain is over
+            return _failed(call, ShuttingDown("the server stops; the request was not finished"))
+        except Exception as error:
+            answer = _failed(call, error)
+            if answer.status == errors.UNEXPECTED:
+                logger.exception("%s %s failed", call.method, call.path)
+            return answer
+
+    def _find(self, method: str, path: str) -> tuple[Route, str]:
+        """Return the route of a request, which may be one that refuses it, and the rest of the path below it."""
+        for tried in (path, "/" + "/".join(filter(None, path.split("/")))):  # clients join paths with // and end in /
+            pattern, rest = self._pattern(tried)
+            if pattern:
+                return _route(self._paths[pattern], pattern, method), rest
+        return Route(method="", path="", handler=_unknown), ""
+
+    def _pattern(self, path: str) -> tuple[str, str]:
+        """Return which of the routes' paths one is, or is below."""
+        if path in self._paths:
+            return path, ""
+        above = path
+        while above:
+            above = above.rpartition("/")[0]
+            if (pattern := f"{above}/*") in self._paths:
+                return pattern, path[len(above) + 1 :]
+        return "", ""
+
+
+def _route(methods: Mapping[str, Route], path: str, method: str) -> Route:
+    """Return the route of a method, or one that says which methods there are."""
+    if found := methods.get("GET" if method == "HEAD" else method):
+        return found
+    allowed = ", ".join(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))
+
+    async def answer(call: Call) -> Answer:
+        if call.method == "OPTIONS":
+            return Answer(status=204, headers={"allow": allowed})
+        raise WrongMethod(call.method, path, allowed)
+
+    return Route("OPTIONS" if method == "OPTIONS" else "", path, answer, next(iter(methods.values())).errors)
+
+
+async def _unknown(call: Call) -> Answer:
+    raise UnknownRoute("path", call.path, "nothing is served there", "GET /openapi.json says what is")
+
+
+def _call(scope: Message, route: Route, rest: str, max_bytes: int) -> Call:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return Call(scope["method"], scope["path"], headers, query, math.inf, route.errors, max_bytes, rest)
+
+
+def _set_deadline(call: Call, deadlines: Deadlines) -> None:
+    """Say until when a call's work may take.
+
+    Raises:
+        InvalidRequest: its caller says how long it waits, and that is no time.
+    """
+    remaining_s = None
+    call.deadline = deadlines.within(None)  # of the refusal too
+    for name, parts in _TIMEOUTS:
+        if (told := call.headers.get(name)) is not None:
+            remaining_s = _seconds(name, told) / parts
+            break
+    if remaining_s is not None:
+        call.expires = time.monotonic() + remaining_s
+        call.deadline = deadlines.within(remaining_s)
+
+
+def _seconds(name: str, told: str) -> float:
+    try:
+        value = float(told)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise InvalidRequest(name, told, "it must be a number, 0 or more", "leave it out for the server's default")
+    return value
+
+
+def _check_origin(headers: Mapping[str, str]) -> None:
+    """Refuse what a page of another site has a browser send: nobody asked whose page may write here.
+
+    Raises:
+        ForeignOrigin: it comes from another site than this one.
+    """
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        limit = f"pages of {headers.get('host', 'this server')} alone may send this"
+        raise ForeignOrigin(
+            "origin", origin, limit, "send it from a program, or through a proxy of the page's own site"
+        )
+
+
+async def _unless_left(handling: Awaitable[Answer], receive: Receive) -> Answer:
+    """Await an answer; the work ends where its caller leaves, and where this is cancelled.
+
+    Raises:
+        Left: the caller left.
+    """
+    work, leaving = asyncio.ensure_future(handling), asyncio.ensure_future(_leave(receive))
+    try:
+        await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        raise Left
+    finally:
+        work.cancel()
+        leaving.cancel()
+
+
+async def _leave(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _failed(call: Call, error: Exception) -> Answer:
+    status = call.errors.status(error)
+    return Answer.json(call.errors.body(error, status), status, errors.headers(error))
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    headers = [(b"content-length", str(len(answer.body)).encode())] if answer.status != 204 else []  # noqa: PLR2004
+    if answer.body:
+        headers.append((b"content-type", answer.content_type.encode()))
+    headers += [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

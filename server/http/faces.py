@@ -1,0 +1,26 @@
+"""Every face that a server has over HTTP: the one list of them."""
+
+from dataclasses import dataclass
+
+from shortlist.server.rpc.health import Health
+from shortlist.server.rpc.metrics import Metrics
+from shortlist.server.rpc.server import Servicers
+from shortlist.server.search.pipeline import Pipeline
+
+from . import monitoring
+from .app import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What faces translate to."""
+
+    pipeline: Pipeline
+    servicers: Servicers  # of shortlist.v1
+    health: Health
+    metrics: Metrics
+
+
+def routes(served: Served) -> list[Route]:
+    """Return the routes of all faces."""
+    return [*monitoring.routes(served.health, served.metrics)]

@@ -1,0 +1,29 @@
+"""GET /health and GET /metrics: what watches a server asks over HTTP."""
+
+from shortlist.server.errors import NotServing
+from shortlist.server.rpc.health import Health
+from shortlist.server.rpc.metrics import Metrics
+
+from .app import Route
+from .call import Answer, Call
+from .operations import operation
+
+
+def routes(health: Health, metrics: Metrics) -> list[Route]:
+    """Return the routes of a server's health and its numbers."""
+
+    async def tell_health(_: Call) -> Answer:
+        if not health.serving:
+            raise NotServing("the server starts, stops, or has no slot that works; its log says which")
+        return Answer()
+
+    async def tell_metrics(call: Call) -> Answer:
+        text, content_type = metrics.text(call.headers.get("accept", ""))
+        return Answer(text, content_type=content_type)
+
+    told = operation("Say whether the server serves: 200 or 503", tag="server")
+    counted = operation("Say what the server does, in Prometheus's format", tag="server", media_type="text/plain")
+    return [
+        Route("GET", "/health", tell_health, operation=told),
+        Route("GET", "/metrics", tell_metrics, operation=counted),
+    ]
