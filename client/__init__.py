@@ -2,6 +2,7 @@
 
 from .aio import AsyncClient
 from .client import Client
+from .clients import Clients
 from .errors import (
     AlreadyExists,
     DeadlineExceeded,
@@ -57,6 +58,7 @@ __all__ = [
     "AsyncClient",
     "CandidatesFrom",
     "Client",
+    "Clients",
     "Collection",
     "DeadlineExceeded",
     "Degraded",
