@@ -54,6 +54,7 @@ def merged(results: Sequence[RerankResult]) -> RerankResult:
         degraded=next((result.degraded for result in results if result.degraded), None),
         truncated=sum(result.truncated for result in results),
         timing=Timing(*map(sum, zip(*(astuple(result.timing) for result in results), strict=True))),
+        tokens=sum(result.tokens for result in results),
     )
 
 

@@ -49,6 +49,7 @@ from .types import (
     TextKind,
     Timing,
     Tokenization,
+    Truncation,
     UpsertResult,
 )
 
@@ -97,6 +98,7 @@ __all__ = [
     "Timing",
     "Tokenization",
     "TooLarge",
+    "Truncation",
     "Unauthenticated",
     "Unavailable",
     "UnusableClient",

@@ -20,6 +20,7 @@ from .types import (
     SearchResult,
     TextKind,
     Tokenization,
+    Truncation,
 )
 
 
@@ -70,10 +71,18 @@ class AsyncClient(CollectionCalls, DocumentCalls):
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 
     async def embed(
-        self, texts: Iterable[str], kind: TextKind = "document", *, timeout_s: float | None = None
+        self,
+        texts: Iterable[str],
+        kind: TextKind = "document",
+        *,
+        truncation: Truncation | None = None,
+        dimensions: int | None = None,
+        normalize: bool = False,
+        timeout_s: float | None = None,
     ) -> Embeddings:
-        """Turn texts into vectors, with the embedder's prefix for `kind` before each."""
-        return responses.embed(await self._call(self._inference.Embed, requests.embed(texts, kind), timeout_s))
+        """Turn texts into vectors, with the embedder's prefix for `kind` before each; see `Client.embed`."""
+        request = requests.embed(texts, kind, truncation=truncation, dimensions=dimensions, normalize=normalize)
+        return responses.embed(await self._call(self._inference.Embed, request, timeout_s))
 
     async def rerank(
         self,
@@ -81,10 +90,14 @@ class AsyncClient(CollectionCalls, DocumentCalls):
         documents: Iterable[str],
         top_k: int | None = None,
         *,
+        truncation: Truncation | None = None,
+        max_document_tokens: int | None = None,
         timeout_s: float | None = None,
     ) -> RerankResult:
         """Score texts against a query, best first; see `Client.rerank`."""
-        request = requests.rerank(query, documents, top_k)
+        request = requests.rerank(
+            query, documents, top_k, truncation=truncation, max_document_tokens=max_document_tokens
+        )
         return responses.rerank(request, await self._call(self._inference.Rerank, request, timeout_s))
 
     async def tokenize(

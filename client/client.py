@@ -21,6 +21,7 @@ from .types import (
     SearchResult,
     TextKind,
     Tokenization,
+    Truncation,
 )
 
 
@@ -107,10 +108,27 @@ class Client(CollectionCalls, DocumentCalls):
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 
     def embed(
-        self, texts: Iterable[str], kind: TextKind = "document", *, timeout_s: float | None = None
+        self,
+        texts: Iterable[str],
+        kind: TextKind = "document",
+        *,
+        truncation: Truncation | None = None,
+        dimensions: int | None = None,
+        normalize: bool = False,
+        timeout_s: float | None = None,
     ) -> Embeddings:
-        """Turn texts into vectors, with the embedder's prefix for `kind` before each."""
-        return responses.embed(self._call(self._inference.Embed, requests.embed(texts, kind), timeout_s))
+        """Turn texts into vectors, with the embedder's prefix for `kind` before each.
+
+        Args:
+            texts: what to embed.
+            kind: what they are to the embedder.
+            truncation: what is left out of texts that do not fit; None: what the model's author leaves out.
+            dimensions: elements of a vector to return, the first ones, made of length 1 again; None: all.
+            normalize: True makes vectors of length 1 also where the model does not.
+            timeout_s: deadline of this call.
+        """
+        request = requests.embed(texts, kind, truncation=truncation, dimensions=dimensions, normalize=normalize)
+        return responses.embed(self._call(self._inference.Embed, request, timeout_s))
 
     def rerank(
         self,
@@ -118,13 +136,25 @@ class Client(CollectionCalls, DocumentCalls):
         documents: Iterable[str],
         top_k: int | None = None,
         *,
+        truncation: Truncation | None = None,
+        max_document_tokens: int | None = None,
         timeout_s: float | None = None,
     ) -> RerankResult:
         """Score texts against a query, best first, and return the best `top_k` or all.
 
         A deadline that comes near does not fail the call: what was not scored then follows the rest.
+
+        Args:
+            query: what is looked for.
+            documents: the texts.
+            top_k: how many to return; None: all.
+            truncation: what is left out of pairs that do not fit; None: what the model's author leaves out.
+            max_document_tokens: tokens of each text that are read at most; None: all that fit.
+            timeout_s: deadline of this call.
         """
-        request = requests.rerank(query, documents, top_k)
+        request = requests.rerank(
+            query, documents, top_k, truncation=truncation, max_document_tokens=max_document_tokens
+        )
         return responses.rerank(request, self._call(self._inference.Rerank, request, timeout_s))
 
     def tokenize(

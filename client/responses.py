@@ -141,6 +141,7 @@ def _hit(hit: pb.Hit) -> types.Hit:
         rank=hit.rank,
         dense_rank=hit.dense_rank if hit.HasField("dense_rank") else None,
         lexical_rank=hit.lexical_rank if hit.HasField("lexical_rank") else None,
+        logit=hit.logit if hit.HasField("logit") else None,
         title=hit.title,
         text=hit.text,
         metadata=from_struct(hit.metadata),
@@ -151,17 +152,28 @@ def _hit(hit: pb.Hit) -> types.Hit:
 def embed(response: pb.EmbedResponse) -> types.Embeddings:
     """Convert vectors from the wire."""
     vectors = tuple(tuple(one.values) for one in response.embeddings)
-    return types.Embeddings(vectors, response.truncated, _timing(response.timing))
+    return types.Embeddings(vectors, response.truncated, _timing(response.timing), response.tokens)
 
 
 def rerank(request: pb.RerankRequest, response: pb.RerankResponse) -> types.RerankResult:
     """Convert the answer to a rerank, each score beside the text that it is for."""
     results = tuple(
-        types.Ranked(one.index, one.score if one.HasField("score") else None, request.documents[one.index])
+        types.Ranked(
+            index=one.index,
+            score=one.score if one.HasField("score") else None,
+            text=request.documents[one.index],
+            logit=one.logit if one.HasField("logit") else None,
+        )
         for one in response.results
     )
-    degraded = _name("degraded", response.degraded, _DEGRADED)
-    return types.RerankResult(results, response.reranked, degraded, response.truncated, _timing(response.timing))
+    return types.RerankResult(
+        results=results,
+        reranked=response.reranked,
+        degraded=_name("degraded", response.degraded, _DEGRADED),
+        truncated=response.truncated,
+        timing=_timing(response.timing),
+        tokens=response.tokens,
+    )
 
 
 def tokenize(response: pb.TokenizeResponse) -> tuple[types.Tokenization, ...]:

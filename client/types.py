@@ -36,6 +36,9 @@ IngestOutcome = Literal["inserted", "updated", "unchanged", "refused"]
 TextKind = Literal["query", "document"]
 """What a text is to the embedder: many models put another prefix before each."""
 
+Truncation = Literal["end", "start", "none"]
+"""What is left out of a text that does not fit a model's window; `none`: nothing, and the call fails."""
+
 Model = Literal["embedder", "reranker"]
 """Which of the server's two models."""
 
@@ -168,6 +171,7 @@ class Hit:
     vector: tuple[float, ...] = ()  # empty unless the search includes vectors
     dense_rank: int | None = None  # place by similarity; None where it is not among those that stage one took by it
     lexical_rank: int | None = None  # the same by words
+    logit: float | None = None  # whose sigmoid the score is
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,7 @@ class Embeddings:
     vectors: tuple[tuple[float, ...], ...]  # [texts, dimensions]
     truncated: int  # texts longer than the embedder's window
     timing: Timing
+    tokens: int = 0  # that the embedder read
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,7 @@ class Ranked:
     index: int  # its place in the request, from 0
     score: float | None  # 0 to 1; None where it was not scored
     text: str
+    logit: float | None = None  # whose sigmoid the score is
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +220,9 @@ class RerankResult:
     results: tuple[Ranked, ...]  # best first
     reranked: int  # texts that were scored
     degraded: Degraded | None  # None: all were scored
-    truncated: int  # (query, text) pairs longer than the reranker's window
+    truncated: int  # (query, text) pairs longer than the reranker's window, or texts than `max_document_tokens`
     timing: Timing
+    tokens: int = 0  # that the reranker read
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,6 +356,34 @@ TEXT_KIND_DOCUMENT: TextKind.ValueType  # 2
 """Something that is found."""
 Global___TextKind: _TypeAlias = TextKind  # noqa: Y015
 
+class _Truncation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TruncationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Truncation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRUNCATION_UNSPECIFIED: _Truncation.ValueType  # 0
+    """Where the model's author cuts it: at the end, for nearly all models."""
+    TRUNCATION_END: _Truncation.ValueType  # 1
+    """Its end is left out."""
+    TRUNCATION_START: _Truncation.ValueType  # 2
+    """Its beginning is."""
+    TRUNCATION_NONE: _Truncation.ValueType  # 3
+    """Nowhere: the call is INVALID_ARGUMENT (TOO_LONG), naming the first text that does not fit."""
+
+class Truncation(_Truncation, metaclass=_TruncationEnumTypeWrapper):
+    """Where a text, or a pair of texts, that does not fit a model's window is cut off."""
+
+TRUNCATION_UNSPECIFIED: Truncation.ValueType  # 0
+"""Where the model's author cuts it: at the end, for nearly all models."""
+TRUNCATION_END: Truncation.ValueType  # 1
+"""Its end is left out."""
+TRUNCATION_START: Truncation.ValueType  # 2
+"""Its beginning is."""
+TRUNCATION_NONE: Truncation.ValueType  # 3
+"""Nowhere: the call is INVALID_ARGUMENT (TOO_LONG), naming the first text that does not fit."""
+Global___Truncation: _TypeAlias = Truncation  # noqa: Y015
+
 class _Model:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -2068,6 +2096,7 @@ class Hit(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     VECTOR_FIELD_NUMBER: _builtins.int
+    LOGIT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The document's id."""
     score: _builtins.float
@@ -2090,6 +2119,8 @@ class Hit(_message.Message):
     """The document's title, if include_text was set."""
     text: _builtins.str
     """The document's text, if include_text was set."""
+    logit: _builtins.float
+    """The cross-encoder's logit, whose sigmoid `score` is. Absent where that is."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """The document's metadata, if include_metadata was set and it has any."""
@@ -2112,15 +2143,18 @@ class Hit(_message.Message):
         text: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
         vector: _abc.Iterable[_builtins.float] | None = ...,
+        logit: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "lexical_rank", b"lexical_rank", "metadata", b"metadata", "relevance", b"relevance", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_logit", b"_logit", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "lexical_rank", b"lexical_rank", "logit", b"logit", "metadata", b"metadata", "relevance", b"relevance", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "id", b"id", "lexical_rank", b"lexical_rank", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_logit", b"_logit", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "id", b"id", "lexical_rank", b"lexical_rank", "logit", b"logit", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dense_rank: _TypeAlias = _typing.Literal["dense_rank"]  # noqa: Y015
     _WhichOneofArgType__dense_rank: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank"]  # noqa: Y015
     _WhichOneofReturnType__lexical_rank: _TypeAlias = _typing.Literal["lexical_rank"]  # noqa: Y015
     _WhichOneofArgType__lexical_rank: _TypeAlias = _typing.Literal["_lexical_rank", b"_lexical_rank"]  # noqa: Y015
+    _WhichOneofReturnType__logit: _TypeAlias = _typing.Literal["logit"]  # noqa: Y015
+    _WhichOneofArgType__logit: _TypeAlias = _typing.Literal["_logit", b"_logit"]  # noqa: Y015
     _WhichOneofReturnType__relevance: _TypeAlias = _typing.Literal["relevance"]  # noqa: Y015
     _WhichOneofArgType__relevance: _TypeAlias = _typing.Literal["_relevance", b"_relevance"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
@@ -2129,6 +2163,8 @@ class Hit(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dense_rank) -> _WhichOneofReturnType__dense_rank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lexical_rank) -> _WhichOneofReturnType__lexical_rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__logit) -> _WhichOneofReturnType__logit | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__relevance) -> _WhichOneofReturnType__relevance | None: ...
     @_typing.overload
@@ -2222,8 +2258,19 @@ class EmbedRequest(_message.Message):
 
     TEXTS_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    NORMALIZE_FIELD_NUMBER: _builtins.int
     kind: Global___TextKind.ValueType
     """Default TEXT_KIND_DOCUMENT."""
+    truncation: Global___Truncation.ValueType
+    """Where texts are cut that do not fit."""
+    dimensions: _builtins.int
+    """Elements of a vector to return, the first ones, made of length 1 again: 1 to DescribeResponse.embedder.dimensions.
+    Default: all. Worth it for models that were trained for it (Matryoshka representations).
+    """
+    normalize: _builtins.bool
+    """True: vectors are of length 1 also where the model does not make them so."""
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 texts, none empty; 1 MiB each at most, truncated to the embedder's window. Vectors of more than 60 MiB
@@ -2235,12 +2282,17 @@ class EmbedRequest(_message.Message):
         *,
         texts: _abc.Iterable[_builtins.str] | None = ...,
         kind: Global___TextKind.ValueType = ...,
+        truncation: Global___Truncation.ValueType = ...,
+        dimensions: _builtins.int | None = ...,
+        normalize: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "kind", b"kind", "normalize", b"normalize", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__dimensions: _TypeAlias = _typing.Literal["dimensions"]  # noqa: Y015
+    _WhichOneofArgType__dimensions: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dimensions) -> _WhichOneofReturnType__dimensions | None: ...
 
 Global___EmbedRequest: _TypeAlias = EmbedRequest  # noqa: Y015
 
@@ -2253,7 +2305,9 @@ class Embedding(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """As many elements as DescribeResponse.embedder.dimensions says; of length 1 where the model normalizes."""
+        """As many elements as DescribeResponse.embedder.dimensions says, or as were asked for; of length 1 where the model
+        normalizes.
+        """
 
     def __init__(
         self,
@@ -2275,8 +2329,11 @@ class EmbedResponse(_message.Message):
     EMBEDDINGS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
     truncated: _builtins.int
     """How many texts were longer than the embedder's window."""
+    tokens: _builtins.int
+    """How many tokens the embedder read, prefixes and special tokens included."""
     @_builtins.property
     def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Embedding]:
         """One a text, in the order of the texts."""
@@ -2291,10 +2348,11 @@ class EmbedResponse(_message.Message):
         embeddings: _abc.Iterable[Global___Embedding] | None = ...,
         truncated: _builtins.int = ...,
         timing: Global___Timing | None = ...,
+        tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "timing", b"timing", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2307,10 +2365,16 @@ class RerankRequest(_message.Message):
     QUERY_FIELD_NUMBER: _builtins.int
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    MAX_DOCUMENT_TOKENS_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What is looked for. Not empty; 1 MiB at most."""
     top_k: _builtins.int
     """Results to return, 1 to 1,000. Default: all."""
+    truncation: Global___Truncation.ValueType
+    """Where pairs are cut that do not fit: of both texts, the longer one first."""
+    max_document_tokens: _builtins.int
+    """Tokens of each document that are read at most, on the side that truncation keeps. Default: all that fit."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 texts to score, none empty; 1 MiB each at most."""
@@ -2321,13 +2385,20 @@ class RerankRequest(_message.Message):
         query: _builtins.str = ...,
         documents: _abc.Iterable[_builtins.str] | None = ...,
         top_k: _builtins.int | None = ...,
+        truncation: Global___Truncation.ValueType = ...,
+        max_document_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_document_tokens", b"_max_document_tokens", "_top_k", b"_top_k", "max_document_tokens", b"max_document_tokens", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "documents", b"documents", "query", b"query", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_document_tokens", b"_max_document_tokens", "_top_k", b"_top_k", "documents", b"documents", "max_document_tokens", b"max_document_tokens", "query", b"query", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_document_tokens: _TypeAlias = _typing.Literal["max_document_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_document_tokens: _TypeAlias = _typing.Literal["_max_document_tokens", b"_max_document_tokens"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_document_tokens) -> _WhichOneofReturnType__max_document_tokens | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
 
 Global___RerankRequest: _TypeAlias = RerankRequest  # noqa: Y015
@@ -2338,22 +2409,31 @@ class RerankResult(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    LOGIT_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """The document's place in the request, from 0."""
     score: _builtins.float
     """The sigmoid of the cross-encoder's logit, 0 to 1. Absent where it was not scored, see RerankResponse.degraded."""
+    logit: _builtins.float
+    """The logit. Absent where the score is."""
     def __init__(
         self,
         *,
         index: _builtins.int = ...,
         score: _builtins.float | None = ...,
+        logit: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_logit", b"_logit", "_score", b"_score", "logit", b"logit", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "index", b"index", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_logit", b"_logit", "_score", b"_score", "index", b"index", "logit", b"logit", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__logit: _TypeAlias = _typing.Literal["logit"]  # noqa: Y015
+    _WhichOneofArgType__logit: _TypeAlias = _typing.Literal["_logit", b"_logit"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__logit) -> _WhichOneofReturnType__logit | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___RerankResult: _TypeAlias = RerankResult  # noqa: Y015
@@ -2367,12 +2447,15 @@ class RerankResponse(_message.Message):
     DEGRADED_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
     reranked: _builtins.int
     """How many documents were scored."""
     degraded: Global___Degraded.ValueType
     """Whether, and why, fewer were scored than asked for."""
     truncated: _builtins.int
-    """How many (query, document) pairs were longer than the reranker's window."""
+    """How many (query, document) pairs were longer than the reranker's window, or documents than max_document_tokens."""
+    tokens: _builtins.int
+    """How many tokens the reranker read: of each pair that was scored, special tokens included."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RerankResult]:
         """Best first; what was not scored follows in the order of the request."""
@@ -2389,10 +2472,11 @@ class RerankResponse(_message.Message):
         degraded: Global___Degraded.ValueType = ...,
         truncated: _builtins.int = ...,
         timing: Global___Timing | None = ...,
+        tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "reranked", b"reranked", "results", b"results", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "reranked", b"reranked", "results", b"results", "timing", b"timing", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2731,8 +2815,8 @@ class Failure(_message.Message):
         REASON_FIELD_NUMBER: _builtins.int
         DOMAIN_FIELD_NUMBER: _builtins.int
         reason: _builtins.str
-        """INVALID_REQUEST, and of its kind TOO_LARGE (too much for one call: smaller ones are served) and NO_TOKENS (a text
-        of which the model's tokenizer leaves nothing); UNKNOWN_COLLECTION; UNKNOWN_DOCUMENT; UNKNOWN_SNAPSHOT;
+        """INVALID_REQUEST, and of its kind TOO_LARGE (too much for one call: smaller ones are served) NO_TOKENS (a text
+        of which the model's tokenizer leaves nothing) and TOO_LONG (one that does not fit and may not be cut); UNKNOWN_COLLECTION; UNKNOWN_DOCUMENT; UNKNOWN_SNAPSHOT;
         COLLECTION_EXISTS; SNAPSHOT_EXISTS;
         OVERLOADED; DEADLINE_EXCEEDED; NOT_SERVING; SHUTTING_DOWN; STORAGE_FAILED; INFERENCE_FAILED; INTERNAL.
         """

@@ -28,11 +28,11 @@ from shortlist.server.inference.loading import Loading
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.inference.watchdog import Watchdog
+from shortlist.server.rpc.deadlines import Deadlines
 from shortlist.server.rpc.health import Health
 from shortlist.server.rpc.interceptor import Interceptor
 from shortlist.server.rpc.metrics import Metrics
 from shortlist.server.rpc.server import SERVICES, Servicers
-from shortlist.server.rpc.services import Deadlines
 from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.search import fp32
 from shortlist.server.search.fp32 import Comparison

@@ -4,7 +4,8 @@
     ├── RequestError             what the caller can mend
     │   ├── InvalidRequest         a field, with its value, the limit and a remedy
     │   │   ├── TooLarge             too much for one call; smaller ones are served
-    │   │   └── NoTokens             a text of which the model's tokenizer drops everything
+    │   │   ├── NoTokens             a text of which the model's tokenizer drops everything
+    │   │   └── TooLong              a text that the model cannot read whole, where it must not be cut
     │   ├── UnknownCollection
     │   ├── UnknownDocument
     │   ├── UnknownSnapshot
@@ -80,6 +81,23 @@ class NoTokens(InvalidRequest):
         """Name the text by its index in a list of texts, or by the field that it came in."""
         limit = "the model's tokenizer leaves no token of it"
         super().__init__(field or f"texts[{index}]", text, limit, "send a text that the model can read")
+        self.index = index
+
+
+class TooLong(InvalidRequest):
+    """A text, or a pair of texts, of more tokens than the model reads, where nothing may be cut off."""
+
+    def __init__(self, index: int, text: str, tokens: int, field: str = "texts") -> None:
+        """Name the text by its index in a list of texts.
+
+        Args:
+            index: its place.
+            text: what was sent.
+            tokens: how many the model reads.
+            field: the list's name.
+        """
+        limit = f"the model reads {tokens} tokens, and the request lets nothing be cut off"
+        super().__init__(f"{field}[{index}]", text, limit, "send less text, or let it be truncated")
         self.index = index
 
 

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from shortlist.server.errors import InvalidRequest, ShuttingDown
+from shortlist.server.rpc.deadlines import Deadlines
 from shortlist.server.rpc.metrics import Metrics
-from shortlist.server.rpc.services import Deadlines
 
 from . import errors
 from .call import Answer, Call, Left, Message, Receive, read

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from shortlist.server.errors import InferenceFailed, NoTokens
+from shortlist.server.errors import InferenceFailed, InvalidRequest, NoTokens, TooLong
 from shortlist.server.runtime.tokens import Encoded
 
 from .lanes import Job
@@ -52,9 +52,16 @@ class InFlight:
     """A running job and the callers that wait for it."""
 
     def __init__(
-        self, scheduler: Scheduler, pool: TokenizingPool, job: Job, encode: Encode, texts: Sequence[str]
+        self,
+        scheduler: Scheduler,
+        pool: TokenizingPool,
+        job: Job,
+        encode: Encode,
+        texts: Sequence[str],
+        *,
+        uncut: bool = False,
     ) -> None:
-        """Submit the job, and begin to tokenize its texts.
+        """Submit the job, and begin to tokenize its texts; with `uncut` it fails if one of them does not fit.
 
         Raises:
             TooLarge, Overloaded, DeadlineExceeded, ShuttingDown: as the scheduler says.
@@ -63,13 +70,14 @@ class InFlight:
         self._job = job
         self._waiting = 0
         self.future = asyncio.wrap_future(scheduler.submit(job))
-        self._feeding = asyncio.create_task(self._feed(pool, encode, texts))
+        self._feeding = asyncio.create_task(self._feed(pool, encode, texts, uncut=uncut))
 
     async def wait(self, deadline: float) -> Result:
         """Wait until the job is done, or a deadline, a time of the scheduler's clock in seconds.
 
         Raises:
             NoTokens: one of its texts has none.
+            TooLong: one of them does not fit, and may not be cut.
             InferenceFailed, ShuttingDown: as the scheduler says.
         """
         since = self._scheduler.clock()
@@ -85,12 +93,12 @@ class InFlight:
                 self._feeding.cancel()
                 self.future.cancel()  # no effect on a settled job; takes an abandoned one off the queue
 
-    async def _feed(self, pool: TokenizingPool, encode: Encode, texts: Sequence[str]) -> None:
-        start, size = 0, _FIRST_SLICE
+    async def _feed(self, pool: TokenizingPool, encode: Encode, texts: Sequence[str], *, uncut: bool) -> None:
+        part = slice(0, _FIRST_SLICE)
         try:
-            while self._scheduler.feed(self._job, await _encoded(pool, encode, texts, slice(start, start + size))):
-                start, size = start + size, _SLICE
-        except NoTokens as error:
+            while self._scheduler.feed(self._job, await _encoded(pool, encode, texts, part, uncut=uncut)):
+                part = slice(part.stop, part.stop + _SLICE)
+        except InvalidRequest as error:
             self._scheduler.fail(self._job, error)
         except Exception as error:
             logger.exception("%d texts could not be tokenized", len(texts))
@@ -112,7 +120,9 @@ class Coalescer:
         self._pool = pool
         self._by_key: dict[Hashable, InFlight] = {}
 
-    async def run(self, job: Job, encode: Encode, texts: Sequence[str], key: Hashable = None) -> Result:
+    async def run(
+        self, job: Job, encode: Encode, texts: Sequence[str], key: Hashable = None, *, uncut: bool = False
+    ) -> Result:
         """Run a job until its deadline; where one of the same key is under way, wait for that instead.
 
         Args:
@@ -120,15 +130,17 @@ class Coalescer:
             encode: tokenizes a slice of the texts.
             texts: one an item of the job.
             key: equal for identical jobs; None for those that are not shared.
+            uncut: whether a text that does not fit fails all.
 
         Raises:
             NoTokens: one of the texts has none.
+            TooLong: one of them does not fit, and `uncut` is set.
             TooLarge, Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         if key is not None and self.under_way(key):
             self.joined += 1
             return await self._by_key[key].wait(job.deadline)
-        in_flight = InFlight(self._scheduler, self._pool, job, encode, texts)
+        in_flight = InFlight(self._scheduler, self._pool, job, encode, texts, uncut=uncut)
         if key is not None:
             self._by_key[key] = in_flight
             in_flight.future.add_done_callback(partial(self._forget, key, in_flight))
@@ -144,10 +156,14 @@ class Coalescer:
             del self._by_key[key]
 
 
-async def _encoded(pool: TokenizingPool, encode: Encode, texts: Sequence[str], part: slice) -> list[Encoded]:
+async def _encoded(
+    pool: TokenizingPool, encode: Encode, texts: Sequence[str], part: slice, *, uncut: bool
+) -> list[Encoded]:
     """Encode one slice; a graph cannot run what has no tokens."""
     items = await pool.encode(encode, texts[part])
     for index, item in enumerate(items, part.start):
         if not len(item):
             raise NoTokens(index, texts[index])
+        if uncut and item.truncated:
+            raise TooLong(index, texts[index], len(item))
     return items

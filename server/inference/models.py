@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
-from shortlist.server.errors import DeadlineExceeded, NoTokens
+from shortlist.server.errors import DeadlineExceeded, NoTokens, TooLong
 from shortlist.server.fusion import Fusion
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph, ModelInfo
 from shortlist.server.runtime.manifest import TextKind, prefixed
-from shortlist.server.runtime.tokens import Tokenizer, Tokens
+from shortlist.server.runtime.tokens import Tokenizer, Tokens, Truncation
 
 from .caches import Cache
 from .coalescing import Coalescer
@@ -58,7 +58,14 @@ class Embedder(_Model[Result]):
         return self.graph.width
 
     async def embed(
-        self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float, *, whole: bool = True
+        self,
+        texts: Sequence[str],
+        kind: TextKind,
+        lane: Lane,
+        deadline: float,
+        *,
+        whole: bool = True,
+        truncation: Truncation | None = None,
     ) -> Result:
         """Embed each text.
 
@@ -68,18 +75,22 @@ class Embedder(_Model[Result]):
             lane: how urgent it is.
             deadline: a time of the scheduler's clock, in seconds.
             whole: whether a text that the model cannot run fails all; else it is the only one that is not `done`.
+            truncation: where texts are cut that do not fit; None: where the model's author cuts them.
 
         Raises:
             NoTokens: one of the texts has none.
+            TooLong: one of them does not fit, and truncation is none.
             DeadlineExceeded: it passed, or could not be met on an idle server.
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         # Queries come again; a document comes once, and its vector is kept with it.
-        key = texts[0] if kind == "query" and len(texts) == 1 else None
+        key = texts[0] if kind == "query" and len(texts) == 1 and truncation is None else None
         known = None if key is None else self.cache.get(key)
         if known is not None:
             return known
-        result = await self._run(self.prefixed(texts, kind), lane, deadline, key, whole=whole)
+        texts = self.prefixed(texts, kind)
+        job = Job(lane, self.graph, [self.tokenizer.estimate(len(text)) for text in texts], deadline, whole=whole)
+        result = await self._run(job, texts, key, truncation)
         if key is not None:
             self.cache.put(key, replace(result, spent=Spent()), result.values.nbytes + 4 * len(key))
         return result
@@ -88,12 +99,11 @@ class Embedder(_Model[Result]):
         """Return whether a query's vector is known, or on its way for another caller."""
         return query in self.cache or self.coalescer.under_way(query)
 
-    async def _run(self, texts: Sequence[str], lane: Lane, deadline: float, key: Hashable, *, whole: bool) -> Result:
+    async def _run(self, job: Job, texts: Sequence[str], key: Hashable, truncation: Truncation | None) -> Result:
         """Run all texts, or raise DeadlineExceeded."""
-        lengths = [self.tokenizer.estimate(len(text)) for text in texts]
-        job = Job(lane, self.graph, lengths, deadline, whole=whole)
-        result = await self.coalescer.run(job, self.tokenizer.encode, texts, key)
-        if result.degraded == "deadline" or (whole and not result.done.all()):
+        encode = partial(self.tokenizer.encode, truncation=truncation)
+        result = await self.coalescer.run(job, encode, texts, key, uncut=truncation == "none")
+        if result.degraded == "deadline" or (job.whole and not result.done.all()):
             raise DeadlineExceeded(
                 f"{result.done.sum()} of {len(texts)} texts were done at the deadline;"
                 " allow more time, or send less at once"
@@ -134,6 +144,7 @@ class Scorer(_Model[Known]):
         *,
         reserved: bool = False,
         lane: Lane = Lane.RERANK,
+        truncation: Truncation | None = None,
     ) -> Result:
         """Score each document, first to last for as long as the deadline allows.
 
@@ -145,9 +156,12 @@ class Scorer(_Model[Known]):
                 that are in no collection.
             reserved: whether `reserve` let them in.
             lane: how urgent it is.
+            truncation: where pairs are cut that do not fit; None: where the model's author cuts them. Documents that
+                are in a collection are cut there, since their scores are remembered.
 
         Raises:
             NoTokens: the query and one of the documents have none.
+            TooLong: one of the pairs does not fit, and truncation is none.
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         known = [self.cache.get((query, version)) for version in versions] or [None] * len(documents)
@@ -159,7 +173,10 @@ class Scorer(_Model[Known]):
         if not unknown:
             return scored
         wanted = tuple(versions[index] for index in unknown) if versions else ()
-        run = await self._run(query, [documents[index] for index in unknown], deadline, wanted, reserved, lane)
+        texts = [documents[index] for index in unknown]
+        lengths = [self.tokenizer.estimate(len(query) + len(text)) for text in texts]
+        job = Job(lane, self.graph, lengths, deadline, reserved=reserved)
+        run = await self._run(job, query, texts, wanted, truncation)
         scored.values[unknown], scored.done[unknown] = run.values, run.done
         scored.tokens[unknown], scored.truncated[unknown] = run.tokens, run.truncated
         self._remember(query, wanted, run)
@@ -167,20 +184,20 @@ class Scorer(_Model[Known]):
 
     async def _run(
         self,
+        job: Job,
         query: str,
         documents: Sequence[str],
-        deadline: float,
         versions: tuple[Hashable, ...],
-        reserved: bool,
-        lane: Lane,
+        truncation: Truncation | None,
     ) -> Result:
-        lengths = [self.tokenizer.estimate(len(query) + len(document)) for document in documents]
-        job = Job(lane, self.graph, lengths, deadline, reserved=reserved)
         key = (query, versions) if versions else None
+        encode = partial(self.tokenizer.encode_pairs, query, truncation=truncation)
         try:
-            return await self.coalescer.run(job, partial(self.tokenizer.encode_pairs, query), documents, key)
+            return await self.coalescer.run(job, encode, documents, key, uncut=truncation == "none")
         except NoTokens as error:
             raise NoTokens(error.index, query, "query") from error
+        except TooLong as error:
+            raise TooLong(error.index, documents[error.index], self.tokenizer.max_tokens, "documents") from error
 
     def _remember(self, query: str, versions: Sequence[Hashable], run: Result) -> None:
         for version, logit, done, truncated in zip(

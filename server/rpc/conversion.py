@@ -11,110 +11,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.server.inference.result import Degraded
 from shortlist.server.runtime.graph import ModelInfo
-from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Tokens
-from shortlist.server.search.candidates import CandidatesFrom, RankFusion
 from shortlist.server.search.fp32 import Agreement
 from shortlist.server.search.limits import Limits
-from shortlist.server.search.query import Found, Hit, LimitedBy, Mode, Ranked, Timing
-from shortlist.server.storage.choices import Quantization
+from shortlist.server.search.query import Found, Hit, Ranked, Timing
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
-from shortlist.server.storage.filtered import Plan
-from shortlist.server.storage.recall import Report, State
+from shortlist.server.storage.recall import Report
 from shortlist.server.storage.snapshot import Snapshot
 
-from . import metadata
-
-_MODES: dict[pb.Mode.ValueType, Mode] = {
-    pb.MODE_UNSPECIFIED: "auto",
-    pb.MODE_AUTO: "auto",
-    pb.MODE_TWO_STAGE: "two-stage",
-    pb.MODE_DENSE: "dense",
-    pb.MODE_RERANK_ALL: "rerank-all",
-}
-_MODES_BACK = {plain: message for message, plain in _MODES.items()}  # the last of two wins: MODE_AUTO
-_SOURCES: dict[pb.CandidatesFrom.ValueType, CandidatesFrom | None] = {
-    pb.CANDIDATES_FROM_UNSPECIFIED: None,
-    pb.CANDIDATES_FROM_DENSE: "dense",
-    pb.CANDIDATES_FROM_LEXICAL: "lexical",
-    pb.CANDIDATES_FROM_HYBRID: "hybrid",
-}
-_SOURCES_BACK = {plain: message for message, plain in _SOURCES.items()}
-_FUSIONS: dict[pb.RankFusion.ValueType, RankFusion] = {
-    pb.RANK_FUSION_UNSPECIFIED: "distribution",
-    pb.RANK_FUSION_DISTRIBUTION: "distribution",
-    pb.RANK_FUSION_RRF: "rrf",
-}
-_LIMITS: dict[LimitedBy, pb.LimitedBy.ValueType] = {
-    "none": pb.LIMITED_BY_NONE,
-    "margin": pb.LIMITED_BY_MARGIN,
-    "budget": pb.LIMITED_BY_BUDGET,
-}
-_FILTER_PLANS: dict[Plan | None, pb.FilterPlan.ValueType] = {
-    None: pb.FILTER_PLAN_NONE,
-    "exact": pb.FILTER_PLAN_EXACT,
-    "index": pb.FILTER_PLAN_INDEX,
-}
-_QUANTIZATIONS: dict[pb.Quantization.ValueType, Quantization | None] = {
-    pb.QUANTIZATION_UNSPECIFIED: None,
-    pb.QUANTIZATION_NONE: "none",
-    pb.QUANTIZATION_INT8: "int8",
-}
-_QUANTIZATIONS_BACK = {plain: message for message, plain in _QUANTIZATIONS.items()}
-_RECALL_STATES: dict[State, pb.RecallState.ValueType] = {
-    "exact": pb.RECALL_STATE_EXACT,
-    "unmeasured": pb.RECALL_STATE_UNMEASURED,
-    "met": pb.RECALL_STATE_MET,
-    "missed": pb.RECALL_STATE_MISSED,
-}
-_DEGRADED: dict[Degraded, pb.Degraded.ValueType] = {
-    "none": pb.DEGRADED_NONE,
-    "deadline": pb.DEGRADED_DEADLINE,
-    "inference-failed": pb.DEGRADED_INFERENCE_FAILED,
-}
-_KINDS: dict[pb.TextKind.ValueType, TextKind] = {
-    pb.TEXT_KIND_UNSPECIFIED: "document",
-    pb.TEXT_KIND_QUERY: "query",
-    pb.TEXT_KIND_DOCUMENT: "document",
-}
-_MODELS: dict[pb.Model.ValueType, Kind] = {
-    pb.MODEL_UNSPECIFIED: "embedder",
-    pb.MODEL_EMBEDDER: "embedder",
-    pb.MODEL_RERANKER: "reranker",
-}
-
-
-def mode(message: pb.Mode.ValueType) -> Mode:
-    """Return a search's mode."""
-    return _MODES[message]
-
-
-def quantization(message: pb.Quantization.ValueType) -> Quantization | None:
-    """Return how an index is to hold vectors; None where the request leaves that open."""
-    return _QUANTIZATIONS[message]
-
-
-def candidates_from(message: pb.CandidatesFrom.ValueType) -> CandidatesFrom | None:
-    """Return what candidates are to come from; None where the request leaves that to the mode."""
-    return _SOURCES[message]
-
-
-def rank_fusion(message: pb.RankFusion.ValueType) -> RankFusion:
-    """Return how two rankings become one."""
-    return _FUSIONS[message]
-
-
-def text_kind(message: pb.TextKind.ValueType) -> TextKind:
-    """Return what a text is to the embedder."""
-    return _KINDS[message]
-
-
-def model(message: pb.Model.ValueType) -> Kind:
-    """Return which model is asked for."""
-    return _MODELS[message]
+from . import enums, metadata
 
 
 def document(message: pb.Document) -> Document:
@@ -157,7 +64,7 @@ def collection_message(plain: Collection) -> pb.Collection:
         dimensions=plain.origin.dimensions,
         created_at=created_at,
         language=plain.choices.language,
-        quantization=_QUANTIZATIONS_BACK[plain.choices.quantization],
+        quantization=enums.QUANTIZATIONS_BACK[plain.choices.quantization],
         recall=_recall(plain.measured.report()),
     )
 
@@ -165,7 +72,7 @@ def collection_message(plain: Collection) -> pb.Collection:
 def _recall(plain: Report) -> pb.Recall:
     return pb.Recall(
         target=plain.target,
-        state=_RECALL_STATES[plain.state],
+        state=enums.RECALL_STATES[plain.state],
         measured=plain.mean,
         error=plain.error,
         samples=plain.samples,
@@ -200,16 +107,16 @@ def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> 
         hits=[_hit(hit, request) for hit in found.hits],
         reranked=found.reranked,
         candidates=found.candidates,
-        mode=_MODES_BACK[found.mode],
-        candidates_from=_SOURCES_BACK[found.candidates_from],
+        mode=enums.MODES_BACK[found.mode],
+        candidates_from=enums.SOURCES_BACK[found.candidates_from],
         selected=found.selected,
-        limited_by=_LIMITS[found.limited_by],
+        limited_by=enums.LIMITS[found.limited_by],
         similarity_weight=found.similarity_weight,
-        degraded=_DEGRADED[found.degraded],
+        degraded=enums.DEGRADED[found.degraded],
         truncated=found.truncated,
         timing=timing_message(found.timing, total_s),
         matched=found.matched,
-        filter_plan=_FILTER_PLANS[found.filter_plan],
+        filter_plan=enums.FILTER_PLANS[found.filter_plan],
     )
 
 
@@ -230,11 +137,12 @@ def timing_message(plain: Timing, total_s: float) -> pb.Timing:
 def rerank_response(ranked: Ranked, total_s: float) -> pb.RerankResponse:
     """Return scored documents, best first."""
     return pb.RerankResponse(
-        results=[pb.RerankResult(index=index, score=score) for index, score in ranked.results],
+        results=[pb.RerankResult(index=one.index, score=one.score, logit=one.logit) for one in ranked.results],
         reranked=ranked.reranked,
-        degraded=_DEGRADED[ranked.degraded],
+        degraded=enums.DEGRADED[ranked.degraded],
         truncated=ranked.truncated,
         timing=timing_message(ranked.timing, total_s),
+        tokens=int(ranked.tokens.sum()),
     )
 
 
@@ -292,4 +200,5 @@ def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:
         text=plain.text if request.include_text else "",
         metadata=metadata.message(plain.metadata) if request.include_metadata else None,
         vector=hit.vector,
+        logit=hit.logit,
     )

@@ -1,19 +1,13 @@
 """The service shortlist.v1.Reindexes: requests to calls of the pipeline's, answers to responses. No logic."""
 
 import time
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server.search.reindex import Progress, State
 from shortlist.server.search.reindexing import Reindexing
 
-from .services import Deadlines
-
-if TYPE_CHECKING:
-    import grpc
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
+from .deadlines import Context, Deadlines
 
 _LONGEST_WAIT_S = 10.0  # proxies end calls that say nothing for long
 _STATES: dict[State, pb.ReindexState.ValueType] = {

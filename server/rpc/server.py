@@ -8,11 +8,11 @@ import grpc
 from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
 from shortlist.server.search.pipeline import Pipeline
 
-from . import health, services
+from . import health, inference, services
+from .deadlines import Deadlines
 from .health import Health
 from .interceptor import Interceptor
 from .reindexes import Reindexes
-from .services import Deadlines
 
 SERVICES = tuple(service.full_name for service in retrieval_pb2.DESCRIPTOR.services_by_name.values())
 
@@ -23,18 +23,18 @@ class Servicers:
 
     deadlines: Deadlines
     retrieval: services.Retrieval
-    inference: services.Inference
+    inference: inference.Inference
     snapshots: services.Snapshots
     reindexes: Reindexes
 
     @classmethod
     def of(cls, pipeline: Pipeline, deadlines: Deadlines, slots: int, threads: int) -> "Servicers":
         """Return those of one pipeline."""
-        description = services.describe(pipeline, slots, threads)
+        description = inference.describe(pipeline, slots, threads)
         return cls(
             deadlines,
             services.Retrieval(pipeline, deadlines),
-            services.Inference(pipeline, deadlines, description),
+            inference.Inference(pipeline, deadlines, description),
             services.Snapshots(pipeline.contents),
             Reindexes(pipeline.reindexing, deadlines),
         )

@@ -4,12 +4,8 @@ Errors pass through: `interceptor.py` turns them into statuses.
 """
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any, TypeAlias
 
 import grpc
 
@@ -17,38 +13,11 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server.search.contents import Contents
 from shortlist.server.search.pipeline import Pipeline
-from shortlist.server.search.query import DEFAULT_TOP_K, Answer, Query, Timing
+from shortlist.server.search.query import DEFAULT_TOP_K, Answer, Query
 from shortlist.server.storage.collection import Collection
 
-from . import conversion, filters, ingest
-
-# Many calls that are cut short at one moment are answered one after another; longer deadlines have more of them.
-_MARGIN_SHARE = 0.05
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """The deadlines of calls, as times of the monotonic clock in seconds."""
-
-    default_s: float  # of a call that brings none
-    margin_s: float  # what answering takes, at least: work stops this much earlier
-
-    def of(self, context: Context) -> float:
-        """Return when the work for a call must be done."""
-        return self.within(context.time_remaining())
-
-    def within(self, remaining_s: float | None) -> float:
-        """Return when the work for a call must be done whose caller waits so long, or does not say how long."""
-        if remaining_s is None or math.isinf(remaining_s):
-            remaining_s = self.default_s
-        return time.monotonic() + remaining_s - max(self.margin_s, _MARGIN_SHARE * remaining_s)
-
-    def of_stream(self, context: Context) -> float:
-        """Return when the work for a stream must be done; infinity if it brings no deadline."""
-        remaining_s = context.time_remaining()
-        return math.inf if remaining_s is None or math.isinf(remaining_s) else self.of(context)
+from . import conversion, enums, filters, ingest
+from .deadlines import Context, Deadlines
 
 
 class Retrieval(pb_grpc.RetrievalServicer):
@@ -73,7 +42,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             exist_ok=request.exist_ok,
             recall_target=request.recall_target if request.HasField("recall_target") else None,
             language=request.language,
-            quantization=conversion.quantization(request.quantization),
+            quantization=enums.QUANTIZATIONS[request.quantization],
         )
 
     async def DropCollection(self, request: pb.DropCollectionRequest, context: Context) -> pb.DropCollectionResponse:
@@ -168,9 +137,9 @@ class Retrieval(pb_grpc.RetrievalServicer):
             deadline=self._deadlines.of(context),
             top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._limits.max_top_k),
             candidates=request.candidates if request.HasField("candidates") else None,
-            mode=conversion.mode(request.mode),
-            candidates_from=conversion.candidates_from(request.candidates_from),
-            rank_fusion=conversion.rank_fusion(request.rank_fusion),
+            mode=enums.MODES[request.mode],
+            candidates_from=enums.SOURCES[request.candidates_from],
+            rank_fusion=enums.FUSIONS[request.rank_fusion],
             similarity_weight=request.similarity_weight if request.HasField("similarity_weight") else None,
             margin=request.margin if request.HasField("margin") else None,
             where=filters.where(request),
@@ -207,59 +176,3 @@ class Snapshots(pb_grpc.SnapshotsServicer):
     async def DropSnapshot(self, request: pb.DropSnapshotRequest, context: Context) -> pb.DropSnapshotResponse:
         await self._contents.drop_snapshot(request.name)
         return pb.DropSnapshotResponse()
-
-
-class Inference(pb_grpc.InferenceServicer):
-    """The service shortlist.v1.Inference."""
-
-    def __init__(self, pipeline: Pipeline, deadlines: Deadlines, description: pb.DescribeResponse) -> None:
-        """Serve one pipeline's models; `description` is what Describe answers beside how they agree with fp32."""
-        self._pipeline = pipeline
-        self._deadlines = deadlines
-        self._description = description
-
-    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
-        began = time.perf_counter()
-        kind = conversion.text_kind(request.kind)
-        embedded = await self._pipeline.embed(request.texts, kind, self._deadlines.of(context))
-        return pb.EmbedResponse(
-            embeddings=[pb.Embedding(values=vector) for vector in embedded.values.tolist()],
-            truncated=int(embedded.truncated.sum()),
-            timing=conversion.timing_message(Timing(spent=embedded.spent), time.perf_counter() - began),
-        )
-
-    async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:
-        began = time.perf_counter()
-        top_k = request.top_k if request.HasField("top_k") else None
-        ranked = await self._pipeline.rerank(request.query, request.documents, self._deadlines.of(context), top_k)
-        return conversion.rerank_response(ranked, time.perf_counter() - began)
-
-    async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
-        model = conversion.model(request.model)
-        if request.ends_only:
-            ends = await self._pipeline.token_ends(request.texts, model, request.query)
-            return pb.TokenizeResponse(tokenizations=[pb.Tokenization(ends=each) for each in ends])
-        kind = conversion.text_kind(request.kind)
-        tokens = await self._pipeline.tokenize(request.texts, model, kind, request.query)
-        return pb.TokenizeResponse(tokenizations=map(conversion.tokenization_message, tokens))
-
-    async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
-        answer = pb.DescribeResponse()
-        answer.CopyFrom(self._description)
-        beside = self._pipeline.fp32
-        for model, agreement in ((answer.embedder, beside.embedder), (answer.reranker, beside.scorer)):
-            if agreement is not None:
-                model.fp32.CopyFrom(conversion.agreement_message(agreement))
-        return answer
-
-
-def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeResponse:
-    """Return what of Describe's answer stays the same while the server runs."""
-    return pb.DescribeResponse(
-        version=version("shortlist"),
-        embedder=conversion.model_message(pipeline.embedder.info),
-        reranker=conversion.model_message(pipeline.scorer.info),
-        limits=conversion.limits_message(pipeline.limits),
-        slots=slots,
-        threads=threads,
-    )

@@ -1,9 +1,9 @@
 """Text, or a pair of texts, to the token ids that a model reads.
 
 Truncation is the model's own (the pair's longer part first, as Hugging Face tokenizers do by default; at the end that
-the tokenizer's file names) and is set once, at load: a `tokenizers` object whose truncation is changed while another
-thread encodes raises 'Already borrowed'. Nothing is padded here but in `pad`, since on CPUs a run's items are of one
-length.
+the tokenizer's file names), unless a caller asks for a side. Each side has an object of its own, since a `tokenizers`
+object whose truncation is changed while another thread encodes raises 'Already borrowed'. Nothing is padded here but
+in `pad`, since on CPUs a run's items are of one length.
 
 Knows neither models nor lanes. Any thread may call `Tokenizer`; encoding releases the GIL.
 """
@@ -11,7 +11,7 @@ Knows neither models nor lanes. Any thread may call `Tokenizer`; encoding releas
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from tokenizers import Tokenizer as FastTokenizer
 from shortlist.server.errors import BundleError
 
 Ids = NDArray[np.int64]
+Truncation = Literal["end", "start", "none"]
+"""Where a text that does not fit the window is cut off; none: nowhere, and it is not read."""
+Side = Literal["left", "right"]  # as `tokenizers` calls what is cut off
 
 _CHARACTERS_A_TOKEN = 16  # English has 4 to 5; `_near` tries more where this is too few
 _MEMORY = 0.9  # weight of the past in what is learned of characters a token
@@ -74,24 +77,51 @@ class Tokenizer:
         except Exception as error:  # the binding raises bare Exception
             raise BundleError(f"{source.tokenizer} cannot be read as a tokenizer: {error}") from error
         self.max_tokens = source.max_tokens
-        side: str = (self._fast.truncation or {}).get("direction", "right")
-        self._keeps_end = side == "left"  # where tokens are cut off on the left
+        self._side: Side = (self._fast.truncation or {}).get("direction", "right")
         self._fast.no_padding()
         self._whole = FastTokenizer.from_str(self._fast.to_str())
         self._whole.no_truncation()
-        self._fast.enable_truncation(self.max_tokens, strategy="longest_first", direction=side)
+        self._fast.enable_truncation(self.max_tokens, strategy="longest_first", direction=self._side)
+        self._by_side = {self._side: self._fast}
         self._tokens_a_character = 0.25  # usual for English; learned from what is encoded
 
-    def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """Encode each text on its own."""
-        return self._learned(self._fast.encode_batch_fast([self._near(text) for text in texts]), sum(map(len, texts)))
+    def encode(self, texts: Sequence[str], truncation: Truncation | None = None) -> list[Encoded]:
+        """Encode each text on its own.
 
-    def encode_pairs(self, query: str, documents: Sequence[str]) -> list[Encoded]:
-        """Encode each document beside the query."""
+        Args:
+            texts: what to read.
+            truncation: the side where it is cut off; None: the model's own.
+        """
+        side = self._cut_off(truncation)
+        near = [self._near(text, side) for text in texts]
+        return self._learned(self._of_side(side).encode_batch_fast(near), sum(map(len, texts)))
+
+    def encode_pairs(
+        self, query: str, documents: Sequence[str], truncation: Truncation | None = None
+    ) -> list[Encoded]:
+        """Encode each document beside the query; what is cut off is as in `encode`."""
+        side = self._cut_off(truncation)
         characters = len(query) * len(documents) + sum(map(len, documents))
-        query = self._near(query)
-        pairs = [(query, self._near(document)) for document in documents]
-        return self._learned(self._fast.encode_batch_fast(pairs), characters)
+        query = self._near(query, side)
+        pairs = [(query, self._near(document, side)) for document in documents]
+        return self._learned(self._of_side(side).encode_batch_fast(pairs), characters)
+
+    def cut(self, texts: Sequence[str], most: int, truncation: Truncation | None = None) -> list[str]:
+        """Return so many tokens of each text at most, as text; the others are cut off as in `encode`.
+
+        Args:
+            texts: what to cut.
+            most: tokens, without special ones; at least 1.
+            truncation: the side.
+        """
+        side = self._cut_off(truncation)
+        return [self._first(self._near(text, side), text, most, side) for text in texts]
+
+    def _first(self, near: str, text: str, most: int, side: Side) -> str:
+        offsets = self._whole.encode(near, add_special_tokens=False).offsets
+        if len(offsets) <= most and len(near) == len(text):
+            return text
+        return near[offsets[-most:][0][0] :] if side == "left" else near[: offsets[:most][-1][1]]
 
     def estimate(self, characters: int) -> int:
         """Return about how many tokens a text of that many characters has, or a pair of texts together."""
@@ -107,7 +137,7 @@ class Tokenizer:
 
     def show(self, texts: Sequence[str], query: str = "") -> list[Tokens]:
         """Return each text's tokens as strings, beside the query if there is one."""
-        texts, query = [self._near(text) for text in texts], self._near(query)
+        texts, query = [self._near(text, self._side) for text in texts], self._near(query, self._side)
         inputs = [(query, text) if query else text for text in texts]
         return [
             Tokens(tuple(found.ids), tuple(found.tokens), bool(found.overflowing))
@@ -121,7 +151,20 @@ class Tokenizer:
         """
         return [[end for _, end in self._whole.encode(text, add_special_tokens=False).offsets] for text in texts]
 
-    def _near(self, text: str) -> str:
+    def _cut_off(self, truncation: Truncation | None) -> Side:
+        """Return the side on which a text that is too long loses tokens."""
+        if truncation == "start":
+            return "left"
+        return "right" if truncation == "end" else self._side
+
+    def _of_side(self, side: Side) -> FastTokenizer:
+        if side not in self._by_side:
+            other = FastTokenizer.from_str(self._whole.to_str())
+            other.enable_truncation(self.max_tokens, strategy="longest_first", direction=side)
+            self._by_side[side] = other
+        return self._by_side[side]
+
+    def _near(self, text: str, side: Side) -> str:
         """Return the part of a long text that holds more tokens than the window: its beginning, or its end.
 
         `tokenizers` keeps all that it truncates, and for a pair every window of the one text beside every window of
@@ -130,7 +173,7 @@ class Tokenizer:
         """
         length = _CHARACTERS_A_TOKEN * self.max_tokens
         while length < len(text):
-            part = text[-length:] if self._keeps_end else text[:length]
+            part = text[-length:] if side == "left" else text[:length]
             if len(self._whole.encode(part)) > 2 * self.max_tokens:
                 return part
             length *= 4

@@ -59,6 +59,7 @@ class Hit:
     vector: NDArray[np.float32] | None = None  # float32 [dimensions]
     dense_rank: int | None = None  # by similarity; None: it was not among those that stage one found by it
     lexical_rank: int | None = None  # by words
+    logit: float | None = None  # whose sigmoid the score is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +93,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """What a text is worth beside a query."""
+
+    index: int  # its place in the request, from 0
+    score: float | None  # None: it was not scored
+    logit: float | None  # whose sigmoid the score is
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """The answer to a rerank."""
 
-    results: list[tuple[int, float | None]]  # the place in the request and the score, best first
+    results: list[Score]  # best first
     reranked: int
     degraded: Degraded
     truncated: int
+    tokens: NDArray[np.int32]  # int32 [documents]: of each pair, in the window; 0 of those that were not scored
     timing: Timing
 
 

@@ -10,7 +10,7 @@ from shortlist.server.fusion import scores as fusion_scores
 from shortlist.server.inference.result import Result
 from shortlist.server.storage.document import Candidate
 
-from .query import Hit
+from .query import Hit, Score
 
 
 def hits(candidates: Sequence[Candidate], scored: Result, fusion: Fusion) -> list[Hit]:
@@ -27,13 +27,19 @@ def hits(candidates: Sequence[Candidate], scored: Result, fusion: Fusion) -> lis
     relevances, by_index = probabilities(fused, scored.done), scores(scored)
     return [
         *(_hit(candidates[index], by_index[index], relevances[index]) for index in order(fused, scored.done)),
-        *(_hit(candidate, None, None) for candidate in candidates[read:]),
+        *(_hit(candidate, Score(index, None, None), None) for index, candidate in enumerate(candidates[read:], read)),
     ]
 
 
-def scores(scored: Result) -> list[float | None]:
-    """Return the score of each item; None where it was not run."""
-    return probabilities(scored.logits, scored.done)
+def scores(scored: Result) -> list[Score]:
+    """Return the score of each item."""
+    logits = zip(scored.logits.tolist(), scored.done, strict=True)
+    return [
+        Score(index, score, logit if done else None)
+        for index, (score, (logit, done)) in enumerate(
+            zip(probabilities(scored.logits, scored.done), logits, strict=True)
+        )
+    ]
 
 
 def probabilities(logits: NDArray[np.float32], done: NDArray[np.bool_]) -> list[float | None]:
@@ -42,13 +48,14 @@ def probabilities(logits: NDArray[np.float32], done: NDArray[np.bool_]) -> list[
     return [one if there else None for one, there in zip(found, done, strict=True)]
 
 
-def _hit(candidate: Candidate, score: float | None, relevance: float | None) -> Hit:
+def _hit(candidate: Candidate, found: Score, relevance: float | None) -> Hit:
     return Hit(
         candidate.document,
         relevance,
-        score,
+        found.score,
         candidate.similarity,
         candidate.rank,
         dense_rank=candidate.dense_rank,
         lexical_rank=candidate.lexical_rank,
+        logit=found.logit,
     )

@@ -9,8 +9,8 @@ gRPC or HTTP only translates. The rules on documents and their ids are in `docum
 - a filter in which nothing is set (`rpc/filters.py`);
 - what is not there, or is there already, which the catalog knows;
 - a page token, which is of one collection (`pages.py`);
-- what is found on the way: a text of which the tokenizer leaves nothing (`coalescing.py`), and more tokens than the
-  whole queue holds (`queue.py`).
+- what is found on the way: a text of which the tokenizer leaves nothing, or that may not be cut and does not fit
+  (`coalescing.py`), and more tokens than the whole queue holds (`queue.py`).
 """
 
 import heapq
@@ -98,14 +98,29 @@ def page(limits: Limits, size: int) -> None:
     rules.within("page_size", size, limits.max_batch, "documents", "read more pages")
 
 
-def embed(limits: Limits, texts: Sequence[str], dimensions: int) -> None:
-    """Check texts to embed, and that an answer holds their vectors."""
+def embed(limits: Limits, texts: Sequence[str], dimensions: int, wanted: int | None = None) -> None:
+    """Check texts to embed, and that an answer holds their vectors.
+
+    Args:
+        limits: what the server takes.
+        texts: what to embed.
+        dimensions: elements of the model's vectors.
+        wanted: of those to be answered, if they are to have fewer.
+    """
     rules.texts(limits, "texts", texts)
+    if wanted is not None:
+        rules.within("dimensions", wanted, dimensions, "elements", "the model's vectors have no more; leave it out")
+        dimensions = wanted
     _answer("texts", f"{len(texts)} texts", len(texts) * dimensions * _VALUE_BYTES, "send them in several calls")
 
 
-def rerank(limits: Limits, query: str, documents: Sequence[str], top_k: int | None) -> None:
+def rerank(
+    limits: Limits, query: str, documents: Sequence[str], top_k: int | None, document_tokens: int | None = None
+) -> None:
     """Check a query and the texts to score beside it."""
+    if document_tokens is not None and document_tokens < 1:
+        limit = "it must be 1 or more"
+        raise InvalidRequest("max_document_tokens", document_tokens, limit, "leave it out to read all that fits")
     if top_k is not None:
         _top_k(limits, top_k)
     rules.text(limits, "query", query)

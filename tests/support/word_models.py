@@ -31,9 +31,9 @@ class Words:
     def estimate(self, characters: int) -> int:
         return max(1, characters // 4)
 
-    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], truncation: object = None) -> list[Encoded]:
         lengths = [max(1, len(text.split())) for text in texts]
         return [Encoded(np.ones(length, np.int64), np.zeros(length, np.int64), False) for length in lengths]
 
-    def encode_pairs(self, query: str, documents: Sequence[str]) -> list[Encoded]:
+    def encode_pairs(self, query: str, documents: Sequence[str], truncation: object = None) -> list[Encoded]:
         return self.encode(documents)

@@ -1,6 +1,7 @@
 """Both clients against a real server: every call, once."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -116,6 +117,14 @@ def test_models_one_by_one(call):
     reranked = call("rerank", "capital", ["Paris", "Berlin", "Rome"], top_k=2)
     assert (len(reranked.results), reranked.reranked) == (2, 3)
     assert all(one.text == ["Paris", "Berlin", "Rome"][one.index] for one in reranked.results)
+    assert all(one.score == pytest.approx(1 / (1 + math.exp(-one.logit))) for one in reranked.results)
+    long = " ".join(["Paris"] * 1000)
+    cut = call("embed", [long], truncation="start", dimensions=4)
+    assert (len(cut.vectors[0]), cut.truncated, cut.tokens) == (4, 1, description.embedder.max_tokens)
+    assert math.hypot(*call("embed", [long], normalize=True).vectors[0]) == pytest.approx(1, abs=1e-6)
+    with pytest.raises(InvalidRequest, match=r"documents\[1\]: .* lets nothing be cut off"):
+        call("rerank", "capital", ["Paris", long], truncation="none")
+    assert call("rerank", "capital", [long], max_document_tokens=1).truncated == 1
     (tokens,) = call("tokenize", ["Paris"], model="reranker", query="capital")
     assert len(tokens.ids) == len(tokens.tokens) > 2
     (ends,) = call("tokenize", ["Paris in June"], model="reranker", ends_only=True)

@@ -202,7 +202,7 @@ async def test_texts_that_cannot_be_tokenized_fail_their_call(
     """An error while tokenizing reaches its caller and frees the job's place."""
     scorer = Scorer(BUNDLE, graph, coalescer, 0)
 
-    def encode_pairs(query: str, documents: Sequence[str]) -> list[Encoded]:
+    def encode_pairs(query: str, documents: Sequence[str], truncation: object) -> list[Encoded]:
         raise RuntimeError("no tokens today")
 
     scorer.tokenizer.encode_pairs = encode_pairs
@@ -215,7 +215,7 @@ async def test_a_text_without_tokens_fails_its_call(scheduler: Scheduler, graph:
     """A text far back in a call that has no tokens is told by its place, and the rest leaves the queue."""
     embedder = Embedder(BUNDLE, graph, coalescer, 0)
 
-    def encode(texts: Sequence[str]) -> list[Encoded]:
+    def encode(texts: Sequence[str], truncation: object) -> list[Encoded]:
         return [Encoded(np.ones(len(text), np.int64), np.zeros(len(text), np.int64), False) for text in texts]
 
     embedder.tokenizer.encode = encode
@@ -231,7 +231,7 @@ async def test_a_caller_who_leaves_ends_tokenizing(scheduler: Scheduler, graph: 
     seen: list[int] = []
     entered, over = threading.Event(), threading.Event()
 
-    def encode_pairs(query: str, documents: Sequence[str]) -> list[Encoded]:
+    def encode_pairs(query: str, documents: Sequence[str], truncation: object) -> list[Encoded]:
         seen.append(len(documents))
         entered.set()
         assert over.wait(WAIT_S)

@@ -3,8 +3,9 @@
 import pytest
 
 from shortlist.server.app import Components
-from shortlist.server.rpc import services
-from shortlist.server.rpc.services import Deadlines, Inference, Retrieval
+from shortlist.server.rpc.deadlines import Deadlines
+from shortlist.server.rpc.inference import Inference, describe
+from shortlist.server.rpc.services import Retrieval
 
 
 @pytest.fixture
@@ -16,4 +17,4 @@ def retrieval(components: Components) -> Retrieval:
 @pytest.fixture
 def inference(components: Components) -> Inference:
     """Return the service of the models alone."""
-    return Inference(components.pipeline, Deadlines(30.0, 0.015), services.describe(components.pipeline, 1, 2))
+    return Inference(components.pipeline, Deadlines(30.0, 0.015), describe(components.pipeline, 1, 2))

@@ -11,12 +11,12 @@ import pytest
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.fusion import Fusion
 from shortlist.server.inference.result import Spent
-from shortlist.server.rpc import conversion
+from shortlist.server.rpc import conversion, enums
 from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.manifest import Source
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
-from shortlist.server.search.query import Found, Hit, Ranked, Timing
+from shortlist.server.search.query import Found, Hit, Ranked, Score, Timing
 from shortlist.server.settings import Settings
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
@@ -43,7 +43,7 @@ def found(*hits: Hit, **changes: Any) -> Found:
 @pytest.mark.parametrize("number", pb.Mode.values())
 def test_every_mode_is_known(number: int):
     """Each number of the proto's enum has a plain name, and an answer names what ran by a number of its own."""
-    plain = conversion.mode(number)
+    plain = enums.MODES[number]
     answered = conversion.search_response(found(mode=plain), pb.SearchRequest(), 0.0).mode
     assert answered == (pb.MODE_AUTO if number == pb.MODE_UNSPECIFIED else number)
 
@@ -51,7 +51,7 @@ def test_every_mode_is_known(number: int):
 @pytest.mark.parametrize("number", pb.CandidatesFrom.values())
 def test_every_source_of_candidates_is_known(number: int):
     """Each number has a plain name, but for the one that leaves it to the mode, and an answer names what ran."""
-    plain = conversion.candidates_from(number)
+    plain = enums.SOURCES[number]
     answered = conversion.search_response(found(candidates_from=plain), pb.SearchRequest(), 0.0).candidates_from
     assert answered == number
     assert (plain is None) == (number == pb.CANDIDATES_FROM_UNSPECIFIED)
@@ -59,10 +59,11 @@ def test_every_source_of_candidates_is_known(number: int):
 
 def test_what_is_left_out_has_its_default():
     """The zeros of proto3 are the defaults that the proto names: auto, by scores, a document, the embedder."""
-    assert [conversion.rank_fusion(number) for number in pb.RankFusion.values()] == [*["distribution"] * 2, "rrf"]
-    assert (conversion.mode(0), conversion.text_kind(0), conversion.model(0)) == ("auto", "document", "embedder")
-    assert [conversion.text_kind(number) for number in pb.TextKind.values()] == ["document", "query", "document"]
-    assert [conversion.model(number) for number in pb.Model.values()] == ["embedder", "embedder", "reranker"]
+    assert [enums.FUSIONS[number] for number in pb.RankFusion.values()] == [*["distribution"] * 2, "rrf"]
+    assert (enums.MODES[0], enums.KINDS[0], enums.MODELS[0]) == ("auto", "document", "embedder")
+    assert [enums.KINDS[number] for number in pb.TextKind.values()] == ["document", "query", "document"]
+    assert [enums.MODELS[number] for number in pb.Model.values()] == ["embedder", "embedder", "reranker"]
+    assert [enums.TRUNCATIONS[number] for number in pb.Truncation.values()] == [None, "end", "start", "none"]
 
 
 def test_a_document_comes_back_whole():
@@ -189,10 +190,18 @@ def test_times_are_milliseconds():
 @DEGRADED
 def test_a_rerank(plain: Any, told: int):
     """Results travel as they stand, what was not scored without a score, and so does why."""
-    ranked = Ranked([(2, 0.75), (0, 0.5), (1, None)], 2, plain, 1, Timing(spent=Spent(0.001, 0.002, 0.004)))
-    message = conversion.rerank_response(ranked, 0.008)
-    assert [(one.index, one.score if one.HasField("score") else None) for one in message.results] == ranked.results
-    assert (message.reranked, message.degraded, message.truncated) == (2, told, 1)
+    results = [Score(2, 0.75, 1.25), Score(0, 0.5, 0.0), Score(1, None, None)]
+    spent = Timing(spent=Spent(0.001, 0.002, 0.004))
+    message = conversion.rerank_response(Ranked(results, 2, plain, 1, np.array([7, 0, 9], np.int32), spent), 0.008)
+    assert [
+        Score(
+            one.index,
+            one.score if one.HasField("score") else None,
+            one.logit if one.HasField("logit") else None,
+        )
+        for one in message.results
+    ] == results
+    assert (message.reranked, message.degraded, message.truncated, message.tokens) == (2, told, 1, 16)
     assert (message.timing.infer_ms, message.timing.total_ms) == pytest.approx((4, 8))
 
 

@@ -9,7 +9,7 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.app import Components
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.inference.lanes import Lane
-from shortlist.server.rpc.services import Inference
+from shortlist.server.rpc.inference import Inference
 
 
 async def test_embed_puts_each_kind_in_its_lane(inference: Inference, components: Components):

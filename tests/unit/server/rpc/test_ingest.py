@@ -10,8 +10,9 @@ import pytest
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server.app import Components
+from shortlist.server.rpc.deadlines import Deadlines
 from shortlist.server.rpc.interceptor import Interceptor
-from shortlist.server.rpc.services import Deadlines, Retrieval
+from shortlist.server.rpc.services import Retrieval
 
 WAIT_S = 20.0  # a bound for a broken test, never reached by a sound one
 INTO_C = pb.IngestStart(create=pb.CreateCollectionRequest(name="c", exist_ok=True))

@@ -11,7 +11,8 @@ import pytest
 from fake_call import CALL, Call
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.errors import CollectionExists, InvalidRequest, UnknownCollection, UnknownDocument
-from shortlist.server.rpc.services import Deadlines, Retrieval
+from shortlist.server.rpc.deadlines import Deadlines
+from shortlist.server.rpc.services import Retrieval
 from shortlist.server.search import contents, request_checks
 
 DOCUMENTS = [

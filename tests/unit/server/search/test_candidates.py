@@ -61,7 +61,9 @@ async def test_a_budget_bounds_what_nobody_asked_for(
     """However long the deadline, a search that names no candidates reads what is expected to fit the budget."""
     await filled(60)
     monkeypatch.setattr(
-        components.pipeline, "limits", dataclasses.replace(components.pipeline.limits, auto_budget_ms=800.0)
+        components.pipeline._two_stages,
+        "_limits",
+        dataclasses.replace(components.pipeline.limits, auto_budget_ms=800.0),
     )
     nearest = await search(mode="dense", top_k=60)
     for mode in ("auto", "two-stage"):
@@ -129,7 +131,9 @@ async def test_auto_of_a_large_collection(
     """Above auto_rerank_all, mode auto is two stages with the candidates of these."""
     await filled(60)
     monkeypatch.setattr(
-        components.pipeline, "limits", dataclasses.replace(components.pipeline.limits, auto_rerank_all=59)
+        components.pipeline._two_stages,
+        "_limits",
+        dataclasses.replace(components.pipeline.limits, auto_rerank_all=59),
     )
     found = await search(margin=EVERYTHING)
     assert (found.mode, found.candidates) == ("two-stage", DEFAULT_CANDIDATES)

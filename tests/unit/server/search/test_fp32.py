@@ -14,7 +14,8 @@ from shortlist.server import app, fusion
 from shortlist.server.errors import BundleError
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.result import Result
-from shortlist.server.rpc import services
+from shortlist.server.rpc.deadlines import Deadlines
+from shortlist.server.rpc.inference import Inference, describe
 from shortlist.server.runtime.graph import Graph
 from shortlist.server.search import fp32
 from shortlist.server.search.query import Query
@@ -77,9 +78,7 @@ async def test_both_models_are_compared(build: Callable[..., app.Components]):
 async def test_it_is_described(build: Callable[..., app.Components]):
     """Describe has both agreements once there are any, and nothing where nothing is compared."""
     with closing(build(compare_fp32=True)) as components:
-        inference = services.Inference(
-            components.pipeline, services.Deadlines(30.0, 0.015), services.describe(components.pipeline, 1, 1)
-        )
+        inference = Inference(components.pipeline, Deadlines(30.0, 0.015), describe(components.pipeline, 1, 1))
         described = await inference.Describe(pb.DescribeRequest(), CALL)
         assert described.embedder.HasField("fp32")
         await searched(components, 2)
@@ -87,9 +86,7 @@ async def test_it_is_described(build: Callable[..., app.Components]):
         assert described.embedder.fp32.samples == described.reranker.fp32.samples == 2
         assert described.reranker.fp32.common == components.pipeline.fp32.scorer.common
     with closing(build()) as components:
-        inference = services.Inference(
-            components.pipeline, services.Deadlines(30.0, 0.015), services.describe(components.pipeline, 1, 1)
-        )
+        inference = Inference(components.pipeline, Deadlines(30.0, 0.015), describe(components.pipeline, 1, 1))
         assert not (await inference.Describe(pb.DescribeRequest(), CALL)).embedder.HasField("fp32")
 
 
@@ -145,9 +142,10 @@ async def test_a_graph_that_cannot_be_loaded_stops_no_search(
         raise BundleError("fp32.onnx is not as it was exported")
 
     with closing(build(compare_fp32=True)) as components:
-        components.pipeline.fp32 = fp32.Comparison(damaged, damaged)  # type: ignore[arg-type]
+        comparison = fp32.Comparison(damaged, damaged)  # type: ignore[arg-type]
+        components.pipeline._two_stages._fp32 = comparison
         await searched(components, 3)
-        assert components.pipeline.fp32.embedder is components.pipeline.fp32.scorer is None
+        assert comparison.embedder is comparison.scorer is None
     told = [one.getMessage() for one in caplog.records if "could not be compared" in one.getMessage()]
     assert (
         told == ["a search could not be compared with fp32: fp32.onnx is not as it was exported"] * 2

@@ -123,7 +123,7 @@ async def test_a_search_s_score_is_the_rerank_s(components: Components, filled: 
     hits = (await search(top_k=20, margin=EVERYTHING)).hits
     texts = [hit.document.content for hit in hits]
     ranked = await components.pipeline.rerank(ENTRIES[0].query, texts, now(components) + LONG_S)
-    assert [hit.score for hit in hits] == [score for _, score in ranked.results]
+    assert [hit.score for hit in hits] == [one.score for one in ranked.results]
 
 
 async def test_no_search_waits_for_a_thread(components: Components, filled: Callable, search: Callable):

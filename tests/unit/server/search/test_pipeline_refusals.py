@@ -44,7 +44,7 @@ async def test_a_collection_too_large_to_be_read_whole(
     """Mode rerank-all of more than max_candidates documents is refused, with both numbers."""
     await filled(20)
     monkeypatch.setattr(
-        components.pipeline, "limits", dataclasses.replace(components.pipeline.limits, max_candidates=19)
+        components.pipeline._two_stages, "_limits", dataclasses.replace(components.pipeline.limits, max_candidates=19)
     )
     with pytest.raises(InvalidRequest, match="holds 20 documents and the limit is 19; use MODE_TWO_STAGE"):
         await search(mode="rerank-all")

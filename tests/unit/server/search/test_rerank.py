@@ -7,6 +7,7 @@ from shortlist.server import fusion
 from shortlist.server.app import Components
 from shortlist.server.errors import InvalidRequest
 from shortlist.server.inference.lanes import Lane
+from shortlist.server.search.query import Score
 from shortlist.texts import shipped
 
 QUERY, TEXTS = shipped.entries()[0].query, [entry.text for entry in shipped.entries()[:6]]
@@ -19,11 +20,11 @@ async def test_the_best_come_first(components: Components):
     logits = (await pipeline.scorer.score(QUERY, TEXTS, deadline)).logits
     ranked = await pipeline.rerank(QUERY, TEXTS, deadline)
     expected = [(int(place), fusion.scores(logits)[place]) for place in np.argsort(-logits, kind="stable")]
-    assert [place for place, _ in ranked.results] == [place for place, _ in expected]
-    assert [score for _, score in ranked.results] == pytest.approx([score for _, score in expected], abs=1e-6)
+    assert [one.index for one in ranked.results] == [place for place, _ in expected]
+    assert [one.score for one in ranked.results] == pytest.approx([score for _, score in expected], abs=1e-6)
     assert (ranked.reranked, ranked.degraded, ranked.timing.spent.infer_s > 0) == (6, "none", True)
     first = await pipeline.rerank(QUERY, TEXTS, deadline, top_k=2)
-    assert ([place for place, _ in first.results], first.reranked) == ([place for place, _ in expected[:2]], 6)
+    assert ([one.index for one in first.results], first.reranked) == ([place for place, _ in expected[:2]], 6)
 
 
 async def test_texts_that_are_brought_are_not_kept(components: Components):
@@ -38,7 +39,7 @@ async def test_texts_that_are_brought_are_not_kept(components: Components):
 async def test_a_deadline_that_is_over(components: Components):
     """What was not scored stands in the order of the request, without a score, and the answer says why."""
     ranked = await components.pipeline.rerank(QUERY, TEXTS, components.scheduler.clock() - 1)
-    assert ranked.results == [(place, None) for place in range(6)]
+    assert ranked.results == [Score(place, None, None) for place in range(6)]
     assert (ranked.reranked, ranked.degraded) == (0, "deadline")
 
 

@@ -1,0 +1,208 @@
+"""A search, walked: embed the query, find the candidates, select those worth reading, score them beside it, sort.
+
+At the deadline the candidates that are left stay without a score, and the result says so. A search that the queue
+would cut short is refused before it costs anything.
+
+Runs on the event loop; what blocks goes to threads. Knows no gRPC.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from shortlist.server.errors import NoTokens
+from shortlist.server.fusion import Fusion
+from shortlist.server.inference.embedders import Embedders
+from shortlist.server.inference.lanes import Lane
+from shortlist.server.inference.models import Embedder, Scorer
+from shortlist.server.inference.result import Result
+from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.document import Candidate
+from shortlist.server.storage.generation import Superseded
+from shortlist.server.storage.measuring import Search
+from shortlist.server.storage.recall import DEPTH
+
+from . import candidates, ranking, request_checks, selection
+from .contents import Contents
+from .fp32 import Answered, Comparison
+from .limits import Limits
+from .query import Found, Query, Timing
+from .sampling import Sampling
+from .selection import Plan, Selection
+
+
+class TwoStages:
+    """The two stages over all collections: shortlist by similarity and words, rerank by score."""
+
+    def __init__(
+        self,
+        embedders: Embedders,
+        scorer: Scorer,
+        contents: Contents,
+        limits: Limits,
+        sampling: Sampling,
+        fp32: Comparison,
+    ) -> None:
+        """Join the models and the collections.
+
+        Args:
+            embedders: stage one's models.
+            scorer: stage two's.
+            contents: the collections.
+            limits: what a search may ask for.
+            sampling: takes searches that are done again exactly.
+            fp32: takes searches that are compared with the bundles' fp32 graphs.
+        """
+        self._embedders = embedders
+        self._scorer = scorer
+        self._contents = contents
+        self._limits = limits
+        self._sampling = sampling
+        self._fp32 = fp32
+
+    async def search(self, query: Query) -> Found:
+        """Find the documents that answer a query.
+
+        Raises:
+            InvalidRequest, UnknownCollection: the request is at fault.
+            DeadlineExceeded: not even stage one could be done in time.
+            Overloaded, ShuttingDown, InferenceFailed: the server is.
+        """
+        while True:
+            with contextlib.suppress(Superseded):
+                return await self._found(query)
+
+    async def _found(self, query: Query) -> Found:
+        """Find the documents that answer a query by the embedder that their collection has now.
+
+        Raises:
+            Superseded: the collection has another one by the end.
+        """
+        asked = time.perf_counter()
+        collection, size, plan = await self._planned(query)
+        measured, embedder = collection.measured, self._embedders[collection.origin.fingerprint]
+        began = time.perf_counter()
+        reservation = self._reservation(query, plan, collection, size)
+        with reservation or nullcontext():
+            embedded = await self._embedded(query, embedder)
+            embed_done = time.perf_counter()
+            filtered, source = await asyncio.to_thread(
+                candidates.find,
+                collection,
+                query.text,
+                embedded.values[0],
+                query.where,
+                source=plan.candidates_from,
+                count=plan.candidates,
+                fusion=plan.fusion,
+                made_by=embedder.fingerprint,
+            )
+        vector = embedded.values[0]
+        sampled = (
+            source != "lexical"
+            and collection.measured is measured  # else it has another embedder by now
+            and self._sampling.offer(
+                measured, Search(vector, query.where, min(plan.candidates, DEPTH)), filtered.plan
+            )
+        )
+        found = filtered.candidates
+        documents = [candidate.document for candidate in found]
+        request_checks.hits_answer(query, documents, embedder.dimensions)
+        retrieve_done = time.perf_counter()
+        chosen = self._selection(query, plan, found)
+        read = [found[place] for place in chosen.places]
+        scored = await self._scored(query, read, reserved=reservation is not None)
+        if embedder is self._embedders.first:  # which is what there is in fp32
+            answered = Answered(query.text, collection, vector, read, scored, embedder.fingerprint)
+            self._fp32.offer(answered, sampled=sampled)
+        timing = Timing(
+            spent=embedded.spent + scored.spent,
+            retrieve_s=began - asked + retrieve_done - embed_done,
+            embed_s=embed_done - began,
+            rerank_s=time.perf_counter() - retrieve_done,
+        )
+        whole = query.mode == "auto" and 0 < chosen.count == size
+        fused = self._fusion(query) if chosen.count else Fusion()
+        rest = [found[place] for place in sorted(set(range(len(found))).difference(chosen.places))]
+        hits = ranking.hits(read + rest, scored, fused)[: query.top_k]
+        if query.include_vectors:
+            ids = [hit.document.id for hit in hits]
+            held = await asyncio.to_thread(collection.vectors_of, ids, embedder.fingerprint)
+            hits = [dataclasses.replace(hit, vector=held.get(hit.document.id)) for hit in hits]
+        return Found(
+            hits=hits,
+            reranked=int(scored.done.sum()),
+            selected=chosen.count,
+            limited_by=chosen.limited_by,
+            similarity_weight=fused.weight,
+            candidates=len(found),
+            mode="rerank-all" if whole else plan.mode,
+            candidates_from=source,
+            degraded=scored.degraded,
+            truncated=int(embedded.truncated.sum() + scored.truncated.sum()),
+            timing=timing,
+            matched=filtered.matched,
+            filter_plan=filtered.plan,
+        )
+
+    async def _planned(self, query: Query) -> tuple[Collection, int, Plan]:
+        """Refuse what the limits do not allow, and return where to search, among how many documents, and how."""
+        request_checks.search(self._limits, query)
+        collection = self._contents.collection(query.collection)
+        size = await self._contents.count(query.collection, query.where)
+        request_checks.rerank_all(self._limits, query, collection.name, size)
+        return collection, size, selection.plan(query, size, self._limits)
+
+    def _reservation(
+        self, query: Query, plan: Plan, collection: Collection, size: int
+    ) -> AbstractContextManager[None] | None:
+        """Reserve room for stage two before stage one costs anything; None if a stage may cost nothing.
+
+        Raises:
+            Overloaded: the queue would cut the search short.
+        """
+        size = min(plan.candidates, size)
+        embedder = self._embedders[collection.origin.fingerprint]
+        if plan.mode == "dense" or not size or embedder.is_free(query.text):
+            return None
+        # A pair is about as long as its document and its query.
+        tokenizer, scorer = self._scorer.tokenizer, self._scorer
+        tokens = min(round(collection.mean_tokens) + tokenizer.estimate(len(query.text)), tokenizer.max_tokens)
+        seconds = [scorer.pair_s(tokens)] * size
+        pairs = selection.select([0.0] * size, [0.0] * size, seconds, plan.bounds).count
+        return scorer.reserve(pairs, tokens, query.deadline)
+
+    def _selection(self, query: Query, plan: Plan, found: Sequence[Candidate]) -> Selection:
+        """Return which candidates stage two reads."""
+        if plan.mode == "dense":
+            return Selection((), "none")
+        similarities = [candidate.similarity for candidate in found]
+        seconds = [0.0] * len(found)
+        if plan.bounds.budget_s < math.inf:  # else no estimate is looked at
+            seconds = self._scorer.seconds(query.text, [candidate.document.content for candidate in found])
+        words = [candidate.lexical_score for candidate in found]
+        return selection.select(similarities, words, seconds, plan.bounds)
+
+    async def _embedded(self, query: Query, embedder: Embedder) -> Result:
+        """Embed the query."""
+        try:
+            return await embedder.embed([query.text], "query", Lane.QUERY, query.deadline)
+        except NoTokens as error:
+            raise NoTokens(0, query.text, "query") from error
+
+    async def _scored(self, query: Query, chosen: Sequence[Candidate], *, reserved: bool) -> Result:
+        """Score candidates beside the query."""
+        if not chosen:
+            return Result.empty(0, 1)
+        contents = [candidate.document.content for candidate in chosen]
+        versions = [candidate.version for candidate in chosen]
+        return await self._scorer.score(query.text, contents, query.deadline, versions, reserved=reserved)
+
+    def _fusion(self, query: Query) -> Fusion:
+        """Return how much the similarity counts in the final order."""
+        asked, default = query.similarity_weight, self._scorer.fusion
+        return default if asked is None else dataclasses.replace(default, weight=asked)
