@@ -7,8 +7,12 @@ from shortlist.server.rpc.metrics import Metrics
 from shortlist.server.rpc.server import Servicers
 from shortlist.server.search.pipeline import Pipeline
 
-from . import connect, monitoring
+from . import monitoring
 from .app import Route
+from .cohere import CohereEmbeddings
+from .embeddings import Embeddings
+from .models import Models
+from .rerank import Reranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +29,8 @@ def routes(served: Served) -> list[Route]:
     """Return the routes of all faces."""
     return [
         *monitoring.routes(served.health, served.metrics),
-        *connect.routes(served.servicers, served.pipeline.limits.max_request_bytes),
+        *Reranking(served.pipeline).routes(),
+        *Embeddings(served.pipeline).routes(),
+        *CohereEmbeddings(served.pipeline).routes(),
+        *Models(served.pipeline).routes(),
     ]
