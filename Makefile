@@ -21,7 +21,11 @@ OPENVINO_VERSION := 1.24.1
 PEERS := .venv-peers/bin
 INFINITY_VERSION := 0.0.78
 
-.PHONY: help demo bundles test test-openvino check rooms format stubs quality peers prove-durability clean
+# Each integration has the libraries of its framework, so it lives elsewhere too.
+INTEGRATIONS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard integrations/*/pyproject.toml))))
+INTEGRATION = .venv-integrations/$*/bin
+
+.PHONY: help demo bundles test test-integrations test-openvino check rooms format stubs quality peers prove-durability clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,6 +42,12 @@ test: .venv/.test ## Run all tests, WORKERS files of them at a time.
 
 test-openvino: .venv-openvino/.test ## Run the providers' tests with OpenVINO, in an environment of its own.
 	$(OPENVINO)/python -m pytest tests/providers
+
+test-integrations: $(INTEGRATIONS:%=test-integration-%) ## Types and tests of all INTEGRATIONS, each in an environment of its own.
+
+test-integration-%: bundles .venv/.test .venv-integrations/%/.installed
+	cd integrations/$* && ../../$(INTEGRATION)/mypy
+	$(BIN)/python tests/clients/with_server.py $(INTEGRATION)/python -m pytest integrations/$*
 
 check: .venv/.test ## Lint, format, types, layers, and generated stubs up to date.
 	$(BIN)/ruff check .
@@ -70,7 +80,7 @@ prove-durability: bundles ## Kill the server 100 times in the middle of an inges
 	PYTHONPATH=tests $(BIN)/python -m proofs.full_disk --embedder .demo/embedder --reranker .demo/reranker
 
 clean: ## Remove everything that make made.
-	rm -rf .venv .venv-openvino .venv-peers .demo build dist *.egg-info
+	rm -rf .venv .venv-openvino .venv-peers .venv-integrations .demo build dist *.egg-info
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -94,6 +104,14 @@ clean: ## Remove everything that make made.
 	@grep -v '^onnxruntime==' constraints.txt > .venv-openvino/constraints.txt
 	$(OPENVINO)/pip --disable-pip-version-check install --quiet --constraint .venv-openvino/constraints.txt \
 	  --editable '.[openvino,export,demo,test]' onnxruntime-openvino==$(OPENVINO_VERSION)
+	@touch $@
+
+.PRECIOUS: .venv-integrations/%/.installed
+.venv-integrations/%/.installed: .venv/.python pyproject.toml integrations/%/pyproject.toml integrations/%/constraints.txt
+	@echo "Installing what the tests of integrations/$* need into .venv-integrations/$* (a minute the first time)"
+	$(PYTHON) -m venv .venv-integrations/$*
+	$(INTEGRATION)/pip --disable-pip-version-check install --quiet --constraint integrations/$*/constraints.txt \
+	  --editable . --editable 'integrations/$*[test]'
 	@touch $@
 
 .venv-peers/.infinity: .venv/.python constraints-peers.txt
