@@ -5,6 +5,7 @@ first call. Frameworks run their components in both, and in loops that come and 
 """
 
 import asyncio
+import os
 import threading
 from typing import Any
 
@@ -12,20 +13,32 @@ from . import channel
 from .aio import AsyncClient
 from .client import Client
 
+ADDRESS_VARIABLE = "SHORTLIST_ADDRESS"
+_DEFAULT_ADDRESS = "127.0.0.1:50051"
+
 
 class Clients:
-    """The clients of one server, for any number of threads and event loops.
+    """The clients of one server, for any number of threads, event loops and forks of the process.
 
     clients = Clients("127.0.0.1:50051")
     clients.blocking().search("notes", "what is France's capital?")
     await clients.of_loop().search("notes", "what is France's capital?")
     """
 
-    def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
-        """Prepare to talk to the server at `address`; see `Client`."""
-        self.address, self.timeout_s = channel.check_target(address, timeout_s)
+    def __init__(self, address: str | None = None, *, timeout_s: float = 30.0) -> None:
+        """Prepare to talk to a server; nothing is sent yet.
+
+        Args:
+            address: as `Client` takes it; None: what SHORTLIST_ADDRESS says, or else 127.0.0.1:50051.
+            timeout_s: deadline of a call that names none itself.
+
+        Raises:
+            InvalidRequest: no server can have the address, or the deadline is outside its limits.
+        """
+        named = os.environ.get(ADDRESS_VARIABLE, _DEFAULT_ADDRESS) if address is None else address
+        self.address, self.timeout_s = channel.check_target(named, timeout_s)
         self._lock = threading.Lock()
-        self._blocking: Client | None = None
+        self._blocking: tuple[int, Client] | None = None  # beside its process: a fork has none of these connections
         self._of_loops: dict[asyncio.AbstractEventLoop, AsyncClient] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -34,10 +47,11 @@ class Clients:
 
     def blocking(self) -> Client:
         """Return the client for threads."""
+        process = os.getpid()
         with self._lock:
-            if self._blocking is None:
-                self._blocking = Client(self.address, timeout_s=self.timeout_s)
-            return self._blocking
+            if self._blocking is None or self._blocking[0] != process:
+                self._blocking = process, Client(self.address, timeout_s=self.timeout_s)
+            return self._blocking[1]
 
     def of_loop(self) -> AsyncClient:
         """Return the client of the event loop that runs; those of loops that are closed are forgotten."""
@@ -51,9 +65,9 @@ class Clients:
     def close(self) -> None:
         """Close the client for threads; the next use makes another one."""
         with self._lock:
-            client, self._blocking = self._blocking, None
-        if client is not None:
-            client.close()
+            made, self._blocking = self._blocking, None
+        if made is not None:
+            made[1].close()
 
     async def close_async(self) -> None:
         """Close the client of the event loop that runs; the next use makes another one."""

@@ -68,6 +68,15 @@ def test_a_copy_makes_its_own_connections(server, copied):
     other.close()
 
 
+def test_where_the_server_is(monkeypatch: pytest.MonkeyPatch):
+    """An address that is given goes before SHORTLIST_ADDRESS, and that before the usual one."""
+    monkeypatch.delenv("SHORTLIST_ADDRESS", raising=False)
+    assert Clients().address == "127.0.0.1:50051"
+    monkeypatch.setenv("SHORTLIST_ADDRESS", "localhost:1234")
+    assert Clients().address == "localhost:1234"
+    assert Clients("localhost:4321").address == "localhost:4321"
+
+
 def test_an_address_that_is_none():
     """A wrong address is refused when it is given, not at the first call."""
     with pytest.raises(InvalidRequest, match="address"):
