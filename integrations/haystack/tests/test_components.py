@@ -1,0 +1,164 @@
+"""The components, alone and in pipelines, sync and async, and out of their own serialization."""
+
+import asyncio
+
+import pytest
+from haystack import Document, Pipeline
+from haystack.document_stores.types import FilterPolicy
+
+from haystack_integrations.components.embedders.shortlist import ShortlistDocumentEmbedder, ShortlistTextEmbedder
+from haystack_integrations.components.rankers.shortlist import ShortlistRanker
+from haystack_integrations.components.retrievers.shortlist import ShortlistRetriever
+from haystack_integrations.document_stores.shortlist import ShortlistDocumentStore
+from shortlist.client import Client, DeadlineExceeded, InvalidRequest, Unavailable
+
+TEXTS = {
+    "paris": "Paris is the capital of France.",
+    "rome": "Rome is the capital of Italy.",
+    "tea": "Boil the water, then pour it over the leaves.",
+    "fox": "The quick brown fox jumps over the lazy dog.",
+}
+QUESTION = "What is the capital of France?"
+
+
+@pytest.fixture
+def filled(document_store: ShortlistDocumentStore) -> ShortlistDocumentStore:
+    """Return a store that has the texts."""
+    document_store.write_documents(
+        [Document(id=name, content=text, meta={"n": n, "name": name}) for n, (name, text) in enumerate(TEXTS.items())]
+    )
+    return document_store
+
+
+async def test_the_retriever_runs_both_stages(filled: ShortlistDocumentStore, client: Client):
+    """Documents come in the order and with the scores of stage two, sync and async alike."""
+    retriever = ShortlistRetriever(filled, top_k=3)
+    found = retriever.run(query=QUESTION)["documents"]
+    assert found == (await retriever.run_async(query=QUESTION))["documents"]
+    hits = client.search(filled.collection, QUESTION, 3).hits
+    assert [(one.id, one.content, one.score) for one in found] == [(one.id, one.text, one.relevance) for one in hits]
+    assert (found[0].id, found[0].meta) == ("paris", {"n": 0, "name": "paris"})
+    assert len(retriever.run(query=QUESTION, top_k=1)["documents"]) == 1
+
+
+def test_stage_one_alone(filled: ShortlistDocumentStore):
+    """In mode `dense` a score is the similarity, by vectors, and by words documents without one are not found."""
+    dense = ShortlistRetriever(filled, mode="dense").run(query=QUESTION)["documents"]
+    assert len(dense) == len(TEXTS)
+    assert [one.score for one in dense] == sorted((one.score for one in dense), reverse=True)
+    words = ShortlistRetriever(filled, mode="dense", candidates_from="lexical").run(query="leaves")["documents"]
+    assert [one.id for one in words] == ["tea"]
+
+
+async def test_filters_of_the_retriever(filled: ShortlistDocumentStore):
+    """A run's filters replace those of the component, or are joined with them."""
+    low = {"field": "meta.n", "operator": "<", "value": 2}
+    high = {"field": "meta.name", "operator": "!=", "value": "paris"}
+    ids = {}
+    for policy in FilterPolicy:
+        retriever = ShortlistRetriever(filled, filters=low, filter_policy=policy)
+        assert {one.id for one in retriever.run(query=QUESTION)["documents"]} == {"paris", "rome"}
+        ids[policy] = {one.id for one in (await retriever.run_async(query=QUESTION, filters=high))["documents"]}
+    assert ids == {FilterPolicy.REPLACE: {"rome", "tea", "fox"}, FilterPolicy.MERGE: {"rome"}}
+
+
+async def test_the_ranker(client: Client):
+    """Scores are the server's, whatever stands beside a document; of one id the better one is read."""
+    documents = [Document(id=name, content=text, score=0.1) for name, text in TEXTS.items()]
+    twice = [*documents, Document(id="paris", content="nothing of it", score=0.0)]
+    ranker = ShortlistRanker(top_k=2)
+    found = ranker.run(query=QUESTION, documents=twice)["documents"]
+    assert found == (await ranker.run_async(query=QUESTION, documents=twice))["documents"]
+    expected = client.rerank(QUESTION, list(TEXTS.values()), 2).results
+    assert [(one.content, one.score) for one in found] == [(one.text, one.score) for one in expected]
+    assert documents[0].score == 0.1
+    assert len(ranker.run(query=QUESTION, documents=documents, top_k=3)["documents"]) == 3
+    assert len(ShortlistRanker(top_k=None).run(query=QUESTION, documents=documents)["documents"]) == 4
+    assert ranker.run(query=QUESTION, documents=[]) == await ranker.run_async(QUESTION, []) == {"documents": []}
+
+
+def test_the_ranker_reads_fields_of_the_meta(client: Client):
+    """Fields that a document has are read before its text."""
+    ranker = ShortlistRanker(meta_fields_to_embed=["city", "none"], embedding_separator=": ")
+    documents = [Document(content="is the capital of France", meta={"city": "Paris", "none": None})]
+    (found,) = ranker.run(query=QUESTION, documents=documents)["documents"]
+    assert found.score == client.rerank(QUESTION, ["Paris: is the capital of France"]).results[0].score
+
+
+def test_the_ranker_refuses_documents_without_text():
+    """An image has nothing to read, which the error says with its place."""
+    with pytest.raises(InvalidRequest, match=r"documents\[1\]: got ''"):
+        ShortlistRanker().run(query=QUESTION, documents=[Document(content="text"), Document(meta={"n": 1})])
+
+
+async def test_the_embedders(client: Client):
+    """Queries and documents are embedded as what they are, in batches; the documents that came are as they were."""
+    text = ShortlistTextEmbedder()
+    assert text.run(text=QUESTION) == await text.run_async(text=QUESTION)
+    assert tuple(text.run(text=QUESTION)["embedding"]) == client.embed([QUESTION], "query").vectors[0]
+    documents = [Document(content=one, meta={"title": "T"}) for one in TEXTS.values()]
+    embedder = ShortlistDocumentEmbedder(batch_size=3, meta_fields_to_embed=["title"])
+    found = embedder.run(documents=documents)
+    assert found == await embedder.run_async(documents=documents)
+    expected = client.embed([f"T\n{one}" for one in TEXTS.values()]).vectors
+    assert [one.embedding for one in found["documents"]] == [pytest.approx(one, abs=1e-6) for one in expected]
+    assert [one.embedding for one in documents] == [None] * 4
+    assert embedder.run(documents=[]) == {"documents": [], "meta": {"truncated": 0}}
+    long = embedder.run(documents=[Document(content="word " * 2000), documents[0]])
+    assert long["meta"] == {"truncated": 1}
+
+
+def pipeline(store: ShortlistDocumentStore) -> Pipeline:
+    """Return a pipeline with every component: its ranker reads what its retriever found."""
+    made = Pipeline()
+    made.add_component("retriever", ShortlistRetriever(store, mode="dense", top_k=4))
+    made.add_component("ranker", ShortlistRanker(top_k=2))
+    made.add_component("text", ShortlistTextEmbedder())
+    made.add_component("documents", ShortlistDocumentEmbedder())
+    made.connect("retriever.documents", "ranker.documents")
+    made.connect("ranker.documents", "documents.documents")
+    return made
+
+
+INPUTS = {"retriever": {"query": QUESTION}, "ranker": {"query": QUESTION}, "text": {"text": QUESTION}}
+
+
+def test_a_pipeline_and_its_yaml(filled: ShortlistDocumentStore):
+    """A pipeline answers, and so does what is read from its YAML, also after it was closed."""
+    first = pipeline(filled)
+    found = first.run(INPUTS)
+    again = Pipeline.loads(first.dumps())
+    assert again.to_dict()["components"] == first.to_dict()["components"]
+    assert again.run(INPUTS) == found
+    assert [one.id for one in found["documents"]["documents"]] == ["paris", "rome"]
+    first.close()
+    assert first.run(INPUTS) == found
+    again.close()
+
+
+def test_loops_that_come_and_go(filled: ShortlistDocumentStore):
+    """A pipeline runs in one event loop after another, and closes what it opened there."""
+    made = pipeline(filled)
+
+    async def in_a_loop() -> dict:
+        found = await made.run_async(INPUTS)
+        await made.close_async()
+        return found
+
+    assert asyncio.run(in_a_loop()) == asyncio.run(in_a_loop()) == made.run(INPUTS)
+    made.close()
+
+
+def test_another_store_is_refused():
+    """The retriever searches on the server, so it needs the store that is there."""
+    with pytest.raises(TypeError, match="must be a ShortlistDocumentStore, but got 3"):
+        ShortlistRetriever(3)  # type: ignore[arg-type]
+
+
+def test_no_server(monkeypatch: pytest.MonkeyPatch):
+    """An address that is wrong is refused at once, and a server that is not there at the first call."""
+    with pytest.raises(InvalidRequest, match="address"):
+        ShortlistRanker(address="")
+    monkeypatch.setenv("SHORTLIST_ADDRESS", "127.0.0.1:1")
+    with pytest.raises((Unavailable, DeadlineExceeded)):
+        ShortlistTextEmbedder(timeout_s=1).run(text="x")
