@@ -67,12 +67,7 @@ class Call:
         kind = self.headers.get("content-type", JSON).partition(";")[0].strip().lower()
         if not (kind in {"", JSON, "text/json"} or kind.endswith("+json")):
             raise WrongMediaType("content-type", kind, "this route reads JSON", f"send content-type: {JSON}")
-        data = await self.body()
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            limit = f"it must be JSON in UTF-8: {error}"
-            raise BadBody("body", data[:100].decode(errors="replace"), limit, "send valid JSON") from None
+        return loads(await self.body())
 
     def _unpacked(self) -> bytes:
         data, rest = bytearray(), self.packed
@@ -117,6 +112,19 @@ async def read(receive: Receive, headers: Mapping[str, str], max_bytes: int, dea
     except TimeoutError:
         raise DeadlineExceeded(f"{size} bytes of the body came before the deadline, and not the last one") from None
     return b"".join(parts)
+
+
+def loads(data: bytes) -> Any:
+    """Return what JSON stands for.
+
+    Raises:
+        BadBody: it is none.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        limit = f"it must be JSON in UTF-8: {error}"
+        raise BadBody("body", data[:100].decode(errors="replace"), limit, "send valid JSON") from None
 
 
 def too_large(size: object, most: int) -> TooLarge:

@@ -54,6 +54,10 @@ class ForeignOrigin(InvalidRequest):
     """A write that a page of another site has a browser send."""
 
 
+class NotUnary(InvalidRequest):
+    """An RPC that streams, which HTTP has not."""
+
+
 STATUSES: Mapping[type[ShortlistError], int] = {
     InvalidRequest: 400,
     TooLarge: 413,
@@ -61,6 +65,7 @@ STATUSES: Mapping[type[ShortlistError], int] = {
     UnknownRoute: 404,
     WrongMethod: 405,
     ForeignOrigin: 403,
+    NotUnary: 501,
     UnknownCollection: 404,
     UnknownDocument: 404,
     UnknownSnapshot: 404,

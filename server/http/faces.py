@@ -7,7 +7,7 @@ from shortlist.server.rpc.metrics import Metrics
 from shortlist.server.rpc.server import Servicers
 from shortlist.server.search.pipeline import Pipeline
 
-from . import monitoring
+from . import connect, monitoring
 from .app import Route
 from .cohere import CohereEmbeddings
 from .embeddings import Embeddings
@@ -29,6 +29,7 @@ def routes(served: Served) -> list[Route]:
     """Return the routes of all faces."""
     return [
         *monitoring.routes(served.health, served.metrics),
+        *connect.routes(served.servicers, served.pipeline.limits.max_request_bytes),
         *Reranking(served.pipeline).routes(),
         *Embeddings(served.pipeline).routes(),
         *CohereEmbeddings(served.pipeline).routes(),

@@ -14,14 +14,14 @@ def routes(health: Health, metrics: Metrics) -> list[Route]:
 
     async def tell_health(_: Call) -> Answer:
         if not health.serving:
-            raise NotServing("the server starts, stops, or has no slot that works; its log says which")
-        return Answer()
+            raise NotServing("the server starts, stops, or none of its slots works; its log says which")
+        return Answer(content_type="text/plain")
 
     async def tell_metrics(call: Call) -> Answer:
         text, content_type = metrics.text(call.headers.get("accept", ""))
         return Answer(text, content_type=content_type)
 
-    told = operation("Say whether the server serves: 200 or 503", tag="server")
+    told = operation("Say whether the server serves: 200 or 503", tag="server", media_type="text/plain")
     counted = operation("Say what the server does, in Prometheus's format", tag="server", media_type="text/plain")
     return [
         Route("GET", "/health", tell_health, operation=told),

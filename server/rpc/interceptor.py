@@ -14,7 +14,7 @@ import grpc
 
 from . import statuses
 from .metrics import Metrics
-from .request_parsing import Malformed, parser
+from .request_parsing import parser, sound
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +54,11 @@ def _wrapped(handler: Any, name: str, metrics: Metrics, max_request_bytes: int) 
 
     async def call(request: Any, context: Context) -> Any:
         async with _ended(name, metrics, context):
-            return await handler.unary_unary(_sound(request), context)
+            return await handler.unary_unary(sound(request), context)
 
     async def stream(requests: AsyncIterable[Any], context: Context) -> None:
         async with _ended(name, metrics, context):
-            await handler.stream_stream((_sound(request) async for request in requests), context)
+            await handler.stream_stream((sound(request) async for request in requests), context)
 
     kind = grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
     return kind(
@@ -66,13 +66,6 @@ def _wrapped(handler: Any, name: str, metrics: Metrics, max_request_bytes: int) 
         request_deserializer=parser(message_type, max_request_bytes),
         response_serializer=handler.response_serializer,
     )
-
-
-def _sound(request: Any) -> Any:
-    """Return a request that could be parsed, or raise why it could not."""
-    if isinstance(request, Malformed):
-        raise request.reason
-    return request
 
 
 @asynccontextmanager

@@ -28,6 +28,13 @@ class Malformed:
     reason: InvalidRequest
 
 
+def sound(request: Message | Malformed) -> Message:
+    """Return a request that could be parsed, or raise why it could not."""
+    if isinstance(request, Malformed):
+        raise request.reason
+    return request
+
+
 def parser(message: type[Message], max_bytes: int) -> Callable[[bytes], Message | Malformed]:
     """Return a deserializer for one kind of request, of so many bytes at most, that does not raise."""
     enums: list[tuple[str, Any]] = [

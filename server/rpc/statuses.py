@@ -59,7 +59,7 @@ def of(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str | b
     message = str(error) if code else "the server failed; its log has the cause"
     code = code or grpc.StatusCode.INTERNAL
     rich = Status(code=code.value[0], message=message)
-    for detail in _details(error):
+    for detail in details(error):
         rich.details.add().Pack(detail)
     trailers = rpc_status.to_status(rich).trailing_metadata
     if isinstance(error, Overloaded):
@@ -67,7 +67,7 @@ def of(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str | b
     return code, message, trailers
 
 
-def _details(error: Exception) -> Iterator[Message]:
+def details(error: Exception) -> Iterator[Message]:
     """Yield what the words say, as fields."""
     yield ErrorInfo(reason=error.reason if isinstance(error, ShortlistError) else "INTERNAL", domain=_DOMAIN)
     if isinstance(error, InvalidRequest):
