@@ -91,6 +91,8 @@ class App:
 
     def _find(self, method: str, path: str) -> tuple[Route, str]:
         """Return the route of a request, which may be one that refuses it, and the rest of the path below it."""
+        if not path.startswith("/"):  # a whole URL, as for proxies
+            path = "/" + path.partition("://")[2].partition("/")[2]
         for tried in (path, "/" + "/".join(filter(None, path.split("/")))):  # clients join paths with // and end in /
             pattern, rest = self._pattern(tried)
             if pattern:

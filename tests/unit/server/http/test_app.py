@@ -46,7 +46,8 @@ def raising(error: Exception) -> Callable[[Call], Awaitable[Answer]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "rest"), [("/a", None), ("//a/", None), ("/b/c/d", "c/d"), ("/b//c/", "/c/"), ("/b/e", "exact")]
+    ("path", "rest"),
+    [("/a", None), ("//a/", None), ("/b/c/d", "c/d"), ("/b//c/", "/c/"), ("/b/e", "exact"), ("http://here/a", None)],
 )
 async def test_paths(path: str, rest: str | None):
     """A path is found as it is, but for slashes too many; * stands for all below, and what is exact goes first."""
