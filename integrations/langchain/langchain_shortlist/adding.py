@@ -36,8 +36,15 @@ class Adding:
         texts: Iterable[str],
         metadatas: Sequence[Mapping[str, Any]] | None,
         ids: Sequence[str | None] | None,
+        title_key: str | None = None,
     ) -> None:
         """Give ids to the texts that have none.
+
+        Args:
+            texts: what to add.
+            metadatas: of each text, or none.
+            ids: of each text, where it has one.
+            title_key: which of the metadata is the title, if any.
 
         Raises:
             ValueError: there are not as many metadatas or ids as texts.
@@ -49,6 +56,7 @@ class Adding:
                 raise ValueError(f"{name}: got {len(given)}, but there are {count} texts; give one for each")
         self._metadatas = [{}] * count if metadatas is None else metadatas
         self.ids = [one or str(uuid.uuid4()) for one in ids or [None] * count]
+        self._title_key = title_key
         self._refused: dict[str, ShortlistError] = {}
 
     def documents(self) -> Iterator[Document]:
@@ -58,7 +66,8 @@ class Adding:
             zip(self.ids, self._texts, self._metadatas, strict=True)
         ):
             if last[identifier] == place:
-                yield Document(identifier, text, metadata=metadata)
+                title = "" if self._title_key is None else metadata.get(self._title_key) or ""
+                yield Document(identifier, text, title, metadata)
 
     def take(self, result: IngestResult) -> None:
         """Take what became of a document."""

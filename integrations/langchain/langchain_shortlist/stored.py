@@ -45,6 +45,7 @@ class StoredDocuments(VectorStore):
         address: str | None = None,
         timeout_s: float | None = None,
         clients: Clients | None = None,
+        title_key: str | None = None,
     ) -> None:
         """Prepare to call a server; nothing is sent yet.
 
@@ -56,6 +57,8 @@ class StoredDocuments(VectorStore):
             timeout_s: seconds that each call to the server may take; None: as the clients have it, 30.
             clients: one for threads and one for each event loop; pass those of another object to share its
                 connections.
+            title_key: which of the metadata both models read before the text, such as the headings that lead to it;
+                None: the text alone.
 
         Raises:
             ValueError: `embedding` is not the server's, or two servers are named.
@@ -69,7 +72,7 @@ class StoredDocuments(VectorStore):
             )
         self.clients = connect(clients or embedding.clients, address or embedding.address)
         self._embeddings = embedding
-        self.collection, self.timeout_s = collection, timeout_s
+        self.collection, self.timeout_s, self.title_key = collection, timeout_s, title_key
 
     @property
     def embeddings(self) -> Embeddings:
@@ -89,7 +92,7 @@ class StoredDocuments(VectorStore):
         Raises:
             RefusedDocuments: the server did not take some of them; the others are stored.
         """
-        adding, timeout_s = Adding(texts, metadatas, ids), self._adding_timeout_s(kwargs)
+        adding, timeout_s = Adding(texts, metadatas, ids, self.title_key), self._adding_timeout_s(kwargs)
         found = self.clients.blocking().ingest(self.collection, adding.documents(), create=True, timeout_s=timeout_s)
         for result in found:
             adding.take(result)
@@ -109,7 +112,7 @@ class StoredDocuments(VectorStore):
         Raises:
             RefusedDocuments: the server did not take some of them; the others are stored.
         """
-        adding, timeout_s = Adding(texts, metadatas, ids), self._adding_timeout_s(kwargs)
+        adding, timeout_s = Adding(texts, metadatas, ids, self.title_key), self._adding_timeout_s(kwargs)
         client = self.clients.of_loop()
         async for result in client.ingest(self.collection, adding.documents(), create=True, timeout_s=timeout_s):
             adding.take(result)

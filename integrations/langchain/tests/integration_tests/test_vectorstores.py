@@ -212,6 +212,19 @@ def test_metadata_come_back_as_they_were(store: ShortlistVectorStore):
         }
 
 
+async def test_both_models_read_a_title(name: str, client: Client):
+    """It is that of the stored document, finds it, and comes back with the metadata as they were."""
+    store = ShortlistVectorStore(name, title_key="title")
+    texts = ["It has two million inhabitants.", "It has four million inhabitants."]
+    metadatas = [{"title": "Paris, France"}, {"title": "Berlin, Germany"}]
+    await store.aadd_texts(texts, metadatas, ids=["paris", "berlin"])
+    assert [one.title for one in client.get(name, ["paris", "berlin"])] == ["Paris, France", "Berlin, Germany"]
+    for city in ("Paris", "Berlin"):
+        (found,) = store.similarity_search(f"how many people live in {city}?", k=1)
+        assert found.metadata["title"].startswith(city)
+        assert found.page_content in texts
+
+
 def test_langchains_index_adds_what_is_new_and_deletes_what_is_gone(store: ShortlistVectorStore, client: Client):
     """Its incremental and full modes leave in the collection what was given last."""
     records = InMemoryRecordManager(namespace=store.collection)

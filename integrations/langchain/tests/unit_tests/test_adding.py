@@ -24,6 +24,15 @@ def test_of_one_id_the_last_text_is_sent():
     assert adding.ids == ["1", "2", "1"]
 
 
+def test_a_title_is_one_of_the_metadata():
+    """Where it is named; a document without it has none, and what is no text is left to the client to refuse."""
+    metadatas = [{"section": "Cities", "n": 1}, {"n": 2}, {"section": None}, {"section": 7}]
+    titles = [one.title for one in Adding(list("abcd"), metadatas, None, "section").documents()]
+    assert titles == ["Cities", "", "", 7]
+    assert [one.title for one in Adding(list("abcd"), metadatas, None).documents()] == [""] * 4
+    assert [one.metadata for one in Adding(list("abcd"), metadatas, None, "section").documents()] == metadatas
+
+
 @pytest.mark.parametrize(
     ("metadatas", "ids", "named"), [([{}], None, "metadatas: got 1"), (None, ["1", "2", "3"], "ids: got 3")]
 )

@@ -1,0 +1,75 @@
+"""docs/rag.md, run block after block in one interpreter, as a reader would."""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shortlist.client import Client, NotFound
+
+ROOT = Path(__file__).parents[4]
+PAGE = ROOT / "docs" / "rag.md"
+
+
+@pytest.fixture
+def page(client: Client) -> Iterator[str]:
+    """Return the page's text, and drop the collection that its code makes."""
+    if not PAGE.exists():
+        pytest.skip("no docs/rag.md: this is not a clone of Shortlist's repository")
+    yield PAGE.read_text(encoding="utf-8")
+    with contextlib.suppress(NotFound):
+        client.drop_collection("rag")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+
+
+async def test_the_page_runs(page: str, client: Client, monkeypatch: pytest.MonkeyPatch):
+    """Every block does what the words around it say: passages, an answer, reranking, and where results are lost."""
+    monkeypatch.chdir(ROOT)
+    namespace: dict[str, object] = {}
+    printed = []
+    for block in blocks(page, "python"):
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            exec(compile(block, PAGE.name, "exec"), namespace)  # noqa: S102 (our own page)
+        printed.append(shown.getvalue().splitlines())
+    said = [lines for lines in printed if lines]
+    retrieved, answered, reranked, places, read, seen, numbers = said
+    (shown_first,) = blocks(page, "text")
+    assert retrieved[0] == shown_first.strip()
+    assert len(retrieved) == 4
+
+    assert answered[0].startswith("Human: Answer the question by the passages below alone")
+    assert any(line.startswith("[1] docs/operations.md, Operations > Deadlines") for line in answered)
+    assert answered[-2] == f"Question: {namespace['question']}"
+    assert answered[-1] == namespace["model"].responses[0]
+    assert await namespace["chain"].ainvoke(namespace["question"]) == answered[-1]
+
+    scores = [float(line.split()[0]) for line in reranked]
+    assert scores == sorted(scores, reverse=True)
+    assert "Deadlines" in reranked[0]
+
+    assert [re.sub(r"\d+", "N", line) for line in places] == ["dense: place N", "lexical: place N"]
+    assert re.fullmatch(r"\d+ found, \d+ selected \(limit: (None|margin|budget)\), \d+ read", read[0])
+    assert read[1].startswith("degraded: None; ")
+    cut, count = map(int, re.findall(r"\d+", seen[0]))
+    assert cut < count == client.count("rag")
+    assert len(numbers) == 10
+    assert numbers[0].endswith("Operations > Deadlines")
+
+
+def test_indexing_again_embeds_nothing(page: str, client: Client, monkeypatch: pytest.MonkeyPatch):
+    """What the page says of a second run: every document is as it was."""
+    monkeypatch.chdir(ROOT)
+    namespace: dict[str, object] = {}
+    for block in blocks(page, "python")[:3]:
+        exec(compile(block, PAGE.name, "exec"), namespace)  # noqa: S102 (our own page)
+    stored = list(client.list("rag"))
+    again = client.ingest("rag", stored)
+    assert {result.outcome for result in again} == {"unchanged"}
+    assert {one.id for one in stored} == {one.id for one in namespace["documents"]}
