@@ -2815,9 +2815,10 @@ class Failure(_message.Message):
         REASON_FIELD_NUMBER: _builtins.int
         DOMAIN_FIELD_NUMBER: _builtins.int
         reason: _builtins.str
-        """INVALID_REQUEST, and of its kind TOO_LARGE (too much for one call: smaller ones are served) NO_TOKENS (a text
-        of which the model's tokenizer leaves nothing) and TOO_LONG (one that does not fit and may not be cut); UNKNOWN_COLLECTION; UNKNOWN_DOCUMENT; UNKNOWN_SNAPSHOT;
-        COLLECTION_EXISTS; SNAPSHOT_EXISTS;
+        """INVALID_REQUEST, and of its kind EMPTY (nothing, or white space, where something is needed), TOO_LARGE (too much
+        for one call: smaller ones are served), NO_TOKENS (a text of which the model's tokenizer leaves nothing) and
+        TOO_LONG (one that does not fit and may not be cut); UNSUPPORTED (what the models that are served cannot do);
+        UNKNOWN_COLLECTION; UNKNOWN_DOCUMENT; UNKNOWN_SNAPSHOT; COLLECTION_EXISTS; SNAPSHOT_EXISTS;
         OVERLOADED; DEADLINE_EXCEEDED; NOT_SERVING; SHUTTING_DOWN; STORAGE_FAILED; INFERENCE_FAILED; INTERNAL.
         """
         domain: _builtins.str

@@ -3,9 +3,11 @@
     ShortlistError
     ├── RequestError             what the caller can mend
     │   ├── InvalidRequest         a field, with its value, the limit and a remedy
+    │   │   ├── Empty                nothing, or white space, where something is needed
     │   │   ├── TooLarge             too much for one call; smaller ones are served
     │   │   ├── NoTokens             a text of which the model's tokenizer drops everything
     │   │   └── TooLong              a text that the model cannot read whole, where it must not be cut
+    │   ├── Unsupported            what the models that are served cannot do
     │   ├── UnknownCollection
     │   ├── UnknownDocument
     │   ├── UnknownSnapshot
@@ -70,6 +72,10 @@ class InvalidRequest(RequestError):
         self.field = cut(field, _FIELD_CHARACTERS)
 
 
+class Empty(InvalidRequest):
+    """A text or a list with nothing in it."""
+
+
 class TooLarge(InvalidRequest):
     """A request, or the answer to it, that is too much for one call; smaller ones are served."""
 
@@ -99,6 +105,10 @@ class TooLong(InvalidRequest):
         limit = f"the model reads {tokens} tokens, and the request lets nothing be cut off"
         super().__init__(f"{field}[{index}]", text, limit, "send less text, or let it be truncated")
         self.index = index
+
+
+class Unsupported(RequestError):
+    """Something that another kind of model than those served could do."""
 
 
 class UnknownCollection(RequestError):

@@ -14,6 +14,7 @@ from typing import Any
 from shortlist.server.errors import (
     CollectionExists,
     DeadlineExceeded,
+    Empty,
     InferenceFailed,
     InvalidRequest,
     NotServing,
@@ -26,6 +27,7 @@ from shortlist.server.errors import (
     UnknownCollection,
     UnknownDocument,
     UnknownSnapshot,
+    Unsupported,
 )
 
 
@@ -71,6 +73,7 @@ STATUSES: Mapping[type[ShortlistError], int] = {
     UnknownSnapshot: 404,
     CollectionExists: 409,
     SnapshotExists: 409,
+    Unsupported: 501,
     Overloaded: 429,
     DeadlineExceeded: 504,
     NotServing: 503,
@@ -162,15 +165,19 @@ _TEI_TYPES = {422: "Validation", 424: "Backend", 429: "Overloaded", 500: "Backen
 
 
 def _tei(error: Exception, status: int) -> dict[str, str]:
-    return {"error": message(error), "error_type": _TEI_TYPES.get(status, "Validation")}
+    kind = "Empty" if isinstance(error, Empty) else _TEI_TYPES.get(status, "Validation")
+    return {"error": message(error), "error_type": kind}
 
 
-# text-embeddings-inference answers 422 where a field is not what it may be, and 400 where the body is no JSON.
+# text-embeddings-inference answers 422 where a field is not what it may be, 400 where it is empty or the body is no
+# JSON, and 424 where its model is of another kind.
 TEI = Form(
     _tei,
     {"type": "object", "required": ["error", "error_type"], "properties": {"error": _TEXT, "error_type": _TEXT}},
     {
         InvalidRequest: 422,
+        Empty: 400,
         BadBody: 400,
+        Unsupported: 424,
     },
 )

@@ -57,6 +57,11 @@ class Embedder(_Model[Result]):
         """Return how many elements a vector has."""
         return self.graph.width
 
+    @property
+    def pooling(self) -> str:
+        """Return how a text's vector is made of those of its tokens."""
+        return self._manifest.pooling
+
     async def embed(
         self,
         texts: Sequence[str],
@@ -135,6 +140,11 @@ class Scorer(_Model[Known]):
         """Return how much the similarity counts in the order of searches that do not say."""
         return self.info.fusion
 
+    @property
+    def label(self) -> str:
+        """Return the name of what the score is the probability of; the hub's default where its author gave none."""
+        return self._manifest.relevant_label or "LABEL_0"
+
     async def score(
         self,
         query: str,
@@ -198,6 +208,15 @@ class Scorer(_Model[Known]):
             raise NoTokens(error.index, query, "query") from error
         except TooLong as error:
             raise TooLong(error.index, documents[error.index], self.tokenizer.max_tokens, "documents") from error
+
+    async def classify(
+        self, texts: Sequence[str], deadline: float, *, truncation: Truncation | None = None
+    ) -> Result:
+        """Score texts that stand beside no query, for as long as the deadline allows; all else is as in `score`."""
+        lengths = [self.tokenizer.estimate(len(text)) for text in texts]
+        job = Job(Lane.RERANK, self.graph, lengths, deadline)
+        encode = partial(self.tokenizer.encode, truncation=truncation)
+        return await self.coalescer.run(job, encode, texts, uncut=truncation == "none")
 
     def _remember(self, query: str, versions: Sequence[Hashable], run: Result) -> None:
         for version, logit, done, truncated in zip(

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server.errors import DeadlineExceeded, InferenceFailed
+
 Degraded = Literal["none", "deadline", "inference-failed"]
 
 
@@ -55,3 +57,18 @@ class Result:
         if missing > self.failed:
             return "deadline"
         return "inference-failed" if missing else "none"
+
+
+def check_whole(scored: Result) -> None:
+    """Refuse to go on without all scores.
+
+    Raises:
+        DeadlineExceeded, InferenceFailed: some are missing.
+    """
+    if scored.degraded == "deadline":
+        raise DeadlineExceeded(
+            f"{scored.done.sum()} of {len(scored.done)} documents were scored at the deadline;"
+            " allow more time, or send fewer at once"
+        )
+    if scored.degraded == "inference-failed":
+        raise InferenceFailed("the model could not run all documents; the server's log has the cause")

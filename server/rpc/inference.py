@@ -29,7 +29,7 @@ class Inference(pb_grpc.InferenceServicer):
             self._deadlines.of(context),
             truncation=enums.TRUNCATIONS[request.truncation],
             dimensions=request.dimensions if request.HasField("dimensions") else None,
-            normalize=request.normalize,
+            normalize=request.normalize or None,
         )
         return pb.EmbedResponse(
             embeddings=[pb.Embedding(values=vector) for vector in embedded.values.tolist()],
@@ -53,10 +53,10 @@ class Inference(pb_grpc.InferenceServicer):
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         model = enums.MODELS[request.model]
         if request.ends_only:
-            ends = await self._pipeline.token_ends(request.texts, model, request.query)
+            ends = await self._pipeline.tokenizing.ends(request.texts, model, request.query)
             return pb.TokenizeResponse(tokenizations=[pb.Tokenization(ends=each) for each in ends])
         kind = enums.KINDS[request.kind]
-        tokens = await self._pipeline.tokenize(request.texts, model, kind, request.query)
+        tokens = await self._pipeline.tokenizing.show(request.texts, model, kind, request.query)
         return pb.TokenizeResponse(tokenizations=map(conversion.tokenization_message, tokens))
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:

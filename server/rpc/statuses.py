@@ -28,6 +28,7 @@ from shortlist.server.errors import (
     UnknownCollection,
     UnknownDocument,
     UnknownSnapshot,
+    Unsupported,
 )
 
 CODES: dict[type[ShortlistError], grpc.StatusCode] = {
@@ -37,6 +38,7 @@ CODES: dict[type[ShortlistError], grpc.StatusCode] = {
     UnknownSnapshot: grpc.StatusCode.NOT_FOUND,
     CollectionExists: grpc.StatusCode.ALREADY_EXISTS,
     SnapshotExists: grpc.StatusCode.ALREADY_EXISTS,
+    Unsupported: grpc.StatusCode.UNIMPLEMENTED,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     NotServing: grpc.StatusCode.UNAVAILABLE,

@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
 Kind = Literal["embedder", "reranker"]
-TextKind = Literal["query", "document"]
+TextKind = Literal["query", "document", "plain"]  # what the prefix hangs on; plain: none is put before the text
 LEAST_WINDOW = 8  # special tokens, and at least something between them
 Times = dict[str, Annotated[float, Meta(gt=0)]]  # tokens of one item -> nanoseconds a token
 OUTPUT: dict[Kind, str] = {"embedder": "embedding", "reranker": "logit"}
@@ -160,7 +160,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 
 def prefixed(manifest: Manifest, texts: Sequence[str], kind: TextKind) -> Sequence[str]:
     """Put a model's prefix for this kind of text before each."""
-    prefix = manifest.query_prefix if kind == "query" else manifest.document_prefix
+    prefix = {"query": manifest.query_prefix, "document": manifest.document_prefix, "plain": ""}[kind]
     return [prefix + text for text in texts] if prefix else texts
 
 

@@ -51,6 +51,17 @@ class Tokens:
     truncated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A token of a whole text."""
+
+    id: int
+    text: str  # the part of the text that it is; of a special token its name
+    special: bool  # whether it was added to the text
+    start: int | None = None  # where it is in the text, in bytes of UTF-8; None of special ones
+    stop: int | None = None
+
+
 class Source(Protocol):
     """A tokenizer's file and its window: a bundle, or what an export has of one so far."""
 
@@ -151,6 +162,17 @@ class Tokenizer:
         """
         return [[end for _, end in self._whole.encode(text, add_special_tokens=False).offsets] for text in texts]
 
+    def pieces(self, texts: Sequence[str], *, special: bool) -> list[list[Piece]]:
+        """Return all tokens of each whole text, with those that the model wants around it if `special` is set."""
+        return [_pieces(text, self._whole.encode(text, add_special_tokens=special)) for text in texts]
+
+    def decode(self, ids: Sequence[Sequence[int]], *, skip_special: bool) -> list[str]:
+        """Return the text of each list of tokens, without special ones if so asked.
+
+        A number that stands for no token is left out.
+        """
+        return [self._whole.decode(list(each), skip_special_tokens=skip_special) for each in ids]
+
     def _cut_off(self, truncation: Truncation | None) -> Side:
         """Return the side on which a text that is too long loses tokens."""
         if truncation == "start":
@@ -209,3 +231,18 @@ def _encoded(found: Encoding) -> Encoded:
     return Encoded(
         np.array(found.ids, dtype=np.int64), np.array(found.type_ids, dtype=np.int64), bool(found.overflowing)
     )
+
+
+def _pieces(text: str, found: Encoding) -> list[Piece]:
+    # Where each character begins in UTF-8, and where the last one ends.
+    code_points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    lengths = 1 + (code_points >= 1 << 7).astype(int) + (code_points >= 1 << 11) + (code_points >= 1 << 16)
+    begins = [0, *np.cumsum(lengths).tolist()]
+    return [
+        Piece(number, token, special=True)
+        if special
+        else Piece(number, text[start:stop], special=False, start=begins[start], stop=begins[stop])
+        for number, token, special, (start, stop) in zip(
+            found.ids, found.tokens, found.special_tokens_mask, found.offsets, strict=True
+        )
+    ]

@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server import fusion
-from shortlist.server.errors import DeadlineExceeded, InferenceFailed
 from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scorer
-from shortlist.server.inference.result import Result
-from shortlist.server.runtime.manifest import Kind, TextKind
-from shortlist.server.runtime.tokens import Tokens, Truncation
+from shortlist.server.inference.result import Result, check_whole
+from shortlist.server.runtime.manifest import TextKind
+from shortlist.server.runtime.tokens import Truncation
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document
 
-from . import ranking, request_checks
+from . import predicting, ranking, request_checks
 from .contents import Contents
 from .fp32 import Comparison
 from .limits import Limits
@@ -29,6 +28,7 @@ from .query import Found, Ingested, Query, Ranked, Timing
 from .reindexing import Reindexing
 from .sampling import Sampling
 from .streams import Streams
+from .tokenizing import Tokenizing
 from .two_stages import TwoStages
 from .upserts import Upserts
 
@@ -53,6 +53,7 @@ class Pipeline:
         self.limits = limits
         self.contents = Contents(catalog, limits)
         self.reindexing = Reindexing(self.contents, embedders)
+        self.tokenizing = Tokenizing(embedders, scorer, limits)
         self._sampling = sampling or Sampling()
         self.fp32 = fp32 or Comparison()
         self._two_stages = TwoStages(embedders, scorer, self.contents, limits, self._sampling, self.fp32)
@@ -134,7 +135,7 @@ class Pipeline:
             read = await asyncio.to_thread(self.scorer.tokenizer.cut, documents, document_tokens, truncation)
         scored = await self.scorer.score(query, read, deadline, truncation=truncation)
         if whole:
-            _check_whole(scored)
+            check_whole(scored)
         scores = ranking.scores(scored)
         cut = [len(one) < len(document) for one, document in zip(read, documents, strict=True)]
         return Ranked(
@@ -154,7 +155,7 @@ class Pipeline:
         *,
         truncation: Truncation | None = None,
         dimensions: int | None = None,
-        normalize: bool = False,
+        normalize: bool | None = None,
     ) -> Result:
         """Embed texts that the caller brings; queries are urgent, documents are not.
 
@@ -163,9 +164,9 @@ class Pipeline:
             kind: decides the prefix.
             deadline: a time of the monotonic clock, in seconds.
             truncation: where a text is cut that does not fit; None: where the model's author cuts it.
-            dimensions: elements of a vector to return, the first ones, made of length 1 again; None: all. Worth it
-                for models that were trained for it (Matryoshka Representation Learning, arXiv 2205.13147).
-            normalize: whether vectors are of length 1 where the model does not make them so.
+            dimensions: elements of a vector to return, the first ones; None: all. Worth it for models that were
+                trained for it (Matryoshka Representation Learning, arXiv 2205.13147).
+            normalize: whether vectors are made of length 1 at the end; None: those of which a part is returned.
 
         Raises:
             InvalidRequest: the request is at fault.
@@ -175,50 +176,32 @@ class Pipeline:
         request_checks.embed(self.limits, texts, self.embedder.dimensions, dimensions)
         lane = Lane.QUERY if kind == "query" else Lane.INGEST
         made = await self.embedder.embed(texts, kind, lane, deadline, truncation=truncation)
-        if dimensions is not None or normalize:
-            made = dataclasses.replace(made, values=_of_length_1(made.values[:, :dimensions]))
-        return made
+        values = made.values[:, :dimensions]
+        if normalize or (normalize is None and dimensions is not None):
+            values = _of_length_1(values)
+        return dataclasses.replace(made, values=values)
 
-    async def tokenize(self, texts: Sequence[str], model: Kind, kind: TextKind, query: str) -> list[Tokens]:
-        """Return texts as a model reads them: the reranker beside a query if there is one, the embedder as of a kind.
+    async def predict(
+        self, inputs: Sequence[Sequence[str]], deadline: float, *, truncation: Truncation | None = None
+    ) -> Result:
+        """Score texts by themselves and pairs of texts, all or none, as the classifier that the reranker is.
+
+        Args:
+            inputs: each one text, or two of them.
+            deadline: a time of the monotonic clock, in seconds.
+            truncation: as in `rerank`.
 
         Raises:
             InvalidRequest: the request is at fault.
+            DeadlineExceeded, Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
-        request_checks.tokenize(self.limits, texts, model, query, ends_only=False)
-        if model == "reranker":
-            return await asyncio.to_thread(self.scorer.show, query, texts)
-        return await asyncio.to_thread(self.embedder.show, texts, kind)
-
-    async def token_ends(self, texts: Sequence[str], model: Kind, query: str) -> list[list[int]]:
-        """Return where each token of each whole text ends.
-
-        Raises:
-            InvalidRequest: the request is at fault; there can be no query.
-        """
-        request_checks.tokenize(self.limits, texts, model, query, ends_only=True)
-        reader = self.scorer if model == "reranker" else self.embedder
-        return await asyncio.to_thread(reader.tokenizer.ends, texts)
+        request_checks.predict(self.limits, inputs)
+        return await predicting.predict(self.scorer, inputs, deadline, truncation)
 
     async def probe(self) -> None:
         """Run all models once, past the scheduler; raise what they raise."""
         for model in (*self.embedders, self.scorer):
             await asyncio.to_thread(model.graph.run_length, _PROBE_TOKENS)
-
-
-def _check_whole(scored: Result) -> None:
-    """Refuse to go on without all scores.
-
-    Raises:
-        DeadlineExceeded, InferenceFailed: some are missing.
-    """
-    if scored.degraded == "deadline":
-        raise DeadlineExceeded(
-            f"{scored.done.sum()} of {len(scored.done)} documents were scored at the deadline;"
-            " allow more time, or send fewer at once"
-        )
-    if scored.degraded == "inference-failed":
-        raise InferenceFailed("the model could not run all documents; the server's log has the cause")
 
 
 def _of_length_1(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -28,6 +28,7 @@ from .limits import MAX_ANSWER_BYTES, MIN_RECALL_TARGET, Limits
 from .query import Query
 
 _VALUE_BYTES = 4  # of a vector's element
+_MAX_ID = 2**32 - 1  # of a token, in every tokenizer
 
 
 def create(name: str, language: str = "") -> Language | None:
@@ -138,6 +139,46 @@ def tokenize(limits: Limits, texts: Sequence[str], model: Kind, query: str, *, e
         raise InvalidRequest("query", query, "ends_only is about texts alone", remedy)
     if model == "embedder":
         raise InvalidRequest("query", query, "the embedder reads texts alone", "set model to MODEL_RERANKER")
+
+
+def predict(limits: Limits, inputs: Sequence[Sequence[str]]) -> None:
+    """Check texts and pairs of texts to score."""
+    rules.batch(limits, "inputs", len(inputs))
+    for index, texts in enumerate(inputs):
+        field = f"inputs[{index}]"
+        if len(texts) not in {1, 2}:
+            raise InvalidRequest(
+                field, list(texts), "it must be one text, or two of them", "send each pair by itself"
+            )
+        for place, value in enumerate(texts):
+            rules.text(limits, f"{field}[{place}]", value)
+
+
+def rank_stream(limits: Limits, texts: int, size: int) -> None:
+    """Check a stream of texts that are ranked together, by an answer that holds so many bytes of them."""
+    rules.batch(limits, "texts", texts)
+    _answer("texts", f"{texts} texts", size, "send less at once, or have the texts left out of the answer")
+
+
+def pieces(limits: Limits, texts: Sequence[str]) -> None:
+    """Check texts to cut into tokens, which take many times as much as the texts."""
+    rules.texts(limits, "texts", texts)
+    size = sum(len(text.encode()) for text in texts)
+    if size > limits.max_text_bytes:
+        limit = f"an answer has the tokens of {limits.max_text_bytes} bytes at most"
+        raise TooLarge("texts", f"{len(texts)} texts of {size} bytes", limit, "send them in several calls")
+
+
+def decode(limits: Limits, ids: Sequence[Sequence[int]]) -> None:
+    """Check tokens to join into texts."""
+    rules.batch(limits, "ids", len(ids))
+    for index, each in enumerate(ids):
+        field = f"ids[{index}]"
+        if not 1 <= len(each) <= limits.max_text_bytes:
+            limit = f"it must be 1 to {limits.max_text_bytes} numbers of tokens"
+            raise InvalidRequest(field, f"{len(each)} of them", limit, "send them in several calls")
+        if (bad := next((number for number in each if not 0 <= number <= _MAX_ID), None)) is not None:
+            raise InvalidRequest(field, bad, f"the number of a token is from 0 to {_MAX_ID}", "send those of tokens")
 
 
 def documents_answer(count: int, size: int, dimensions: int = 0) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shortlist.server.errors import InvalidRequest, TooLarge
+from shortlist.server.errors import Empty, InvalidRequest, TooLarge
 
 from .limits import Limits
 
@@ -10,7 +10,7 @@ from .limits import Limits
 def text(limits: Limits, field: str, value: str) -> None:
     """Check a text that a model is to read."""
     if not value or value.isspace():
-        raise InvalidRequest(field, value, "it must hold more than white space", "send the text")
+        raise Empty(field, value, "it must hold more than white space", "send the text")
     size(field, value, limits.max_text_bytes, "cut it into passages: models read some hundred words of each")
 
 
@@ -24,7 +24,7 @@ def texts(limits: Limits, field: str, values: Sequence[str]) -> None:
 def batch(limits: Limits, field: str, count: int) -> None:
     """Check how many documents, texts or ids a call brings."""
     if not count:
-        raise InvalidRequest(field, [], "at least one is needed", "send one or more")
+        raise Empty(field, [], "at least one is needed", "send one or more")
     if count > limits.max_batch:
         raise TooLarge(field, count, f"it must be 1 to {limits.max_batch} entries", "send them in several calls")
 

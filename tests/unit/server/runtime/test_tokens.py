@@ -31,6 +31,7 @@ def bundle(tmp_path: Path) -> SimpleNamespace:
     fast.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
     )
+    fast.add_special_tokens(["[CLS]", "[SEP]"])
     fast.enable_padding(length=16)
     fast.enable_truncation(4)
     fast.save(str(tmp_path / "tokenizer.json"))
@@ -135,3 +136,25 @@ def test_a_file_that_is_no_tokenizer(bundle: SimpleNamespace):
     bundle.tokenizer.write_text("{}")
     with pytest.raises(BundleError, match=r"tokenizer\.json cannot be read"):
         Tokenizer(bundle)
+
+
+def test_pieces_of_a_whole_text(bundle: SimpleNamespace):
+    """Every token of a text longer than the window is there, with the bytes that it is; added ones have none."""
+    text = "w1 é日 w2 🦊🦊 " + "w3 " * 20
+    (pieces,) = Tokenizer(bundle).pieces([text], special=True)
+    (plain,) = Tokenizer(bundle).pieces([text], special=False)
+    assert (pieces[0].text, pieces[-1].text, pieces[0].special, pieces[-1].special) == ("[CLS]", "[SEP]", True, True)
+    assert (pieces[0].start, pieces[0].stop) == (None, None)
+    assert plain == pieces[1:-1]
+    assert [piece.text for piece in plain] == text.split()
+    raw = text.encode()
+    assert [raw[piece.start : piece.stop].decode() for piece in plain] == text.split()
+    assert [piece.id for piece in plain] == [WORDS.get(word, 0) for word in text.split()]
+
+
+def test_tokens_become_text_again(bundle: SimpleNamespace):
+    """Tokens are joined as the tokenizer does it, with special ones or without; a number of no token is left out."""
+    tokenizer = Tokenizer(bundle)
+    ids = [[1, 4, 5, 2], [6, 99_999]]
+    assert tokenizer.decode(ids, skip_special=False) == ["[CLS] w1 w2 [SEP]", "w3"]
+    assert tokenizer.decode(ids, skip_special=True) == ["w1 w2", "w3"]

@@ -49,6 +49,25 @@ def tokenize(texts: list[str], model: str = "reranker", query: str = "", *, ends
         (lambda: tokenize(["a"], query=" "), r"query: got ' '"),
         (lambda: tokenize(["a"], query="q", ends_only=True), r"query: got 'q', but ends_only is about texts alone"),
         (lambda: tokenize(["a"], "embedder", "q"), r"query: got 'q', .* set model to MODEL_RERANKER"),
+        (lambda: request_checks.predict(LIMITS, []), r"inputs: got \[\], but at least one is needed"),
+        (
+            lambda: request_checks.predict(LIMITS, [["a"], []]),
+            r"inputs\[1\]: got \[\], but it must be one text, or two",
+        ),
+        (lambda: request_checks.predict(LIMITS, [["a", "b", "c"]]), r"inputs\[0\]: .*one text, or two of them; send"),
+        (lambda: request_checks.predict(LIMITS, [["a", " "]]), r"inputs\[0\]\[1\]: .*more than white space"),
+        (lambda: request_checks.rank_stream(LIMITS, 4, 0), r"texts: got 4, but it must be 1 to 3 entries"),
+        (
+            lambda: request_checks.rank_stream(LIMITS, 1, MAX_ANSWER_BYTES + 1),
+            r"an answer holds .*; send less at once",
+        ),
+        (
+            lambda: request_checks.pieces(LIMITS, ["é" * 20, "a" * 20]),
+            r"2 texts of 60 bytes', but .* 50 bytes at most",
+        ),
+        (lambda: request_checks.decode(LIMITS, [[1], []]), r"ids\[1\]: got '0 of them', but it must be 1 to 50"),
+        (lambda: request_checks.decode(LIMITS, [[1, -1]]), r"ids\[0\]: got -1, but the number of a token is from 0"),
+        (lambda: request_checks.decode(LIMITS, [[2**32]]), r"ids\[0\]: got 4294967296, but the number"),
     ],
 )
 def test_refused(check: Callable[[], None], message: str):
