@@ -63,7 +63,7 @@ format: .venv/.test ## Format the code and apply the linter's safe fixes.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-stubs: .venv/.test ## Generate the gRPC stubs from proto/retrieval.proto.
+stubs: .venv/.test ## Generate the gRPC stubs from the protos.
 	$(BIN)/python proto/generate.py
 
 quality: bundles .venv/.test ## Measure recall and nDCG of both stages on SQuAD dev (DATA=folder of collections).

@@ -1,1 +1,1 @@
-"""The wire contract, shortlist.v1: `retrieval.proto` and the stubs generated from it by `make stubs`."""
+"""The wire contracts, shortlist.v1 (`retrieval.proto`) and tei.v1 (`tei.proto`), and their stubs: `make stubs`."""

@@ -1,4 +1,4 @@
-"""Generate the Python stubs of `retrieval.proto`, or check that they are up to date.
+"""Generate the Python stubs of the protos, or check that they are up to date.
 
 python proto/generate.py            write them
 python proto/generate.py --check    exit 1 if they differ from what would be written
@@ -13,7 +13,7 @@ import grpc_tools
 from grpc_tools import protoc
 
 HERE = Path(__file__).parent
-PROTO = "retrieval.proto"
+PROTOS = ("retrieval.proto", "tei.proto")
 
 
 def generate(out: Path) -> list[Path]:
@@ -32,7 +32,7 @@ def generate(out: Path) -> list[Path]:
         f"--grpc_python_out={out}",
         f"--mypy_out={out}",
         f"--mypy_grpc_out={out}",
-        f"shortlist/proto/{PROTO}",
+        *(f"shortlist/proto/{proto}" for proto in PROTOS),
     ]
     if code := protoc.main(arguments):
         sys.exit(code)
@@ -53,7 +53,7 @@ def main() -> int:
             if not (HERE / path.name).is_file() or (HERE / path.name).read_bytes() != path.read_bytes()
         ]
     if stale:
-        print(f"{', '.join(stale)}: not what {PROTO} generates; run `make stubs`", file=sys.stderr)  # noqa: T201
+        print(f"{', '.join(stale)}: not what the protos generate; run `make stubs`", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

@@ -40,6 +40,7 @@ from shortlist.server.search.limits import Limits
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.sampling import Sampling
 from shortlist.server.storage.catalog import Catalog
+from shortlist.server.tei.models import Models
 
 from . import cores, listening
 from .rpc.server import server as grpc_server
@@ -180,7 +181,8 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
     status, watchdog = Health(SERVICES), Watchdog(components.scheduler, components.pipeline.probe)
     metrics = Metrics(components.pipeline, components.scheduler, watchdog)
     deadlines = Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
-    servicers = Servicers.of(components.pipeline, deadlines, components.scheduler.slots, settings.threads)
+    models = Models(components.pipeline, settings.tei_model, settings.queue_tokens)
+    servicers = Servicers.of(components.pipeline, models, deadlines, components.scheduler.slots, settings.threads)
     interceptor = Interceptor(metrics, settings.max_request_bytes)
     server = grpc_server(servicers, status, interceptor, listening.options(settings))
     address = listening.listen(server, settings)

@@ -89,6 +89,9 @@ class Settings(ModelSettings):
     """port of http://HOST:PORT/metrics, in Prometheus's format; 0: none"""
     http_port: Annotated[int, within(0, 65_535)] = 0
     """port of http://HOST:PORT, which has the APIs that the clients of other servers speak (extra http); 0: none"""
+    tei_model: Literal["embedder", "reranker"] = "embedder"
+    """which of the two models the face of text-embeddings-inference speaks for where that knows one alone: Info and
+    /info, and the tokens of Tokenize and Decode; /embedder/info and /reranker/info tell of either"""
     slots: Annotated[int, within(0, _MOST_THREADS)] = 0
     """runs that go on at once; 0: one a core that cgroup and affinity grant (GPU: 1)"""
     threads: Annotated[int, within(1, _MOST_THREADS)] = 1

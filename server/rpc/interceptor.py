@@ -1,6 +1,7 @@
 """What stands around every call: parsing that does not raise, errors to statuses, the log, the count.
 
-One interceptor wraps every handler of ours, so that no RPC body repeats any of it. Knows no RPC by name.
+One interceptor wraps every handler of shortlist.v1 and tei.v1, so that no RPC body repeats any of it. Knows no RPC by
+name.
 """
 
 import asyncio
@@ -18,13 +19,18 @@ from .request_parsing import parser, sound
 
 logger = logging.getLogger(__name__)
 
-_OURS = "/shortlist.v1."
+_SHORTLIST, _TEI = "/shortlist.v1.", "/tei.v1."
+_KINDS = {
+    "unary_unary": grpc.unary_unary_rpc_method_handler,
+    "stream_unary": grpc.stream_unary_rpc_method_handler,
+    "stream_stream": grpc.stream_stream_rpc_method_handler,
+}
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stubs alone
 
 
 class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
-    """A wrapper around every handler of the shortlist.v1 services."""
+    """A wrapper around every handler of the services of shortlist.v1 and tei.v1."""
 
     def __init__(self, metrics: Metrics, max_request_bytes: int) -> None:
         """Begin with no handler seen."""
@@ -40,32 +46,43 @@ class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # gener
         """Return the wrapped handler of a method, or another service's handler as it is."""
         method = handler_call_details.method
         handler = await continuation(handler_call_details)
-        if handler is None or not method.startswith(_OURS):
+        if handler is None or not method.startswith((_SHORTLIST, _TEI)):
             return handler
         if method not in self._wrapped:
-            self._wrapped[method] = _wrapped(
-                handler, method.rsplit("/", 1)[1], self._metrics, self._max_request_bytes
-            )
+            self._wrapped[method] = _wrapped(handler, _name(method), self._metrics, self._max_request_bytes)
         return self._wrapped[method]
+
+
+def _name(method: str) -> str:
+    """Return a method's name as the log and the metrics have it; of another face than our own with that."""
+    name = method.rsplit("/", 1)[1]
+    return f"tei.v1/{name}" if method.startswith(_TEI) else name
 
 
 def _wrapped(handler: Any, name: str, metrics: Metrics, max_request_bytes: int) -> Any:
     message_type = handler.request_deserializer.__self__  # FromString is a class method of the request's type
+    kind = f"{_count(handler.request_streaming)}_{_count(handler.response_streaming)}"
+    answer, checked = getattr(handler, kind), _all_sound if handler.request_streaming else sound
 
     async def call(request: Any, context: Context) -> Any:
         async with _ended(name, metrics, context):
-            return await handler.unary_unary(sound(request), context)
+            return await answer(checked(request), context)
 
-    async def stream(requests: AsyncIterable[Any], context: Context) -> None:
-        async with _ended(name, metrics, context):
-            await handler.stream_stream((sound(request) async for request in requests), context)
-
-    kind = grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
-    return kind(
-        stream if handler.request_streaming else call,
+    return _KINDS[kind](
+        call,
         request_deserializer=parser(message_type, max_request_bytes),
         response_serializer=handler.response_serializer,
     )
+
+
+def _count(streams: bool) -> str:
+    return "stream" if streams else "unary"
+
+
+async def _all_sound(requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """Yield requests up to the first that could not be parsed, and raise why it could not."""
+    async for request in requests:
+        yield sound(request)
 
 
 @asynccontextmanager

@@ -1,35 +1,41 @@
-"""The services of shortlist.v1, and the gRPC server that has them. Their bodies are in modules of their own."""
+"""The services of shortlist.v1 and tei.v1, in modules of their own, and the gRPC server that has them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
 
-from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc
+from shortlist.proto import retrieval_pb2, retrieval_pb2_grpc, tei_pb2
 from shortlist.server.search.pipeline import Pipeline
+from shortlist.server.tei.models import Models
 
-from . import health, inference, services
+from . import health, inference, services, tei
 from .deadlines import Deadlines
 from .health import Health
 from .interceptor import Interceptor
 from .reindexes import Reindexes
 
-SERVICES = tuple(service.full_name for service in retrieval_pb2.DESCRIPTOR.services_by_name.values())
+SERVICES = tuple(
+    service.full_name
+    for contract in (retrieval_pb2, tei_pb2)
+    for service in contract.DESCRIPTOR.services_by_name.values()
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Servicers:
-    """What answers the RPCs of shortlist.v1, over gRPC and over HTTP."""
+    """What answers the RPCs: those of shortlist.v1 over gRPC and over HTTP, those of tei.v1 over gRPC."""
 
     deadlines: Deadlines
     retrieval: services.Retrieval
     inference: inference.Inference
     snapshots: services.Snapshots
     reindexes: Reindexes
+    tei: tei.Face
 
     @classmethod
-    def of(cls, pipeline: Pipeline, deadlines: Deadlines, slots: int, threads: int) -> "Servicers":
-        """Return those of one pipeline."""
+    def of(cls, pipeline: Pipeline, models: Models, deadlines: Deadlines, slots: int, threads: int) -> "Servicers":
+        """Return those of one pipeline, whose models TEI's clients know as `models`."""
         description = inference.describe(pipeline, slots, threads)
         return cls(
             deadlines,
@@ -37,6 +43,7 @@ class Servicers:
             inference.Inference(pipeline, deadlines, description),
             services.Snapshots(pipeline.contents),
             Reindexes(pipeline.reindexing, deadlines),
+            tei.Face(models, deadlines),
         )
 
 
@@ -49,5 +56,6 @@ def server(
     retrieval_pb2_grpc.add_InferenceServicer_to_server(servicers.inference, made)
     retrieval_pb2_grpc.add_SnapshotsServicer_to_server(servicers.snapshots, made)
     retrieval_pb2_grpc.add_ReindexesServicer_to_server(servicers.reindexes, made)
+    servicers.tei.add_to(made)
     health.add_to(made, SERVICES, status)
     return made

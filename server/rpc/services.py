@@ -3,11 +3,8 @@
 Errors pass through: `interceptor.py` turns them into statuses.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterable, Sequence
-
-import grpc
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
@@ -18,6 +15,7 @@ from shortlist.server.storage.collection import Collection
 
 from . import conversion, enums, filters, ingest
 from .deadlines import Context, Deadlines
+from .writing import Writer
 
 
 class Retrieval(pb_grpc.RetrievalServicer):
@@ -68,9 +66,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             timing=conversion.timing_message(done.timing, time.perf_counter() - began),
         )
 
-    async def Ingest(  # type: ignore[override] # the stubs do not know of handlers that write to their context
-        self, requests: "AsyncIterable[pb.IngestRequest]", context: Context
-    ) -> None:
+    async def Ingest(self, requests: "AsyncIterable[pb.IngestRequest]", context: Context) -> None:
         deadline = self._deadlines.of_stream(context)
         stream = ingest.Stream(aiter(requests))
         start = await stream.start()
@@ -80,14 +76,10 @@ class Retrieval(pb_grpc.RetrievalServicer):
             collection = self._contents.collection(start.collection)
         await context.send_initial_metadata(())  # the start is taken: a caller may wait for that
 
-        call = asyncio.current_task()
+        writer = Writer(context)
 
         async def answer(answers: Sequence[Answer]) -> None:
-            try:
-                await context.write(ingest.response(answers))
-            except grpc.aio.InternalError:  # the caller is gone; gRPC cancels its call, but tells this first
-                if call:
-                    call.cancel()
+            await writer.write(ingest.response(answers))
 
         await self._pipeline.streams.run(collection, stream.documents(), answer, deadline)
 

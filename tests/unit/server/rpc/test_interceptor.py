@@ -15,6 +15,8 @@ from grpc_status import rpc_status
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
+from shortlist.proto import tei_pb2 as tei
+from shortlist.proto import tei_pb2_grpc as tei_grpc
 from shortlist.server.errors import (
     CollectionExists,
     DeadlineExceeded,
@@ -44,6 +46,21 @@ class Calls:
         self.ended.append((method, code))
         self.seconds.append(seconds)
         self.came.set()
+
+
+class Rerank(tei_grpc.RerankServicer):
+    """A service of tei.v1 whose stream is answered once, with how many messages it had."""
+
+    async def RerankStream(self, requests, context):  # noqa: N802 (as the proto names it)
+        ranks = [tei.Rank(index=index) async for index in _counted(requests)]
+        return tei.RerankResponse(ranks=ranks)
+
+
+async def _counted(requests: AsyncIterator[Any]) -> AsyncIterator[int]:
+    index = 0
+    async for _ in requests:
+        yield index
+        index += 1
 
 
 class Inference(pb_grpc.InferenceServicer):
@@ -89,6 +106,7 @@ async def served() -> AsyncIterator[Served]:
     calls, inference = Calls(), Inference()
     server = grpc.aio.server(interceptors=(Interceptor(calls, 1 << 20),))
     pb_grpc.add_InferenceServicer_to_server(inference, server)
+    tei_grpc.add_RerankServicer_to_server(Rerank(), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -204,6 +222,19 @@ async def test_a_request_that_does_not_parse_is_refused_by_its_field(served: Ser
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.value.details().startswith("texts[1]: got b't\\xffo', but text must be valid UTF-8")
     assert (served.inference.asked, served.calls.ended) == (0, [("Embed", "INVALID_ARGUMENT")])
+
+
+async def test_a_stream_with_one_answer(served: Served):
+    """tei.v1 is wrapped as our own services are, and counted by its name; a message that does not parse ends it."""
+    sound = tei.RerankStreamRequest(query="a", text="two").SerializeToString()
+    path = "/tei.v1.Rerank/RerankStream"
+    call = served.channel.stream_unary(path, response_deserializer=tei.RerankResponse.FromString)
+    assert len((await call(iter([sound, sound]), timeout=WAIT_S)).ranks) == 2
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call(iter([sound, sound.replace(b"two", b"t\xffo")]), timeout=WAIT_S)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details().startswith("text: got b't\\xffo', but text must be valid UTF-8")
+    assert served.calls.ended == [("tei.v1/RerankStream", "OK"), ("tei.v1/RerankStream", "INVALID_ARGUMENT")]
 
 
 async def test_a_caller_who_leaves_is_counted(served: Served, caplog: pytest.LogCaptureFixture):
