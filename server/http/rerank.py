@@ -23,6 +23,8 @@ from .fields import Body
 PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/v1/reranking")
 
 _VOYAGE = frozenset({"top_k", "truncation"})
+# A body without any other may be Voyage's as well: LiteLLM's are, unless they limit the results.
+_SHARED = frozenset({"model", "query", "documents", "return_documents"})
 # What vLLM alone takes: it answers with the documents, asked or not.
 _VLLM = frozenset({"truncate_prompt_tokens", "truncation_side", "max_tokens_per_query", "instruction"})
 _SEARCH_UNIT = 100  # documents, as Cohere counts
@@ -39,6 +41,7 @@ class Asked:
     document_tokens: int | None = None
     carried: list[Any] | None = None  # the documents as the answer carries them; None: it does not
     logits: bool = False  # whether they are the scores
+    either: bool = False  # whether the body may be Voyage's, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +104,20 @@ def _read_family(body: Body) -> Asked:
         document_tokens=fields.number(body, "max_tokens_per_doc"),
         carried=list(map(_object, documents)) if carries else None,
         logits=fields.flag(body, "raw_scores"),
+        either=body.keys() <= _SHARED,
     )
 
 
 def _write_family(asked: Asked, ranked: Ranked, model: str) -> dict[str, Any]:
     tokens = int(ranked.tokens.sum())
     units = -(-len(asked.documents) // _SEARCH_UNIT)
+    results = list(_results(asked, ranked))
     return {
         "id": str(uuid.uuid4()),
         "object": "list",
         "model": model,
-        "results": list(_results(asked, ranked)),
+        "results": results,
+        **({"data": results} if asked.either else {}),
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         "meta": {
             "api_version": {"version": "2"},

@@ -79,6 +79,12 @@ def test_voyage_has_data_and_strings():
     assert answer["usage"] == {"total_tokens": 16}
 
 
+def test_what_may_be_either():
+    """A body that says nothing of whose it is has its results under both names."""
+    assert answered(model="m", return_documents=False)["data"] == answered()["results"]
+    assert "data" not in answered(top_n=None)
+
+
 def test_nvidia_has_logits():
     """NVIDIA's rankings carry logits."""
     body = {"query": {"text": "q"}, "passages": [{"text": "a"}, {"text": "b"}], "truncate": "END", "top_n": "1"}
