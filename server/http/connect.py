@@ -8,13 +8,13 @@ without presence, zeros too: what reads them with curl should not have to know t
 import asyncio
 import base64
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from google.protobuf import json_format
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -24,9 +24,12 @@ from shortlist.server.rpc import statuses
 from shortlist.server.rpc.request_parsing import Malformed, parser, sound
 from shortlist.server.rpc.server import Servicers
 
-from .app import Route
+from . import proto_schemas
+from .app import Handler, Route
 from .call import JSON, Answer, Call, loads
 from .errors import BadBody, Form, NotUnary, UnknownRoute, WrongMediaType, WrongMethod, message
+from .operations import operation
+from .proto_comments import comments
 
 PROTO = "application/proto"
 _STREAM = "application/connect+"  # begins the content types of streams
@@ -88,23 +91,46 @@ class Context:
 
 def routes(servicers: Servicers, max_bytes: int) -> list[Route]:
     """Return a route for each RPC, with requests of so many bytes at most."""
-    return [
-        Route("POST", f"/{service.full_name}/{method.name}", _handler(servicer, method, max_bytes), FORM)
-        for service, servicer in _services(servicers)
-        for method in service.methods
-    ]
+    return [_route(servicers, method, max_bytes) for method in _methods()]
 
 
-def _services(servicers: Servicers) -> Iterator[tuple[ServiceDescriptor, Any]]:
-    for name, service in retrieval_pb2.DESCRIPTOR.services_by_name.items():
-        yield service, getattr(servicers, name.lower())
+def schemas() -> dict[str, Any]:
+    """Return the messages of the RPCs that are served, as JSON Schema."""
+    unary = [method for method in _methods() if not _streams(method)]
+    return proto_schemas.schemas([one.input_type for one in unary], [one.output_type for one in unary])
 
 
-def _handler(servicer: Any, method: MethodDescriptor, max_bytes: int) -> Callable[[Call], Awaitable[Answer]]:
-    if method.client_streaming or method.server_streaming:
-        return _refuse_stream
+def _methods() -> list[MethodDescriptor]:
+    return [method for service in retrieval_pb2.DESCRIPTOR.services_by_name.values() for method in service.methods]
+
+
+def _streams(method: MethodDescriptor) -> bool:
+    return method.client_streaming or method.server_streaming
+
+
+def _route(servicers: Servicers, method: MethodDescriptor, max_bytes: int) -> Route:
+    service = method.containing_service
+    path = f"/{service.full_name}/{method.name}"
+    if _streams(method):
+        return Route("POST", path, _refuse_stream, FORM)
+    run = getattr(getattr(servicers, service.name.lower()), method.name)
+    return Route("POST", path, _handler(run, method, max_bytes), FORM, _described(method))
+
+
+def _described(method: MethodDescriptor) -> Mapping[str, Any]:
+    told = comments().get(method.full_name, method.name)
+    return operation(
+        told.partition(". ")[0].rstrip(".").replace("\n", " "),
+        tag=method.containing_service.full_name,
+        description=told,
+        request=proto_schemas.reference(method.input_type.full_name),
+        answer=proto_schemas.reference(method.output_type.full_name),
+    )
+
+
+def _handler(run: Callable[..., Awaitable[Message]], method: MethodDescriptor, max_bytes: int) -> Handler:
     request_type = GetMessageClass(method.input_type)
-    return _Rpc(getattr(servicer, method.name), request_type, parser(request_type, max_bytes))
+    return _Rpc(run, request_type, parser(request_type, max_bytes))
 
 
 async def _refuse_stream(call: Call) -> Answer:

@@ -7,7 +7,7 @@ from shortlist.server.rpc.metrics import Metrics
 from shortlist.server.rpc.server import Servicers
 from shortlist.server.search.pipeline import Pipeline
 
-from . import connect, monitoring
+from . import connect, monitoring, openapi
 from .app import Route
 from .cohere import CohereEmbeddings
 from .embeddings import Embeddings
@@ -27,7 +27,7 @@ class Served:
 
 def routes(served: Served) -> list[Route]:
     """Return the routes of all faces."""
-    return [
+    described = [
         *monitoring.routes(served.health, served.metrics),
         *connect.routes(served.servicers, served.pipeline.limits.max_request_bytes),
         *Reranking(served.pipeline).routes(),
@@ -35,3 +35,4 @@ def routes(served: Served) -> list[Route]:
         *CohereEmbeddings(served.pipeline).routes(),
         *Models(served.pipeline).routes(),
     ]
+    return [*described, *openapi.routes(described)]
