@@ -1,12 +1,16 @@
 """What a slot does in one turn: choose a run, make it, and hand out its values.
 
-A run that fails is made again item by item, so that one bad input costs no other its value. Nothing is chosen that
-would end after its job's deadline. The scheduler's lock is held to choose and to count, never during a run.
+A run that fails is made again item by item, so that one bad input costs no other its value; an input of which the
+model makes no finite number is one. Nothing is chosen that would end after its job's deadline. The scheduler's lock
+is held to choose and to count, never during a run.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .lanes import JobSlice, Lane
 from .queue import Queue
@@ -70,7 +74,7 @@ class Turns:
     def run(self, parts: Sequence[JobSlice]) -> None:
         """Run parts of jobs of one model and hand out the values."""
         try:
-            values = parts[0].model.run([item for part in parts for item in part.items])
+            values = _finite(parts[0].model.run([item for part in parts for item in part.items]))
         except Exception as error:
             logger.exception("a run failed")
             self._run_apart(parts, error)
@@ -88,7 +92,7 @@ class Turns:
         for one in alone:
             if len(alone) > 1 and not one.job.settled:
                 try:
-                    values = one.model.run(one.items)
+                    values = _finite(one.model.run(one.items))
                 except Exception as again:  # noqa: BLE001 (it goes to the job, like the first one)
                     error = again
                 else:
@@ -112,3 +116,14 @@ class Turns:
         """End a slot's turn, and count its time."""
         with self._lock:
             self.busy_s += slot.end(self._clock())
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the values of a run.
+
+    Raises:
+        FloatingPointError: one is no number, or infinite: nothing can be near it, and JSON cannot hold it.
+    """
+    if not np.isfinite(values).all():
+        raise FloatingPointError("the graph made a value that is not finite; export the model in another variant")
+    return values

@@ -114,17 +114,16 @@ class Upserts:
         """
         compared = await asyncio.to_thread(collection.compare, documents, brought)
         made = await _embedded(embedder, documents, compared.changed, brought, deadline, whole=whole)
-        done = made.done if whole else made.done & np.isfinite(made.values).all(axis=1)
-        changed = [document for document, is_done in zip(compared.changed, done, strict=True) if is_done]
+        changed = [document for document, is_done in zip(compared.changed, made.done, strict=True) if is_done]
         began = time.perf_counter()
         if changed:
-            vectors, tokens = made.values[done], made.tokens[done].tolist()
+            vectors, tokens = made.values[made.done], made.tokens[made.done].tolist()
             given = changed, vectors, tokens, compared.relabelled, embedder.fingerprint
             await self._contents.write(collection.upsert, *given)
         elif compared.relabelled:
             await self._contents.write(collection.relabel, compared.relabelled)
         write_s = time.perf_counter() - began if changed else 0.0
-        return Written(_fates(documents, compared, made, done), Timing(spent=made.spent, write_s=write_s))
+        return Written(_fates(documents, compared, made), Timing(spent=made.spent, write_s=write_s))
 
 
 def _brought(
@@ -172,12 +171,12 @@ async def _embedded(
     return replace(result, spent=made.spent)
 
 
-def _fates(
-    documents: Sequence[Document], compared: Compared, made: Result, done: NDArray[np.bool_]
-) -> list[Fate | None]:
+def _fates(documents: Sequence[Document], compared: Compared, made: Result) -> list[Fate | None]:
     """Return what became of each document, in their order."""
     fates: dict[str, Fate | None] = {document.id: Fate("unchanged") for document in documents}
-    for document, is_done, truncated in zip(compared.changed, done.tolist(), made.truncated.tolist(), strict=True):
+    for document, is_done, truncated in zip(
+        compared.changed, made.done.tolist(), made.truncated.tolist(), strict=True
+    ):
         outcome: Outcome = "updated" if document.id in compared.known else "inserted"
         fates[document.id] = Fate(outcome, truncated) if is_done else None
     fates |= dict.fromkeys(compared.described, Fate("updated"))

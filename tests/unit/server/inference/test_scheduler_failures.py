@@ -67,6 +67,22 @@ def test_a_stack_that_fails_is_run_apart(scheduler: Scheduler, gate: Gate):
     assert sorted(model.seen[0]) == [4, 5, 6, 13]
 
 
+class Overflowing(Stacking):
+    """A model that makes no number of items of 13 tokens, and an infinite one of 14."""
+
+    def run(self, items: Sequence[Encoded]) -> np.ndarray:
+        values = {13: math.nan, 14: math.inf}
+        return np.array([[values.get(len(item), len(item))] for item in items], dtype=np.float32)
+
+
+def test_what_is_no_number_is_a_failure(scheduler: Scheduler):
+    """An item of which a model makes no finite number is one that it cannot run; others of its run have theirs."""
+    outcome = submit(scheduler, Overflowing(), [4, 13, 5, 14]).result(WAIT_S)
+    assert outcome.done.tolist() == [True, False, True, False]
+    assert outcome.degraded == "inference-failed"
+    assert np.isfinite(outcome.values).all()
+
+
 class Broken(Gate):
     """A model whose every part can be made to raise for items of 13 tokens."""
 
