@@ -29,7 +29,7 @@ class Judged:
     qrels: Path
     queries: dict[str, str]  # id -> text
     relevant: dict[str, dict[str, int]]  # query id -> document id -> grade, above 0 is relevant
-    documents: int  # of the corpus, with those without a text
+    documents: int | None  # of the corpus, with those without a text; None where it is a server's collection alone
     without_text: tuple[str, ...]  # documents of the corpus that no index takes
     itself: frozenset[str]  # queries that are documents too, under the same id
 
@@ -40,12 +40,14 @@ class Judged:
         return hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def load(folder: Path, split: str | None = None) -> Judged:
+def load(folder: Path, split: str | None = None, *, corpus_is_served: bool = False) -> Judged:
     """Read the queries and judgements of a folder; queries without a relevant document are left out.
 
     Args:
         folder: in BEIR's layout.
         split: which file below qrels/; without it qrels.tsv, or qrels/test.tsv where there is none.
+        corpus_is_served: whether a server's collection holds the documents, so that corpus.jsonl may be missing, as
+            in folders of judgements that the server's page made.
 
     Raises:
         UsageError: a file is missing, or holds something else.
@@ -57,6 +59,9 @@ def load(folder: Path, split: str | None = None) -> Judged:
     queries = {name: text for name, text in texts.items() if name in relevant}
     if not queries:
         raise UsageError(f"{qrels} judges no document relevant to a query of {asked}; there is nothing to measure")
+    name = folder.resolve().name
+    if corpus_is_served and not corpus.exists():
+        return Judged(name, corpus, qrels, queries, relevant, None, (), frozenset())
     documents, empty, itself = 0, [], set()
     for _, entry in _lines(corpus):
         documents += 1
@@ -64,7 +69,6 @@ def load(folder: Path, split: str | None = None) -> Judged:
             empty.append(entry["_id"])
         elif queries.get(entry["_id"]) == entry["text"]:
             itself.add(entry["_id"])
-    name = folder.resolve().name
     return Judged(name, corpus, qrels, queries, relevant, documents, tuple(empty), frozenset(itself))
 
 

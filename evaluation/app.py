@@ -36,7 +36,7 @@ def run(folder: Path, chosen: EvalSettings, draw_plot: Callable[[Outcome, Path],
         UsageError: what was given cannot be measured.
         ShortlistError: the server refuses a call, or does not answer.
     """
-    judged = beir.load(folder, chosen.split)
+    judged = beir.load(folder, chosen.split, corpus_is_served=chosen.collection is not None)
     baseline = outcome.load(chosen.baseline, judged) if chosen.baseline else None
     if chosen.run_out:
         trec.prepare(chosen.run_out, judged.queries)
@@ -62,8 +62,8 @@ async def _measure(address: str, judged: Judged, chosen: EvalSettings, baseline:
             found = [one for source in chosen.sources for one in await _runs(source, asked, judged, chosen)]
     if not any(one.measures[f"recall@{CUTS[-1]}"] for one in found if one.candidates is None):
         raise UsageError(
-            f"no search found anything relevant: does collection {chosen.collection!r} hold the documents of"
-            f" {judged.corpus} under the same ids?"
+            f"no search found anything relevant: does collection {chosen.collection!r} hold the documents that"
+            f" {judged.qrels} names, under the same ids?"
         )
     weight = described.reranker.similarity_weight if chosen.similarity_weight is None else chosen.similarity_weight
     return Outcome(

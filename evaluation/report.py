@@ -62,8 +62,8 @@ def notes(found: Outcome, judged: Judged, baseline: Outcome | None) -> Iterator[
         )
     if found.itself:
         yield f"{_queries(found.itself)} are documents too, and do not count as answers to themselves"
-    expected = judged.documents - found.without_text
-    if found.documents != expected:
+    expected = None if judged.documents is None else judged.documents - found.without_text
+    if expected is not None and found.documents != expected:
         yield f"the collection holds {counted(found.documents, 'document')}, and the corpus {expected:,}"
     if found.queries < _LEAST_QUERIES:
         yield f"{_queries(found.queries)} tell little: small differences are chance"

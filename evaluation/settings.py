@@ -23,8 +23,8 @@ class EvalSettings(MeasuredServer):
     split: Annotated[str | None, Parameter(metavar="NAME")] = None
     """judgements to use, qrels/NAME.tsv; without it qrels.tsv, or qrels/test.tsv where there is none"""
     collection: Annotated[str | None, Parameter(metavar="NAME")] = None
-    """collection that holds the corpus already, under its ids; it is not written to. Without it one is made, filled,
-    and dropped at the end"""
+    """collection that holds the corpus already, under its ids; it is not written to, and the folder needs no
+    corpus.jsonl. Without it one is made, filled, and dropped at the end"""
 
     language: Annotated[str | None, Parameter(metavar="NAME")] = None
     """of the corpus, by which the collection that is made takes words apart: english, german, ... or none"""

@@ -29,6 +29,17 @@ def test_documents_without_a_text_are_left_out(tmp_path):
     assert (tmp_path / "kept.jsonl").read_text() == lines[0] + lines[2]
 
 
+def test_a_corpus_that_a_server_has(folder):
+    """Without corpus.jsonl the judgements are read where a server's collection is the corpus, and only there."""
+    with_corpus = beir.load(folder, corpus_is_served=True)
+    (folder / "corpus.jsonl").unlink()
+    without = beir.load(folder, corpus_is_served=True)
+    assert (without.documents, without.without_text) == (None, ())
+    assert (without.queries, without.relevant) == (with_corpus.queries, with_corpus.relevant)
+    with pytest.raises(UsageError, match=r"corpus\.jsonl is not there"):
+        beir.load(folder)
+
+
 def test_splits(tmp_path):
     """Without qrels.tsv the split test is read, or the one that is named; its queries are those it judges."""
     texts = {"1": "one", "2": "two"}
