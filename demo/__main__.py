@@ -19,11 +19,13 @@ from shortlist.console.progress import Steps
 
 ROOT = Path(".demo")
 COLLECTION = f"python-{sys.version_info.major}-{sys.version_info.minor}-{sys.version_info.micro}"
+MODELS = ("--embedder", str(ROOT / "embedder"), "--reranker", str(ROOT / "reranker"), "--data", str(ROOT / "data"))
 CANDIDATES = 50
 _NEXT = """\
 was: the place in stage one, by similarity; is: the place now, after stage two read it.
 *: answers the question, as it was written down before any reranker was asked.
 Ask your own:                make demo QUERY="..."
+See what moved where:        make ui, which serves this collection with a page, and says where that is
 See where reranking helps:   .venv/bin/python -m demo.judged
 Serve your own documents:    README.md, "Run the server\""""
 
@@ -46,13 +48,11 @@ def main() -> int:
 def run(chosen: DemoSettings) -> int:
     """Index and search, and return the exit code."""
     began = time.monotonic()
-    models = ("--embedder", str(ROOT / "embedder"), "--reranker", str(ROOT / "reranker"))
     with contextlib.ExitStack() as stack:
         with Steps(sys.stderr) as steps:
             steps.say("starting a server with both models")
-            server = local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning")
-            address = stack.enter_context(server)
-        _index(address)
+            address = stack.enter_context(local.serving(*MODELS, "--log-level", "warning"))
+        index(address)
         asked = [chosen.query] if chosen.query else list(questions.ANSWERS)[: questions.ASKED]
         places = _search(address, asked)
     if places:
@@ -61,7 +61,7 @@ def run(chosen: DemoSettings) -> int:
     return 0
 
 
-def _index(address: str) -> None:
+def index(address: str) -> None:
     """Index the corpus, unless the collection has all of it."""
     path = ROOT / f"{COLLECTION}.jsonl"
     if not path.exists():

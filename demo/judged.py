@@ -11,17 +11,16 @@ import sys
 from statistics import fmean
 
 from demo import questions
-from demo.__main__ import CANDIDATES, COLLECTION, ROOT
+from demo.__main__ import CANDIDATES, COLLECTION, MODELS
 from shortlist.bench import local
 from shortlist.client import Client
 
 
 def main() -> int:
     """Ask, print a line a question, and return the exit code."""
-    models = ("--embedder", str(ROOT / "embedder"), "--reranker", str(ROOT / "reranker"))
     places = []
     with (
-        local.serving(*models, "--data", str(ROOT / "data"), "--log-level", "warning") as address,
+        local.serving(*MODELS, "--log-level", "warning") as address,
         Client(address) as client,
     ):
         for query, answers in questions.ANSWERS.items():

@@ -43,6 +43,7 @@ from shortlist.server.storage.catalog import Catalog
 from shortlist.server.tei.models import Models
 
 from . import cores, listening
+from .http.served import Served
 from .rpc.server import server as grpc_server
 from .runtime import bundle, providers
 from .search import reindexing
@@ -186,7 +187,8 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
     interceptor = Interceptor(metrics, settings.max_request_bytes)
     server = grpc_server(servicers, status, interceptor, listening.options(settings))
     address = listening.listen(server, settings)
-    http = _http(settings, components.pipeline, servicers, status, metrics) if settings.http_port else None
+    parts = (components.pipeline, components.scheduler, watchdog, servicers, status, metrics)
+    http = _http(Served(settings, address, *parts)) if settings.http_port else None
     metrics_host = listening.http_host(settings)
     end_metrics = metrics.serve(metrics_host, settings.metrics_port) if settings.metrics_port else None
     await server.start()
@@ -209,16 +211,14 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
             end_metrics()
 
 
-def _http(
-    settings: Settings, pipeline: Pipeline, servicers: Servicers, status: Health, metrics: Metrics
-) -> "Listener":
+def _http(served: Served) -> "Listener":
     """Listen for HTTP. A server without it does not have what this imports."""
     from .http.app import App  # noqa: PLC0415
-    from .http.faces import Served, routes  # noqa: PLC0415
+    from .http.faces import routes  # noqa: PLC0415
     from .http.listener import Listener  # noqa: PLC0415
 
-    served = Served(pipeline, servicers, status, metrics)
-    app = App(routes(served), servicers.deadlines, metrics, settings.max_request_bytes)
+    settings = served.settings
+    app = App(routes(served), served.servicers.deadlines, served.metrics, settings.max_request_bytes)
     return Listener(app, listening.http_socket(settings), settings.drain_s)
 
 

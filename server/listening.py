@@ -5,6 +5,7 @@ there. So ports and path are tried before anything is loaded, and a path once mo
 """
 
 import importlib.util
+import ipaddress
 import socket
 import stat
 from pathlib import Path
@@ -79,6 +80,17 @@ def listen(server: grpc.aio.Server, settings: Settings) -> str:
 def http_host(settings: Settings) -> str:
     """Return where HTTP is served, metrics too: neither Prometheus nor browsers read Unix sockets."""
     return settings.host if socket_path(settings.host) is None else _LOOPBACK
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host, as a name or an address, is this machine alone."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def http_url(settings: Settings) -> str:

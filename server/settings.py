@@ -92,6 +92,9 @@ class Settings(ModelSettings):
     tei_model: Literal["embedder", "reranker"] = "embedder"
     """which of the two models the face of text-embeddings-inference speaks for where that knows one alone: Info and
     /info, and the tokens of Tokenize and Decode; /embedder/info and /reranker/info tell of either"""
+    ui: Literal["auto", "on", "off"] = "auto"
+    """the page at http://HOST:PORT/ui/ that shows both stages of a search and keeps judgements; auto: where HTTP
+    listens on a loopback address, to callers by a loopback name; on: everywhere, and whoever reaches it may judge"""
     slots: Annotated[int, within(0, _MOST_THREADS)] = 0
     """runs that go on at once; 0: one a core that cgroup and affinity grant (GPU: 1)"""
     threads: Annotated[int, within(1, _MOST_THREADS)] = 1

@@ -60,6 +60,10 @@ class NotUnary(InvalidRequest):
     """An RPC that streams, which HTTP has not."""
 
 
+class ForeignHost(InvalidRequest):
+    """A call by a name that is not this machine's, of what is for this machine alone."""
+
+
 STATUSES: Mapping[type[ShortlistError], int] = {
     InvalidRequest: 400,
     TooLarge: 413,
@@ -68,6 +72,7 @@ STATUSES: Mapping[type[ShortlistError], int] = {
     WrongMethod: 405,
     ForeignOrigin: 403,
     NotUnary: 501,
+    ForeignHost: 403,
     UnknownCollection: 404,
     UnknownDocument: 404,
     UnknownSnapshot: 404,

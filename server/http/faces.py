@@ -1,28 +1,12 @@
 """Every face that a server has over HTTP: the one list of them."""
 
-from dataclasses import dataclass
-
-from shortlist.server.rpc.health import Health
-from shortlist.server.rpc.metrics import Metrics
-from shortlist.server.rpc.server import Servicers
-from shortlist.server.search.pipeline import Pipeline
-
-from . import connect, monitoring, openapi
+from . import connect, monitoring, openapi, page
 from .app import Route
 from .cohere import CohereEmbeddings
 from .embeddings import Embeddings
 from .models import Models
 from .rerank import Reranking
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What faces translate to."""
-
-    pipeline: Pipeline
-    servicers: Servicers  # of shortlist.v1
-    health: Health
-    metrics: Metrics
+from .served import Served
 
 
 def routes(served: Served) -> list[Route]:
@@ -35,4 +19,4 @@ def routes(served: Served) -> list[Route]:
         *CohereEmbeddings(served.pipeline).routes(),
         *Models(served.pipeline).routes(),
     ]
-    return [*described, *openapi.routes(described)]
+    return [*described, *openapi.routes(described), *page.routes(served)]

@@ -61,6 +61,14 @@ def snapshot(limits: Limits, field: str, name: str, collections: Sequence[str]) 
         raise TooLarge("collections", len(collections), limit, "name them in several calls, or none for all")
 
 
+def judgement(limits: Limits, query: str, grade: int | None) -> None:
+    """Check what is said of a document as an answer to a question; None takes it back."""
+    rules.text(limits, "query", query)
+    if grade is not None and (type(grade) is not int or grade not in {0, 1}):
+        limit = "a grade is 1, the document answers, or 0, it does not"
+        raise InvalidRequest("grade", grade, limit, "send one of them, or null to take a judgement back")
+
+
 def search(limits: Limits, query: Query) -> None:
     """Check a search."""
     rules.text(limits, "query", query.text)

@@ -6,7 +6,8 @@
     └── collections/
         ├── NAME/               one collection (`collection.py`)
         └── .new-*, .dropped-*  being made or dropped: removed at the next start
-    └── snapshots/              copies of collections (`snapshots.py`)
+    ├── snapshots/              copies of collections (`snapshots.py`)
+    └── judgements/             what people said of answers (`judgements.py`)
 
 A collection comes and goes by a rename, so there is no half of one. Methods block; the pipeline calls them from
 threads.
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 COLLECTIONS = "collections"
 SNAPSHOTS = "snapshots"
+JUDGEMENTS = "judgements"
 UNFINISHED = (".new-", ".dropped-")  # how folders begin that are being made or dropped
 
 
