@@ -27,6 +27,10 @@ class RefusedDocuments(ShortlistError, ValueError):
         )
         self.refused, self.stored = refused, stored
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as what it was made of, so that it can leave a worker process."""
+        return type(self), (self.refused, self.stored)
+
 
 class Adding:
     """The texts of one call, with metadata and ids."""

@@ -1,5 +1,6 @@
 """Texts on their way into a collection."""
 
+import pickle
 import uuid
 
 import pytest
@@ -53,6 +54,8 @@ def test_refusals_name_the_documents_and_what_became_of_the_others():
     assert "'1': fault 1; '3': fault 3; '5': fault 5; and 1 more" in str(raised.value)
     assert list(raised.value.refused) == ["1", "3", "5", "7"]
     assert raised.value.stored == ["0", "2", "4", "6", "8"]
+    loaded = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 (our own)
+    assert (str(loaded), loaded.stored) == (str(raised.value), raised.value.stored)
 
 
 def test_nothing_is_raised_where_nothing_was_refused():

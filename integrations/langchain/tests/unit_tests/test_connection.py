@@ -1,6 +1,8 @@
 """Which server is called, and what is configured about it; nothing is sent."""
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -92,3 +94,10 @@ def test_a_store_has_embeddings_of_its_server():
     store = ShortlistVectorStore("notes", address=NOBODY, timeout_s=5)
     assert isinstance(store.embeddings, ShortlistEmbeddings)
     assert (store.embeddings.clients, store.embeddings.timeout_s) == (store.clients, 5)
+
+
+def test_of_shortlist_it_needs_the_client_alone():
+    """Neither the server's code nor what only that needs is imported."""
+    code = "import sys, langchain_shortlist; print(*(name for name in sys.modules if name.startswith('shortlist.')))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert {name.split(".")[1] for name in shown.split()} == {"client", "proto"}

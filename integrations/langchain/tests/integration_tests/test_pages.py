@@ -1,4 +1,4 @@
-"""docs/rag.md, run block after block in one interpreter, as a reader would."""
+"""docs/rag.md and the README, run block after block in one interpreter, as a reader would."""
 
 import contextlib
 import io
@@ -12,6 +12,7 @@ from shortlist.client import Client, NotFound
 
 ROOT = Path(__file__).parents[4]
 PAGE = ROOT / "docs" / "rag.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
@@ -73,3 +74,16 @@ def test_indexing_again_embeds_nothing(page: str, client: Client, monkeypatch: p
     again = client.ingest("rag", stored)
     assert {result.outcome for result in again} == {"unchanged"}
     assert {one.id for one in stored} == {one.id for one in namespace["documents"]}
+
+
+def test_the_readme_runs(client: Client):
+    """Its store finds what the filter leaves, and its reranker stands behind another store."""
+    namespace: dict[str, object] = {}
+    first, second = blocks(README.read_text(encoding="utf-8"), "python")
+    try:
+        exec(compile(first, README.name, "exec"), namespace)  # noqa: S102 (our own page)
+        exec(compile(second, README.name, "exec"), {**namespace, "other_store": namespace["store"]}, namespace)  # noqa: S102 (the same)
+        assert [one.id for one in namespace["found"]] == ["1"]
+        assert {one.id for one in namespace["retriever"].invoke("which capitals are there?")} == {"1", "2"}
+    finally:
+        client.drop_collection("notes")
