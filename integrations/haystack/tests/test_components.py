@@ -103,9 +103,15 @@ async def test_the_embedders(client: Client):
     expected = client.embed([f"T\n{one}" for one in TEXTS.values()]).vectors
     assert [one.embedding for one in found["documents"]] == [pytest.approx(one, abs=1e-6) for one in expected]
     assert [one.embedding for one in documents] == [None] * 4
-    assert embedder.run(documents=[]) == {"documents": [], "meta": {"truncated": 0}}
+    assert embedder.run(documents=[]) == {"documents": [], "meta": {"truncated": 0, "usage": usage(0)}}
     long = embedder.run(documents=[Document(content="word " * 2000), documents[0]])
-    assert long["meta"] == {"truncated": 1}
+    window = client.describe().embedder.max_tokens
+    assert long["meta"] == {"truncated": 1, "usage": usage(window + client.embed([f"T\n{TEXTS['paris']}"]).tokens)}
+
+
+def usage(tokens: int) -> dict[str, int]:
+    """Return what Haystack's embedders say of tokens."""
+    return {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
 def pipeline(store: ShortlistDocumentStore) -> Pipeline:

@@ -49,7 +49,7 @@ class ShortlistTextEmbedder:
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
-        """Embed a query; `meta` says whether it was longer than the model's window."""
+        """Embed a query; `meta` says what was read of it, and whether it was longer than the model's window."""
         return _answered(self._clients.blocking().embed([text], "query"))
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
@@ -113,7 +113,7 @@ class ShortlistDocumentEmbedder:
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
-        """Embed documents, of any number; `meta` says how many were longer than the model's window."""
+        """Embed documents, of any number; `meta` says what was read, and how many were longer than the window."""
         client = self._clients.blocking()
         return _embedded(documents, [client.embed(texts) for texts in self._batches(documents)])
 
@@ -131,10 +131,16 @@ class ShortlistDocumentEmbedder:
 
 
 def _answered(embeddings: Embeddings) -> dict[str, Any]:
-    return {"embedding": list(embeddings.vectors[0]), "meta": {"truncated": embeddings.truncated}}
+    return {"embedding": list(embeddings.vectors[0]), "meta": _meta([embeddings])}
 
 
 def _embedded(documents: list[Document], parts: list[Embeddings]) -> dict[str, Any]:
     vectors = [list(vector) for part in parts for vector in part.vectors]
     made = [replace(document, embedding=vector) for document, vector in zip(documents, vectors, strict=True)]
-    return {"documents": made, "meta": {"truncated": sum(part.truncated for part in parts)}}
+    return {"documents": made, "meta": _meta(parts)}
+
+
+def _meta(parts: list[Embeddings]) -> dict[str, Any]:
+    tokens = sum(part.tokens for part in parts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"truncated": sum(part.truncated for part in parts), "usage": usage}
