@@ -50,6 +50,7 @@ class AsyncClient(CollectionCalls, DocumentCalls):
         where: Where | None = None,
         candidates_from: CandidatesFrom | None = None,
         rank_fusion: RankFusion = "distribution",
+        fresh: bool = False,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first; see `Client.search`."""
@@ -67,6 +68,7 @@ class AsyncClient(CollectionCalls, DocumentCalls):
             where,
             candidates_from,
             rank_fusion,
+            fresh,
         )
         return responses.search(await self._call(self._retrieval.Search, request, timeout_s))
 

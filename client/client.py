@@ -58,6 +58,7 @@ class Client(CollectionCalls, DocumentCalls):
         where: Where | None = None,
         candidates_from: CandidatesFrom | None = None,
         rank_fusion: RankFusion = "distribution",
+        fresh: bool = False,
         timeout_s: float | None = None,
     ) -> SearchResult:
         """Find the documents that answer a query, best first.
@@ -88,6 +89,8 @@ class Client(CollectionCalls, DocumentCalls):
                 The default is `hybrid`, and in mode `dense` its own.
             rank_fusion: how `hybrid` is ordered in mode `dense`, where no reranker does it: by the `distribution` of
                 both rankings' scores, or by places (`rrf`).
+            fresh: whether scores are computed that the server kept from the same query before: a search then takes
+                the time that a new query would.
             timeout_s: deadline of this call.
         """
         request = requests.search(
@@ -104,6 +107,7 @@ class Client(CollectionCalls, DocumentCalls):
             where,
             candidates_from,
             rank_fusion,
+            fresh,
         )
         return responses.search(self._call(self._retrieval.Search, request, timeout_s))
 

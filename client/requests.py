@@ -189,6 +189,7 @@ def search(
     where: Where | None,
     candidates_from: types.CandidatesFrom | None,
     rank_fusion: types.RankFusion,
+    fresh: bool,
 ) -> pb.SearchRequest:
     """Make the request for a search."""
     return pb.SearchRequest(
@@ -209,6 +210,7 @@ def search(
             else arguments.choice("candidates_from", candidates_from, SOURCES)
         ),
         rank_fusion=arguments.choice("rank_fusion", rank_fusion, _FUSIONS),
+        fresh=arguments.flag("fresh", fresh),
     )
 
 

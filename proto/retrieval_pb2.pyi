@@ -1997,6 +1997,7 @@ class SearchRequest(_message.Message):
     CANDIDATES_FROM_FIELD_NUMBER: _builtins.int
     RANK_FUSION_FIELD_NUMBER: _builtins.int
     INCLUDE_VECTORS_FIELD_NUMBER: _builtins.int
+    FRESH_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
     query: _builtins.str
@@ -2035,6 +2036,10 @@ class SearchRequest(_message.Message):
     """How CANDIDATES_FROM_HYBRID is ordered under MODE_DENSE."""
     include_vectors: _builtins.bool
     """True: hits carry vectors."""
+    fresh: _builtins.bool
+    """True: stage two scores every candidate, also those whose scores the server kept from the same query before (its
+    setting cache_mb), and keeps none: so a search takes the time that a new query would.
+    """
     @_builtins.property
     def where(self) -> Global___Filter:
         """Only documents that match are candidates; where the size of a collection decides (`mode`), their number does."""
@@ -2055,10 +2060,11 @@ class SearchRequest(_message.Message):
         candidates_from: Global___CandidatesFrom.ValueType = ...,
         rank_fusion: Global___RankFusion.ValueType = ...,
         include_vectors: _builtins.bool = ...,
+        fresh: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "margin", b"margin", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "candidates_from", b"candidates_from", "collection", b"collection", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "rank_fusion", b"rank_fusion", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "candidates_from", b"candidates_from", "collection", b"collection", "fresh", b"fresh", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "rank_fusion", b"rank_fusion", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidates: _TypeAlias = _typing.Literal["candidates"]  # noqa: Y015
     _WhichOneofArgType__candidates: _TypeAlias = _typing.Literal["_candidates", b"_candidates"]  # noqa: Y015

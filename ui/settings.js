@@ -69,6 +69,8 @@ export function request(settings, where) {
     includeMetadata: true,
     ...(settings.weight === null ? {} : { similarityWeight: settings.weight }),
     ...(settings.source ? { candidatesFrom: settings.source } : {}),
+    // Scores that the server kept would hide what a budget leaves time for.
+    ...(settings.budget ? { fresh: true } : {}),
     ...(where ? { where } : {}),
   };
 }

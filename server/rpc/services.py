@@ -138,6 +138,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             include_text=request.include_text,
             include_metadata=request.include_metadata,
             include_vectors=request.include_vectors,
+            fresh=request.fresh,
         )
         found = await self._pipeline.search(query)
         return conversion.search_response(found, request, time.perf_counter() - began)

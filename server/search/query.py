@@ -45,6 +45,7 @@ class Query:
     include_text: bool = False  # what hits will carry
     include_metadata: bool = False
     include_vectors: bool = False
+    fresh: bool = False  # whether scores that are known are computed once more
 
 
 @dataclass(frozen=True, slots=True)

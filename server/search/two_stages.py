@@ -199,7 +199,7 @@ class TwoStages:
         if not chosen:
             return Result.empty(0, 1)
         contents = [candidate.document.content for candidate in chosen]
-        versions = [candidate.version for candidate in chosen]
+        versions = () if query.fresh else [candidate.version for candidate in chosen]
         return await self._scorer.score(query.text, contents, query.deadline, versions, reserved=reserved)
 
     def _fusion(self, query: Query) -> Fusion:

@@ -38,6 +38,7 @@ _WRONG = {
     "include_text": _NO_FLAG,
     "include_metadata": _NO_FLAG,
     "include_vectors": _NO_FLAG,
+    "fresh": _NO_FLAG,
     "skip_missing": _NO_FLAG,
     "metadata": [None, 1, "text", ["1"], {1: {}}, {"1": None}, {"1": [1]}, {"1": {"a": {1}}}],
     "ids": _NO_TEXTS,
@@ -171,6 +172,7 @@ def test_numpy_s_values_are_values():
         where=None,
         candidates_from=np.str_("hybrid"),
         rank_fusion=np.str_("rrf"),
+        fresh=np.True_,
     )
     assert search == requests.search(
         *("notes", "query"),
@@ -185,6 +187,7 @@ def test_numpy_s_values_are_values():
         where=None,
         candidates_from="hybrid",
         rank_fusion="rrf",
+        fresh=True,
     )
     assert list(requests.embed(np.array(["a", "b"]), "query").texts) == ["a", "b"]
     metadata = requests.document(Document("1", "text", metadata={"n": np.int64(3), "x": np.float32(0.5)})).metadata

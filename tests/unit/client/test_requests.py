@@ -24,6 +24,7 @@ def search_request(**changes):
         "where": None,
         "candidates_from": None,
         "rank_fusion": "distribution",
+        "fresh": False,
     }
     return requests.search("notes", "query", **(fields | changes))
 

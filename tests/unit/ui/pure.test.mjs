@@ -93,6 +93,8 @@ test("sliders keep to what the server allows, and the model's own weight is a st
   assert.equal(settings.nearest([5, 10, 50], 12), 1);
   const asked = settings.request({ ...settings.DEFAULTS, q: "q", collection: "c" }, null);
   assert.deepEqual([asked.topK, asked.candidates, asked.mode], [50, 50, "MODE_TWO_STAGE"]);
+  // What a budget leaves time for is seen where no score is kept from before.
+  assert.equal(settings.request({ ...settings.DEFAULTS, budget: 100 }, null).fresh, true);
   assert.ok(!("similarityWeight" in asked) && !("where" in asked) && !("fresh" in asked));
 });
 

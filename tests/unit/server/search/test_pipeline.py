@@ -68,6 +68,20 @@ async def test_a_search_again_runs_nothing(components: Components, filled: Calla
     assert (again.hits, runs(components)) == (first.hits, before)
 
 
+async def test_a_fresh_search_scores_again(components: Components, filled: Callable, search: Callable):
+    """What is asked to be fresh takes as many runs as the first search, finds the same, and keeps nothing."""
+    await filled(20)
+    kept = components.pipeline.scorer.cache
+    first = await search(top_k=20, margin=EVERYTHING, fresh=True)
+    assert len(kept) == 0
+    await search(top_k=20, margin=EVERYTHING)
+    entries, before = len(kept), runs(components)[Lane.RERANK]
+    again = await search(top_k=20, margin=EVERYTHING, fresh=True)
+    assert again.hits == first.hits
+    assert before < runs(components)[Lane.RERANK]
+    assert len(kept) == entries
+
+
 async def test_an_upsert_embeds_what_changed(components: Components, filled: Callable):
     """Documents that are there as they are come to no model; the rest is told as new or updated."""
     await filled(3)
