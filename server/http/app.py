@@ -28,6 +28,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_CONTENT = 204
+_EMPTY = frozenset({_NO_CONTENT, 304})  # statuses that have no body
 _LEFT = 499  # as nginx and Connect say it: the caller closed the connection
 # What callers say of how long they wait, and in which part of a second; the first that is there counts.
 _TIMEOUTS = (("x-shortlist-timeout-ms", 1000), ("connect-timeout-ms", 1000), ("x-stainless-read-timeout", 1))
@@ -208,7 +209,7 @@ def _failed(call: Call, error: Exception) -> Answer:
 
 async def _send(answer: Answer, send: Send) -> None:
     headers = []
-    if answer.status != _NO_CONTENT:
+    if answer.status not in _EMPTY:
         headers.append((b"content-length", str(len(answer.body)).encode()))
         headers.append((b"content-type", answer.content_type.encode()))
     headers += [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]

@@ -1,12 +1,13 @@
-"""GET /openapi.json: every route that is described, as OpenAPI 3.1 has it."""
+"""GET /openapi.json: every route that is described, as OpenAPI 3.1 has it; and GET /docs/, a page of it."""
 
 from collections.abc import Iterable, Mapping
+from importlib import resources
 from importlib.metadata import version
 from typing import Any
 
 import orjson
 
-from . import connect
+from . import connect, static
 from .app import Route
 from .call import JSON, Answer, Call
 from .operations import operation
@@ -21,7 +22,7 @@ back.
 
 
 def routes(others: Iterable[Route]) -> list[Route]:
-    """Return the route of the description of all others, and of itself."""
+    """Return the routes of the description of all others, and of itself."""
     told = operation("Describe this API", tag="server", answer={"type": "object"})
 
     async def describe(_: Call) -> Answer:
@@ -29,7 +30,7 @@ def routes(others: Iterable[Route]) -> list[Route]:
 
     own = Route("GET", "/openapi.json", describe, operation=told)
     text = orjson.dumps(description([*others, own]))
-    return [own]
+    return [own, *static.routes("/docs", resources.files(__package__).joinpath("reference"))]
 
 
 def description(described: Iterable[Route]) -> dict[str, Any]:

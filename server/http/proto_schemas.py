@@ -38,7 +38,7 @@ def schemas(requests: Iterable[Descriptor], answers: Iterable[Descriptor]) -> di
     """Return the schemas of messages, and of what is in them, by name.
 
     Args:
-        requests: messages that callers send, of which any field may be absent.
+        requests: messages that callers send, of which any field may be absent or null.
         answers: messages that the server sends: what is in these alone has every field that has no presence.
     """
     sent, received = _within(requests), _within(answers)
@@ -66,14 +66,14 @@ def _message(kind: Descriptor, *, whole: bool) -> dict[str, Any]:
     described = {
         "type": "object",
         "additionalProperties": False,
-        "properties": {field.json_name: _field(field) for field in kind.fields},
+        "properties": {field.json_name: _field(field, may_be_null=not whole) for field in kind.fields},
         **_told(kind.full_name),
     }
     required = [field.json_name for field in kind.fields if not field.has_presence]
     return described | ({"required": required} if whole and required else {})
 
 
-def _field(field: FieldDescriptor) -> dict[str, Any]:
+def _field(field: FieldDescriptor, *, may_be_null: bool) -> dict[str, Any]:
     if inner := field.message_type or field.enum_type:
         schema = _WELL_KNOWN.get(inner.full_name) or reference(inner.full_name)
     elif field.type in _LONG:
@@ -83,6 +83,8 @@ def _field(field: FieldDescriptor) -> dict[str, Any]:
         schema = _SCALARS[field.type]
     if field.is_repeated:
         schema = {"type": "array", "items": schema}
+    if may_be_null:
+        schema = {"anyOf": [*schema.get("anyOf", [schema]), {"type": "null"}]}
     return {**schema, **_told(field.full_name)}
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from shortlist.bench import local
@@ -39,3 +40,13 @@ def test_requests_drawn_from_the_description(tiny, tmp_path: Path):
         )
     assert ended.returncode == 0, ended.stdout
     assert " generated, " in ended.stdout
+
+
+def test_the_page_of_it(server):
+    """The page is served beside the description, and both are found from the root."""
+    with httpx.Client(base_url=server.http, trust_env=False, follow_redirects=True) as http:
+        page = http.get("/docs")
+        assert str(page.url) == f"{server.http}/docs/"
+        assert 'href="../openapi.json"' in page.text
+        described = http.get("/openapi.json").json()
+    assert {"/health", "/metrics", "/openapi.json", "/v1/rerank", "/v1/embeddings"} <= set(described["paths"])

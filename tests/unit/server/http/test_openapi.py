@@ -121,7 +121,16 @@ def test_schemas_are_those_of_protobufs_own_json(described: dict[str, Any]):
         assert validator(described, message.DESCRIPTOR.name).is_valid(written), written
     search = validator(described, "SearchRequest")
     assert search.is_valid({"collection": "a", "topK": 3, "mode": "MODE_DENSE", "where": {"allOf": {"filters": []}}})
-    assert search.is_valid({"mode": 1})
-    for wrong in ({"topK": -1}, {"topK": 2**32}, {"topk": 1}, {"mode": "DENSE"}, {"mode": 99}, {"where": []}, []):
+    assert search.is_valid({"mode": 1, "topK": None, "where": None})
+    for wrong in (
+        {"topK": -1},
+        {"topK": 2**32},
+        {"topk": 1},
+        {"mode": "DENSE"},
+        {"mode": 99},
+        {"where": []},
+        [],
+        None,
+    ):
         assert not search.is_valid(wrong), wrong
     assert not validator(described, "SearchResponse").is_valid({})  # the server leaves nothing out
