@@ -218,7 +218,8 @@ def _http(served: Served) -> "Listener":
     from .http.listener import Listener  # noqa: PLC0415
 
     settings = served.settings
-    app = App(routes(served), served.servicers.deadlines, served.metrics, settings.max_request_bytes)
+    local = settings.ui != "on" and listening.is_loopback(listening.http_host(settings))
+    app = App(routes(served), served.servicers.deadlines, served.metrics, settings.max_request_bytes, local=local)
     return Listener(app, listening.http_socket(settings), settings.drain_s)
 
 

@@ -1,4 +1,4 @@
-"""The files of the page, by name. Knows nothing of HTTP."""
+"""The files of the pages, by name; the page of the HTTP API is in `reference/`. Knows nothing of HTTP."""
 
 from importlib import resources
 
@@ -16,7 +16,7 @@ def suffix(name: str) -> str:
     return name[name.rfind(".") :]
 
 
-def files() -> dict[str, bytes]:
-    """Return what every file of the page holds."""
-    folder = resources.files(__package__)
-    return {one.name: one.read_bytes() for one in folder.iterdir() if suffix(one.name) in MEDIA_TYPES}
+def files(folder: str = "") -> dict[str, bytes]:
+    """Return what every file of a page holds, by the folder that it is in."""
+    found = resources.files(__package__).joinpath(folder)
+    return {one.name: one.read_bytes() for one in found.iterdir() if suffix(one.name) in MEDIA_TYPES}

@@ -14,12 +14,13 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from shortlist.server.errors import InvalidRequest, ShuttingDown
+from shortlist.server.listening import is_loopback
 from shortlist.server.rpc.deadlines import Deadlines
 from shortlist.server.rpc.metrics import Metrics
 
 from . import errors
 from .call import Answer, Call, Left, Message, Receive, read
-from .errors import COMMON, ForeignOrigin, Form, UnknownRoute, WrongMethod
+from .errors import COMMON, ForeignHost, ForeignOrigin, Form, UnknownRoute, WrongMethod
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +49,25 @@ class Route:
 class App:
     """The app."""
 
-    def __init__(self, routes: Iterable[Route], deadlines: Deadlines, metrics: Metrics, max_bytes: int) -> None:
-        """Serve these routes, with bodies of so many bytes at most."""
+    def __init__(
+        self, routes: Iterable[Route], deadlines: Deadlines, metrics: Metrics, max_bytes: int, *, local: bool = False
+    ) -> None:
+        """Serve these routes.
+
+        Args:
+            routes: what is served.
+            deadlines: of requests.
+            metrics: what requests are counted in.
+            max_bytes: of a body.
+            local: browsers may name this machine alone; see `check_local`.
+        """
         self._paths: dict[str, dict[str, Route]] = {}
         for route in routes:
             self._paths.setdefault(route.path, {})[route.method] = route
         self._deadlines = deadlines
         self._metrics = metrics
         self._max_bytes = max_bytes
+        self._local = local
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,7 +89,7 @@ class App:
         try:
             _set_deadline(call, self._deadlines)
             if call.method not in _WITHOUT_BODY:
-                _check_origin(call.headers)
+                self._check_origin(call.headers)
                 call.packed = await read(receive, call.headers, self._max_bytes, call.deadline)
             return await _unless_left(route.handler(call), receive)
         except Left:
@@ -99,6 +111,22 @@ class App:
             if pattern:
                 return _route(self._paths[pattern], pattern, method), rest
         return Route(method="", path="", handler=_unknown), ""
+
+    def _check_origin(self, headers: Mapping[str, str]) -> None:
+        """Refuse what a page of another site has a browser send: nobody asked whose page may write here.
+
+        Raises:
+            ForeignOrigin: it comes from another site than this one.
+            ForeignHost: it comes from a name that is not this machine's.
+        """
+        origin = headers.get("origin")
+        if origin is None:
+            return
+        if origin.partition("://")[2] != headers.get("host"):
+            limit = f"pages of {headers.get('host', 'this server')} alone may send this"
+            raise ForeignOrigin("origin", origin, limit, "send it from a program, or from a page of this host")
+        if self._local:
+            check_local(headers)
 
     def _pattern(self, path: str) -> tuple[str, str]:
         """Return which of the routes' paths one is, or is below."""
@@ -166,18 +194,18 @@ def _seconds(name: str, told: str) -> float:
     return value
 
 
-def _check_origin(headers: Mapping[str, str]) -> None:
-    """Refuse what a page of another site has a browser send: nobody asked whose page may write here.
+def check_local(headers: Mapping[str, str]) -> None:
+    """Refuse a browser that calls this machine by another name than a loopback's.
+
+    Another site's name may have been pointed here (DNS rebinding): its pages are then of this host to a browser.
 
     Raises:
-        ForeignOrigin: it comes from another site than this one.
+        ForeignHost: it does.
     """
-    origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != headers.get("host"):
-        limit = f"pages of {headers.get('host', 'this server')} alone may send this"
-        raise ForeignOrigin(
-            "origin", origin, limit, "send it from a program, or through a proxy of the page's own site"
-        )
+    host = headers.get("host", "")
+    if not is_loopback(host if host.endswith("]") else host.rpartition(":")[0] or host):
+        limit = "browsers reach this server as this machine alone"
+        raise ForeignHost("host", host, limit, "open it as localhost, or serve with --ui on")
 
 
 async def _unless_left(handling: Awaitable[Answer], receive: Receive) -> Answer:

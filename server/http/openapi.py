@@ -1,11 +1,12 @@
 """GET /openapi.json: every route that is described, as OpenAPI 3.1 has it; and GET /docs/, a page of it."""
 
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from importlib.metadata import version
 from typing import Any
 
 import orjson
+
+from shortlist.ui import assets
 
 from . import connect, static
 from .app import Route
@@ -30,7 +31,7 @@ def routes(others: Iterable[Route]) -> list[Route]:
 
     own = Route("GET", "/openapi.json", describe, operation=told)
     text = orjson.dumps(description([*others, own]))
-    return [own, *static.routes("/docs", resources.files(__package__).joinpath("reference"))]
+    return [own, *static.routes("/docs", assets.files("reference"))]
 
 
 def description(described: Iterable[Route]) -> dict[str, Any]:

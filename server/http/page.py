@@ -3,15 +3,13 @@
 There is no authentication, and a browser sends what any page asks of it. So a page of another site is kept out three
 times: what writes must be JSON, which a browser asks about first and is not allowed; an Origin must be this one
 (`app.py`); and where the page is served to this machine alone, the name that it was called by must be a loopback's,
-since another site's name may have been pointed here (DNS rebinding). The page's policy (CSP) allows no other host, no
-inline script, and no HTML out of strings.
+since another site's name may have been pointed here (DNS rebinding).
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +22,15 @@ from shortlist.server.storage.catalog import COLLECTIONS, JUDGEMENTS
 from shortlist.server.storage.judgements import Judgements
 from shortlist.ui import assets
 
-from .app import Handler, Route
+from . import static
+from .app import Handler, Route, check_local
 from .call import JSON, Answer, Call
-from .errors import ForeignHost, UnknownRoute, WrongMediaType
+from .errors import WrongMediaType
 from .served import Served
 
 logger = logging.getLogger(__name__)
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
-_COMMON = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-}
-_PAGE = _COMMON | {"content-security-policy": POLICY, "cross-origin-opener-policy": "same-origin"}
-_DATA = _COMMON | {"cache-control": "no-store"}
+_DATA = static.GUARDS | {"cache-control": "no-store"}
 
 
 def routes(served: Served) -> list[Route]:
@@ -52,37 +41,25 @@ def routes(served: Served) -> list[Route]:
         return []
     pipeline, kept = served.pipeline, Judgements(settings.data / JUDGEMENTS)
     page = _Page(served, Judging(pipeline.contents, pipeline.limits, kept))
-    found = {name: _Asset.of(name, content) for name, content in assets.files().items()}
-
-    async def to_page(_: Call) -> Answer:
-        return Answer(status=308, headers=_COMMON | {"location": "ui/"})
-
-    async def asset(call: Call) -> Answer:
-        if (one := found.get(call.rest or assets.PAGE)) is None:
-            raise UnknownRoute("path", call.path, "the page has no such file", "open /ui/")
-        return one.answer(call.headers)
-
     handlers = {
-        ("GET", "/ui"): to_page,
-        ("GET", "/ui/*"): asset,
         ("GET", "/ui/state"): page.state,
         ("GET", "/ui/sizes"): page.sizes,
         ("GET", "/ui/judgements"): page.judgements,
         ("POST", "/ui/judgements"): page.judge,
     }
-    local = settings.ui == "auto"
     logger.info("the page is at %s/ui/", http_url(settings))
-    return [Route(method, path, _local(one) if local else one) for (method, path), one in handlers.items()]
+    found = [
+        *static.routes("/ui", assets.files()),
+        *(Route(method, path, handler) for (method, path), handler in handlers.items()),
+    ]
+    return [replace(one, handler=_local(one.handler)) for one in found] if settings.ui == "auto" else found
 
 
 def _local(handler: Handler) -> Handler:
     """Return a handler for callers that name a loopback host."""
 
     async def answer(call: Call) -> Answer:
-        host = call.headers.get("host", "")
-        if not is_loopback(host if host.endswith("]") else host.rpartition(":")[0] or host):
-            limit = "the page is served to this machine alone"
-            raise ForeignHost("host", host, limit, "open it as localhost, or serve with --ui on")
+        check_local(call.headers)
         return await handler(call)
 
     return answer
@@ -143,27 +120,6 @@ class _Page:
         collection, query, document = (_text(given, name) for name in ("collection", "query", "document"))
         count = await self.judging.judge(collection, query, document, given.get("grade"))
         return Answer.json({"judgements": count}, headers=_DATA)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asset:
-    """A file of the page, and what tells its content from any other."""
-
-    content: bytes
-    media_type: str
-    tag: str
-
-    @classmethod
-    def of(cls, name: str, content: bytes) -> "_Asset":
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        return cls(content, assets.MEDIA_TYPES[assets.suffix(name)], tag)
-
-    def answer(self, headers: Mapping[str, str]) -> Answer:
-        """Return the file, or that the caller has it: browsers ask each time, so that no two versions are mixed."""
-        told = _PAGE | {"etag": self.tag, "cache-control": "no-cache"}
-        if self.tag in headers.get("if-none-match", ""):
-            return Answer(status=304, headers=told)
-        return Answer(self.content, content_type=self.media_type, headers=told)
 
 
 def _cache(name: str, caches: Sequence[Cache[Any]]) -> dict[str, Any]:

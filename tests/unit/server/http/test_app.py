@@ -254,3 +254,14 @@ async def test_pages_of_other_sites(origin: str | None, status: int):
     headers = {"host": "here:80"} | ({} if origin is None else {"origin": origin})
     assert (await ask(app, "POST", "/a", headers=headers)).status == status
     assert (await ask(app, "GET", "/a", headers=headers)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:80", 200), ("127.0.0.1:80", 200), ("[::1]:80", 200), ("elsewhere:80", 403), ("elsewhere", 403)],
+)
+async def test_names_that_were_pointed_here(host: str, status: int):
+    """On a server of this machine alone, browsers must use a name of this machine's; programs may use any."""
+    app = App([Route("POST", "/a", tell)], DEADLINES, Counted(), 1000, local=True)
+    assert (await ask(app, "POST", "/a", headers={"host": host, "origin": f"http://{host}"})).status == status
+    assert (await ask(app, "POST", "/a", headers={"host": host})).status == 200
