@@ -1,15 +1,21 @@
 """What the store keeps of a document, what it refuses, and how many it takes."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from haystack import Document
+from haystack.components.caching import CacheChecker
+from haystack.components.preprocessors import DocumentSplitter
+from haystack.components.retrievers import SentenceWindowRetriever
 from haystack.components.writers import DocumentWriter
 from haystack.dataclasses import ByteStream, SparseEmbedding
 from haystack.document_stores.errors import DocumentStoreError, DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 
 from haystack_integrations.components.embedders.shortlist import ShortlistDocumentEmbedder
-from haystack_integrations.document_stores.shortlist import ShortlistDocumentStore
-from shortlist.client import Client
+from haystack_integrations.document_stores.shortlist import ShortlistDocumentStore, documents
+from shortlist.client import Client, Hit
 from shortlist.client import Document as Stored
 
 META = {"n": 1, "half": 0.5, "yes": True, "none": None, "list": [1, "x", {"deep": []}], "of": {"name": "Ä"}}
@@ -70,18 +76,18 @@ async def test_what_would_be_lost_is_refused(document_store: ShortlistDocumentSt
 
 async def test_what_the_server_refuses(document_store: ShortlistDocumentStore):
     """The error says how many were refused and why; the others are stored."""
-    documents = [
+    given = [
         Document(id="0", content="text"),
         Document(id="1", content="x", embedding=[1.0, 2.0]),
         Document(id="2", content="x", meta={"at": {1, 2}}),
     ]
     message = r"2 of 3 documents were refused, the others are stored: '\d': .*; '\d': "
     with pytest.raises(DocumentStoreError, match=message) as caught:
-        document_store.write_documents(documents, DuplicatePolicy.OVERWRITE)
+        document_store.write_documents(given, DuplicatePolicy.OVERWRITE)
     assert "'1': vector: got '2 numbers', but those of this server's embedder have" in str(caught.value)
     assert "set is not a JSON value" in str(caught.value)
     with pytest.raises(DocumentStoreError, match=message):
-        await document_store.write_documents_async(documents, DuplicatePolicy.OVERWRITE)
+        await document_store.write_documents_async(given, DuplicatePolicy.OVERWRITE)
     assert [one.id for one in document_store.filter_documents()] == ["0"]
 
 
@@ -99,15 +105,15 @@ async def test_an_id_that_comes_twice_in_a_call(document_store: ShortlistDocumen
 
 async def test_more_than_a_call_takes(document_store: ShortlistDocumentStore):
     """2,500 documents are written, skipped, refused, updated and deleted, though a call to the server takes 1,000."""
-    documents = [Document(id=f"{n}", content=f"text {n % 7}", meta={"n": n}) for n in range(2500)]
-    assert DocumentWriter(document_store).run(documents=documents)["documents_written"] == 2500
-    assert await document_store.write_documents_async(documents, DuplicatePolicy.SKIP) == 0
+    given = [Document(id=f"{n}", content=f"text {n % 7}", meta={"n": n}) for n in range(2500)]
+    assert DocumentWriter(document_store).run(documents=given)["documents_written"] == 2500
+    assert await document_store.write_documents_async(given, DuplicatePolicy.SKIP) == 0
     with pytest.raises(DuplicateDocumentError, match="'0' and 2,499 others already exists; nothing was written"):
-        document_store.write_documents([*documents, Document(id="new", content="text")])
+        document_store.write_documents([*given, Document(id="new", content="text")])
     assert document_store.update_by_filter({"field": "meta.n", "operator": "<", "value": 2000}, {"low": True}) == 2000
     assert document_store.count_documents_by_filter({"field": "meta.low", "operator": "==", "value": True}) == 2000
-    document_store.delete_documents([one.id for one in documents[:2000]])
-    await document_store.delete_documents_async([one.id for one in documents[:2400]])
+    document_store.delete_documents([one.id for one in given[:2000]])
+    await document_store.delete_documents_async([one.id for one in given[:2400]])
     assert document_store.count_documents() == 100
 
 
@@ -137,3 +143,25 @@ async def test_recreate(collection: str, client: Client):
     assert (after.documents, after.language) == (0, "german")
     assert (after.quantization, after.recall.target) == (before.quantization, before.recall.target)
     assert after.created_at > before.created_at
+
+
+async def test_haystacks_own_readers_of_a_store(document_store: ShortlistDocumentStore):
+    """The splitter's documents come back with all of their meta, and Haystack's components read around them."""
+    text = " ".join(f"This is sentence {n}." for n in range(12))
+    splitter = DocumentSplitter(split_by="word", split_length=8, split_overlap=2)
+    parts = splitter.run(documents=[Document(id="whole", content=text)])["documents"]
+    DocumentWriter(document_store).run(documents=parts)
+    as_json = [replace(one, meta=json.loads(json.dumps(one.meta))) for one in parts]  # without tuples
+    assert document_store.filter_documents() == as_json
+    windows = SentenceWindowRetriever(document_store, window_size=1)
+    found = windows.run(retrieved_documents=[parts[2]])
+    assert found == await windows.run_async(retrieved_documents=[parts[2]])
+    assert [one.id for one in found["context_documents"]] == [one.id for one in parts[1:4]]
+    assert CacheChecker(document_store, "source_id").run(items=["whole", "no"])["misses"] == ["no"]
+
+
+def test_a_hit_that_stage_two_did_not_read():
+    """It has no score, since that of stage one is another scale; without a stage two the similarity is the score."""
+    hit = Hit("1", relevance=None, score=None, similarity=0.25, rank=1, title="", text="text", metadata={})
+    assert documents.found(hit, "two-stage").score is None
+    assert documents.found(hit, "dense").score == 0.25

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 from llama_index.core import Document, StorageContext, VectorStoreIndex
@@ -18,7 +19,7 @@ from llama_index.core.vector_stores import (
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 
 from llama_index.embeddings.shortlist import ShortlistEmbedding
-from llama_index.vector_stores.shortlist import ShortlistVectorStore
+from llama_index.vector_stores.shortlist import ShortlistVectorStore, queries
 from shortlist.client import Client
 from shortlist.client import Document as Stored
 
@@ -118,6 +119,13 @@ async def test_query_modes(filled: ShortlistVectorStore, client: Client, mode: V
     assert found.ids[0] == "paris"
     scores = [hit.similarity if options else hit.relevance for hit in result.hits]
     assert found.similarities == scores
+
+
+def test_a_hit_that_stage_two_did_not_read(client: Client, filled: ShortlistVectorStore):
+    """It has no score, since that of stage one is another scale, also in a result of LlamaIndex's."""
+    found = client.search(filled.collection, QUESTION, 2)
+    unread = replace(found, hits=(found.hits[0], replace(found.hits[1], relevance=None, score=None)))
+    assert queries.result(unread).similarities == [found.hits[0].relevance, None]
 
 
 def test_options_of_a_query(filled: ShortlistVectorStore):
