@@ -17,7 +17,7 @@ from shortlist.server.errors import InferenceFailed, InvalidRequest, NoTokens, T
 from shortlist.server.runtime.tokens import Encoded
 
 from .lanes import Job
-from .result import Result
+from .result import Result, check_whole
 from .scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
@@ -135,16 +135,21 @@ class Coalescer:
         Raises:
             NoTokens: one of the texts has none.
             TooLong: one of them does not fit, and `uncut` is set.
+            DeadlineExceeded: it must be done whole, and is not.
             TooLarge, Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         if key is not None and self.under_way(key):
             self.joined += 1
-            return await self._by_key[key].wait(job.deadline)
-        in_flight = InFlight(self._scheduler, self._pool, job, encode, texts, uncut=uncut)
-        if key is not None:
-            self._by_key[key] = in_flight
-            in_flight.future.add_done_callback(partial(self._forget, key, in_flight))
-        return await in_flight.wait(job.deadline)
+            in_flight = self._by_key[key]
+        else:
+            in_flight = InFlight(self._scheduler, self._pool, job, encode, texts, uncut=uncut)
+            if key is not None:
+                self._by_key[key] = in_flight
+                in_flight.future.add_done_callback(partial(self._forget, key, in_flight))
+        result = await in_flight.wait(job.deadline)
+        if job.whole:
+            check_whole(result)
+        return result
 
     def under_way(self, key: Hashable) -> bool:
         """Return whether a job of this key can be joined."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
-from shortlist.server.errors import DeadlineExceeded, NoTokens, TooLong
+from shortlist.server.errors import NoTokens, TooLong
 from shortlist.server.fusion import Fusion
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph, ModelInfo
@@ -21,7 +21,7 @@ from shortlist.server.runtime.tokens import Tokenizer, Tokens, Truncation
 from .caches import Cache
 from .coalescing import Coalescer
 from .lanes import Job, Lane
-from .result import Result, Spent
+from .result import Result, Spent, check_whole
 
 _Kept = TypeVar("_Kept")
 
@@ -108,11 +108,8 @@ class Embedder(_Model[Result]):
         """Run all texts, or raise DeadlineExceeded."""
         encode = partial(self.tokenizer.encode, truncation=truncation)
         result = await self.coalescer.run(job, encode, texts, key, uncut=truncation == "none")
-        if result.degraded == "deadline" or (job.whole and not result.done.all()):
-            raise DeadlineExceeded(
-                f"{result.done.sum()} of {len(texts)} texts were done at the deadline;"
-                " allow more time, or send less at once"
-            )
+        if result.degraded == "deadline":
+            check_whole(result)
         return result
 
     def prefixed(self, texts: Sequence[str], kind: TextKind) -> Sequence[str]:
@@ -155,6 +152,7 @@ class Scorer(_Model[Known]):
         reserved: bool = False,
         lane: Lane = Lane.RERANK,
         truncation: Truncation | None = None,
+        whole: bool = False,
     ) -> Result:
         """Score each document, first to last for as long as the deadline allows.
 
@@ -168,10 +166,12 @@ class Scorer(_Model[Known]):
             lane: how urgent it is.
             truncation: where pairs are cut that do not fit; None: where the model's author cuts them. Documents that
                 are in a collection are cut there, since their scores are remembered.
+            whole: whether a part of the scores is worth nothing.
 
         Raises:
             NoTokens: the query and one of the documents have none.
             TooLong: one of the pairs does not fit, and truncation is none.
+            DeadlineExceeded: `whole` is set, and not all could be scored in time.
             Overloaded, ShuttingDown, InferenceFailed: as the scheduler says.
         """
         known = [self.cache.get((query, version)) for version in versions] or [None] * len(documents)
@@ -185,7 +185,7 @@ class Scorer(_Model[Known]):
         wanted = tuple(versions[index] for index in unknown) if versions else ()
         texts = [documents[index] for index in unknown]
         lengths = [self.tokenizer.estimate(len(query) + len(text)) for text in texts]
-        job = Job(lane, self.graph, lengths, deadline, reserved=reserved)
+        job = Job(lane, self.graph, lengths, deadline, whole=whole, reserved=reserved)
         run = await self._run(job, query, texts, wanted, truncation)
         scored.values[unknown], scored.done[unknown] = run.values, run.done
         scored.tokens[unknown], scored.truncated[unknown] = run.tokens, run.truncated
@@ -212,9 +212,9 @@ class Scorer(_Model[Known]):
     async def classify(
         self, texts: Sequence[str], deadline: float, *, truncation: Truncation | None = None
     ) -> Result:
-        """Score texts that stand beside no query, for as long as the deadline allows; all else is as in `score`."""
+        """Score texts that stand beside no query, all of them; all else is as in `score`."""
         lengths = [self.tokenizer.estimate(len(text)) for text in texts]
-        job = Job(Lane.RERANK, self.graph, lengths, deadline)
+        job = Job(Lane.RERANK, self.graph, lengths, deadline, whole=True)
         encode = partial(self.tokenizer.encode, truncation=truncation)
         return await self.coalescer.run(job, encode, texts, uncut=truncation == "none")
 

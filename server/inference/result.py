@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server.errors import DeadlineExceeded, InferenceFailed
+from shortlist.server.errors import DeadlineExceeded
 
 Degraded = Literal["none", "deadline", "inference-failed"]
 
@@ -59,16 +59,14 @@ class Result:
         return "inference-failed" if missing else "none"
 
 
-def check_whole(scored: Result) -> None:
-    """Refuse to go on without all scores.
+def check_whole(result: Result) -> None:
+    """Refuse to go on without the values of all items.
 
     Raises:
-        DeadlineExceeded, InferenceFailed: some are missing.
+        DeadlineExceeded: some are missing.
     """
-    if scored.degraded == "deadline":
+    if not result.done.all():
         raise DeadlineExceeded(
-            f"{scored.done.sum()} of {len(scored.done)} documents were scored at the deadline;"
-            " allow more time, or send fewer at once"
+            f"{result.done.sum()} of {len(result.done)} texts were done at the deadline;"
+            " allow more time, or send less at once"
         )
-    if scored.degraded == "inference-failed":
-        raise InferenceFailed("the model could not run all documents; the server's log has the cause")

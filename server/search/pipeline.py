@@ -14,7 +14,7 @@ from shortlist.server import fusion
 from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scorer
-from shortlist.server.inference.result import Result, check_whole
+from shortlist.server.inference.result import Result
 from shortlist.server.runtime.manifest import TextKind
 from shortlist.server.runtime.tokens import Truncation
 from shortlist.server.storage.catalog import Catalog
@@ -133,9 +133,7 @@ class Pipeline:
         read = documents
         if document_tokens is not None and document_tokens < self.scorer.tokenizer.max_tokens:
             read = await asyncio.to_thread(self.scorer.tokenizer.cut, documents, document_tokens, truncation)
-        scored = await self.scorer.score(query, read, deadline, truncation=truncation)
-        if whole:
-            check_whole(scored)
+        scored = await self.scorer.score(query, read, deadline, truncation=truncation, whole=whole)
         scores = ranking.scores(scored)
         cut = [len(one) < len(document) for one, document in zip(read, documents, strict=True)]
         return Ranked(

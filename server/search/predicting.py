@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from shortlist.server.errors import NoTokens, TooLong
 from shortlist.server.inference.models import Scorer
-from shortlist.server.inference.result import Result, Spent, check_whole
+from shortlist.server.inference.result import Result, Spent
 from shortlist.server.runtime.tokens import Truncation
 
 
@@ -30,14 +30,11 @@ async def predict(
         texts = [inputs[index][-1] for index in members]
         try:
             if first is None:
-                scored = await scorer.classify(texts, deadline, truncation=truncation)
-            else:
-                scored = await scorer.score(first, texts, deadline, truncation=truncation)
+                return await scorer.classify(texts, deadline, truncation=truncation)
+            return await scorer.score(first, texts, deadline, truncation=truncation, whole=True)
         except (NoTokens, TooLong) as error:
             error.rename(f"inputs[{members[error.index]}]")
             raise
-        check_whole(scored)
-        return scored
 
     tasks = [asyncio.ensure_future(score(*group)) for group in groups.items()]
     try:
