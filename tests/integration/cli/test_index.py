@@ -191,7 +191,7 @@ def test_index_interrupted(scripted, target, taking):
         told = process.stderr.read()
     over.set()
     assert process.returncode == 130
-    done = int(re.match(r"stopped after (\d+) documents", told)[1])
+    done = int(re.match(r"stopped after ([\d,]+) documents", told)[1].replace(",", ""))
     assert 0 < done <= 128
     assert told == (
         f"stopped after {done} documents, which are indexed: {done} new, 0 replaced, 0 unchanged. The same command"

@@ -156,7 +156,7 @@ def test_index_continues_after_an_interruption(run, server, collection, tmp_path
         process.send_signal(signal.SIGINT)
         told = process.stderr.read()
     assert process.returncode == 130
-    stopped = int(re.search(r"stopped after (\d+) documents, which are indexed", told)[1])
+    stopped = int(re.search(r"stopped after ([\d,]+) documents, which are indexed", told)[1].replace(",", ""))
     (tmp_path / "all.jsonl").write_text("".join(lines))
     rest = json.loads(run("index", "--collection", collection, "--json", str(tmp_path / "all.jsonl")).stdout)
     assert 0 < stopped <= rest["unchanged"]
