@@ -4,68 +4,52 @@ Wider than any one client's own description, as what is read is: every field tha
 that are not named here are passed over.
 """
 
-from collections.abc import Mapping
-
+from . import tei_descriptions
 from .operations import Schema, operation
+from .schemas import COUNT, FLAG, INDEX, NUMBER, OBJECT, TEXT, WORD, many, objects
 
-_TEXT: Schema = {"type": "string", "minLength": 1}
-_WORD: Schema = {"type": ["string", "null"]}
-_COUNT: Schema = {"type": ["integer", "null"], "minimum": 1}
-_FLAG: Schema = {"type": ["boolean", "null"]}
-_NUMBER: Schema = {"type": "number"}
-_INDEX: Schema = {"type": "integer", "minimum": 0}
-_OBJECT: Schema = {"type": "object"}
-
-
-def _objects(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
-    return {"type": "object", "required": [*required], "properties": {**required, **(optional or {})}}
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "minItems": 1, "items": of}
-
-
-_WITH_TEXT = _objects({"text": _TEXT})
-_USAGE = _objects({"total_tokens": _INDEX}, {"prompt_tokens": _INDEX})
+_WITH_TEXT = objects({"text": TEXT})
+_USAGE = objects({"total_tokens": INDEX}, {"prompt_tokens": INDEX})
 _RESULTS = {
     "type": "array",
-    "items": _objects({"index": _INDEX, "relevance_score": _NUMBER}, {"document": {"type": ["object", "string"]}}),
+    "items": objects({"index": INDEX, "relevance_score": NUMBER}, {"document": {"type": ["object", "string"]}}),
 }
-_VECTOR: Schema = {"anyOf": [{"type": "array", "items": _NUMBER}, {"type": "string", "format": "byte"}]}
-_TEXTS: Schema = {"anyOf": [_TEXT, _list(_TEXT)]}
+_VECTOR: Schema = {"anyOf": [{"type": "array", "items": NUMBER}, {"type": "string", "format": "byte"}]}
+_TEXTS: Schema = {"anyOf": [TEXT, many(TEXT)]}
 
-_COHERE = _objects(
-    {"query": _TEXT, "documents": _list({"anyOf": [_TEXT, _WITH_TEXT]})},
+_COHERE = objects(
+    {"query": TEXT, "documents": many({"anyOf": [TEXT, _WITH_TEXT]})},
     {
-        "model": _WORD,
+        "model": WORD,
         "top_n": {"type": ["integer", "null"], "minimum": 0},
-        "return_documents": _FLAG,
-        "rank_fields": {"type": ["array", "null"], "items": _TEXT},
-        "max_tokens_per_doc": _COUNT,
-        "raw_scores": _FLAG,
+        "return_documents": FLAG,
+        "rank_fields": {"type": ["array", "null"], "items": TEXT},
+        "max_tokens_per_doc": COUNT,
+        "raw_scores": FLAG,
         "truncation_side": {"enum": ["left", "right", None]},
     },
 )
-_VOYAGE = _objects(
-    {"query": _TEXT, "documents": _list(_TEXT)},
-    {"model": _WORD, "top_k": _COUNT, "truncation": _FLAG, "return_documents": _FLAG},
+_VOYAGE = objects(
+    {"query": TEXT, "documents": many(TEXT)},
+    {"model": WORD, "top_k": COUNT, "truncation": FLAG, "return_documents": FLAG},
 )
-_NVIDIA = _objects(
-    {"query": _WITH_TEXT, "passages": _list(_WITH_TEXT)},
-    {"model": _WORD, "top_n": _COUNT, "truncate": {"enum": ["NONE", "START", "END", None]}},
+_NVIDIA = objects(
+    {"query": _WITH_TEXT, "passages": many(_WITH_TEXT)},
+    {"model": WORD, "top_n": COUNT, "truncate": {"enum": ["NONE", "START", "END", None]}},
 )
 RERANK = operation(
     "Score documents beside a query",
     tag="rerank",
-    description="The body tells whose form it has, and the answer has the same: `passages` are NVIDIA's,"
-    " `documents` beside `top_k` or `truncation` Voyage's, `documents` else Cohere's, Jina's, vLLM's and"
+    description="The body tells whose form it has, and the answer has the same: `texts` are TEI's, `passages`"
+    " NVIDIA's, `documents` beside `top_k` or `truncation` Voyage's, `documents` else Cohere's, Jina's, vLLM's and"
     " infinity's. Any `model` is taken.",
-    request={"anyOf": [_COHERE, _VOYAGE, _NVIDIA]},
+    request={"anyOf": [_COHERE, _VOYAGE, _NVIDIA, tei_descriptions.RERANK]},
     answer={
         "anyOf": [
-            _objects({"results": _RESULTS}, {"id": _TEXT, "model": _TEXT, "usage": _USAGE, "meta": _OBJECT}),
-            _objects({"data": _RESULTS, "usage": _USAGE}, {"model": _TEXT}),
-            _objects({"rankings": {"type": "array", "items": _objects({"index": _INDEX, "logit": _NUMBER})}}),
+            objects({"results": _RESULTS}, {"id": TEXT, "model": TEXT, "usage": _USAGE, "meta": OBJECT}),
+            objects({"data": _RESULTS, "usage": _USAGE}, {"model": TEXT}),
+            objects({"rankings": {"type": "array", "items": objects({"index": INDEX, "logit": NUMBER})}}),
+            tei_descriptions.RANKS,
         ]
     },
 )
@@ -74,43 +58,43 @@ EMBEDDINGS = operation(
     "Embed texts, as OpenAI and Voyage have it",
     tag="embeddings",
     description="Texts are documents unless `input_type`, `prompt_name` or `task` says `query`.",
-    request=_objects(
+    request=objects(
         {"input": _TEXTS},
         {
-            "model": _WORD,
+            "model": WORD,
             "encoding_format": {"enum": ["float", "base64", None]},
-            "dimensions": _COUNT,
-            "output_dimension": _COUNT,
-            "input_type": _WORD,
-            "prompt_name": _WORD,
-            "task": _WORD,
-            "truncation": _FLAG,
+            "dimensions": COUNT,
+            "output_dimension": COUNT,
+            "input_type": WORD,
+            "prompt_name": WORD,
+            "task": WORD,
+            "truncation": FLAG,
         },
     ),
-    answer=_objects(
-        {"data": {"type": "array", "items": _objects({"index": _INDEX, "embedding": _VECTOR})}, "usage": _USAGE},
-        {"model": _TEXT},
+    answer=objects(
+        {"data": {"type": "array", "items": objects({"index": INDEX, "embedding": _VECTOR})}, "usage": _USAGE},
+        {"model": TEXT},
     ),
 )
 
 EMBED = operation(
     "Embed texts, as Cohere has it",
     tag="embeddings",
-    request=_objects(
-        {"texts": _list(_TEXT)},
+    request=objects(
+        {"texts": many(TEXT)},
         {
-            "model": _WORD,
-            "input_type": _WORD,
+            "model": WORD,
+            "input_type": WORD,
             "embedding_types": {"type": ["array", "null"], "items": {"enum": ["float", "base64"]}},
-            "output_dimension": _COUNT,
+            "output_dimension": COUNT,
             "truncate": {"enum": ["NONE", "START", "END", None]},
         },
     ),
-    answer=_objects({"id": _TEXT, "embeddings": {"type": ["object", "array"]}, "meta": _OBJECT}),
+    answer=objects({"id": TEXT, "embeddings": {"type": ["object", "array"]}, "meta": OBJECT}),
 )
 
-_MODEL = _objects(
-    {"id": _TEXT, "max_model_len": _INDEX, "model_type": {"enum": ["embedding", "rerank"]}}, {"created": _INDEX}
+_MODEL = objects(
+    {"id": TEXT, "max_model_len": INDEX, "model_type": {"enum": ["embedding", "rerank"]}}, {"created": INDEX}
 )
-MODELS = operation("List the models", tag="models", answer=_objects({"data": {"type": "array", "items": _MODEL}}))
+MODELS = operation("List the models", tag="models", answer=objects({"data": {"type": "array", "items": _MODEL}}))
 MODEL = operation("Describe a model, by its name, or as embedder or reranker", tag="models", answer=_MODEL)

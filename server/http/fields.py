@@ -28,14 +28,14 @@ _SIDES: dict[str, Truncation] = {"left": "start", "right": "end"}
 _KIND_FIELDS = ("input_type", "prompt_name", "task")  # Cohere's and Voyage's, TEI's, Jina's
 
 
-def body(value: Any) -> Body:
-    """Return a body that is a JSON object.
+def body(value: Any, field: str = "body") -> Body:
+    """Return a body, or a field of one, that is a JSON object.
 
     Raises:
         InvalidRequest: it is another value.
     """
     if not isinstance(value, dict):
-        raise InvalidRequest("body", value, "it must be a JSON object", 'send one, such as {"query": ...}')
+        raise InvalidRequest(field, value, "it must be a JSON object", 'send one, such as {"query": ...}')
     return value
 
 

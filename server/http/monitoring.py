@@ -12,18 +12,21 @@ from .operations import operation
 def routes(health: Health, metrics: Metrics) -> list[Route]:
     """Return the routes of a server's health and its numbers."""
 
-    async def tell_health(_: Call) -> Answer:
-        if not health.serving:
-            raise NotServing("the server starts, stops, or none of its slots works; its log says which")
-        return Answer(content_type="text/plain")
-
     async def tell_metrics(call: Call) -> Answer:
         text, content_type = metrics.text(call.headers.get("accept", ""))
         return Answer(text, content_type=content_type)
 
-    told = operation("Say whether the server serves: 200 or 503", tag="server", media_type="text/plain")
     counted = operation("Say what the server does, in Prometheus's format", tag="server", media_type="text/plain")
-    return [
-        Route("GET", "/health", tell_health, operation=told),
-        Route("GET", "/metrics", tell_metrics, operation=counted),
-    ]
+    return [health_route(health, "/health"), Route("GET", "/metrics", tell_metrics, operation=counted)]
+
+
+def health_route(health: Health, path: str) -> Route:
+    """Return the route of a server's health at a path: clients of other servers ask at theirs."""
+
+    async def tell(_: Call) -> Answer:
+        if not health.serving:
+            raise NotServing("the server starts, stops, or none of its slots works; its log says which")
+        return Answer(content_type="text/plain")
+
+    told = operation("Say whether the server serves: 200 or 503", tag="server", media_type="text/plain")
+    return Route("GET", path, tell, operation=told)

@@ -1,7 +1,7 @@
 """Reranking as Cohere, Jina, Voyage, vLLM, infinity and NVIDIA have it: one handler, whatever the path.
 
-Clients put the same few paths behind whatever base they are given, so the body tells them apart: `passages` are
-NVIDIA's, `documents` beside a key that only Voyage has are Voyage's, and all others are of one family:
+Clients put the same few paths behind whatever base they are given, so the body tells them apart: `texts` are TEI's
+(`tei.py`), `passages` NVIDIA's, `documents` beside a key that only Voyage has Voyage's, and all others of one family:
 their answers differ in what stands beside `results`, and the one here has all of it. No document is ever left out.
 """
 
@@ -15,8 +15,8 @@ from shortlist.server.runtime.tokens import Truncation
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import Ranked, Score
 
-from . import descriptions, fields
-from .app import Route
+from . import descriptions, errors, fields
+from .app import Handler, Route
 from .call import Answer, Call
 from .fields import Body
 
@@ -56,9 +56,10 @@ class Dialect:
 class Reranking:
     """The routes for reranking."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        """Serve the reranker of a pipeline."""
+    def __init__(self, pipeline: Pipeline, tei: Handler) -> None:
+        """Serve the reranker of a pipeline; `tei` answers bodies of TEI's form."""
         self._pipeline = pipeline
+        self._tei = tei
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -67,6 +68,9 @@ class Reranking:
     async def rerank(self, call: Call) -> Answer:
         """Score documents beside a query, and answer in the form that was asked in."""
         body = fields.body(await call.json())
+        if "texts" in body:
+            call.errors = errors.TEI
+            return await self._tei(call)
         dialect = told_apart(body)
         asked = dialect.read(body)
         # Clients ask for more than they have documents; all of them is what they mean.

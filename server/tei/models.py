@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server import fusion
-from shortlist.server.errors import InvalidRequest, named
+from shortlist.server.errors import Empty, InvalidRequest, named
 from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Piece, Truncation
 from shortlist.server.search import request_checks
@@ -139,6 +139,8 @@ class Models:
         Raises:
             InvalidRequest, DeadlineExceeded, Overloaded, ShuttingDown, InferenceFailed: as `embed`.
         """
+        if not sentences:
+            raise Empty("inputs.sentences", [], "at least one is needed", "send one or more")
         vectors, usage = await self.embed([source, *sentences], cut, deadline, prompt_name=prompt_name)
         return vectors[1:] @ vectors[0], usage
 
