@@ -6,7 +6,7 @@ import httpx
 import numpy as np
 import pytest
 
-from recorded_bodies import PASSAGES, QUERY, RERANKS
+from recorded_bodies import EMBEDS, LOOKUPS, PASSAGES, QUERY, RERANKS, RIGHT
 from shortlist.client import Client
 
 
@@ -17,9 +17,7 @@ def http(server):
         yield opened
 
 
-@pytest.mark.parametrize(
-    "recorded", [one for one in RERANKS if "texts" not in one.body], ids=lambda one: f"{one.product} {one.path}"
-)
+@pytest.mark.parametrize("recorded", RERANKS, ids=lambda one: f"{one.product} {one.path}")
 def test_recorded_bodies(recorded, server, client: Client):
     """What products send, word for word, is answered as they read it, with gRPC's own numbers."""
     expected = client.rerank(QUERY, PASSAGES).results
@@ -27,6 +25,19 @@ def test_recorded_bodies(recorded, server, client: Client):
     assert [index for index, _ in found] == [one.index for one in expected]
     worth = [one.logit if recorded.logits else one.score for one in expected]
     assert [score for _, score in found] == pytest.approx(worth, rel=1e-5)
+
+
+@pytest.mark.parametrize("recorded", EMBEDS, ids=lambda one: one.product)
+def test_recorded_embeddings(recorded, server, client: Client):
+    """What products send to have a text embedded is answered with gRPC's own vector."""
+    (expected,) = client.embed([PASSAGES[RIGHT]], normalize=True).vectors
+    assert recorded.replay(server.http) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("recorded", LOOKUPS, ids=lambda one: f"{one.product} {one.path}")
+def test_recorded_lookups(recorded, server):
+    """What products ask of a model before they use it is answered as they want it."""
+    assert recorded.replay(server.http) == recorded.expected
 
 
 @pytest.mark.parametrize("path", ["/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/v1/reranking"])
