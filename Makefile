@@ -26,7 +26,11 @@ INFINITY_VERSION := 0.0.78
 INTEGRATIONS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard integrations/*/pyproject.toml))))
 INTEGRATION = .venv-integrations/$*/bin
 
-.PHONY: help demo ui bundles test test-integrations test-openvino check rooms format stubs quality peers prove-durability fuzz-http clean
+# The clients of other servers, each folder of them in an environment of its own: some exclude each other's versions.
+CLIENTS ?= newest frameworks
+CLIENT = .venv-clients/$*/bin
+
+.PHONY: help demo ui bundles test test-clients test-integrations test-openvino check rooms format stubs quality peers prove-durability fuzz-http clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,6 +47,13 @@ bundles: .venv/.demo ## Export the demo's two models, unless that is done.
 
 test: .venv/.test ## Run all tests, WORKERS files of them at a time.
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-clients: $(CLIENTS:%=test-clients-%) ## Other servers' clients against this one; writes the tables of docs/clients.md.
+
+# The queue is short, so that a few calls at once are too many.
+test-clients-%: bundles .venv/.test .venv-clients/%/.installed
+	$(BIN)/python tests/clients/with_server.py --serve=--queue-tokens=15000 \
+	  $(CLIENT)/python -m pytest tests/clients/$* --part $*
 
 test-openvino: .venv-openvino/.test ## Run the providers' tests with OpenVINO, in an environment of its own.
 	$(OPENVINO)/python -m pytest tests/providers
@@ -88,7 +99,7 @@ fuzz-http: bundles .venv/.test ## Send a server requests drawn from its own /ope
 	  --config-file tests/support/schemathesis.toml run "$$SHORTLIST_HTTP/openapi.json" --max-examples $(EXAMPLES)'
 
 clean: ## Remove everything that make made.
-	rm -rf .venv .venv-openvino .venv-peers .venv-integrations .demo build dist *.egg-info
+	rm -rf .venv .venv-openvino .venv-peers .venv-integrations .venv-clients .demo build dist *.egg-info
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -127,4 +138,12 @@ clean: ## Remove everything that make made.
 	$(PYTHON) -m venv .venv-peers
 	$(PEERS)/pip --disable-pip-version-check install --quiet --constraint constraints-peers.txt \
 	  'infinity-emb[server,optimum]==$(INFINITY_VERSION)'
+	@touch $@
+
+.PRECIOUS: .venv-clients/%/.installed
+.venv-clients/%/.installed: .venv/.python pyproject.toml tests/clients/%/requirements.txt tests/clients/%/constraints.txt
+	@echo "Installing the clients of tests/clients/$* into .venv-clients/$* (some minutes the first time)"
+	$(PYTHON) -m venv .venv-clients/$*
+	$(CLIENT)/pip --disable-pip-version-check install --quiet --constraint tests/clients/$*/constraints.txt \
+	  --requirement tests/clients/$*/requirements.txt --editable .
 	@touch $@

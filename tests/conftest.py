@@ -33,6 +33,9 @@ for variable in ("grpc_proxy", "https_proxy", "http_proxy"):
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
+# These run in environments of their own (`make test-clients`).
+collect_ignore = ["clients"]
+
 _numbers = count()
 
 

@@ -1,0 +1,1 @@
+../newest/test_cohere.py
