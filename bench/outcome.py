@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shortlist.client.types import Description
+from shortlist.client.description import Description
 from shortlist.console.output import counted
 from shortlist.server import cores
 

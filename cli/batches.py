@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from shortlist.client.types import Limits
+from shortlist.client.description import Limits
 
 # Far below what a request may hold: a batch is what is sent again when a call fails.
 _BYTES = 4 << 20

@@ -4,7 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
-from shortlist.client.types import Agreement, Collection, Description, ModelDescription
+from shortlist.client.description import Agreement, Description, ModelDescription
+from shortlist.client.types import Collection
 from shortlist.console import command_line, output
 from shortlist.console.connection import Connection
 

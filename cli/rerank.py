@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated
 
-from shortlist.client.types import Limits, RerankResult
+from shortlist.client.description import Limits
+from shortlist.client.types import RerankResult
 from shortlist.console import colors, command_line, output, tables
 from shortlist.console.connection import Connection
 from shortlist.console.errors import UsageError

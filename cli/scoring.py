@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 
 from shortlist.client.client import Client
-from shortlist.client.types import Degraded, Limits, Ranked, RerankResult, Timing
+from shortlist.client.description import Limits
+from shortlist.client.types import Degraded, Ranked, RerankResult, Timing
 
 from .batches import batches
 

@@ -141,7 +141,8 @@ def _restored(path: Path, names: Sequence[str], data: Path) -> dict[str, int]:
     with needs("restore --into", "cpu, gpu or openvino"):
         from shortlist.server.errors import RequestError, StorageFailed  # noqa: PLC0415 (the base install lacks it)
         from shortlist.server.storage import snapshot as snapshots  # noqa: PLC0415 (the same)
-        from shortlist.server.storage.catalog import Catalog, recorded  # noqa: PLC0415 (the same)
+        from shortlist.server.storage.catalog import Catalog  # noqa: PLC0415 (the same)
+        from shortlist.server.storage.data_folder import recorded  # noqa: PLC0415 (the same)
 
     try:
         found = snapshots.read(path)

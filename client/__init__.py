@@ -3,6 +3,7 @@
 from .aio import AsyncClient
 from .client import Client
 from .clients import Clients
+from .description import Agreement, Description, Limits, ModelDescription
 from .errors import (
     AlreadyExists,
     DeadlineExceeded,
@@ -20,11 +21,9 @@ from .errors import (
 from .filters import Filter, Where, field
 from .reindexing import Reindex, ReindexState
 from .types import (
-    Agreement,
     CandidatesFrom,
     Collection,
     Degraded,
-    Description,
     Document,
     Embeddings,
     FilterPlan,
@@ -32,11 +31,9 @@ from .types import (
     IngestOutcome,
     IngestResult,
     LimitedBy,
-    Limits,
     Metadata,
     Mode,
     Model,
-    ModelDescription,
     Ranked,
     RankFusion,
     Recall,

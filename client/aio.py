@@ -6,7 +6,7 @@ task cancels its call, on the server too.
 
 from collections.abc import Iterable
 
-from . import requests, responses, signatures
+from . import model_requests, requests, responses, signatures
 from .async_collections import CollectionCalls
 from .async_documents import DocumentCalls
 from .filters import Where
@@ -83,7 +83,7 @@ class AsyncClient(CollectionCalls, DocumentCalls):
         timeout_s: float | None = None,
     ) -> Embeddings:
         """Turn texts into vectors, with the embedder's prefix for `kind` before each; see `Client.embed`."""
-        request = requests.embed(texts, kind, truncation=truncation, dimensions=dimensions, normalize=normalize)
+        request = model_requests.embed(texts, kind, truncation=truncation, dimensions=dimensions, normalize=normalize)
         return responses.embed(await self._call(self._inference.Embed, request, timeout_s))
 
     async def rerank(
@@ -97,7 +97,7 @@ class AsyncClient(CollectionCalls, DocumentCalls):
         timeout_s: float | None = None,
     ) -> RerankResult:
         """Score texts against a query, best first; see `Client.rerank`."""
-        request = requests.rerank(
+        request = model_requests.rerank(
             query, documents, top_k, truncation=truncation, max_document_tokens=max_document_tokens
         )
         return responses.rerank(request, await self._call(self._inference.Rerank, request, timeout_s))
@@ -113,5 +113,5 @@ class AsyncClient(CollectionCalls, DocumentCalls):
         timeout_s: float | None = None,
     ) -> tuple[Tokenization, ...]:
         """Show how a model sees texts, and whether they fit its window; see `Client.tokenize`."""
-        request = requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
+        request = model_requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
         return responses.tokenize(await self._call(self._inference.Tokenize, request, timeout_s))

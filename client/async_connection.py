@@ -13,9 +13,7 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, ReindexesStub, RetrievalStub, SnapshotsStub
 
 from . import channel, errors, responses
-from .types import (
-    Description,
-)
+from .description import Description
 
 if TYPE_CHECKING:
     from shortlist.proto.retrieval_pb2_grpc import (

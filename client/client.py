@@ -7,7 +7,7 @@ shared with `AsyncClient`.
 
 from collections.abc import Iterable
 
-from . import requests, responses, signatures
+from . import model_requests, requests, responses, signatures
 from .blocking_collections import CollectionCalls
 from .blocking_documents import DocumentCalls
 from .filters import Where
@@ -131,7 +131,7 @@ class Client(CollectionCalls, DocumentCalls):
             normalize: True makes vectors of length 1 also where the model does not.
             timeout_s: deadline of this call.
         """
-        request = requests.embed(texts, kind, truncation=truncation, dimensions=dimensions, normalize=normalize)
+        request = model_requests.embed(texts, kind, truncation=truncation, dimensions=dimensions, normalize=normalize)
         return responses.embed(self._call(self._inference.Embed, request, timeout_s))
 
     def rerank(
@@ -156,7 +156,7 @@ class Client(CollectionCalls, DocumentCalls):
             max_document_tokens: tokens of each text that are read at most; None: all that fit.
             timeout_s: deadline of this call.
         """
-        request = requests.rerank(
+        request = model_requests.rerank(
             query, documents, top_k, truncation=truncation, max_document_tokens=max_document_tokens
         )
         return responses.rerank(request, self._call(self._inference.Rerank, request, timeout_s))
@@ -181,5 +181,5 @@ class Client(CollectionCalls, DocumentCalls):
             ends_only: True returns only where each token ends in the whole text, which `shortlist index` cuts by.
             timeout_s: deadline of this call.
         """
-        request = requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
+        request = model_requests.tokenize(texts, model=model, query=query, kind=kind, ends_only=ends_only)
         return responses.tokenize(self._call(self._inference.Tokenize, request, timeout_s))

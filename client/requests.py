@@ -31,19 +31,6 @@ _FUSIONS: dict[types.RankFusion, pb.RankFusion.ValueType] = {
     "distribution": pb.RANK_FUSION_DISTRIBUTION,
     "rrf": pb.RANK_FUSION_RRF,
 }
-_KINDS: dict[types.TextKind, pb.TextKind.ValueType] = {
-    "query": pb.TEXT_KIND_QUERY,
-    "document": pb.TEXT_KIND_DOCUMENT,
-}
-_TRUNCATIONS: dict[types.Truncation, pb.Truncation.ValueType] = {
-    "end": pb.TRUNCATION_END,
-    "start": pb.TRUNCATION_START,
-    "none": pb.TRUNCATION_NONE,
-}
-_MODELS: dict[types.Model, pb.Model.ValueType] = {
-    "embedder": pb.MODEL_EMBEDDER,
-    "reranker": pb.MODEL_RERANKER,
-}
 
 
 def create_collection(
@@ -214,55 +201,6 @@ def search(
     )
 
 
-def embed(
-    texts: Iterable[str],
-    kind: types.TextKind,
-    *,
-    truncation: types.Truncation | None = None,
-    dimensions: int | None = None,
-    normalize: bool = False,
-) -> pb.EmbedRequest:
-    """Make the request for vectors."""
-    return pb.EmbedRequest(
-        texts=arguments.texts("texts", texts),
-        kind=arguments.choice("kind", kind, _KINDS),
-        truncation=_truncation(truncation),
-        dimensions=arguments.count("dimensions", dimensions),
-        normalize=arguments.flag("normalize", normalize),
-    )
-
-
-def rerank(
-    query: str,
-    documents: Iterable[str],
-    top_k: int | None,
-    *,
-    truncation: types.Truncation | None = None,
-    max_document_tokens: int | None = None,
-) -> pb.RerankRequest:
-    """Make the request for scores."""
-    return pb.RerankRequest(
-        query=arguments.text("query", query),
-        documents=arguments.texts("documents", documents),
-        top_k=arguments.count("top_k", top_k),
-        truncation=_truncation(truncation),
-        max_document_tokens=arguments.count("max_document_tokens", max_document_tokens),
-    )
-
-
-def tokenize(
-    texts: Iterable[str], *, model: types.Model, query: str, kind: types.TextKind, ends_only: bool
-) -> pb.TokenizeRequest:
-    """Make the request for tokens."""
-    return pb.TokenizeRequest(
-        texts=arguments.texts("texts", texts),
-        model=arguments.choice("model", model, _MODELS),
-        query=arguments.text("query", query),
-        kind=arguments.choice("kind", kind, _KINDS),
-        ends_only=arguments.flag("ends_only", ends_only),
-    )
-
-
 def document(plain: object, field: str = "document") -> pb.Document:
     """Convert a document for the wire.
 
@@ -284,10 +222,6 @@ def document(plain: object, field: str = "document") -> pb.Document:
         source=arguments.text(f"{where}: source", plain.source),
         vector=arguments.vector(f"{where}: vector", plain.vector),
     )
-
-
-def _truncation(plain: types.Truncation | None) -> pb.Truncation.ValueType:
-    return pb.TRUNCATION_UNSPECIFIED if plain is None else arguments.choice("truncation", plain, _TRUNCATIONS)
 
 
 def _optional(name: str, value: float | None) -> float | None:

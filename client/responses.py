@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from shortlist.proto import retrieval_pb2 as pb
 
-from . import errors, types
+from . import description, errors, types
 from .metadata import from_struct
 from .requests import MODES, QUANTIZATIONS, SOURCES
 
@@ -184,14 +184,14 @@ def tokenize(response: pb.TokenizeResponse) -> tuple[types.Tokenization, ...]:
     )
 
 
-def describe(response: pb.DescribeResponse) -> types.Description:
+def describe(response: pb.DescribeResponse) -> description.Description:
     """Convert what a server runs."""
     limits = response.limits
-    return types.Description(
+    return description.Description(
         version=response.version,
         embedder=_model(response.embedder),
         reranker=_model(response.reranker),
-        limits=types.Limits(
+        limits=description.Limits(
             max_top_k=limits.max_top_k,
             max_candidates=limits.max_candidates,
             max_batch=limits.max_batch,
@@ -219,8 +219,8 @@ def _timing(timing: pb.Timing) -> types.Timing:
     )
 
 
-def _model(model: pb.ModelDescription) -> types.ModelDescription:
-    return types.ModelDescription(
+def _model(model: pb.ModelDescription) -> description.ModelDescription:
+    return description.ModelDescription(
         source=model.source,
         revision=model.revision,
         variant=model.variant,
@@ -235,8 +235,8 @@ def _model(model: pb.ModelDescription) -> types.ModelDescription:
     )
 
 
-def _agreement(message: pb.Agreement) -> types.Agreement:
-    return types.Agreement(message.samples, message.common, message.difference)
+def _agreement(message: pb.Agreement) -> description.Agreement:
+    return description.Agreement(message.samples, message.common, message.difference)
 
 
 def _name(field: str, number: int, numbers: Mapping[_Name, int]) -> _Name:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from shortlist.client.client import Client
-from shortlist.client.types import Limits, Model
+from shortlist.client.description import Limits
+from shortlist.client.types import Model
 
 from .patience import Patience
 

@@ -48,7 +48,7 @@ from .rpc.server import server as grpc_server
 from .runtime import bundle, providers
 from .search import reindexing
 from .settings import Settings
-from .storage import catalog
+from .storage import data_folder
 
 if TYPE_CHECKING:
     from .http.listener import Listener
@@ -145,7 +145,7 @@ def build(settings: Settings) -> Components:
 
 def _pipeline(settings: Settings, loading: Loading) -> Pipeline:
     """Load the models that are set, and those that collections need, and open the collections."""
-    recorded = catalog.recorded(settings.data)
+    recorded = data_folder.recorded(settings.data)
     needed = {one.origin.fingerprint for one in recorded}
     others = settings.other_embedders
     embedders = Embedders(loading.embedder, settings.embedder, settings.embedder_variant, others, needed)

@@ -17,7 +17,7 @@ from shortlist.server.runtime.graph import Graph
 from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.runtime.variant_timings import Run
 from shortlist.server.settings import Settings
-from shortlist.server.storage import catalog
+from shortlist.server.storage import data_folder
 
 from . import file, race
 from .machine import Machine
@@ -102,7 +102,7 @@ def run(settings: TuneSettings, progress: Progress) -> Tuned:
 
 def _embedder_variant(serve: Settings, embedder: Bundle, progress: Progress) -> tuple[Settings, str]:
     """Return settings with the embedder's variant as the server would choose it, and why it is that one."""
-    made_with = {one.origin.fingerprint for one in catalog.recorded(serve.data)}
+    made_with = {one.origin.fingerprint for one in data_folder.recorded(serve.data)}
     name = _chosen(serve, embedder, serve.embedder_variant, made_with)
     embedder.verify(name)
     fingerprint = embedder.manifest.fingerprint(name)

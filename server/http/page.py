@@ -18,7 +18,7 @@ from shortlist.server.inference.caches import Cache
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.listening import http_host, http_url, is_loopback
 from shortlist.server.search.judging import Judging
-from shortlist.server.storage.catalog import COLLECTIONS, JUDGEMENTS
+from shortlist.server.storage.data_folder import COLLECTIONS, JUDGEMENTS
 from shortlist.server.storage.judgements import Judgements
 from shortlist.ui import assets
 

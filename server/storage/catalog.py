@@ -1,14 +1,5 @@
 """The collections in the data folder: made, opened, dropped, listed.
 
-    data/
-    ├── timings.json            how fast variants are on this machine (`variant_selection.py`)
-    ├── lock                    held by the one server that uses the folder
-    └── collections/
-        ├── NAME/               one collection (`collection.py`)
-        └── .new-*, .dropped-*  being made or dropped: removed at the next start
-    ├── snapshots/              copies of collections (`snapshots.py`)
-    └── judgements/             what people said of answers (`judgements.py`)
-
 A collection comes and goes by a rename, so there is no half of one. Methods block; the pipeline calls them from
 threads.
 """
@@ -22,7 +13,6 @@ import uuid
 from collections.abc import Container, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 from shortlist.server import durable
 from shortlist.server.errors import (
@@ -34,20 +24,15 @@ from shortlist.server.errors import (
     shown,
 )
 
-from . import database, folder_lock, generations
+from . import folder_lock
 from .choices import ANYTHING, DEFAULTS, Wanted
-from .collection import DOCUMENTS, Collection
+from .collection import Collection
+from .data_folder import COLLECTIONS, SNAPSHOTS, UNFINISHED
 from .document import Origin
-from .generations import Next
 from .snapshot import Copy, Snapshot
 from .snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
-
-COLLECTIONS = "collections"
-SNAPSHOTS = "snapshots"
-JUDGEMENTS = "judgements"
-UNFINISHED = (".new-", ".dropped-")  # how folders begin that are being made or dropped
 
 
 class Catalog:
@@ -266,26 +251,3 @@ def _check_same(there: Collection, wanted: Wanted) -> None:
                 f"{field}: collection {there.name!r} is there already, with {found} and not {getattr(wanted, field)};"
                 " leave it out, or drop the collection first"
             )
-
-
-class Recorded(NamedTuple):
-    """What a collection's file says of the embedder that made its vectors, and of one that makes them anew."""
-
-    name: str
-    origin: Origin
-    bundle: str  # where the embedder was loaded from; empty: it was the server's own
-    coming: Next | None
-
-
-def recorded(data: Path) -> list[Recorded]:
-    """Return what the collections of a data folder say of their embedders; it need not be there.
-
-    What cannot be read is left out: opening it will tell why.
-    """
-    found = []
-    for folder in sorted((data / COLLECTIONS).glob("[!.]*")):
-        facts = database.facts(folder / DOCUMENTS)
-        if "fingerprint" in facts:
-            made_by, bundle = generations.origin(facts), facts.get("bundle", "")
-            found.append(Recorded(folder.name, made_by, bundle, generations.coming(facts)))
-    return found

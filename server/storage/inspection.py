@@ -5,7 +5,6 @@ crash, a start puts right. What is not ours is named and left alone. Nothing is 
 """
 
 import contextlib
-import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -15,9 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shortlist.server.errors import InferenceFailed, RequestError, StorageError
+from shortlist.server.errors import RequestError, StorageError
 
-from . import catalog, folder_lock, generation, generations, schema, snapshot, unit_vectors
+from . import data_folder, folder_lock, generation, generations, proofs, schema, snapshot, unit_vectors
 from .analysis import Language
 from .choices import Choices
 from .collection import DOCUMENTS
@@ -31,13 +30,20 @@ from .words import Words
 Grade = Literal["foreign", "mended", "damaged"]
 """Not ours and left alone; put right by the next start; to be put right by a person."""
 
-_IN_DATA = (folder_lock.NAME, catalog.COLLECTIONS, catalog.SNAPSHOTS, MANIFEST, "timings.json", "engines")
+_IN_DATA = (
+    folder_lock.NAME,
+    data_folder.COLLECTIONS,
+    data_folder.SNAPSHOTS,
+    data_folder.JUDGEMENTS,
+    MANIFEST,
+    "timings.json",
+    "engines",
+)
 _BESIDE = re.compile(
     rf"{re.escape(DOCUMENTS)}(-wal|-shm)?|vectors(-[0-9]+)?\.(usearch|sha256|new|new-digest)|{WORDS}"
 )
 _MOST_FAULTS = 5  # that SQLite tells of one file
 _BATCH = 1000
-_SAME = 1e-3  # of a cosine: a direction in float16, from this machine or another
 _KEYS = "SELECT DISTINCT key FROM vectors"
 _NUMBERS = "SELECT seq FROM documents"
 _ROWS = """
@@ -75,18 +81,18 @@ def inspect(data: Path) -> Inspection:
     Raises:
         StorageError: it is no data folder, or a server uses it.
     """
-    root = data / catalog.COLLECTIONS
+    root = data / data_folder.COLLECTIONS
     if not root.is_dir():
-        raise StorageError(f"{data} is no data folder: it has no folder {catalog.COLLECTIONS}; name one that has")
+        raise StorageError(f"{data} is no data folder: it has no folder {data_folder.COLLECTIONS}; name one that has")
     with folder_lock.take_to_read(data) or contextlib.nullcontext():
         found = [Finding(path.name, "foreign", "not ours") for path in sorted(data.iterdir()) if _foreign(path)]
-        for path in (data, *sorted((data / catalog.SNAPSHOTS).glob("*"))):
+        for path in (data, *sorted((data / data_folder.SNAPSHOTS).glob("*"))):
             if path != data or (data / MANIFEST).exists():
-                found += _torn(path, "" if path == data else f"{catalog.SNAPSHOTS}/{path.name}")
+                found += _torn(path, "" if path == data else f"{data_folder.SNAPSHOTS}/{path.name}")
         folders: list[_Folder] = []
         for path in sorted(root.iterdir()):
             name = f"{root.name}/{path.name}"
-            if path.name.startswith(catalog.UNFINISHED):
+            if path.name.startswith(data_folder.UNFINISHED):
                 found.append(Finding(name, "mended", "left by a crash; a start removes it"))
             elif path.name.startswith(".") or not path.is_dir():
                 found.append(Finding(name, "foreign", "not ours"))
@@ -182,7 +188,7 @@ class _Folder:
             for identifier, what in broken:
                 yield Finding(documents, "damaged", f"document {identifier!r}: {what}; send it again")
             if not index.fault:
-                for place in _unlike(index, directions):
+                for place in proofs.unlike(index, directions):
                     what = f"document {ids[place]!r}: a search for its vector does not find it; remove the file"
                     yield Finding(name, "damaged", f"{what}, and a start rebuilds it")
         keys = np.array([key for (key,) in connection.execute(_KEYS)], np.uint64)
@@ -214,45 +220,13 @@ class _Folder:
         while rows := connection.execute(_ROWS, (after, _BATCH)).fetchall():
             after = rows[-1][0]
             self.documents += len(rows)
-            faults = [_fault(vector, metadata, self._dimensions) for *_, vector, metadata in rows]
+            faults = [proofs.fault(vector, metadata, self._dimensions) for *_, vector, metadata in rows]
             sound = [row for row, fault in zip(rows, faults, strict=True) if not fault]
             vectors = np.array([np.frombuffer(row[3], np.float32) for row in sound], np.float32)
             directions = unit_vectors.of(vectors.reshape(len(sound), self._dimensions))
             keys = np.array([row[2] for row in sound], np.uint64)
             broken = [(row[1], fault) for row, fault in zip(rows, faults, strict=True) if fault]
             yield [row[1] for row in sound], directions._replace(keys=keys), broken
-
-
-def _fault(vector: bytes | None, metadata: str, dimensions: int) -> str:
-    """Return what is wrong with a document's row; empty where nothing is."""
-    if vector is None:
-        return "it has no vector"
-    if len(vector) != 4 * dimensions:
-        return f"its vector has {len(vector)} bytes and not {4 * dimensions}"
-    try:
-        unit_vectors.of(np.frombuffer(vector, np.float32)[None])
-    except InferenceFailed:
-        return "its vector is not finite"
-    try:
-        whole = not metadata or isinstance(json.loads(metadata), dict)
-    except ValueError:
-        whole = False
-    return "" if whole else "its metadata is no JSON object"
-
-
-def _unlike(index: Vectors, directions: Directions) -> Iterator[int]:
-    """Yield the places of those directions in the index that a search for them does not find."""
-    there = np.flatnonzero(~np.isin(directions.keys, index.missing(directions.keys)))
-    keys, units = directions.keys[there], directions.units[there].astype(np.float32)
-    cosines = (units * index.read(keys).units.astype(np.float32)).sum(axis=1)
-    lost = np.isin(keys, index.lost(keys))
-    has_direction = units.any(axis=1)
-    for place, cosine, unreached in zip(
-        there[has_direction], cosines[has_direction], lost[has_direction], strict=True
-    ):
-        one = Directions(directions.keys[[place]], directions.units[[place]])
-        if cosine < 1 - _SAME or (unreached and index.search(one, 1, np.empty(0, np.uint64))[1][0] < 1 - _SAME):
-            yield int(place)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

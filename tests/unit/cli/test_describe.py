@@ -3,7 +3,7 @@
 import pytest
 
 from shortlist.cli import describe
-from shortlist.client.types import Agreement, ModelDescription
+from shortlist.client.description import Agreement, ModelDescription
 
 
 @pytest.mark.parametrize(

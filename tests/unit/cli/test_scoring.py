@@ -12,7 +12,8 @@ import pytest
 from fake_server import Refusal
 from shortlist.cli import main, scoring
 from shortlist.client import Client
-from shortlist.client.types import Limits, Ranked, RerankResult, Timing
+from shortlist.client.description import Limits
+from shortlist.client.types import Ranked, RerankResult, Timing
 from shortlist.proto import retrieval_pb2 as pb
 
 LIMITS = Limits(

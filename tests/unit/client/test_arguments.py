@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from shortlist.client import AsyncClient, Client, Document, Hit, requests
+from shortlist.client import AsyncClient, Client, Document, Hit, model_requests, requests
 from shortlist.client.errors import InvalidRequest
 
 _NO_TEXT = [None, 1, b"text", ["text"], "\ud800"]
@@ -150,9 +150,9 @@ def test_the_second_argument_may_go_without_its_name(scripted):
         client.rerank("query", ["text"], 3)
         client.tokenize(["text"], "reranker")
     assert [request for _, request in scripted.requests] == [
-        requests.embed(["text"], "query"),
-        requests.rerank("query", ["text"], 3),
-        requests.tokenize(["text"], model="reranker", query="", kind="document", ends_only=False),
+        model_requests.embed(["text"], "query"),
+        model_requests.rerank("query", ["text"], 3),
+        model_requests.tokenize(["text"], model="reranker", query="", kind="document", ends_only=False),
     ]
 
 
@@ -189,6 +189,6 @@ def test_numpy_s_values_are_values():
         rank_fusion="rrf",
         fresh=True,
     )
-    assert list(requests.embed(np.array(["a", "b"]), "query").texts) == ["a", "b"]
+    assert list(model_requests.embed(np.array(["a", "b"]), "query").texts) == ["a", "b"]
     metadata = requests.document(Document("1", "text", metadata={"n": np.int64(3), "x": np.float32(0.5)})).metadata
     assert dict(metadata) == {"n": 3, "x": 0.5}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from shortlist.client import requests, responses, types
+from shortlist.client import model_requests, requests, responses, types
 from shortlist.client.errors import InvalidRequest, ServerError
 from shortlist.proto import retrieval_pb2 as pb
 
@@ -86,12 +86,12 @@ def test_search_fields():
             "mode: got 'sparse', but it must be one of 'auto', 'two-stage', 'dense', 'rerank-all'",
         ),
         (
-            lambda: requests.embed("text", "document"),
+            lambda: model_requests.embed("text", "document"),
             "texts: got 'text', but it must be several strings; pass a list",
         ),
-        (lambda: requests.embed(["a", 1], "document"), "texts[1]: got 1, but it must be a string"),
-        (lambda: requests.embed(["a"], "doc"), "kind: got 'doc', but it must be one of 'query', 'document'"),
-        (lambda: requests.rerank("q\udfff", ["a"], None), "query: got '\\udfff', but character 1 is half of a"),
+        (lambda: model_requests.embed(["a", 1], "document"), "texts[1]: got 1, but it must be a string"),
+        (lambda: model_requests.embed(["a"], "doc"), "kind: got 'doc', but it must be one of 'query', 'document'"),
+        (lambda: model_requests.rerank("q\udfff", ["a"], None), "query: got '\\udfff', but character 1 is half of a"),
         (
             lambda: requests.get("notes", "id", skip_missing=False, include_vectors=False),
             "ids: got 'id', but it must be several strings; pass a list",
@@ -158,7 +158,7 @@ def test_search_result():
 
 def test_rerank_result_holds_the_texts():
     """Each score stands beside the text that it is for."""
-    request = requests.rerank("query", ["a", "b"], None)
+    request = model_requests.rerank("query", ["a", "b"], None)
     response = pb.RerankResponse(results=[pb.RerankResult(index=1, score=0.75), pb.RerankResult(index=0)], reranked=1)
     expected = (types.Ranked(1, 0.75, "b"), types.Ranked(0, None, "a"))
     assert expected == responses.rerank(request, response).results

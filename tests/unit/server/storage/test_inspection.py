@@ -13,6 +13,7 @@ from usearch.index import Index
 from shortlist.server.errors import StorageError
 from shortlist.server.storage import inspection
 from shortlist.server.storage.catalog import Catalog
+from shortlist.server.storage.data_folder import JUDGEMENTS
 from shortlist.server.storage.document import Document, Origin
 from tiny_collections import DIMENSIONS, followed, found, upsert, vector
 
@@ -185,6 +186,7 @@ def test_what_is_not_ours(data: Path):
     for name in ("notes.txt", "collections/.hidden", "collections/file", "collections/c/copy.sqlite"):
         (data / name).touch()
     (data / "collections" / ".dropped-1").mkdir()
+    (data / JUDGEMENTS).mkdir()  # which is
     assert told(data) == [
         ("notes.txt", "foreign"),
         ("collections/.dropped-1", "mended"),
