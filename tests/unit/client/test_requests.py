@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from shortlist.client import model_requests, requests, responses, types
+from shortlist.client import description, model_requests, requests, responses, types
 from shortlist.client.errors import InvalidRequest, ServerError
 from shortlist.proto import retrieval_pb2 as pb
 
@@ -196,5 +196,5 @@ def test_agreement_with_fp32_is_told_where_there_is_one():
     assert responses.describe(described).embedder.fp32 is None
     described.embedder.fp32.CopyFrom(pb.Agreement())
     described.reranker.fp32.CopyFrom(pb.Agreement(samples=3, common=0.75, difference=0.5))
-    assert responses.describe(described).embedder.fp32 == types.Agreement(0, 0.0, 0.0)
-    assert responses.describe(described).reranker.fp32 == types.Agreement(3, 0.75, 0.5)
+    assert responses.describe(described).embedder.fp32 == description.Agreement(0, 0.0, 0.0)
+    assert responses.describe(described).reranker.fp32 == description.Agreement(3, 0.75, 0.5)
