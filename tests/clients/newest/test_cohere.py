@@ -96,12 +96,15 @@ def test_embed_first_version(first, truth):
 
 
 def test_bad_requests(client):
-    """`BadRequestError` where the query or the documents are empty, with field and remedy."""
+    """`BadRequestError`, with field and remedy: no query, no documents, a text too long for `truncate="NONE"`."""
     with pytest.raises(cohere.BadRequestError) as raised:
         client.rerank(model=MODEL, query="", documents=PASSAGES)
     assert "query: got" in raised.value.body["message"]
     with pytest.raises(cohere.BadRequestError):
         client.rerank(model=MODEL, query=QUERY, documents=[])
+    with pytest.raises(cohere.BadRequestError) as raised:
+        client.embed(model="embed-v4.0", input_type="search_document", texts=LONG[:1], truncate="NONE")
+    assert "truncated" in raised.value.body["message"]
 
 
 def test_overloaded(client):
