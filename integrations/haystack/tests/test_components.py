@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from haystack import Document, Pipeline
+from haystack.components.retrievers import MultiQueryTextRetriever
 from haystack.document_stores.types import FilterPolicy
 
 from haystack_integrations.components.embedders.shortlist import ShortlistDocumentEmbedder, ShortlistTextEmbedder
@@ -48,6 +49,13 @@ def test_stage_one_alone(filled: ShortlistDocumentStore):
     assert [one.score for one in dense] == sorted((one.score for one in dense), reverse=True)
     words = ShortlistRetriever(filled, mode="dense", candidates_from="lexical").run(query="leaves")["documents"]
     assert [one.id for one in words] == ["tea"]
+
+
+def test_the_retriever_is_a_text_retriever(filled: ShortlistDocumentStore):
+    """Haystack's retriever of several queries runs it in threads, and joins what each query found."""
+    several = MultiQueryTextRetriever(retriever=ShortlistRetriever(filled, top_k=1), max_workers=4)
+    queries = ["capital of France", "capital of Italy", "how to make tea", "a quick animal"]
+    assert {one.id for one in several.run(queries=queries)["documents"]} == set(TEXTS)
 
 
 async def test_filters_of_the_retriever(filled: ShortlistDocumentStore):

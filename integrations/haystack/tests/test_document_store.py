@@ -152,11 +152,12 @@ async def test_haystacks_own_readers_of_a_store(document_store: ShortlistDocumen
     parts = splitter.run(documents=[Document(id="whole", content=text)])["documents"]
     DocumentWriter(document_store).run(documents=parts)
     as_json = [replace(one, meta=json.loads(json.dumps(one.meta))) for one in parts]  # without tuples
-    assert document_store.filter_documents() == as_json
+    found = {one.id: one for one in document_store.filter_documents()}
+    assert found == {one.id: one for one in as_json}
     windows = SentenceWindowRetriever(document_store, window_size=1)
-    found = windows.run(retrieved_documents=[parts[2]])
-    assert found == await windows.run_async(retrieved_documents=[parts[2]])
-    assert [one.id for one in found["context_documents"]] == [one.id for one in parts[1:4]]
+    around = windows.run(retrieved_documents=[parts[2]])
+    assert around == await windows.run_async(retrieved_documents=[parts[2]])
+    assert [one.id for one in around["context_documents"]] == [one.id for one in parts[1:4]]
     assert CacheChecker(document_store, "source_id").run(items=["whole", "no"])["misses"] == ["no"]
 
 

@@ -1,8 +1,8 @@
 """Haystack's standard suites for document stores, sync and async.
 
-Two of their hooks say how this store differs. Embeddings are those of the collection's embedder, so documents of the
-filter tests have that many numbers, as float32. And every document has one: the server makes it where a document was
-written without.
+Two of their hooks say how this store differs. Documents of a call are written as they arrive, in any order.
+Embeddings are those of the collection's embedder, so the documents of the filter tests have that many numbers, as
+float32. And every document has one: the server makes it where a document was written without.
 """
 
 import random
@@ -53,7 +53,8 @@ class Hooks:
 
     @staticmethod
     def assert_documents_are_equal(received: list[Document], expected: list[Document]):
-        """Compare embeddings as float32, and leave out those that the server made."""
+        """Compare documents by id, embeddings as float32, and leave out those that the server made."""
+        received, expected = (sorted(several, key=lambda one: one.id) for several in (received, expected))
         assert [replace(one, embedding=None) for one in received] == [
             replace(one, embedding=None) for one in expected
         ]

@@ -80,9 +80,9 @@ async def test_the_meaning_is_llama_indexs(store: ShortlistVectorStore):
     sizes = []
     for number in range(500):
         given = any_filters(dice)
-        expected = [one.node_id for one in stored if matches(given, one)]
+        expected = {one.node_id for one in stored if matches(given, one)}
         found = store.get_nodes(filters=given) if number % 2 else await store.aget_nodes(filters=given)
-        assert [one.node_id for one in found] == expected, given
+        assert {one.node_id for one in found} == expected, given
         sizes.append(len(expected))
     assert sum(0 < size < len(stored) for size in sizes) > 250, "most filters are to tell nodes apart"
 
@@ -129,8 +129,8 @@ def test_no_values(store: ShortlistVectorStore):
     found = {}
     for operator in (FilterOperator.ANY, FilterOperator.ALL, FilterOperator.IN, FilterOperator.NIN):
         given = MetadataFilters(filters=[MetadataFilter(key="tags", value=[], operator=operator)])
-        found[operator.value] = [one.node_id for one in store.get_nodes(filters=given)]
-    assert found == {"any": [], "all": ["1"], "in": [], "nin": ["1", "2"]}
+        found[operator.value] = {one.node_id for one in store.get_nodes(filters=given)}
+    assert found == {"any": set(), "all": {"1"}, "in": set(), "nin": {"1", "2"}}
 
 
 def test_no_filters(store: ShortlistVectorStore):

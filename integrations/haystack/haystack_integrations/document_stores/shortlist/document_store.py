@@ -59,7 +59,7 @@ class ShortlistDocumentStore(Changes):
             return await (await self._client_async()).count(self.collection, where=translated.where(filters))
 
     def filter_documents(self, filters: dict[str, Any] | None = None) -> list[Document]:
-        """Return the documents that match, in the order in which they were last written.
+        """Return the documents that match, in the order in which the server wrote them last.
 
         Raises:
             FilterError: the filter is malformed, or says what Shortlist's filters cannot.
