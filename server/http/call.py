@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from shortlist.server.errors import DeadlineExceeded, TooLarge
 
@@ -145,4 +147,16 @@ class Answer:
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
         """Return an answer in JSON; arrays of NumPy's may be anywhere in it."""
-        return cls(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, headers=headers or {})
+        body = orjson.dumps(value, default=_contiguous, option=orjson.OPT_SERIALIZE_NUMPY)
+        return cls(body, status, headers=headers or {})
+
+
+def _contiguous(value: Any) -> NDArray[Any]:
+    """Return an array as orjson reads it: not as a part of another, such as the first elements of vectors.
+
+    Raises:
+        TypeError: it is no array.
+    """
+    if isinstance(value, np.ndarray) and not value.flags.c_contiguous:
+        return np.ascontiguousarray(value)
+    raise TypeError  # orjson says of what

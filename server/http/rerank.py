@@ -7,7 +7,7 @@ their answers differ in what stands beside `results`, and the one here has all o
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shortlist.server.errors import named
@@ -21,6 +21,9 @@ from .call import Answer, Call
 from .fields import Body
 
 PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/v1/reranking")
+
+# Until a body says that it is TEI's, errors have the form of all others; what is described is both.
+_ERRORS = replace(errors.COMMON, schema={"anyOf": [errors.COMMON.schema, errors.TEI.schema]})
 
 _VOYAGE = frozenset({"top_k", "truncation"})
 # A body without any other may be Voyage's as well: LiteLLM's are, unless they limit the results.
@@ -63,7 +66,7 @@ class Reranking:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        return [Route("POST", path, self.rerank, operation=descriptions.RERANK) for path in PATHS]
+        return [Route("POST", path, self.rerank, _ERRORS, descriptions.RERANK) for path in PATHS]
 
     async def rerank(self, call: Call) -> Answer:
         """Score documents beside a query, and answer in the form that was asked in."""

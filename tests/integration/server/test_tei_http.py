@@ -53,9 +53,9 @@ def test_embed(http: httpx.Client, channel: grpc.Channel, path: str):
     expected = [stub.Embed(pb.EmbedRequest(inputs=text)).embeddings for text in TEXTS]
     np.testing.assert_allclose(post(http, path, inputs=TEXTS), expected, atol=1e-6)
     np.testing.assert_allclose(post(http, path, inputs=TEXTS[0], normalize=None), expected[:1], atol=1e-6)
-    request = pb.EmbedRequest(inputs=TEXTS[0], normalize=False, dimensions=5)
-    cut = post(http, path, inputs=TEXTS[:1], normalize=False, dimensions=5, prompt_name=None, encoding_format="float")
-    np.testing.assert_allclose(cut, [stub.Embed(request).embeddings], atol=1e-6)
+    expected = [stub.Embed(pb.EmbedRequest(inputs=text, normalize=False, dimensions=5)).embeddings for text in TEXTS]
+    cut = post(http, path, inputs=TEXTS, normalize=False, dimensions=5, prompt_name=None, encoding_format="float")
+    np.testing.assert_allclose(cut, expected, atol=1e-6)
 
 
 def test_texts_are_cut_unless_that_is_refused(http: httpx.Client, channel: grpc.Channel):

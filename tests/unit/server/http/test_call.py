@@ -1,15 +1,17 @@
-"""A request's body: unpacked within bounds, and JSON to the letter."""
+"""A request's body, unpacked within bounds, and JSON to the letter; an answer with arrays in it."""
 
 import gzip
 import json
 import math
 
 import hypothesis
+import numpy as np
+import orjson
 import pytest
 from hypothesis import strategies
 
 from shortlist.server.errors import TooLarge
-from shortlist.server.http.call import Call
+from shortlist.server.http.call import Answer, Call
 from shortlist.server.http.errors import COMMON, BadBody, WrongMediaType
 
 MOST = 100_000
@@ -125,3 +127,12 @@ async def test_other_packings(encoding: str):
     """A packing that is not spoken is refused with the one that is."""
     with pytest.raises(WrongMediaType, match="send it as it is, or packed with gzip"):
         await call(b"x", content_encoding=encoding).body()
+
+
+def test_parts_of_arrays():
+    """An answer may hold the first elements of vectors, which do not lie side by side; what is no JSON it may not."""
+    vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert orjson.loads(Answer.json({"vectors": vectors[:, :2]}).body) == {"vectors": [[0, 1], [4, 5], [8, 9]]}
+    assert orjson.loads(Answer.json(vectors.T).body) == vectors.T.tolist()
+    with pytest.raises(TypeError, match="not JSON serializable: set"):
+        Answer.json({"a": {1}})
