@@ -2,12 +2,13 @@
 #
 #   docker build -t shortlist .
 #   docker run -p 50051:50051 -v "$PWD/bundles:/bundles:ro" -v shortlist-data:/data shortlist
+# HTTP beside gRPC: -e SHORTLIST_HTTP_PORT=8080 -p 8080:8080
 
 FROM python:3.11-slim AS build
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/shortlist \
- && /opt/shortlist/bin/pip install --no-cache-dir --constraint constraints.txt '.[cpu]'
+ && /opt/shortlist/bin/pip install --no-cache-dir --constraint constraints.txt '.[cpu,http]'
 
 FROM python:3.11-slim
 COPY --from=build /opt/shortlist /opt/shortlist
@@ -19,7 +20,7 @@ ENV PATH=/opt/shortlist/bin:$PATH \
     SHORTLIST_RERANKER=/bundles/reranker \
     SHORTLIST_DATA=/data
 VOLUME /data
-EXPOSE 50051
+EXPOSE 50051 8080
 # The server is process 1 and handles SIGTERM itself: it drains, saves and exits with 0.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["shortlist", "serve"]

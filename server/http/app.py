@@ -88,7 +88,7 @@ class App:
     async def _answer(self, route: Route, call: Call, receive: Receive) -> Answer:
         try:
             _set_deadline(call, self._deadlines)
-            if call.method not in _WITHOUT_BODY:
+            if route.method and call.method not in _WITHOUT_BODY:  # what no route reads is not kept
                 self._check_origin(call.headers)
                 call.packed = await read(receive, call.headers, self._max_bytes, call.deadline)
             return await _unless_left(route.handler(call), receive)

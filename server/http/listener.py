@@ -16,6 +16,9 @@ from .app import App
 
 # A request line and headers, of all of them together. Cookies of other programs on one host add up.
 _HEADER_BYTES = 64 << 10
+# Longer than load balancers keep a connection that nothing comes over (60 s): the server must not be the first to
+# close one, since a request may be on its way.
+_KEEP_ALIVE_S = 75
 
 
 class _Uvicorn(uvicorn.Server):
@@ -42,6 +45,7 @@ class Listener:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             h11_max_incomplete_event_size=_HEADER_BYTES,
         )
         config.timeout_graceful_shutdown = drain_s  # type: ignore[assignment] # asyncio.wait_for takes it, 0.5 too

@@ -113,6 +113,13 @@ async def test_a_body_that_says_it_is_too_large():
     assert (sent[0]["status"], unread) == (413, [b"never read"])
 
 
+async def test_a_body_that_no_route_reads():
+    """What is sent to a path that is not there, or by another method, may be of any size: none of it is kept."""
+    app = app_of(Route("GET", "/a", tell))
+    for path, status in (("/none", 404), ("/a", 405)):
+        assert (await ask(app, "POST", path, body=[b"x"] * 2000)).status == status
+
+
 @pytest.mark.parametrize(
     ("headers", "expected_s"),
     [
