@@ -93,6 +93,7 @@ RERANK = (
     Face("connect, json", f"{_RPC}Rerank", lambda query, texts: _json(query=query, documents=texts)),
     Face("cohere", "/v2/rerank", lambda query, texts: _json(model="any", query=query, documents=texts)),
     Face("voyage", "/v1/rerank", lambda query, texts: _json(query=query, documents=texts, top_k=None)),
+    Face("tei", "/rerank", lambda query, texts: _json(query=query, texts=texts)),
 )
 EMBED = (
     Face(GRPC, f"{_RPC}Embed", _embed),
@@ -100,6 +101,7 @@ EMBED = (
     Face("connect, json", f"{_RPC}Embed", lambda _, texts: _json(texts=texts)),
     Face("openai, json", "/v1/embeddings", lambda _, texts: _json(input=texts, encoding_format="float")),
     Face("openai, base64", "/v1/embeddings", lambda _, texts: _json(input=texts, encoding_format="base64")),
+    Face("tei", "/embed", lambda _, texts: _json(inputs=texts)),
 )
 
 

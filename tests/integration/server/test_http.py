@@ -137,7 +137,7 @@ def test_what_is_no_http(server, http: httpx.Client, sent: bytes):
     assert http.get("/health").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/%00", "/%FF%FE", "/%ED%A0%80", "/" + "x" * 5000, "/?" + "&" * 5000, "/%"])
+@pytest.mark.parametrize("path", ["/%00", "/%FF%FE", "/%ED%A0%80", "/" + "x" * 5000, "/none?" + "&" * 5000, "/%"])
 def test_odd_paths(http: httpx.Client, path: str):
     """Whatever a path holds, it is not found."""
     assert http.get(path).status_code == 404
