@@ -1,14 +1,10 @@
 """Where the server is, and the clients that call it."""
 
-import os
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shortlist.client import Clients
-
-_VARIABLE = "SHORTLIST_ADDRESS"
-_DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 
 def connect(clients: Clients | None, address: str | None) -> Clients:
@@ -19,7 +15,7 @@ def connect(clients: Clients | None, address: str | None) -> Clients:
         ValueError: it is not that of the clients.
     """
     if clients is None:
-        return Clients(address or os.environ.get(_VARIABLE, _DEFAULT_ADDRESS))
+        return Clients(address or None)
     if address not in {None, clients.address}:
         raise ValueError(f"address: got {address!r}, but the clients call {clients.address}; leave it out")
     return clients
