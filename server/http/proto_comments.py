@@ -8,7 +8,7 @@ import re
 from functools import cache
 from importlib import resources
 
-_OPENS = re.compile(r"(service|message|enum|oneof) (\w+) \{(\})?$")
+_OPENS = re.compile(r"(service|message|enum) (\w+) \{")
 _NAMES = (
     re.compile(r"rpc (\w+)\("),
     re.compile(r"(?:optional |repeated )?[\w.]+ (\w+) = \d+( \[.*\])?;$"),
@@ -30,21 +30,15 @@ def read(source: str) -> dict[str, str]:
         if line.startswith("//"):
             above.append(line.removeprefix("//").removeprefix(" "))
             continue
-        name = ""
+        opened = _OPENS.match(line)
+        named = opened[2] if opened else next((one[1] for pattern in _NAMES if (one := pattern.match(line))), "")
+        if named and above:
+            found[".".join(filter(None, (package, *scopes, named)))] = "\n".join(above)
         if line.startswith("package "):
             package = line.removeprefix("package ").rstrip(";")
-        elif opened := _OPENS.match(line):
-            kind, name, closed = opened.groups()
-            if not closed:
-                scopes.append("" if kind == "oneof" else name)  # a oneof's fields are its message's
-            name = "" if kind == "oneof" else name
-            scope = scopes[:-1] if not closed else scopes
+        elif line.endswith("{"):  # what is in a oneof, or an RPC's options, is not named by it
+            scopes.append(named if opened else "")
         elif line == "}":
             scopes.pop()
-        else:
-            name = next((match[1] for pattern in _NAMES if (match := pattern.match(line))), "")
-            scope = scopes
-        if name and above:
-            found[".".join(filter(None, (package, *scope, name)))] = "\n".join(above)
         above = []
     return found

@@ -70,6 +70,51 @@ def test_comments_are_what_protoc_reads(tmp_path: Path):
     assert proto_comments.comments() == told
 
 
+def test_comments_beside_options_and_in_what_is_nested():
+    """Blocks without a name of their own end no scope but theirs."""
+    source = """
+    package a.b;
+    // A service.
+    service S {
+      // Does it.
+      // At once.
+      rpc Do(M) returns (M) {
+        option idempotency_level = NO_SIDE_EFFECTS;
+      }
+      // Does it too.
+      rpc Too(M) returns (M);
+    }
+    // A message.
+    message M {
+      // Inside.
+      message N {
+        oneof kind {
+          // One of two.
+          string one = 1 [deprecated = true];
+        }
+        // Another.
+        repeated a.b.M other = 2;
+      }
+      string silent = 1;
+      // Empty.
+      message E {}
+      // Last.
+      optional int32 last = 2;
+    }
+    """
+    assert proto_comments.read(source) == {
+        "a.b.S": "A service.",
+        "a.b.S.Do": "Does it.\nAt once.",
+        "a.b.S.Too": "Does it too.",
+        "a.b.M": "A message.",
+        "a.b.M.N": "Inside.",
+        "a.b.M.N.one": "One of two.",
+        "a.b.M.N.other": "Another.",
+        "a.b.M.E": "Empty.",
+        "a.b.M.last": "Last.",
+    }
+
+
 def parts(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every object within a value of JSON."""
     if isinstance(value, dict):
