@@ -13,18 +13,22 @@ from shortlist.server import cores
 from shortlist.server.fusion import Fusion
 from shortlist.server.runtime import variant_timings
 from shortlist.server.runtime.manifest import MANIFEST, OUTPUT, File, Manifest, Variant
-from shortlist.server.runtime.tokens import pad
+from shortlist.server.runtime.tokens import Encoded, pad
 
 from . import draft, fp32, graphs, judging, layout, prefixes, report, source, tools, unserved, variants
 from .errors import ExportError
 from .fp32 import Traced
-from .gate import Gate, Judged, Limits, encoded
+from .gate import Gate, Judged, Limits, TextGate, encoded
 from .judging import Judging
+from .late_interaction import gate as token_gate
+from .late_interaction.gate import TokenGate
+from .late_interaction.trial import reader
 from .layout import Layout
 from .reference import SAID
 from .settings import VARIANTS, ExportSettings
 from .source import Origin
 from .variants import Made, Material
+from .verify import LONGEST_TOKENS
 
 Progress = Callable[[str], None]
 
@@ -59,8 +63,8 @@ def build(settings: ExportSettings, origin: Origin, asked: dict[str, str], folde
     graph = folder / "fp32.onnx"
     made = {"fp32": Made(graph, "fp32", Judged(fp32.write(traced, graph, progress), batch_invariant=True, missed=""))}
     limits = Limits(settings.least_overlap, settings.least_tau, settings.most_ndcg_loss)
-    gate = Gate(found, traced.written, judges, limits, graph)
-    calibration = [pad([item], gate.pad_token_id) for item in encoded(found, traced.written, calibrating)]
+    gate, items = _gate(found, traced, judges, calibrating, limits, graph)
+    calibration = [pad([item], gate.pad_token_id) for item in items]
     material = Material(graph, traced.graph, scratch, calibration, gate, progress)
     for number, name in enumerate(names, 3):
         progress(f"[{number}/{steps}] Making {name} and holding it against fp32 on {judges.name}")
@@ -90,6 +94,17 @@ def _texts(settings: ExportSettings, found: Layout) -> tuple[Judging, Judging]:
     every = judging.bundled() if given is None else judging.read(given, found.kind)
     calibrating, judges = every.halves()
     return judges, calibrating.narrowed(_CALIBRATION_PASSAGES) if found.kind == "reranker" else calibrating
+
+
+def _gate(
+    found: Layout, traced: Traced, judges: Judging, calibrating: Judging, limits: Limits, graph: Path
+) -> tuple[Gate, list[Encoded]]:
+    """Return the gate, and the texts that calibrate."""
+    written = traced.written
+    if traced.rules is None:
+        return TextGate(found, written, judges, limits, graph), encoded(found, written, calibrating)
+    texts = reader(found, traced.rules, written.tokenizer, LONGEST_TOKENS)
+    return TokenGate(found, written, traced.rules, judges, limits, graph), token_gate.encoded(texts, calibrating)
 
 
 def _made(name: str, material: Material, folder: Path, *, asked: bool) -> Made | None:
@@ -184,6 +199,7 @@ def _manifest(
         source=traced.source,
         reference=traced.against,
         relevant_label=traced.relevant_label,
+        late_interaction=traced.rules,
         max_tokens=traced.written.max_tokens,
         dimensions=traced.trial.dimensions,
         pooling=found.pooling,

@@ -11,12 +11,13 @@ from shortlist.server.errors import StartupError
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle
 from shortlist.server.runtime.graph import Graph
+from shortlist.server.runtime.late_interaction import TokenReader
 from shortlist.server.runtime.manifest import prefixed
 from shortlist.server.runtime.providers import Target
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 from .errors import ExportError
-from .inference import Floats, each
+from .inference import Results, each
 from .verify import Probe, Trial, shortfall
 
 if TYPE_CHECKING:
@@ -38,16 +39,28 @@ def prove(folder: Path, trial: Trial) -> None:
     places = [place for place, probe in enumerate(trial.probes) if probe.whole]
     try:
         found = bundle.load(folder)
-        items = _read(found, [trial.probes[place] for place in places])
         for name in found.manifest.variants:
-            few = items if name == "fp32" else items[:: max(1, len(items) // _FEW)]
-            values = _run(found, name, few)
-            if not np.isfinite(values).all():
+            some = places if name == "fp32" else places[:: max(1, len(places) // _FEW)]
+            values = _results(found, name, [trial.probes[place] for place in some])
+            if not all(np.isfinite(value).all() for value in values):
                 raise ExportError(f"{name} gives numbers that are not finite")
             if name == "fp32" and (missed := shortfall(trial.compare(values, places))):
                 raise ExportError(f"fp32, loaded as the server does, {missed}")
     except StartupError as error:
         raise ExportError(f"the new bundle is not served as it should be: {error}; no bundle was written") from error
+
+
+def _results(found: Bundle, variant: str, probes: Sequence[Probe]) -> Results:
+    """Run texts alone: float32 [texts, dimensions], [texts] of a reranker, or each text's token vectors."""
+    where = cast("Provider", found.manifest.variants[variant].measured_on)
+    graph = Graph(found, variant, Target(where, slots=cores.usable()), batch_tokens=0)
+    if found.manifest.late_interaction is not None:
+        reader = TokenReader.of(found)
+        items = [item for probe in probes for item in reader.read([str(probe.text)], probe.kind)]
+        made = each(lambda item: graph.run([item])[0], items)
+        return [reader.kept(item, one, probe.kind) for item, one, probe in zip(items, made, probes, strict=True)]
+    values = np.concatenate(each(lambda item: graph.run([item]), _read(found, probes)))
+    return values if found.manifest.kind == "embedder" else values[:, 0]
 
 
 def _read(found: Bundle, probes: Sequence[Probe]) -> list[Encoded]:
@@ -59,11 +72,3 @@ def _read(found: Bundle, probes: Sequence[Probe]) -> list[Encoded]:
         else:
             items += tokenizer.encode_pairs(probe.text[0], [probe.text[1]])
     return items
-
-
-def _run(found: Bundle, variant: str, items: Sequence[Encoded]) -> Floats:
-    """Run items alone: float32 [texts, dimensions], or [texts] of a reranker."""
-    where = cast("Provider", found.manifest.variants[variant].measured_on)
-    graph = Graph(found, variant, Target(where, slots=cores.usable()), batch_tokens=0)
-    values = np.concatenate(each(lambda item: graph.run([item]), items))
-    return values if found.manifest.kind == "embedder" else values[:, 0]

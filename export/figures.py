@@ -26,6 +26,17 @@ def vectors(expected: Floats, found: Floats) -> dict[str, float]:
     }
 
 
+def tokens(expected: Sequence[Floats], found: Sequence[Floats]) -> dict[str, float]:
+    """Compare the token vectors of texts, float32 [vectors, dimensions] each."""
+    before, after = np.concatenate(expected), np.concatenate(found)
+    cosines = (_directions(before) * _directions(after)).sum(axis=1)
+    return {
+        "cosine_mean": float(cosines.mean()),
+        "cosine_min": float(cosines.min()),
+        "element_change_max": change("late-interaction", before, after),
+    }
+
+
 def logits(expected: Floats, found: Floats) -> dict[str, float]:
     """Compare logits, float32 [pairs] each."""
     return {**scores(_sigmoid(expected), found), "logit_change_max": float(np.abs(expected - found).max())}
@@ -42,6 +53,12 @@ def change(kind: Kind, first: Floats, second: Floats) -> float:
     if kind == "reranker":
         return float(np.abs(_sigmoid(first) - _sigmoid(second)).max())
     return float((np.abs(first - second) / np.linalg.norm(first, axis=1, keepdims=True)).max())
+
+
+def relative_square(first: Floats, second: Floats) -> float:
+    """Return the mean squared change of vectors, float32 [vectors, dimensions], relative to their lengths."""
+    difference, before = (first - second).astype(np.float64), first.astype(np.float64)
+    return float(((difference**2).sum(axis=1) / (before**2).sum(axis=1)).mean())
 
 
 def kendall_tau(expected: Floats, found: Floats) -> float:

@@ -4,23 +4,26 @@ read: model -> traced graph, tokenizer, trial -> write: fused, cut to the first 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from transformers import PretrainedConfig
 
-from shortlist.server.runtime.manifest import TOKENIZER, Source
+from shortlist.server.runtime.manifest import TOKENIZER, LateInteraction, Source
 
 from . import authors, first_token_only, graph_fusion, graphs, labels, layout, model, onnx_import, tokenizer, trace
 from .errors import ExportError
+from .late_interaction import rules as token_rules
+from .late_interaction.reference import TorchReference
+from .late_interaction.trial import TokenTrial
 from .layout import Layout
 from .onnx_import import Unfused
 from .reference import SAID, Published, Reference
 from .settings import ExportSettings
 from .source import Origin
 from .tokenizer import Limits, Written
-from .verify import Trial, shortfall
+from .verify import TextTrial, Trial, shortfall
 
 Progress = Callable[[str], None]
 
@@ -34,8 +37,9 @@ class Traced:
     source: Source
     written: Written
     trial: Trial
-    against: str  # what the trial's numbers are of: "pytorch" or "onnx"
-    relevant_label: str  # of a reranker's two
+    against: str  # what the trial's numbers are of, see `reference.py`
+    relevant_label: str = ""  # of a reranker's two
+    rules: LateInteraction | None = None  # of a late-interaction model
 
 
 def read(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, scratch: Path) -> Traced:
@@ -60,6 +64,12 @@ def read(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, 
     written = tokenizer.write(
         loaded, origin.name, found, made.config, made.limits, settings.max_tokens, folder / TOKENIZER
     )
+    if found.tokens is not None:
+        rules = token_rules.settled(origin.name, found.tokens, loaded, written, made.limits, settings.max_tokens)
+        written = replace(written, max_tokens=max(rules.query.max_tokens, rules.document.max_tokens))
+        own = TorchReference(origin, found, found.tokens, loaded, rules.document.max_tokens)
+        tokens = TokenTrial(own, found, rules, written.tokenizer, written.pad_token_id)
+        return Traced(made.graph, made.config, made.source, written, tokens, own.name, rules=rules)
     names = made.config.id2label or {}
     words = labels.read(origin.name, names, found.relevant_label) if found.kind == "reranker" else None
     reference: Reference
@@ -67,9 +77,16 @@ def read(settings: ExportSettings, origin: Origin, found: Layout, folder: Path, 
         reference = authors.Authors(origin, found, words, scratch)
     else:
         reference = Published(made.original, loaded, found)
-    trial = Trial(reference, found, written)
-    label = words.name if words else ""
-    return Traced(made.graph, made.config, made.source, written, trial, reference.name, label)
+    trial = TextTrial(reference, found, written)
+    return Traced(
+        made.graph,
+        made.config,
+        made.source,
+        written,
+        trial,
+        reference.name,
+        relevant_label=words.name if words else "",
+    )
 
 
 def _traced(origin: Origin, found: Layout, scratch: Path, *, typed: bool) -> Unfused:

@@ -24,6 +24,9 @@ from shortlist.server.settings import Provider
 from .errors import ExportError
 
 Floats = NDArray[np.float32]
+Results = (
+    Floats | Sequence[Floats]
+)  # an array of all texts', or one a text where they have as many vectors as they like
 Feeds = dict[str, NDArray[np.int64]]
 
 _Item = TypeVar("_Item")
@@ -72,6 +75,13 @@ class Runner:
     def together(self, items: Sequence[Encoded]) -> Floats:
         """Run the texts in padded batches."""
         return self._batches(items, BATCH)
+
+    def token_vectors(self, items: Sequence[Encoded], size: int = 1) -> list[Floats]:
+        """Run texts of a late-interaction model in batches of `size`: float32 [tokens, dimensions] of each."""
+        batches = [items[start : start + size] for start in range(0, len(items), size)]
+        found = each(lambda batch: self.run(self._feeds(batch)), batches)
+        rows = (row for values in found for row in values)
+        return [row[: len(item)] for item, row in zip(items, rows, strict=True)]
 
     def of_length(self, tokens: int) -> Floats:
         """Run one text of that many tokens, whatever it says."""

@@ -12,7 +12,7 @@ from shortlist.server.runtime.manifest import Kind
 
 from . import graphs
 from .errors import ExportError
-from .layout import Layout
+from .layout import AS, Layout
 from .pooling_config import Dense
 
 POOLED = "sentence_embedding"
@@ -63,7 +63,7 @@ def output(graph: onnx.ModelProto, kind: Kind, named: str) -> str:
     found = next((name for name in wanted if name in outputs), None)
     if found is None:
         raise ExportError(
-            f"{named} gives {', '.join(outputs)}, but a{'n' * (kind == 'embedder')} {kind} gives"
+            f"{named} gives {', '.join(outputs)}, but {AS[kind]} gives"
             f" {' or '.join(wanted)}; name another graph with --graph, or say what it is with --kind"
         )
     if outputs[found] != TensorProto.FLOAT:

@@ -12,13 +12,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shortlist.server.runtime.manifest import Kind
 from shortlist.texts import shipped
 from shortlist.texts.shipped import TOPIC
 
+from . import figures
 from .errors import ExportError
+from .layout import AS
 
 BUNDLED = "the texts that ship"
 _PASSAGES = 10  # beside a query of the texts that ship: its own, three of its topic, others
@@ -55,6 +61,22 @@ class Judging:
         """Return the same with at most so many passages beside a query, its first ones."""
         lists = (Asked(asked.query, asked.passages[:passages], asked.grades[:passages]) for asked in self.lists)
         return Judging(self.name, tuple(lists), self.texts)
+
+    def ndcg(self, scores: NDArray[np.floating[Any]]) -> float:
+        """Return the mean nDCG@10 of the judged queries, each ordering all documents.
+
+        Args:
+            scores: [queries, documents], in the order of `lists` and of `documents`.
+        """
+        places = {text: place for place, text in enumerate(self.documents())}
+        values = []
+        for asked, row in zip(self.lists, scores, strict=True):
+            if any(asked.grades):
+                grades = [0] * len(places)
+                for passage, grade in zip(asked.passages, asked.grades, strict=True):
+                    grades[places[passage]] = grade
+                values.append(figures.ndcg_by(np.asarray(row, np.float32), grades))
+        return fmean(values)
 
     def documents(self) -> tuple[str, ...]:
         """Return every passage and text once."""
@@ -108,9 +130,9 @@ def read(path: Path, kind: Kind) -> Judging:
 
 
 def _check(path: Path, judging: Judging, kind: Kind) -> None:
-    if kind == "reranker" and len(judging.lists) < _LEAST_LISTS:
+    if kind != "embedder" and len(judging.lists) < _LEAST_LISTS:
         raise ExportError(
-            f"calibration {path} has {len(judging.lists)} queries beside two passages or more, but a reranker needs"
+            f"calibration {path} has {len(judging.lists)} queries beside two passages or more, but {AS[kind]} needs"
             f' {_LEAST_LISTS}: lines such as {{"query": "...", "positive": "...", "negatives": ["..."]}}'
         )
     if kind == "embedder" and len(judging.documents()) < _LEAST_TEXTS:

@@ -12,11 +12,19 @@ from shortlist.server.runtime.manifest import Kind, TextKind
 
 from . import pooling_config, prompts, unserved
 from .errors import ExportError
+from .late_interaction import layouts
+from .late_interaction.described import Described
 from .pooling_config import Normalize, Pooling, Step, Truncate
 from .source import ADAPTER_CONFIG, Origin, read_json
 
+AS: dict[Kind, str] = {
+    "embedder": "an embedder",
+    "reranker": "a reranker",
+    "late-interaction": "a late-interaction model",
+}
 _CLASSES: dict[Kind, str] = {"embedder": "SentenceTransformer", "reranker": "CrossEncoder"}
-_TASKS: dict[str, Kind] = {"SEQ_CLS": "reranker", "FEATURE_EXTRACTION": "embedder"}
+_CLASSIFIES = "SEQ_CLS"
+_TASKS: dict[str, Kind] = {_CLASSIFIES: "reranker", "FEATURE_EXTRACTION": "embedder"}
 _CLASSIFIER = "ForSequenceClassification"
 # sentence-transformers reads the first of them that is there; the others are of its first versions.
 _TRANSFORMER = tuple(
@@ -34,7 +42,7 @@ class Layout:
     """How a model is put together."""
 
     kind: Kind
-    pooling: Pooling | Literal[""] = ""  # empty for a reranker
+    pooling: Pooling | Literal[""] = ""  # of an embedder
     steps: tuple[Step, ...] = ()  # what follows the pooling, in order
     query_prefix: str = ""
     document_prefix: str = ""
@@ -48,6 +56,7 @@ class Layout:
     relevant_label: str = ""  # of a reranker's two, where it was asked for
     body: str = ""  # folder of the transformer inside the model's, which old versions of sentence-transformers made
     note: str = ""  # what a person should know of its prompts
+    tokens: Described | None = None  # of a late-interaction model, what happens to texts and token vectors
     assumed: bool = False  # no modules.json: mean pooling is sentence-transformers' convention, not the model's word
 
     @property
@@ -56,7 +65,7 @@ class Layout:
         return bool(self.steps) and isinstance(self.steps[-1], Normalize)
 
 
-def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layout:
+def read(origin: Origin, kind: Literal["auto"] | Kind) -> Layout:
     """Read how a model is put together.
 
     Args:
@@ -64,34 +73,67 @@ def read(origin: Origin, kind: Literal["auto", "embedder", "reranker"]) -> Layou
         kind: what the model is to be taken for; auto goes by its configuration.
 
     Raises:
-        ExportError: it is neither kind, or asks for something that cannot be exported; the message names it.
+        ExportError: it is of no kind, or asks for something that cannot be exported; the message names it.
     """
     listed = pooling_config.read(origin)
     body = listed[0]["path"] if listed else ""
     transformer = _transformer(origin, body)
     own = _optional(origin, "config_sentence_transformers.json")
-    settled = _kind(origin, listed, transformer) if kind == "auto" else kind
+    settled = _kind(origin, listed, transformer, own) if kind == "auto" else kind
+    if settled == "late-interaction":
+        return _late_interaction(origin, transformer, own, body)
     if not listed or own.get("model_type", _CLASSES["embedder"]) != _CLASSES[settled]:
         # sentence-transformers then reads no file of its own: there is none, or they tell of a model of the other
         # kind, such as the dual encoder that a cross-encoder's adapter was trained on.
         # The window that an adapter was made for is in no file; its base's is taken.
         window = {"max_seq_length": transformer.get("max_seq_length")} if origin.adapter is not None else {}
         listed, transformer, own = [], window, {}
-    unserved.transformer(origin.name, transformer)
-    layout = Layout(
-        settled,
-        body=body,
-        window_tokens=transformer.get("max_seq_length"),
-        lower_case=bool(transformer.get("do_lower_case")),
-        tokenizer_settings=_passed_on(transformer, _FOR_TOKENIZER),
-        config_settings=_passed_on(transformer, _FOR_CONFIG),
-    )
+    layout = _transformers_own(origin, settled, transformer, body)
     if settled == "reranker":
         unserved.modules(origin.name, [pooling_config.class_name(entry) for entry in listed], own)
         return layout
     if not listed:
         return replace(layout, pooling="mean", assumed=True)
     return _embedder(origin, layout, listed, own)
+
+
+def _transformers_own(origin: Origin, kind: Kind, transformer: Any, body: str) -> Layout:
+    """Return what sentence-transformers' first module says."""
+    unserved.transformer(origin.name, transformer)
+    return Layout(
+        kind,
+        body=body,
+        window_tokens=transformer.get("max_seq_length"),
+        lower_case=bool(transformer.get("do_lower_case")),
+        tokenizer_settings=_passed_on(transformer, _FOR_TOKENIZER),
+        config_settings=_passed_on(transformer, _FOR_CONFIG),
+    )
+
+
+def _late_interaction(origin: Origin, transformer: Any, own: Any, body: str) -> Layout:
+    """Read a late-interaction model in whichever layout it has.
+
+    Raises:
+        ExportError: in none, or only an ONNX graph of it is there, which need not give token vectors.
+    """
+    if origin.graph:
+        raise ExportError(
+            f"{origin.name} is taken in from {origin.graph}, but late-interaction models are exported from PyTorch"
+            " weights; leave --graph out, and fetch the weights if they are not there"
+        )
+    found = layouts.read(origin, own, transformer, config(origin, body))
+    layout = _transformers_own(origin, "late-interaction", transformer, body)
+    return replace(
+        layout,
+        steps=found.steps,
+        query_prefix=found.prefixes.query,
+        document_prefix=found.prefixes.document,
+        given=found.prefixes.given,
+        note=found.prefixes.note,
+        # PyLate saves the window of whatever text it read last.
+        window_tokens=None if found.described.library == "pylate" else layout.window_tokens,
+        tokens=found.described,
+    )
 
 
 def _embedder(origin: Origin, layout: Layout, listed: list[Any], own: Any) -> Layout:
@@ -131,9 +173,13 @@ def config(origin: Origin, body: str = "") -> Any:
     return read_json(path)
 
 
-def _kind(origin: Origin, listed: list[Any], transformer: Any) -> Kind:
+def _kind(origin: Origin, listed: list[Any], transformer: Any, own: Any) -> Kind:
+    task = None if origin.adapter is None else read_json(origin.adapter / ADAPTER_CONFIG).get("task_type")
+    path = origin.folder / (listed[0]["path"] if listed else "") / "config.json"
+    saved_by = layouts.library(own, read_json(path) if path.is_file() else {})
+    if saved_by is not None and task != _CLASSIFIES:
+        return "late-interaction"
     if origin.adapter is not None:
-        task = read_json(origin.adapter / ADAPTER_CONFIG).get("task_type")
         if task in _TASKS:
             return _TASKS[task]
         if task is not None or not listed:
@@ -150,7 +196,8 @@ def _kind(origin: Origin, listed: list[Any], transformer: Any) -> Kind:
         return "embedder"
     raise ExportError(
         f"{origin.name} is a {architecture}: neither an embedder (an encoder, or a sentence-transformers folder)"
-        f" nor a reranker (...{_CLASSIFIER}); say what it is with --kind if it can serve as one"
+        f" nor a reranker (...{_CLASSIFIER}), nor saved as a late-interaction model; say what it is with"
+        " --kind if it can serve as one"
     )
 
 

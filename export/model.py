@@ -5,7 +5,7 @@ warning; here it is refused.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from shortlist.server.errors import first_line
 
-from . import adapter, labels, pooling_heads
+from . import adapter, labels, newer, pooling_heads
 from .errors import ExportError
-from .layout import Layout
+from .layout import AS, Layout, config
 from .pooling_config import Dense, Step, Truncate
 from .silence import quiet
 from .source import Origin
@@ -34,7 +34,7 @@ def load(origin: Origin, layout: Layout) -> pooling_heads.Model:
         ExportError: weights are missing, or a label or an activation cannot be exported; the message names it.
     """
     with torch.no_grad():
-        model = _embedder(origin, layout) if layout.kind == "embedder" else _reranker(origin, layout)
+        model = _reranker(origin, layout) if layout.kind == "reranker" else _encoder(origin, layout)
     return model.float().eval().requires_grad_(requires_grad=False)
 
 
@@ -63,8 +63,7 @@ def positions(body: nn.Module) -> int:
 
     RoBERTa and its like begin to count after the padding's index, so that 514 positions hold 512 tokens.
     """
-    config: Any = body.config
-    count = getattr(config, "max_position_embeddings", None) or UNLIMITED
+    count = getattr(body.config, "max_position_embeddings", None) or UNLIMITED
     for module in body.modules():
         table = getattr(module, "position_embeddings", None)
         if isinstance(table, nn.Embedding) and table.padding_idx is not None:
@@ -72,13 +71,16 @@ def positions(body: nn.Module) -> int:
     return int(count)
 
 
-def _embedder(origin: Origin, layout: Layout) -> pooling_heads.Model:
+def _encoder(origin: Origin, layout: Layout) -> pooling_heads.Model:
     body = _loaded(origin, layout, AutoModel, unused=("pooler.",))
     if getattr(body, "pooler", None) is not None:
         body.pooler = None  # the embedding does not pass through it, and its weights may be random
+    following = steps(origin, layout.steps)
+    if layout.tokens is not None:
+        return pooling_heads.Model(body, pooling_heads.TokenHead(following))
     if layout.pooling == "":
         raise ExportError(f"{origin.name} names no pooling")
-    return pooling_heads.Model(body, pooling_heads.EmbeddingHead(layout.pooling, steps(origin, layout.steps)))
+    return pooling_heads.Model(body, pooling_heads.EmbeddingHead(layout.pooling, following))
 
 
 def _reranker(origin: Origin, layout: Layout) -> pooling_heads.Model:
@@ -90,16 +92,16 @@ def _reranker(origin: Origin, layout: Layout) -> pooling_heads.Model:
 def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] = ()) -> Any:
     """Load a transformer of one of the Auto classes; only weights named in `unused` may be missing."""
     folder = origin.folder / layout.body
-    changes = dict(layout.config_settings)
+    changes = {**layout.config_settings, **newer.config_settings(origin.name, config(origin, layout.body))}
     trained = None if origin.adapter is None else adapter.read(origin.adapter)
     if trained is not None and (count := trained.labels()) and layout.kind == "reranker":
         changes["num_labels"] = count
     try:
         with quiet():
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
+            settings = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
             model, report = kind.from_pretrained(
                 folder,
-                config=config,
+                config=settings,
                 dtype=torch.float32,
                 attn_implementation="eager",  # the form that graph fusions know
                 output_loading_info=True,
@@ -114,7 +116,7 @@ def _loaded(origin: Origin, layout: Layout, kind: Any, unused: tuple[str, ...] =
     if missing:
         raise ExportError(
             f"{origin.name} has no weights for {_some(missing)} of {type(model).__name__};"
-            f" name a model that was trained as {'an' if layout.kind == 'embedder' else 'a'} {layout.kind}"
+            f" name a model that was trained as {AS[layout.kind]}"
         )
     return model
 
@@ -130,15 +132,34 @@ def _step(origin: Origin, step: Step) -> nn.Module:
             f"{origin.name} has a Dense module with the activation {step.activation}, which cannot be exported;"
             f" {', '.join(_ACTIVATIONS)} can"
         )
-    linear = nn.Linear(step.inputs, step.outputs, bias=step.bias)
-    weights = {key.removeprefix("linear."): value for key, value in _tensors(step.folder).items()}
-    try:
-        linear.load_state_dict(weights)
-    except RuntimeError as error:
+    tensors = _tensors(step.folder)
+    layer = nn.Sequential(
+        _filled(origin, step, nn.Linear(step.inputs, step.outputs, bias=step.bias), "linear", tensors),
+        getattr(nn, name)(),
+    )
+    if not step.residual:
+        return layer
+    if step.inputs == step.outputs:
+        return pooling_heads.Residual(layer, nn.Identity())
+    projection = nn.Linear(step.inputs, step.outputs, bias=False)
+    return pooling_heads.Residual(layer, _filled(origin, step, projection, "residual", tensors))
+
+
+def _filled(
+    origin: Origin, step: Dense, layer: nn.Linear, name: str, tensors: Mapping[str, torch.Tensor]
+) -> nn.Linear:
+    """Return a layer with its weights, which may lie among others."""
+    start = f"{name}."
+    found = {key.removeprefix(start): one for key, one in tensors.items() if key.startswith(start)}
+    shapes = {key: tuple(one.shape) for key, one in found.items()}
+    wanted = {key: tuple(one.shape) for key, one in layer.state_dict().items()}
+    if shapes != wanted:
         raise ExportError(
-            f"{origin.name}: the weights of {step.folder.name} do not fit: {first_line(error)}"
-        ) from error
-    return nn.Sequential(linear, getattr(nn, name)())
+            f"{origin.name}: the weights of {step.folder.name} do not fit its configuration: {name} is"
+            f" {shapes or 'not there'}, and should be {wanted}; fetch the model again"
+        )
+    layer.load_state_dict(found)
+    return layer
 
 
 def _tensors(folder: Path) -> dict[str, torch.Tensor]:

@@ -33,6 +33,7 @@ class Dense:
     outputs: int
     bias: bool
     activation: str  # path of a torch class, such as "torch.nn.modules.activation.Tanh"
+    residual: bool = False  # whether its input, projected where it is of another width, is added to the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def pooling(origin: Origin, config: Any) -> Pooling:
     return _POOLINGS[modes[0]]
 
 
-def step(origin: Origin, entry: Any) -> Step | None:
-    """Return what a module does to the pooled vector; None: nothing.
+def step(origin: Origin, entry: Any, on: str = "sentence_embedding") -> Step | None:
+    """Return what a module does to the pooled vector, or to what else `on` names; None: nothing.
 
     Raises:
         ExportError: it cannot be exported.
@@ -106,16 +107,25 @@ def step(origin: Origin, entry: Any) -> Step | None:
         case "Dense":
             found = folder(origin, entry)
             config = read_json(found / "config.json")
-            names = {config.get(f"module_{end}_name") or "sentence_embedding" for end in ("input", "output")}
-            if names != {"sentence_embedding"}:
-                raise ExportError(
-                    f"{origin.name} has a Dense module on {', '.join(sorted(names))}, not on the embedding"
-                )
-            activation = config.get("activation_function", "torch.nn.modules.activation.Tanh")
-            bias = config.get("bias", True)
-            return Dense(found, config["in_features"], config["out_features"], bias, activation)
+            names = {config.get(f"module_{end}_name") or on for end in ("input", "output")}
+            if names != {on}:
+                raise ExportError(f"{origin.name} has a Dense module on {', '.join(sorted(names))}, not on {on}")
+            return dense(found)
         case other:
             raise ExportError(
                 f"{origin.name} has the module {other}, which cannot be exported;"
                 " Transformer, Pooling, Dense, Normalize and Dropout can"
             )
+
+
+def dense(found: Path) -> Dense:
+    """Return the dense layer that lies in a folder."""
+    config = read_json(found / "config.json")
+    return Dense(
+        found,
+        config["in_features"],
+        config["out_features"],
+        config.get("bias", True),
+        config.get("activation_function", "torch.nn.modules.activation.Tanh"),
+        bool(config.get("use_residual")),
+    )

@@ -20,6 +20,8 @@ _SMALLEST_COUNT = 1e-9  # as in sentence-transformers: no division by zero where
 class EmbeddingHead(nn.Module):
     """Pooling and steps: the tokens' vectors into one a text; without pooling the steps alone."""
 
+    output = OUTPUT["embedder"]
+
     def __init__(self, pooling: Pooling | None, steps: nn.Module) -> None:
         """Put the parts together; `steps` turns the pooled vectors into what leaves the model."""
         super().__init__()
@@ -32,8 +34,25 @@ class EmbeddingHead(nn.Module):
         return cast("Tensor", self.steps(vectors))
 
 
+class TokenHead(nn.Module):
+    """Steps on the vector of every token."""
+
+    output = OUTPUT["late-interaction"]
+
+    def __init__(self, steps: nn.Module) -> None:
+        """Keep the steps, which turn hidden states into what leaves the model."""
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, hidden: Tensor, _: Tensor) -> Tensor:
+        """Return float32 [batch, sequence, dimensions]."""
+        return cast("Tensor", self.steps(hidden))
+
+
 class LogitHead(nn.Module):
     """One logit of a classifier's labels; of two the difference, whose sigmoid is the softmax's positive."""
+
+    output = OUTPUT["reranker"]
 
     def __init__(self, positive: int, negative: int | None) -> None:
         """Keep the labels; `negative` is None where there is one."""
@@ -48,12 +67,12 @@ class LogitHead(nn.Module):
 
 
 class Model(nn.Module):
-    """A transformer with its head: token ids into a vector a text, or a logit a pair."""
+    """A transformer with its head: token ids into a vector a text or a token, or a logit a pair."""
 
     config: PretrainedConfig  # the exporter reads it
     body: nn.Module
 
-    def __init__(self, body: PreTrainedModel, head: EmbeddingHead | LogitHead) -> None:
+    def __init__(self, body: PreTrainedModel, head: EmbeddingHead | TokenHead | LogitHead) -> None:
         """Put the two together."""
         super().__init__()
         self.config = body.config
@@ -63,12 +82,25 @@ class Model(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return `embedding`, [batch, dimensions], or `logit`, [batch], of int64 inputs, [batch, sequence]."""
+        """Return what the head makes, by its name, of int64 inputs, [batch, sequence]."""
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         found = self.body(input_ids=input_ids, attention_mask=attention_mask, **types)
-        if isinstance(self.head, LogitHead):
-            return {OUTPUT["reranker"]: self.head(found.logits, attention_mask)}
-        return {OUTPUT["embedder"]: self.head(found.last_hidden_state, attention_mask)}
+        made = found.logits if isinstance(self.head, LogitHead) else found.last_hidden_state
+        return {self.head.output: self.head(made, attention_mask)}
+
+
+class Residual(nn.Module):
+    """A layer whose input is added to its result, projected where it is of another width."""
+
+    def __init__(self, layer: nn.Module, projection: nn.Module) -> None:
+        """Put the two together."""
+        super().__init__()
+        self.layer = layer
+        self.projection = projection
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return float32 [..., the layer's width]."""
+        return cast("Tensor", self.layer(vectors) + self.projection(vectors))
 
 
 class Normalize(nn.Module):
@@ -76,7 +108,7 @@ class Normalize(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return vectors of length 1."""
-        return nn.functional.normalize(vectors, p=2.0, dim=1)
+        return nn.functional.normalize(vectors, p=2.0, dim=-1)
 
 
 class Truncate(nn.Module):
@@ -88,8 +120,8 @@ class Truncate(nn.Module):
         self.dimensions = dimensions
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Return float32 [batch, dimensions]."""
-        return vectors[:, : self.dimensions]
+        """Return float32 [..., dimensions]."""
+        return vectors[..., : self.dimensions]
 
 
 def pooled(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:

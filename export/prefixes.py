@@ -53,7 +53,7 @@ def settled(layout: Layout, name: str, settings: ExportSettings, progress: Calla
             )
         return layout
     query, document = layout.query_prefix, layout.document_prefix
-    known = None if query or document else _known(name)
+    known = None if query or document or layout.kind != "embedder" else _known(name)
     if known is not None:
         query, document = known.query, known.document
     query = query if settings.query_prefix is None else settings.query_prefix

@@ -1,9 +1,10 @@
 """What a bundle is held against: text in, number out, by somebody else's reading of the model's files.
 
-Two kinds. `authors.Authors` is sentence-transformers on the same folder. `Published` is for folders that hold no
-weights for PyTorch, or need code of their own, which is never run: transformers' tokenizer and the graph as it was
-published. That shows that nothing was changed on the way into the bundle, and cannot show that the graph was exported
-well.
+Three kinds, by the names that a manifest has. `authors.Authors` is sentence-transformers on the same folder.
+`Published` is for folders that hold no weights for PyTorch, or need code of their own, which is never run:
+transformers' tokenizer and the graph as it was published. That shows that nothing was changed on the way into the
+bundle, and cannot show that the graph was exported well. The third is that of late-interaction models
+(`late_interaction/reference.py`), whose libraries cannot be run here.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,12 @@ from .inference import Feeds, Floats
 from .layout import Layout
 from .onnx_import import Original
 
-PYTORCH, ONNX = "pytorch", "onnx"
-SAID = {PYTORCH: "sentence-transformers", ONNX: "the graph as it was published"}
+PYTORCH, ONNX, TRANSFORMERS = "pytorch", "onnx", "transformers"
+SAID = {
+    PYTORCH: "sentence-transformers",
+    ONNX: "the graph as it was published",
+    TRANSFORMERS: "the model in transformers",
+}
 
 Text = str | tuple[str, str]  # of a reranker a pair
 Ids = tuple[list[int], list[int] | None]  # token ids, and their types if the model is told any

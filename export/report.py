@@ -7,13 +7,14 @@ from shortlist.server.runtime import variant_timings
 from shortlist.server.runtime.manifest import Variant
 
 _MEGABYTE = 1_000_000
-# What each column shows, first the embedder's and then the reranker's; a variant has the one or the other.
+# What each column shows; a variant has those of its kind of model.
 _FIGURES = (
     ("cosine mean", "cosine_mean", ".4f"),
     ("min", "cosine_min", ".4f"),
     ("top-10", "top10_overlap", ".3f"),
     ("tau", "kendall_tau", ".3f"),
     ("score change", "score_change_max", ".3f"),
+    ("MaxSim change", "maxsim_change_max", ".4f"),
     ("nDCG loss", "ndcg10_loss", ".4f"),
     ("batch change", "batch_change_max", ".0e"),
 )

@@ -31,7 +31,7 @@ class ExportSettings:
 
     out: Path
     """folder of the bundle; an older bundle there is replaced"""
-    kind: Literal["auto", "embedder", "reranker"] = "auto"
+    kind: Literal["auto", "embedder", "reranker", "late-interaction"] = "auto"
     """what the model is; auto goes by its own configuration"""
     revision: str = ""
     """branch, tag or commit of a model id; its main branch if empty"""
@@ -63,13 +63,13 @@ class ExportSettings:
     least_overlap: Annotated[float, _PROOF, within(0, 1)] = 0.98
     """share of the ten nearest texts that a variant of an embedder must keep"""
     least_tau: Annotated[float, _PROOF, within(0, 1)] = 0.97
-    """Kendall's tau to fp32's order that a variant of a reranker must reach"""
+    """Kendall's tau to fp32's order that a variant of a reranker or a late-interaction model must reach"""
     most_ndcg_loss: Annotated[float, _PROOF, within(0, 1)] = 0.005
     """nDCG@10 that a variant may lose, where judged"""
     keep_failing: Annotated[bool, _PROOF] = False
     """keep variants that fail in the bundle; the server still runs them only by name"""
     max_tokens: int = 0
-    """window in tokens, special tokens included; 0: the model's own"""
+    """window in tokens, special tokens included, of a late-interaction model that of documents; 0: the model's own"""
     similarity_weight: Annotated[float | None, within(0, MAX_SIMILARITY_WEIGHT)] = None
     """weight of the similarity in the final order that searches with this reranker default to: logits that a
     similarity of 1 more is worth; the default is what the model's own shortlist.json says, else 0"""

@@ -28,7 +28,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 RECOMMENDED = "shortlist.json"
 
 # What an export reads. Model repositories also hold the same weights for other runtimes, often gigabytes.
-_READ = ("*.json", "*.txt", "*.model", "*.safetensors")
+_READ = ("*.json", "*.txt", "*.model", "*.safetensors", "artifact.metadata")
 _PICKLED = ("pytorch_model*.bin", "adapter_model.bin")
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 _LEFT_OUT = ("onnx", "openvino")

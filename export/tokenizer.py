@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers.normalizers import Lowercase, Sequence
-from transformers import AutoTokenizer, PretrainedConfig
+from transformers import PretrainedConfig
 
 from shortlist.server.errors import first_line
 from shortlist.server.runtime.manifest import LEAST_WINDOW
 
+from . import newer
 from .errors import ExportError
 from .layout import Layout
 from .silence import quiet
@@ -97,7 +98,7 @@ def loaded(origin: Origin, layout: Layout) -> Any:
         given.setdefault("model_max_length", layout.window_tokens)
     try:
         with quiet():
-            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **given)  # type: ignore[no-untyped-call]
+            return newer.tokenizer(folder, **given)
     except Exception as error:  # transformers checks little: a file that is not there may end in any error
         raise ExportError(f"{origin.name}: its tokenizer cannot be loaded: {first_line(error)}") from error
 

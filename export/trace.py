@@ -11,10 +11,20 @@ from transformers import PretrainedConfig
 from shortlist.server.runtime.manifest import OUTPUT, Kind
 
 from .errors import ExportError
+from .layout import AS
 from .pooling_heads import Model
 from .silence import quiet
 
-_TASKS: dict[Kind, str] = {"embedder": "feature-extraction", "reranker": "text-classification"}
+_TASKS: dict[Kind, str] = {
+    "embedder": "feature-extraction",
+    "reranker": "text-classification",
+    "late-interaction": "feature-extraction",
+}
+_AXES: dict[Kind, dict[int, str]] = {
+    "embedder": {0: "batch_size"},
+    "reranker": {0: "batch_size"},
+    "late-interaction": {0: "batch_size", 1: "sequence_length"},
+}
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 
@@ -36,14 +46,14 @@ def check(name: str, config: Any, kind: Kind) -> None:
         why = (
             "whose code is in no library but beside its weights, and is not run from there"
             if "auto_map" in config
-            else f"which optimum cannot trace as a{'n' * (kind == 'embedder')} {kind}"
+            else f"which optimum cannot trace as {AS[kind]}"
         )
         raise ExportError(
             f"{name} is a {model_type} model, {why}; if an ONNX graph of it is published, name that with --graph"
         ) from error
     if not issubclass(constructor.func, TextEncoderOnnxConfig):
         raise ExportError(
-            f"{name} is a {model_type} model, no text encoder, and so neither an embedder nor a reranker;"
+            f"{name} is a {model_type} model, no text encoder, and so none of the kinds that can be exported;"
             " BERT, RoBERTa, XLM-R, DistilBERT, MPNet, ModernBERT and their like can be exported"
         )
 
@@ -73,7 +83,7 @@ def trace(model: Model, kind: Kind, path: Path, *, typed: bool) -> None:
 def _described(config: PretrainedConfig, kind: Kind, *, typed: bool) -> Any:
     """Return optimum's description of a model that ends in our output."""
     constructor = _constructor(config.model_type, kind)
-    outputs = {OUTPUT[kind]: {0: "batch_size"}}
+    outputs = {OUTPUT[kind]: _AXES[kind]}
     found = constructor.func(config, task=_TASKS[kind]).inputs
     inputs = {name: axes for name, axes in found.items() if typed or name != "token_type_ids"}
     ours: Any = type(

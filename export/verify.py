@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from shortlist.server.errors import shown
-from shortlist.server.runtime.manifest import TextKind
+from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Encoded, Tokenizer
 
 from . import figures, texts
 from .errors import ExportError
-from .inference import Floats, Runner
+from .inference import Floats, Results, Runner
 from .layout import Layout
 from .reference import SAID, Reference, Scale, Text
 from .tokenizer import Written
@@ -29,7 +30,12 @@ _CHARACTERS_A_TOKEN = 4  # of English; other texts have fewer
 
 # fp32 computes the same as PyTorch up to the order of its sums.
 _AT_LEAST = {"cosine_min": 1 - 1e-5}
-_AT_MOST = {"element_change_max": 1e-4, "score_change_max": 1e-4, "batch_change_max": 1e-4}
+_AT_MOST = {
+    "element_change_max": 1e-4,
+    "score_change_max": 1e-4,
+    "batch_change_max": 1e-4,
+    "maxsim_change_max": 1e-4,  # of the mean over a query's vectors
+}
 
 _COMPARED: dict[Scale, Callable[[Floats, Floats], dict[str, float]]] = {
     "vector": figures.vectors,
@@ -47,8 +53,24 @@ class Probe:
     whole: bool  # whether the reference was run on all that the window takes of it
 
 
-class Trial:
-    """The texts as the server reads them, and what the reference makes of each."""
+class Trial(Protocol):
+    """A model's texts as the server reads them, and what the reference makes of each."""
+
+    probes: list[Probe]
+
+    @property
+    def dimensions(self) -> int:
+        """The number of a vector's elements; 0 for a reranker."""
+
+    def measure(self, graph: Path) -> dict[str, float]:
+        """Run a graph on every text, alone and in padded batches, and return figures by name."""
+
+    def compare(self, found: Results, places: Sequence[int]) -> dict[str, float]:
+        """Compare what was made of some texts with the reference's numbers."""
+
+
+class TextTrial:
+    """The trial of an embedder or a reranker."""
 
     def __init__(self, reference: Reference, layout: Layout, written: Written) -> None:
         """Compare how both read the texts, and run the reference.
@@ -69,7 +91,7 @@ class Trial:
         narrow = written.narrowed(LONGEST_TOKENS)
         self.probes: list[Probe] = []
         self._items: list[Encoded] = []
-        for kind, given in _asked(layout, written.max_tokens).items():
+        for kind, given in asked(layout.kind, written.max_tokens).items():
             _compare(reference, given, kind, _encoded(layout, written, given, kind))
             items = _encoded(layout, narrow, given, kind)
             for text, item in zip(given, items, strict=True):
@@ -99,7 +121,7 @@ class Trial:
             "batch_change_max": figures.change(self._kind, alone, runner.together(self._items)),
         }
 
-    def compare(self, found: Floats, places: Sequence[int]) -> dict[str, float]:
+    def compare(self, found: Results, places: Sequence[int]) -> dict[str, float]:
         """Compare vectors or logits with the reference's numbers.
 
         Args:
@@ -109,16 +131,19 @@ class Trial:
         Raises:
             ExportError: vectors have more or fewer elements than the reference's.
         """
-        if found.shape[1:] != self.expected.shape[1:]:
-            raise ExportError(
-                f"vectors have {found.shape[1]} elements, but the reference's have {self.expected.shape[1]};"
-                " no bundle was written"
-            )
-        return _COMPARED[self._scale](self.expected[places], found)
+        values = np.asarray(found)
+        if values.shape[1:] != self.expected.shape[1:]:
+            raise elements(values.shape[1], self.expected.shape[1])
+        return _COMPARED[self._scale](self.expected[places], values)
 
     def _by_kind(self) -> dict[TextKind, list[Text]]:
         kinds = dict.fromkeys(probe.kind for probe in self.probes)
         return {kind: [probe.text for probe in self.probes if probe.kind == kind] for kind in kinds}
+
+
+def elements(found: int, expected: int) -> ExportError:
+    """Return the error of vectors of another width than the reference's."""
+    return ExportError(f"vectors have {found} elements, but the reference's have {expected}; no bundle was written")
 
 
 def shortfall(parity: dict[str, float]) -> str:
@@ -136,13 +161,13 @@ def shortfall(parity: dict[str, float]) -> str:
     return "; ".join(found)
 
 
-def _asked(layout: Layout, window: int) -> dict[TextKind, list[Text]]:
+def asked(kind: Kind, window: int) -> dict[TextKind, list[Text]]:
     """Return texts short, long, cased, empty once they are cleaned, and of many languages."""
     found = texts.questions_and_passages()
     # One text fills the window, so that its last position is tried too, and is not much longer: transformers'
     # tokenizers combine each window of a pair's one text with each of the other's, which can take seconds.
     everything = " ".join(" ".join(text for _, text in found).split()[:window])
-    if layout.kind == "reranker":
+    if kind == "reranker":
         query, passage = found[0]
         odd = [pair for text in texts.ODD for pair in ((text, passage), (query, text))]
         # Enough to be cut on both sides: of a pair, `tokenizers` keeps each part of the one beside each of the other.
@@ -166,10 +191,20 @@ def _compare(reference: Reference, given: Sequence[Text], kind: TextKind, items:
     for text, item, expected in zip(given, items, reference.read(given, kind), strict=True):
         ours = (item.input_ids.tolist(), item.type_ids.tolist())
         for name, mine, theirs in zip(("token ids", "token types"), ours, expected, strict=True):
-            if theirs is not None and mine != theirs:
-                place = next(place for place, pair in enumerate(zip_longest(mine, theirs)) if len(set(pair)) > 1)
-                raise ExportError(
-                    f"{shown(text)} as a {kind} is read otherwise than by {SAID[reference.name]}: {len(mine)}"
-                    f" {name} and not {len(theirs)}, different from place {place} on"
-                    f" ({mine[place : place + 3]}, not {theirs[place : place + 3]}); no bundle was written"
-                )
+            if theirs is not None:
+                same(text, kind, name, mine, theirs, SAID[reference.name])
+
+
+def same(text: Text, kind: TextKind, name: str, mine: list[int], theirs: list[int], said: str) -> None:
+    """Refuse a text of which the server's own code makes something else than the reference.
+
+    Raises:
+        ExportError: naming the text and the place.
+    """
+    if mine != theirs:
+        place = next(place for place, pair in enumerate(zip_longest(mine, theirs)) if len(set(pair)) > 1)
+        raise ExportError(
+            f"{shown(text)} as a {kind} is read otherwise than by {said}: {len(mine)}"
+            f" {name} and not {len(theirs)}, different from place {place} on"
+            f" ({mine[place : place + 3]}, not {theirs[place : place + 3]}); no bundle was written"
+        )

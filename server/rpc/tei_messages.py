@@ -14,7 +14,6 @@ _DIRECTIONS: dict[pb.TruncationDirection.ValueType, Direction] = {
     pb.TRUNCATION_DIRECTION_RIGHT: "right",
     pb.TRUNCATION_DIRECTION_LEFT: "left",
 }
-_MOST = 2**32 - 1  # of a uint32
 _MODEL_TYPES = {"embedder": pb.MODEL_TYPE_EMBEDDING, "reranker": pb.MODEL_TYPE_RERANKER}
 
 
@@ -53,8 +52,8 @@ def cut(request: Cuttable) -> Cut:
 def metadata(took: Usage) -> pb.Metadata:
     """Return what a request took."""
     return pb.Metadata(
-        compute_chars=min(took.characters, _MOST),
-        compute_tokens=min(took.tokens, _MOST),
+        compute_chars=took.characters,
+        compute_tokens=took.tokens,
         total_time_ns=_ns(took.total_s),
         tokenization_time_ns=_ns(took.spent.tokenize_s),
         queue_time_ns=_ns(took.spent.queue_s),
@@ -92,7 +91,7 @@ def info(description: Description) -> pb.InfoResponse:
         model_sha=description.model_sha or None,
         model_dtype=description.model_dtype,
         model_type=_MODEL_TYPES[description.kind],
-        max_concurrent_requests=min(description.max_concurrent_requests, _MOST),
+        max_concurrent_requests=description.max_concurrent_requests,
         max_input_length=description.max_input_length,
         max_batch_tokens=description.max_batch_tokens,
         max_client_batch_size=description.max_client_batch_size,

@@ -12,7 +12,8 @@ The variant bf16 has no file of its own: it is fp32.onnx, which the provider run
 
 The graphs hold everything up to the last number: pooling, dense layers and normalization of an embedder are in its
 graph (`embedding`, float32 [batch, dimensions]), and a reranker's graph ends in one logit a pair (`logit`, float32
-[batch]).
+[batch]). A late-interaction model's graph ends in a vector for every token (`token_vectors`, float32 [batch,
+sequence, dimensions]); which of them count, and what goes before and behind the graph, is in the manifest.
 
 This module reads and checks; it knows neither onnxruntime nor how a bundle is made.
 """
@@ -73,10 +74,10 @@ def load(path: Path, kind: Kind | None = None) -> Bundle:
 
     Args:
         path: the bundle's folder.
-        kind: what the bundle must be; None takes either.
+        kind: what the bundle must be; None takes any.
 
     Raises:
-        BundleError: there is no bundle, its manifest is damaged, or it is of the other kind.
+        BundleError: there is no bundle, its manifest is damaged, or it is of another kind.
     """
     manifest_path = path / MANIFEST
     if not manifest_path.is_file():
@@ -94,7 +95,7 @@ def load(path: Path, kind: Kind | None = None) -> Bundle:
     except BundleError as error:
         raise BundleError(f"bundle {path}: {error}") from error
     if kind is not None and manifest.kind != kind:
-        raise BundleError(
-            f"bundle {path} is of kind {manifest.kind}, but kind {kind} is needed; swap the two settings?"
-        )
+        swapped = "late-interaction" not in (kind, manifest.kind)
+        remedy = "swap the two settings?" if swapped else f"name a bundle that was exported with --kind {kind}"
+        raise BundleError(f"bundle {path} is of kind {manifest.kind}, but kind {kind} is needed; {remedy}")
     return Bundle(path, manifest)

@@ -84,12 +84,16 @@ class Graph:
         self._session = Session(bundle.graph(variant), self._target, described.inputs, self.shapes)
         self._output = OUTPUT[manifest.kind]
         self._pad_token_id = manifest.pad_token_id
-        self.width = manifest.dimensions if manifest.kind == "embedder" else 1
+        self.width = manifest.dimensions or 1
+        self._result = (self.width,) if manifest.late_interaction is None else (-1, self.width)
         self.cost = Cost()
         self.info = _info(manifest, variant, self._session.provider)
 
     def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
-        """Return float32 [items, width], and learn what the run cost."""
+        """Return float32 [items, width], and learn what the run cost.
+
+        Of a late-interaction model float32 [items, tokens, width], as wide as the longest item or more.
+        """
         began = time.perf_counter()
         values = self._infer(items)
         self.cost.observe(sum(len(item) for item in items), len(items), time.perf_counter() - began)
@@ -112,7 +116,7 @@ class Graph:
     def _infer_part(self, items: Sequence[Encoded], length: int) -> NDArray[np.float32]:
         feeds = pad(items, self._pad_token_id, self.shapes.padded_batch(len(items)), length)
         values = self._session.run(self._output, feeds)
-        return values[: len(items)].reshape(len(items), self.width)
+        return values[: len(items)].reshape(len(items), *self._result)
 
     def warm_up(self, tokenizer: Tokenizer) -> None:
         """Run shapes of every size up to the window, so that the first request finds all known.

@@ -19,11 +19,11 @@ FORMAT_VERSION = 3
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 
-Kind = Literal["embedder", "reranker"]
+Kind = Literal["embedder", "reranker", "late-interaction"]
 TextKind = Literal["query", "document", "plain"]  # what the prefix hangs on; plain: none is put before the text
 LEAST_WINDOW = 8  # special tokens, and at least something between them
 Times = dict[str, Annotated[float, Meta(gt=0)]]  # tokens of one item -> nanoseconds a token
-OUTPUT: dict[Kind, str] = {"embedder": "embedding", "reranker": "logit"}
+OUTPUT: dict[Kind, str] = {"embedder": "embedding", "reranker": "logit", "late-interaction": "token_vectors"}
 
 
 class File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +56,7 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     files: tuple[File, ...]  # the graph first, then its external data
     precision: str  # "fp32", "bf16", "int8, dynamic, per channel", ...
     inputs: tuple[str, ...]  # graph inputs, int64 [batch, sequence] each
-    output: str  # "embedding" or "logit"
+    output: str  # "embedding", "logit" or "token_vectors"
     batch_invariant: bool  # False: a result depends on its batch-mates by more than rounding; run one item at a time
     providers: tuple[str, ...]  # execution providers that it is made for: "cpu", "cuda", ...
     parity: dict[str, float]  # what export measured: fp32 against its reference, the others against fp32
@@ -75,14 +75,49 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
         return self.parity.get("batch_change_max") == 0
 
 
+class Expansion(Struct, frozen=True, forbid_unknown_fields=True):
+    """The filling up of short texts: each token that is added makes a vector that counts."""
+
+    token: Annotated[int, Meta(ge=0)]
+    length: Annotated[int, Meta(ge=1)]  # tokens, up to which a text is filled; longer ones stay as they are
+    attended: bool  # whether the text's other tokens see it
+
+
+class TokenPooling(Struct, frozen=True, forbid_unknown_fields=True):
+    """Vectors that are alike, merged into their mean (`token_pooling.py`)."""
+
+    factor: Annotated[float, Meta(ge=1)]  # one vector is left of so many
+    protected: Annotated[int, Meta(ge=0)]  # first vectors, which are not merged
+    normalized: bool  # whether all of them are divided by their lengths afterwards
+
+
+class TokenRules(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a late-interaction model reads texts of one kind, and which of their token vectors count."""
+
+    max_tokens: Annotated[int, Meta(ge=LEAST_WINDOW)]  # the window: special tokens, marker and expansion included
+    marker: Annotated[int, Meta(ge=0)] | None = None  # token put behind the first one, by its id
+    expansion: Expansion | None = None
+    skipped: tuple[int, ...] = ()  # tokens that are read, and whose vectors do not count: punctuation
+    pooling: TokenPooling | None = None
+
+
+class LateInteraction(Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens to texts before a late-interaction model's graph, and to token vectors behind it."""
+
+    layout: Literal["sentence-transformers", "pylate", "stanford"]  # whose files the model was exported from
+    similarity: Literal["maxsim", "meanmaxsim"]  # the latter divides by the query's vectors: the same order
+    query: TokenRules
+    document: TokenRules
+
+
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """All that the server must know of a model without opening its graphs."""
 
     kind: Kind
     source: Source
-    max_tokens: Annotated[int, Meta(ge=LEAST_WINDOW)]  # the window: special tokens included
+    max_tokens: Annotated[int, Meta(ge=LEAST_WINDOW)]  # the window: special tokens included; the wider of two
     dimensions: int  # elements of a vector; 0 for a reranker
-    pooling: str  # "mean", "cls", "max"; empty for a reranker. In the graph; here for people
+    pooling: str  # of an embedder "mean", "cls" or "max", else empty. In the graph; here for people
     normalized: bool  # whether the graph ends in a division by the length
     query_prefix: str  # put before a query, empty for most models
     document_prefix: str  # put before a document
@@ -92,7 +127,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     tools: dict[str, str]  # package -> version that made the bundle
     processor: str  # where the variants were timed
     texts: str  # what they were judged on
-    reference: str = "pytorch"  # what export compared with; "onnx": the graph that was taken in, as it was published
+    reference: str = "pytorch"  # what export compared with, see `export/reference.py`
+    late_interaction: LateInteraction | None = None  # of that kind of model, and of no other
     relevant_label: str = ""  # of a reranker's two labels the one that its logit stands for; in the graph, for people
     similarity_weight: float = 0.0  # of the order that this reranker does best with, see `fusion.py`
     similarity_center: float = 0.0  # the same
@@ -118,6 +154,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
             variant,
             self.variants[variant].precision,
             *([self.relevant_label] if self.relevant_label else []),
+            *([msgspec.to_builtins(self.late_interaction)] if self.late_interaction else []),
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -127,8 +164,10 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             ValueError: naming the field.
         """
-        if (self.dimensions > 0) != (self.kind == "embedder"):
+        if (self.dimensions > 0) == (self.kind == "reranker"):
             raise ValueError(f"dimensions is {self.dimensions} for kind {self.kind}")
+        if (self.late_interaction is None) == (self.kind == "late-interaction"):
+            raise ValueError(f"late_interaction is {self.late_interaction} for kind {self.kind}")
         for name, variant in self.variants.items():
             if not variant.files or variant.output != OUTPUT[self.kind]:
                 raise ValueError(f"variant {name} has {len(variant.files)} files and the output {variant.output!r}")

@@ -36,6 +36,7 @@ class Encoded:
     input_ids: Ids  # int64 [sequence]
     type_ids: Ids  # int64 [sequence]; which of a pair's texts a token belongs to
     truncated: bool  # whether tokens were cut off
+    unattended: int = 0  # last tokens that have results of their own, and that no token attends to
 
     def __len__(self) -> int:
         """Return the number of tokens."""
@@ -222,7 +223,7 @@ def pad(batch: Sequence[Encoded], pad_token_id: int, items: int = 0, length: int
     for row, item in enumerate(batch):
         input_ids[row, : len(item)] = item.input_ids
         type_ids[row, : len(item)] = item.type_ids
-        mask[row, : len(item)] = 1
+        mask[row, : len(item) - item.unattended] = 1
     mask[len(batch) :, 0] = 1
     return {"input_ids": input_ids, "attention_mask": mask, "token_type_ids": type_ids}
 

@@ -89,6 +89,18 @@ def test_the_bundles_swapped(options: list[str]):
     assert "is of kind reranker, but kind embedder is needed" in refused(swapped)
 
 
+@pytest.mark.parametrize(("place", "kind"), [(1, "embedder"), (3, "reranker")])
+def test_a_late_interaction_model_in_another_s_place(options: list[str], make, tmp_path: Path, place: int, kind: str):
+    """A bundle of token vectors is refused by its kind, whichever setting names it."""
+    import late_models  # noqa: PLC0415 (it imports torch)
+
+    bundle = make.export(late_models.stanford(tmp_path / "model"), tmp_path / "late")
+    options[place] = str(bundle.path)
+    said = refused(options)
+    assert f"is of kind late-interaction, but kind {kind} is needed" in said
+    assert f"name a bundle that was exported with --kind {kind}" in said
+
+
 def test_a_variant_that_is_not_there(options: list[str]):
     """A variant that the bundle does not hold is refused with those it does."""
     assert "has no variant 'int4'; it has fp32, int8-token" in refused([*options, "--reranker-variant", "int4"])

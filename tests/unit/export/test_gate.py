@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import numpy_helper
 
 import varying
-from shortlist.export import gate, graphs
+from noise import damaged
+from shortlist.export import gate
 from shortlist.export.errors import ExportError
-from shortlist.export.gate import Gate, Limits
+from shortlist.export.gate import Gate, Limits, TextGate
 from shortlist.export.judging import Asked, Judging
 from shortlist.server.runtime import bundle
 from shortlist.server.runtime.bundle import Bundle
@@ -32,20 +32,7 @@ def loaded(tiny) -> dict[Kind, Bundle]:
 def gates(make, loaded: dict[Kind, Bundle]) -> dict[Kind, Gate]:
     """Make a gate for each."""
     _, judges = make.some_texts().halves()
-    return {kind: Gate(*make.parts(one), judges, LIMITS, one.graph("fp32")) for kind, one in loaded.items()}
-
-
-def damaged(source: Path, target: Path, noise: float) -> Path:
-    """Write a copy of a graph with noise on its matrices, relative to each one's spread."""
-    model = graphs.load(source)
-    rng = np.random.default_rng(0)
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.ndim == 2:
-            noisy = values + noise * values.std() * rng.normal(size=values.shape)
-            tensor.CopyFrom(numpy_helper.from_array(noisy.astype(np.float32), tensor.name))
-    graphs.save(model, target)
-    return target
+    return {kind: TextGate(*make.parts(one), judges, LIMITS, one.graph("fp32")) for kind, one in loaded.items()}
 
 
 def test_fp32_itself_passes_as_an_embedder(gates: dict[Kind, Gate], loaded: dict[Kind, Bundle]):
@@ -99,7 +86,7 @@ def test_a_variant_that_varies_with_its_batch_is_told(make, loaded: dict[Kind, B
     """Dynamic int8 shares scales over a batch of short and long texts, which the gate sees."""
     texts = ["ink", "a metal type", " ".join(["paper mills and printing presses"] * 10)]
     judges = Judging("mixed", (Asked("ink", tuple(texts)),) * 4)
-    mixed = Gate(*make.parts(loaded[kind]), judges, LIMITS, loaded[kind].graph("fp32"))
+    mixed = TextGate(*make.parts(loaded[kind]), judges, LIMITS, loaded[kind].graph("fp32"))
     judged = mixed.judge(varying.quantize(loaded[kind].graph("fp32"), tmp_path / "dynamic.onnx"))
     assert not judged.batch_invariant
     assert judged.parity["batch_change_max"] > gate.ROUNDING
@@ -112,7 +99,7 @@ def test_a_loss_of_ndcg_fails_by_name(make, loaded: dict[Kind, Bundle], tmp_path
     layout, written = make.parts(loaded[kind])
     source = loaded[kind].graph("fp32")
     lists = make.some_texts().lists[:8]
-    first = Gate(
+    first = TextGate(
         layout, written, Judging("unjudged", tuple(replace(one, grades=()) for one in lists)), LIMITS, source
     )
     if kind == "reranker":
@@ -132,7 +119,7 @@ def test_a_loss_of_ndcg_fails_by_name(make, loaded: dict[Kind, Bundle], tmp_path
         replace(one, grades=tuple(int(place == best) for place in range(len(one.passages))))
         for one, best in zip(lists, scores.argmax(axis=1), strict=True)
     )
-    strict = Gate(layout, written, Judging("judged", judged_lists), Limits(0, -1, 0.005), source)
+    strict = TextGate(layout, written, Judging("judged", judged_lists), Limits(0, -1, 0.005), source)
     assert strict.judge(source).parity["ndcg10_loss"] == 0
     judged = strict.judge(damaged(source, tmp_path / "noisy.onnx", 1.0))
     assert judged.parity["ndcg10_loss"] > 0.005
@@ -144,7 +131,7 @@ def test_without_judgements_no_ndcg_is_told(make, loaded: dict[Kind, Bundle], ki
     """Queries that nobody judged give an order and neighbours, but no nDCG to lose."""
     lists = tuple(replace(one, grades=()) for one in make.some_texts().lists[:8])
     source = loaded[kind].graph("fp32")
-    judged = Gate(*make.parts(loaded[kind]), Judging("unjudged", lists), LIMITS, source).judge(source)
+    judged = TextGate(*make.parts(loaded[kind]), Judging("unjudged", lists), LIMITS, source).judge(source)
     assert "ndcg10_loss" not in judged.parity
     assert judged.missed == ""
 
@@ -153,7 +140,7 @@ def test_an_embedder_is_judged_on_texts_alone(make, loaded: dict[Kind, Bundle]):
     """Texts without a query have neighbours, so a list of them will do."""
     source = loaded["embedder"].graph("fp32")
     texts = Judging("texts", (), make.some_texts().documents()[:24])
-    judged = Gate(*make.parts(loaded["embedder"]), texts, LIMITS, source).judge(source)
+    judged = TextGate(*make.parts(loaded["embedder"]), texts, LIMITS, source).judge(source)
     assert (judged.missed, judged.parity["texts"], judged.parity["top10_overlap"]) == ("", 24, 1)
 
 

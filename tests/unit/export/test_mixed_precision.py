@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shortlist.export import graphs, mixed_precision
-from shortlist.export.gate import Gate, Judged, Limits, encoded
+from shortlist.export.gate import Gate, Judged, Limits, TextGate, encoded
 from shortlist.export.inference import Feeds
 from shortlist.export.quantization import int8_range, products
 from shortlist.export.quantization.token_scaled import Fitting, Quantizer
@@ -17,7 +17,7 @@ from shortlist.server.settings import Provider
 
 
 @dataclass
-class Strict(Gate):
+class Strict(TextGate):
     """A gate that passes graphs with at most so many products in int8; changes are measured as ever."""
 
     inner: Gate
@@ -50,7 +50,7 @@ def setup(make, tiny) -> Setup:
     layout, written = make.parts(loaded)
     calibrating, judges = make.some_texts().halves()
     given = [pad([item], written.pad_token_id) for item in encoded(layout, written, calibrating)]
-    real = Gate(layout, written, judges, Limits(0, -1, 1), loaded.graph("fp32"))
+    real = TextGate(layout, written, judges, Limits(0, -1, 1), loaded.graph("fp32"))
     return Setup(loaded.graph("fp32"), given, real)
 
 

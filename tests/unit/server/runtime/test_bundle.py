@@ -8,7 +8,14 @@ import pytest
 
 from shortlist.server.errors import BundleError
 from shortlist.server.runtime import bundle
-from shortlist.server.runtime.manifest import File, Manifest, Source, Variant
+from shortlist.server.runtime.manifest import File, Kind, LateInteraction, Manifest, Source, Variant
+
+RULES = {
+    "layout": "pylate",
+    "similarity": "maxsim",
+    "query": {"max_tokens": 32, "marker": 1, "expansion": {"token": 103, "length": 32, "attended": False}},
+    "document": {"max_tokens": 180, "marker": 2, "skipped": [5, 6]},
+}
 
 
 @pytest.fixture
@@ -75,6 +82,13 @@ def test_every_file_of_a_variant_is_checked(manifest: Manifest, tmp_path: Path, 
         ({"max_tokens": 2}, r"Expected `int` >= 8 - at `\$\.max_tokens`"),
         ({"max_tokens": -5}, r"Expected `int` >= 8 - at `\$\.max_tokens`"),
         ({"dimensions": 0}, "dimensions is 0 for kind embedder"),
+        ({"kind": "late-interaction"}, "late_interaction is None for kind late-interaction"),
+        ({"late_interaction": RULES}, "late_interaction is .* for kind embedder"),
+        ({"late_interaction": {**RULES, "layout": "elsewhere"}}, "Invalid enum value 'elsewhere'"),
+        (
+            {"late_interaction": {**RULES, "query": {"max_tokens": 2}}},
+            r"at `\$\.late_interaction\.query\.max_tokens`",
+        ),
         ({"pad_token_id": -1}, r"Expected `int` >= 0 - at `\$\.pad_token_id`"),
     ],
 )
@@ -83,6 +97,42 @@ def test_damage_is_named(manifest: Manifest, change: dict, message: str):
     raw = json.loads(manifest.to_json())
     with pytest.raises(BundleError, match=message):
         Manifest.from_json(json.dumps({**raw, **change}))
+
+
+def late(manifest: Manifest) -> Manifest:
+    """Return the manifest of a late-interaction model with the same files."""
+    variants = {"fp32": msgspec.structs.replace(manifest.variants["fp32"], output="token_vectors")}
+    rules = msgspec.convert(RULES, LateInteraction)
+    return msgspec.structs.replace(manifest, kind="late-interaction", variants=variants, late_interaction=rules)
+
+
+def test_the_rules_of_token_vectors_are_kept(manifest: Manifest):
+    """A late-interaction model's manifest comes back equal, and its fingerprint follows its rules."""
+    made = late(manifest)
+    assert Manifest.from_json(made.to_json()) == made
+    query = msgspec.structs.replace(made.late_interaction.query, marker=3)
+    other = msgspec.structs.replace(
+        made, late_interaction=msgspec.structs.replace(made.late_interaction, query=query)
+    )
+    assert len({one.fingerprint("fp32") for one in (manifest, made, other)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "remedy"),
+    [
+        ("late-interaction", "embedder", "name a bundle that was exported with --kind embedder"),
+        ("late-interaction", "reranker", "name a bundle that was exported with --kind reranker"),
+        ("embedder", "late-interaction", "name a bundle that was exported with --kind late-interaction"),
+        ("embedder", "reranker", r"swap the two settings\?"),
+    ],
+)
+def test_another_kind_is_refused_by_name(manifest: Manifest, tmp_path: Path, found: str, wanted: Kind, remedy: str):
+    """A bundle in the wrong place is told with both kinds and what to do."""
+    made = late(manifest) if found == "late-interaction" else manifest
+    (tmp_path / "manifest.json").write_text(made.to_json())
+    with pytest.raises(BundleError, match=f"is of kind {found}, but kind {wanted} is needed; {remedy}"):
+        bundle.load(tmp_path, wanted)
+    assert bundle.load(tmp_path).manifest == made
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format_version": 3}'])
