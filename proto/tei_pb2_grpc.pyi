@@ -8,7 +8,7 @@ and under the same limits. docs/faces.md names what differs from TEI.
 Conventions
 - One text a message: a batch is a stream of them. A stream is answered message by message, in its order; the first
   message that fails ends it. Where a call would get RESOURCE_EXHAUSTED, a stream waits instead, and so does Rerank.
-- `truncate` is false unless it is set, and a text that does not fit is then INVALID_ARGUMENT.
+- `truncate` is false by default, and a text that does not fit is then INVALID_ARGUMENT.
 - Errors are those of shortlist.v1, with the same fields for programs.
 - Answers to single messages bring what is in Metadata as headers too: `x-compute-tokens`, `x-inference-time` and so on.
 """

@@ -24,8 +24,6 @@ from . import ordered, tei_messages
 from .deadlines import Context, Deadlines
 from .writing import Writer
 
-SERVICES = tuple(service.full_name for service in pb.DESCRIPTOR.services_by_name.values())
-
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 # Returns a response and what it took, which is nothing where no model ran. The number is the deadline.
