@@ -101,7 +101,7 @@ async def read(receive: Receive, headers: Mapping[str, str], max_bytes: int, dea
         raise too_large(announced, max_bytes)
     parts, size, more = [], 0, True
     try:
-        async with asyncio.timeout_at(deadline):
+        async with asyncio.timeout_at(deadline):  # the event loop's clock is the monotonic one
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":

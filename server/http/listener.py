@@ -38,6 +38,7 @@ class Listener:
         config = uvicorn.Config(
             app,
             http="h11",
+            workers=1,  # else it asks the environment
             ws="none",
             lifespan="off",
             log_config=None,
