@@ -30,7 +30,7 @@ INTEGRATION = .venv-integrations/$*/bin
 CLIENTS ?= newest frameworks
 CLIENT = .venv-clients/$*/bin
 
-.PHONY: help demo ui bundles test test-clients test-integrations test-openvino check rooms format stubs quality peers prove-durability fuzz-http clean
+.PHONY: help demo ui bundles test test-ui screenshots test-clients test-integrations test-openvino check rooms format stubs quality peers prove-durability fuzz-http clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -63,6 +63,12 @@ test-integrations: $(INTEGRATIONS:%=test-integration-%) ## Types and tests of al
 test-integration-%: bundles .venv/.test .venv-integrations/%/.installed
 	cd integrations/$* && ../../$(INTEGRATION)/mypy
 	$(BIN)/python tests/clients/with_server.py $(INTEGRATION)/python -m pytest integrations/$*
+
+test-ui: bundles .venv/.browser ## Look at the page in Chromium (apt-get install chromium): type, move, vote, keys, axe, phones.
+	$(BIN)/python -m pytest tests/browser
+
+screenshots: bundles .venv/.browser ## Make the pictures of the page in docs/images, and measure its first answer.
+	PYTHONPATH=tests/support:. $(BIN)/python tests/browser/screenshots.py
 
 check: .venv/.test ## Lint, format, types, layers, and generated stubs up to date.
 	$(BIN)/ruff check .
@@ -115,6 +121,11 @@ clean: ## Remove everything that make made.
 .venv/.test: .venv/.demo pyproject.toml constraints.txt
 	@echo "Installing what the tests need into .venv"
 	$(PIP) --editable '.[cpu,export,finetune,bench,demo,test,dev]'
+	@touch $@
+
+.venv/.browser: .venv/.test
+	@echo "Installing what drives a browser into .venv"
+	$(PIP) --editable '.[browser]'
 	@touch $@
 
 .venv-openvino/.test: .venv/.python pyproject.toml constraints.txt

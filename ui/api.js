@@ -24,7 +24,9 @@ export function call(method, message, { signal, timeoutMs } = {}) {
 
 /** Get a route of the page's own. */
 export async function get(path, values = {}) {
-  return read(await reached(new URL(`ui/${path}?${new URLSearchParams(values)}`, ROOT), {}));
+  const url = new URL(`ui/${path}`, ROOT);
+  url.search = new URLSearchParams(values);
+  return read(await reached(url, {}));
 }
 
 /** Post to a route of the page's own. */

@@ -61,7 +61,8 @@ function cell(name, kind, ...inside) {
 
 function recall(found) {
   const [state, told] = STATES[found.state] ?? ["–", ""];
-  const measured = found.measured === undefined ? null : `${share(found.measured)} ± ${(100 * (found.error ?? 0)).toFixed(1)}`;
+  const error = found.error ? ` ± ${(100 * found.error).toFixed(1)}` : "";
+  const measured = found.measured === undefined ? null : `${share(found.measured)}${error}`;
   const details = [`target ${share(found.target ?? 0)}`];
   if (found.samples) details.push(`${count(found.samples)} searches`);
   if (found.beam) details.push(`beam ${found.beam}`);

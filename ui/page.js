@@ -37,7 +37,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   at("query").focus();
 });
 theme(kept("theme", "system"));
-await search.start();
+await search.start(read(location.hash).settings);
 route();
 polling.start(view === "server" ? LIVE_MS : PULSE_MS);
 document.body.dataset.ready = "";
@@ -113,13 +113,16 @@ function help() {
 function pressed(event) {
   const isTyping = event.target.closest?.("input:not([type=range], [type=checkbox]), select, textarea, dialog");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || kept("keys", "on") !== "on") return;
-  const views = { 1: "#/search", 2: "#/collections", 3: "#/server" };
+  const views = [...document.querySelectorAll("[data-view]")].map((link) => link.getAttribute("href"));
   if (event.key === "/") {
-    if (view !== "search") location.hash = "#/search";
+    if (view !== "search") {
+      location.hash = views[0];
+      route(); // the event of that comes later, and what is hidden takes no focus
+    }
     at("query").focus();
     at("query").select();
   } else if (event.key === "?") help();
-  else if (event.key in views) location.hash = views[event.key];
+  else if (["1", "2", "3"].includes(event.key)) location.hash = views[event.key - 1];
   else if ((event.key === "j" || event.key === "k") && view === "search" && search.shown?.rows.length) search.results.move(event.key === "j" ? 1 : -1);
   else return;
   event.preventDefault();

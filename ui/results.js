@@ -8,8 +8,9 @@ const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Results {
   /**
-   * @param {{open: function(object): void, judge: function(object, number): void, grade: function(string): ?number}}
-   *   given what happens when a row is opened or judged, and how a document is judged now
+   * @param {{see: function(object): void, open: function(object): void, judge: function(object, number): void,
+   *   grade: function(string): ?number}} given what happens when a row becomes the current one, is opened or judged,
+   *   and how a document is judged now
    */
   constructor(given) {
     this.given = given;
@@ -45,18 +46,22 @@ export class Results {
     if (focused) this.focus();
   }
 
-  /** Open the row that is so many places further. */
+  /** Go to the row that is so many places further. */
   move(places) {
     const from = this.rows.findIndex((row) => row.id === this.current);
     const to = Math.max(0, Math.min(this.rows.length - 1, from + places));
-    if (this.rows[to]) this.open(this.rows[to], { focus: true });
+    if (!this.rows[to]) return;
+    this.current = this.rows[to].id;
+    this.mark();
+    this.focus();
+    this.given.see(this.rows[to]);
   }
 
   /** Make a row the current one, and show it. */
-  open(row, { focus = false } = {}) {
+  open(row) {
     this.current = row.id;
     this.mark();
-    if (focus) this.focus();
+    this.focus();
     this.given.open(row);
   }
 
@@ -118,9 +123,13 @@ export class Results {
       make(
         "th.name",
         { scope: "row" },
-        make("button.open", { type: "button", tabindex: -1, "aria-label": label }, make("span.title", {}, name)),
-        make("span.cut", { hidden: true, title: "Longer than the reranker's window: its end was not read" }, "cut"),
-        make("span.text", {}, text),
+        make(
+          "div.line",
+          {},
+          make("button.open", { type: "button", tabindex: -1, "aria-label": label }, name),
+          make("span.cut", { hidden: true, title: "Longer than the reranker's window: its end was not read" }, "cut"),
+          make("span.text", {}, text),
+        ),
       ),
       make("td.number.relevance", {}, score(row.relevance)),
       make("td.number.score", {}, score(row.score)),

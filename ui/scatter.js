@@ -10,6 +10,7 @@ import { cutLine, ends, linear, logit, scoreTicks, ticks } from "./scales.js";
 
 const [WIDTH, HEIGHT] = [380, 250];
 const [LEFT, RIGHT, TOP, BOTTOM] = [46, 8, 8, 34];
+const STRIP = 20; // above the axis, of candidates without a score
 const FIRST = 10;
 
 /**
@@ -27,13 +28,14 @@ export function show(figure, rows, weight, open) {
   const [low, high] = ends(rows.map((row) => row.similarity), 0.1);
   const [least, most] = ends(scored.map((row) => row.logit), 1.5);
   const x = linear(low, high, LEFT, WIDTH - RIGHT);
-  const y = linear(least, most, HEIGHT - BOTTOM, TOP);
-  const points = rows.map((row) => point(row, x(row.similarity), row.score === null ? HEIGHT - BOTTOM : y(row.logit), open));
+  const y = linear(least, most, HEIGHT - BOTTOM - (scored.length < rows.length ? STRIP : 0), TOP);
+  const level = cutLine(rows, FIRST, weight);
+  const points = rows.map((row) => point(row, x(row.similarity), row.score === null ? HEIGHT - BOTTOM - STRIP / 3 : y(row.logit), open));
   const chart = draw(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true", focusable: "false" },
     axes(x, y, [low, high], [least, most]),
-    line(cutLine(rows, FIRST, weight), x, y, [low, high]),
+    line(level, x, y, [low, high]),
     unread(rows),
     points.reverse(),
   );
@@ -43,7 +45,7 @@ export function show(figure, rows, weight, open) {
 function told(rows, scored, weight) {
   if (!scored.length) return "Stage two scored nothing.";
   const counted = weight ? `The similarity counts ${weight} times.` : "The score alone orders.";
-  return `${counted}${rows.length > FIRST ? ` Above the line: the first ${FIRST}.` : ""} Each number is in the table.`;
+  return `${counted}${scored.length > FIRST ? ` Above the line: the first ${FIRST}.` : ""} Each number is in the table.`;
 }
 
 function point(row, x, y, open) {
@@ -74,7 +76,7 @@ function axes(x, y, [low, high], [least, most]) {
 /** Name the row of points at the bottom: candidates without a score. */
 function unread(rows) {
   if (rows.every((row) => row.score !== null)) return null;
-  return draw("text", { x: LEFT - 6, y: HEIGHT - BOTTOM + 4, "text-anchor": "end" }, "unread");
+  return draw("text", { x: LEFT - 6, y: HEIGHT - BOTTOM - STRIP / 3 + 4, "text-anchor": "end" }, "unread");
 }
 
 function line(level, x, y, [low, high]) {

@@ -24,6 +24,7 @@ export class Search {
   constructor() {
     this.settings = { ...DEFAULTS };
     this.server = { reranker: {}, limits: {} };
+    this.ahead = null; // what was asked before the page was whole
     this.shown = null; // the question, rows and answer that are seen
     this.asking = new Latest(
       (asked, signal) => this.ask(asked, signal),
@@ -38,6 +39,7 @@ export class Search {
     this.judging = new Judging(() => this.showJudged(), (error) => this.fault(error.message));
     this.reading = new Reading(at("reading"));
     this.results = new Results({
+      see: (row) => this.see(row),
       open: (row) => this.open(row),
       judge: (row, grade) => this.judge(row, grade),
       grade: (id) => (this.shown ? (this.judging.of(this.shown.asked.q)[id] ?? null) : null),
@@ -45,8 +47,13 @@ export class Search {
     this.listen();
   }
 
-  /** Learn what there is to search, and with what. */
-  async start() {
+  /**
+   * Learn what there is to search, and with what.
+   *
+   * What the address asks is sent at once, beside that: it takes longest.
+   */
+  async start(settings) {
+    if (settings.q && settings.collection) this.sendAhead(settings);
     try {
       const [server, found] = await Promise.all([call("Inference/Describe", {}), collections.list()]);
       this.server = server;
@@ -152,6 +159,8 @@ export class Search {
   }
 
   showValues() {
+    // The way back from the other views.
+    document.querySelector("[data-view=search]").setAttribute("href", write(this.settings));
     const { budget, weight, candidates } = this.settings;
     const told = {
       candidates: String(candidates),
@@ -184,7 +193,24 @@ export class Search {
     this.asking.ask({ ...this.settings, filter: where }, wait);
   }
 
+  sendAhead(settings) {
+    try {
+      const asked = { ...settings, filter: parse(settings.where) };
+      this.ahead = { message: JSON.stringify(request(asked, asked.filter)), found: this.send(asked) };
+      this.ahead.found.catch(() => undefined); // told where it is awaited
+    } catch (error) {
+      if (!(error instanceof FilterFault)) throw error;
+    }
+  }
+
   async ask(asked, signal) {
+    const { ahead } = this;
+    this.ahead = null;
+    if (ahead?.message === JSON.stringify(request(asked, asked.filter))) return ahead.found;
+    return this.send(asked, signal);
+  }
+
+  async send(asked, signal) {
     const began = performance.now();
     const answer = await call("Retrieval/Search", request(asked, asked.filter), { signal, timeoutMs: asked.budget });
     return { answer, tookMs: performance.now() - began };
@@ -202,7 +228,7 @@ export class Search {
     this.results.show(found, answer);
     timing.show(at("timing"), answer, tookMs, asked.budget);
     const weight = Number((answer.similarityWeight ?? 0).toFixed(3));
-    scatter.show(at("scatter"), found, weight, (row) => this.results.open(row, { focus: true }));
+    scatter.show(at("scatter"), found, weight, (row) => this.results.open(row));
     this.showJudged();
     if (!NARROW.matches) this.reading.show(this.results.row(), asked.q);
     if (answer.truncated) this.cutting.ask(found);
@@ -233,6 +259,11 @@ export class Search {
     return new Set(found.filter((_, place) => tokenizations[place].truncated).map((row) => row.id));
   }
 
+  /** Show a document where there is room for it beside the lists. */
+  see(row) {
+    if (!NARROW.matches) this.open(row);
+  }
+
   open(row) {
     this.place();
     this.reading.show(row, this.shown.asked.q);
@@ -251,7 +282,7 @@ export class Search {
 
   judge(row, grade) {
     const kept = this.judging.judge(this.shown.asked.q, row.id, grade);
-    at("told").textContent = `${row.title || row.id}: ${kept === null ? "judgement taken back" : kept ? "judged relevant" : "judged not relevant"}`;
+    at("said").textContent = `${row.title || row.id}: ${kept === null ? "judgement taken back" : kept ? "judged relevant" : "judged not relevant"}`;
   }
 
   showJudged() {

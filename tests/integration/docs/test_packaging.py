@@ -94,5 +94,6 @@ def test_every_package_is_pinned():
     """The constraints pin every distribution that any extra but the other builds of onnxruntime brings."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines if "==" in line}
-    wanted = set().union(*(closure(extra) for extra in ("cpu", "export", "finetune", "bench", "demo", "test", "dev")))
+    extras = ("cpu", "export", "finetune", "bench", "demo", "test", "dev", "browser")
+    wanted = set().union(*(closure(extra) for extra in extras))
     assert wanted - pinned - {"shortlist"} == set()

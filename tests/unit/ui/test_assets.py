@@ -37,6 +37,11 @@ def test_all_files_are_there_and_used():
     assert {path.name for path in folder.iterdir() if path.suffix in assets.MEDIA_TYPES} == FILES.keys()
 
 
+def test_modules_come_at_once():
+    """The page names every module, so that a browser does not find them one behind the other."""
+    assert set(re.findall(r'rel="modulepreload" href="([^"]+)"', HTML)) == MODULES.keys() - {"page.js"}
+
+
 def test_no_script_or_style_in_html():
     """The policy would not let any run: all script and style are files of their own."""
     assert re.findall(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", HTML) == []
