@@ -1,6 +1,6 @@
-"""What products send that are no packages: their requests word for word, and their answers read as they read them.
+"""What products send that are no packages: their requests field by field, and the answers read as they read them.
 
-Taken from the sources of Open WebUI, Dify's official plugins, RAGFlow and LibreChat, in the versions that
+As the sources of Open WebUI, Dify's official plugins, RAGFlow and LibreChat have them, in the versions that
 `Recorded.version` names. Needs no package, so any environment can replay them.
 """
 
@@ -88,6 +88,13 @@ def _ragflow(answer: Any) -> Ranking:
     for one in answer["results"]:
         found[one["index"]] = one["relevance_score"]
     return sorted(enumerate(found), key=lambda one: -one[1])
+
+
+def _ragflow_siliconflow(answer: Any) -> Ranking:
+    """Count tokens by Cohere's `meta`, besides."""
+    tokens = answer["meta"]["tokens"]
+    assert tokens["input_tokens"] + tokens["output_tokens"] > 0
+    return _ragflow(answer)
 
 
 def _ragflow_tei(answer: Any) -> Ranking:
@@ -186,7 +193,10 @@ RERANKS = (
             "documents": _DOCUMENTS,
             "query": QUERY,
             "top_n": _COUNT,
+            "max_chunks_per_doc": None,
             "return_documents": True,
+            "return_len": None,
+            "kwargs": "{}",
         },
         reads=_with_text,
     ),
@@ -257,6 +267,15 @@ RERANKS = (
         body=_COHERE,
         headers=_BEARER,
         reads=_ragflow,
+    ),
+    Recorded(
+        product="RAGFlow, SILICONFLOW",
+        version=_RAGFLOW,
+        pointed="base URL ORIGIN/v1/rerank",
+        path="/v1/rerank",
+        body=_COHERE | {"return_documents": False, "max_chunks_per_doc": 1024, "overlap_tokens": 80},
+        headers=_BEARER,
+        reads=_ragflow_siliconflow,
     ),
     Recorded(
         product="RAGFlow, NVIDIA",

@@ -19,7 +19,7 @@ def http(server):
 
 @pytest.mark.parametrize("recorded", RERANKS, ids=lambda one: f"{one.product} {one.path}")
 def test_recorded_bodies(recorded, server, client: Client):
-    """What products send, word for word, is answered as they read it, with gRPC's own numbers."""
+    """What products send is answered as they read it, with gRPC's own numbers."""
     expected = client.rerank(QUERY, PASSAGES).results
     found = recorded.replay(server.http)
     assert [index for index, _ in found] == [one.index for one in expected]
