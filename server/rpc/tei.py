@@ -177,7 +177,7 @@ class Rerank(pb_grpc.RerankServicer):
 
         async def score(request: pb.RerankStreamRequest) -> tuple[models.Floats, Usage]:
             ask = partial(served.predict, [(request.query, request.text)], tei_messages.cut(request), deadline)
-            with named({"inputs[0][0]": "query", "inputs[0]": "text"}):
+            with named({"inputs[0][0]": "query", "inputs[0][1]": "text", "inputs[0]": "text"}):
                 return await patiently(ask, deadline)
 
         async def keep(scored: tuple[models.Floats, Usage]) -> None:

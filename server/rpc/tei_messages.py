@@ -14,6 +14,7 @@ _DIRECTIONS: dict[pb.TruncationDirection.ValueType, Direction] = {
     pb.TRUNCATION_DIRECTION_RIGHT: "right",
     pb.TRUNCATION_DIRECTION_LEFT: "left",
 }
+_MOST = 2**32 - 1  # of a uint32
 _MODEL_TYPES = {"embedder": pb.MODEL_TYPE_EMBEDDING, "reranker": pb.MODEL_TYPE_RERANKER}
 
 
@@ -52,8 +53,8 @@ def cut(request: Cuttable) -> Cut:
 def metadata(took: Usage) -> pb.Metadata:
     """Return what a request took."""
     return pb.Metadata(
-        compute_chars=took.characters,
-        compute_tokens=took.tokens,
+        compute_chars=min(took.characters, _MOST),
+        compute_tokens=min(took.tokens, _MOST),
         total_time_ns=_ns(took.total_s),
         tokenization_time_ns=_ns(took.spent.tokenize_s),
         queue_time_ns=_ns(took.spent.queue_s),
@@ -91,7 +92,7 @@ def info(description: Description) -> pb.InfoResponse:
         model_sha=description.model_sha or None,
         model_dtype=description.model_dtype,
         model_type=_MODEL_TYPES[description.kind],
-        max_concurrent_requests=description.max_concurrent_requests,
+        max_concurrent_requests=min(description.max_concurrent_requests, _MOST),
         max_input_length=description.max_input_length,
         max_batch_tokens=description.max_batch_tokens,
         max_client_batch_size=description.max_client_batch_size,

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from shortlist.server.app import Components
 from shortlist.server.errors import InvalidRequest, Overloaded
@@ -91,6 +92,21 @@ def _full_once(call):
         return await call(*given, **named)
 
     return ask
+
+
+async def test_a_prompt_is_a_prefix(served: Models, components: Components, monkeypatch: pytest.MonkeyPatch):
+    """A prompt's name puts the bundle's prefix before a text, and counts as no characters; no name puts none."""
+    embedder = components.pipeline.embedder
+    prefixed = structs.replace(embedder._manifest, query_prefix="the ", document_prefix="of ")
+    monkeypatch.setattr(embedder, "_manifest", prefixed)
+    plain = {text: (await served.embed([text], WHOLE, soon()))[0] for text in ("river", "the river", "of river")}
+    assert not np.allclose(plain["river"], plain["the river"])
+    for name, text in (("query", "the river"), ("document", "of river"), ("passage", "of river")):
+        found, took = await served.embed(["river"], WHOLE, soon(), prompt_name=name)
+        np.testing.assert_array_equal(found, plain[text])
+        assert took.characters == len("river")
+        (tokens,) = await served.tokenize(["river"], "embedder", add_special_tokens=False, prompt_name=name)
+        assert (tokens[0].text, tokens[0].start) == (text.split()[0], 0)
 
 
 async def test_prompts_are_the_embedders(served: Models):
