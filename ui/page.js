@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import * as collections from "./collections.js";
 import { at, make, put } from "./dom.js";
+import { keep, kept } from "./kept.js";
 import { Polling } from "./polling.js";
 import { Search } from "./search.js";
 import { History, described, pulse, showLive } from "./server.js";
@@ -37,7 +38,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   at("query").focus();
 });
 theme(kept("theme", "system"));
-await search.start(read(location.hash).settings);
+await search.learn(read(location.hash).settings);
 route();
 polling.start(view === "server" ? LIVE_MS : PULSE_MS);
 document.body.dataset.ready = "";
@@ -52,11 +53,14 @@ function route() {
     else link.removeAttribute("aria-current");
   }
   document.title = view === "search" ? "Shortlist" : `${view[0].toUpperCase()}${view.slice(1)} · Shortlist`;
-  if (view === "search") search.use(asked.settings);
+  const isBack = isOther && document.body.dataset.ready !== undefined;
+  // Collections may have come and gone while others were looked at.
+  if (view === "search" && isBack) search.learn({}).then(() => search.use(asked.settings));
+  else if (view === "search") search.use(asked.settings);
   if (!isOther) return;
   if (view === "collections") fill("collections-body", () => collections.show(at("collections-body")));
   if (view === "server") fill("server-body", showServer);
-  if (document.body.dataset.ready !== undefined) polling.start(view === "server" ? LIVE_MS : PULSE_MS);
+  if (isBack) polling.start(view === "server" ? LIVE_MS : PULSE_MS);
 }
 
 async function fill(id, show) {
@@ -74,6 +78,7 @@ async function showServer() {
 }
 
 function showState(state) {
+  if (!search.ready) search.learn(read(location.hash).settings).then(route); // the server was away
   seen.add(state, performance.now());
   search.address = state.address;
   showPulse(pulse(state));
@@ -86,20 +91,16 @@ function showPulse({ level, told }) {
 }
 
 function theme(name) {
-  localStorage.setItem("shortlist.theme", name);
+  keep("theme", name);
   if (name === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
   at("theme").textContent = SIGNS[name];
   at("theme").setAttribute("aria-label", `Colours: ${name === "system" ? "as the system has them" : name}`);
 }
 
-function kept(name, otherwise) {
-  return localStorage.getItem(`shortlist.${name}`) ?? otherwise;
-}
-
 function help() {
   const single = make("input", { type: "checkbox", id: "single", checked: kept("keys", "on") === "on" });
-  single.addEventListener("change", () => localStorage.setItem("shortlist.keys", single.checked ? "on" : "off"));
+  single.addEventListener("change", () => keep("keys", single.checked ? "on" : "off"));
   put(
     at("help"),
     make("h2", { id: "help-title" }, "Keys"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shortlist.client import Document
 from shown_texts import COLLECTION, ENTRIES
 
 pytest.importorskip("playwright", reason="needs playwright, which drives a browser: make test-ui")
@@ -25,6 +26,21 @@ def test_collections(window, client):
     assert page.locator("#welcome h2").inner_text() == f"{one.documents} documents to ask"
     page.click("#welcome a >> nth=0")
     page.wait_for_selector("#second tr[data-id]")
+
+
+def test_a_collection_that_comes_later(window, client):
+    """One that was made after the page was opened is in both views, and can be asked."""
+    page = window().open(collection=COLLECTION)
+    client.create_collection("later")
+    try:
+        client.upsert("later", [Document("1", "Rivers form where rain runs together.", title="rivers")])
+        page.keyboard.press("2")
+        page.click("#collections-body >> text=later")
+        page.wait_for_selector("#welcome:has-text('1 document to ask')")
+        page.click("#welcome a")
+        page.wait_for_selector("#second tr[data-id='1']")
+    finally:
+        client.drop_collection("later")
 
 
 def test_the_server_as_it_works(window, client):
