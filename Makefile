@@ -64,7 +64,7 @@ test-integration-%: bundles .venv/.test .venv-integrations/%/.installed
 	cd integrations/$* && ../../$(INTEGRATION)/mypy
 	$(BIN)/python tests/clients/with_server.py $(INTEGRATION)/python -m pytest integrations/$*
 
-test-ui: bundles .venv/.browser ## Look at the page in Chromium (apt-get install chromium): type, move, vote, keys, axe, phones.
+test-ui: bundles .venv/.browser ## Look at the pages in Chromium (apt-get install chromium): type, move, vote, keys, axe, phones.
 	$(BIN)/python -m pytest tests/browser
 
 screenshots: bundles .venv/.browser ## Make the pictures of the page in docs/images, and measure its first answer.
