@@ -24,7 +24,7 @@ def main() -> int:
 
 def run() -> int:
     """Serve until Ctrl-C or the server's end, and return the exit code."""
-    port = _port()
+    port = choose_port()
     with contextlib.ExitStack() as stack:
         with Steps(sys.stderr) as steps:
             steps.say("starting a server with both models")
@@ -42,7 +42,7 @@ def run() -> int:
     return 0
 
 
-def _port() -> int:
+def choose_port() -> int:
     """Return a port that a person can remember, or any where that is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
