@@ -80,7 +80,8 @@ def test_health_and_reflection(server):
     """A serving server says SERVING for itself and each service, and tells its services by reflection."""
     with grpc.insecure_channel(server.address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
-        own = {"shortlist.v1.Retrieval", "shortlist.v1.Inference", "shortlist.v1.Snapshots", "shortlist.v1.Reindexes"}
+        own = {f"shortlist.v1.{name}" for name in ("Retrieval", "Inference", "Snapshots", "Reindexes")}
+        own |= {f"tei.v1.{name}" for name in ("Info", "Embed", "Predict", "Rerank", "Tokenize")}
         for name in {"", *own}:
             answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=WAIT_S)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
