@@ -134,4 +134,4 @@ class Connection:
         try:
             return await method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:
-            raise errors.of_rpc(error, deadline_s, self._note) from error
+            raise errors.of_rpc(error, deadline_s, self.address, self._note) from error

@@ -38,7 +38,7 @@ class DocumentCalls(Connection):
         start, deadline_s = requests.ingest_start(collection, create=create), self._deadline_s(timeout_s)
         if not isinstance(documents, AsyncIterable):
             documents = arguments.several("documents", documents, "documents")
-        ledger = Ledger(start, deadline_s, self._note)
+        ledger = Ledger(start, deadline_s, self.address, self._note)
         return AsyncIngest(self._retrieval.Ingest, ledger).results(documents)
 
     async def delete(

@@ -54,7 +54,8 @@ class DocumentCalls(Connection):
         Nothing is sent before the first result is asked for. A document that is refused fails no other. Documents
         are asked for as the server takes them, on the thread that asks for results, which do not come in the order of
         the documents. While the server is away or busy, those that were not answered are sent again, for as long as
-        `timeout_s` allows; what was answered is never lost. Whoever stops asking for results ends it: what was not
+        `timeout_s` allows; what was answered is never lost. A server that was never reached is given up after five
+        attempts, as by other calls. Whoever stops asking for results ends it: what was not
         answered then may be stored or not.
 
         Args:
@@ -69,7 +70,7 @@ class DocumentCalls(Connection):
         """
         start, deadline_s = requests.ingest_start(collection, create=create), self._deadline_s(timeout_s)
         given = arguments.several("documents", documents, "documents")
-        return BlockingIngest(self._ingest_line, Ledger(start, deadline_s, self._note)).results(given)
+        return BlockingIngest(self._ingest_line, Ledger(start, deadline_s, self.address, self._note)).results(given)
 
     def _ingest_line(self, messages: Iterator[pb.IngestRequest]) -> "grpc.CallIterator[pb.IngestResponse]":
         self._check_open()

@@ -43,8 +43,9 @@ REPEATED = {
 _PING_EVERY_S = 5
 _PING_TIMEOUT_S = 10
 
+ATTEMPTS = 5  # the most that gRPC allows
 _RETRY_POLICY = {
-    "maxAttempts": 5,  # the most that gRPC allows
+    "maxAttempts": ATTEMPTS,
     "initialBackoff": "0.1s",
     "maxBackoff": "2s",
     "backoffMultiplier": 2,

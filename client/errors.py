@@ -105,22 +105,28 @@ _ERRORS: dict[grpc.StatusCode, type[ShortlistError]] = {
 }
 
 
-def of_rpc(error: grpc.RpcError, timeout_s: float, note: str = "") -> ShortlistError:
+def of_rpc(error: grpc.RpcError, timeout_s: float, address: str = "", note: str = "") -> ShortlistError:
     """Translate what gRPC raised for a call that had `timeout_s`; the caller chains it.
 
     Args:
         error: what gRPC raised.
         timeout_s: the call's deadline.
+        address: where the server was looked for.
         note: what stands in the way to the server, to put behind words that come from no server.
     """
     told = details.of(error)
-    found = _named(error, told, timeout_s, note)
+    found = _named(error, told, timeout_s, address, note)
     found.reason = told.reason
     if isinstance(found, InvalidRequest):
         found.field = told.field
     if isinstance(found, Overloaded):
         found.retry_after_s = told.retry_after_s
     return found
+
+
+def is_unreached(error: grpc.RpcError) -> bool:
+    """Return whether a call failed since nobody was there to take it, by the words of gRPC's core."""
+    return (error.details() or "").startswith(_UNREACHED)
 
 
 def of_refusal(reason: str, field: str, message: str) -> ShortlistError:
@@ -133,7 +139,7 @@ def of_refusal(reason: str, field: str, message: str) -> ShortlistError:
     return found
 
 
-def _named(error: grpc.RpcError, told: details.Details, timeout_s: float, note: str) -> ShortlistError:
+def _named(error: grpc.RpcError, told: details.Details, timeout_s: float, address: str, note: str) -> ShortlistError:
     """Return the error of a status, with its words and what they leave out."""
     code, words = error.code(), error.details() or ""
     note = "" if told.reason else note
@@ -144,12 +150,24 @@ def _named(error: grpc.RpcError, told: details.Details, timeout_s: float, note: 
         return DeadlineExceeded(f"{words} (timeout_s={timeout_s:g}){note}")
     if code is grpc.StatusCode.UNAVAILABLE:
         slow = "; if the line is slow, send less in one call" if "ping timeout" in words else ""
-        return Unavailable(f"{words}{slow}{note}")
+        return Unavailable(f"{'' if told.reason else _absence(error, address)}{words}{slow}{note}")
     if told.reason == "TOO_LARGE":
         return TooLarge(words)
     if code in _ERRORS:
         return _ERRORS[code](words)
     return ServerError(words if told.reason else f"{code.name}: {words}")
+
+
+def _absence(error: grpc.RpcError, address: str) -> str:
+    """Return what to put before gRPC's words where they tell of a server that is not there."""
+    if not is_unreached(error):
+        return ""
+    if _NO_GRPC in (error.details() or ""):
+        return (
+            f"what answers at {address} does not speak gRPC, and may be the server's HTTP port; give that of gRPC,"
+            " 50051 unless `shortlist serve --port` says otherwise: "
+        )
+    return f"nothing answers at {address}; see that `shortlist serve` runs there and that host and port are right: "
 
 
 def _too_large(side: str, done: str, size: str, most: str) -> str:
@@ -172,4 +190,6 @@ def invalid(field: str, value: object, limit: str, remedy: str) -> InvalidReques
 
 _SHOWN_CHARACTERS = 60
 # gRPC's own words.
+_UNREACHED = ("failed to connect to all addresses", "errors resolving", "DNS resolution failed")
+_NO_GRPC = "Expected SETTINGS frame"
 _TOO_LARGE = re.compile(r"(CLIENT|SERVER): (Received|Sent) message larger than max \((\d+) vs\. (\d+)\)")

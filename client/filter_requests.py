@@ -16,6 +16,13 @@ from .filters import AllOf, AnyOf, Condition, Filter, NotOf, Where
 _BOUNDS = ("gt", "gte", "lt", "lte")
 _OPERATORS = ("equals", "in", *_BOUNDS, "exists")  # of which a field has one at least
 _LENIENT = "lenient"
+# What other databases call joins, and how they are written here.
+_ELSEWHERE = {
+    "$and": '{"all_of": [...]}',
+    "$or": '{"any_of": [...]}',
+    "$nor": '{"not_of": {"any_of": [...]}}',
+    "$not": '{"not_of": {...}}',
+}
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _DEEPEST = 16  # as the server has it: Python itself would end far below
 
@@ -72,6 +79,8 @@ def _entry(key: object, value: object, field: str, level: int) -> pb.Filter:
             return pb.Filter(all_of=filters) if name == "all_of" else pb.Filter(any_of=filters)
         case "not_of":
             return pb.Filter(not_of=_filter(value, place, level + 1))
+        case _ if name in _ELSEWHERE:
+            raise errors.invalid(field, name, "joins are all_of, any_of and not_of", f"write {_ELSEWHERE[name]}")
         case _ if isinstance(value, Mapping):
             return _joined(_conditions(name, value, place))
         case _:
@@ -83,7 +92,12 @@ def _conditions(path: str, tests: Mapping[Any, Any], place: str) -> list[pb.Filt
     path = arguments.text("where", path)
     if unknown := [name for name in tests if name not in (*_OPERATORS, _LENIENT)]:
         limit = f"the tests of a field are {', '.join(_OPERATORS)}, beside {_LENIENT}"
-        raise errors.invalid(place, unknown[0], limit, "use one of them; a field in an object is a.b")
+        raise errors.invalid(
+            place,
+            unknown[0],
+            limit,
+            "use one of them, with not_of around it for the opposite; a field in an object is a.b",
+        )
     if not any(name in tests for name in _OPERATORS):
         raise errors.invalid(place, tests, "it has no test", 'give one, such as {"gte": 2020}')
     lenient = arguments.flag(f"{place}.{_LENIENT}", tests.get(_LENIENT, False))

@@ -48,18 +48,19 @@ class _Entry:
 class Ledger:
     """The documents of one ingest that are not answered yet, and the answers that its caller has not got yet."""
 
-    def __init__(self, start: pb.IngestRequest, timeout_s: float, note: str) -> None:
+    def __init__(self, start: pb.IngestRequest, timeout_s: float, address: str, note: str) -> None:
         """Begin with no document.
 
         Args:
             start: the first message of each line.
             timeout_s: for how long no answer may come while documents wait for one.
+            address: where the server is, for errors.
             note: what stands in the way to the server, for errors.
         """
         self.start = start
         self.filled = False  # the caller has no more documents
         self._timeout_s = timeout_s
-        self._note = note
+        self._address, self._note = address, note
         self._count = 0
         self._unsent: deque[_Entry] = deque()
         self._sent: dict[int, _Entry] = {}  # by their place in the present stream
@@ -71,6 +72,7 @@ class Ledger:
         self._results: deque[IngestResult] = deque()
         self._since = 0.0  # of the last answer, the first document that waits for one, or the first line that broke
         self._failures = 0  # since the last answer
+        self._is_reached = False  # by a line: a server that was there is waited for longer
         self._fault: errors.ShortlistError | None = None  # the last of them
 
     @property
@@ -139,7 +141,7 @@ class Ledger:
             entry = self._settled(one.index)
             self._results.append(responses.ingest(one, entry.index, entry.document))
         self._since = time.monotonic()
-        self._failures, self._fault = 0, None
+        self._failures, self._fault, self._is_reached = 0, None, True
 
     def results(self) -> Iterator[IngestResult]:
         """Yield the answers that are there, once each."""
@@ -153,10 +155,10 @@ class Ledger:
             error: how it ended; None: as if all was answered.
 
         Raises:
-            ShortlistError: sending again would not help, or no answer came for too long.
+            ShortlistError: sending again would not help, no answer came for too long, or no server is there.
         """
         fault = errors.Unavailable(f"the stream ended before all was answered{self._note}")
-        translated = errors.of_rpc(error, self._timeout_s, self._note) if error else fault
+        translated = errors.of_rpc(error, self._timeout_s, self._address, self._note) if error else fault
         wait_s = 0.0
         if isinstance(translated, errors.TooLarge):
             self._shrink(translated)
@@ -169,7 +171,9 @@ class Ledger:
             if not self._failures:  # until now it may have been the caller who took so long
                 self._since = time.monotonic()
             self._failures, self._fault = self._failures + 1, translated
-            if wait_s > self.left_s:
+            self._is_reached |= error is None or not errors.is_unreached(error)
+            is_absent = not self._is_reached and self._failures >= channel.ATTEMPTS
+            if is_absent or wait_s > self.left_s:
                 raise translated from error
         self._unsent.extendleft(entry for _, entry in sorted(self._sent.items(), reverse=True))
         self._sent.clear()

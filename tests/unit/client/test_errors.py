@@ -135,7 +135,7 @@ def test_what_may_be_in_the_way():
         (code.DEADLINE_EXCEEDED, "the queue is long", "DEADLINE_EXCEEDED"),
         (code.NOT_FOUND, "no collection 'notes'", "UNKNOWN_COLLECTION"),
     ):
-        error = errors.of_rpc(Status(status, details, reason=reason), 1.5, "; a proxy")
+        error = errors.of_rpc(Status(status, details, reason=reason), 1.5, "host:1", "; a proxy")
         assert str(error).endswith("; a proxy") is (not reason)
 
 
@@ -143,3 +143,31 @@ def test_a_slow_line():
     """A request that a ping had to wait behind for too long is to be sent in parts."""
     error = errors.of_rpc(Status(grpc.StatusCode.UNAVAILABLE, "Stream removed (ping timeout)"), 1.5)
     assert str(error) == "Stream removed (ping timeout); if the line is slow, send less in one call"
+
+
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:50051: Connection refused",
+            "nothing answers at host:50051; see that `shortlist serve` runs there",
+        ),
+        ("errors resolving host:50051: [Domain name not found]", "nothing answers at host:50051; see that"),
+        (
+            "failed to connect to all addresses; last error: UNAVAILABLE: Failed parsing (Expected SETTINGS frame)",
+            "what answers at host:50051 does not speak gRPC, and may be the server's HTTP port; give that of gRPC",
+        ),
+    ],
+)
+def test_a_server_that_is_not_there(words: str, start: str):
+    """Plain words with the address and a remedy stand before gRPC's own, which are kept."""
+    error = errors.of_rpc(Status(grpc.StatusCode.UNAVAILABLE, words), 1.5, "host:50051")
+    assert str(error).startswith(start)
+    assert str(error).endswith(words)
+
+
+def test_a_server_that_speaks_is_there():
+    """Neither its own words nor a line that broke are called a server that is not there."""
+    for words, reason in (("failed to connect to all addresses", "SHUTTING_DOWN"), ("Socket closed", "")):
+        error = errors.of_rpc(Status(grpc.StatusCode.UNAVAILABLE, words, reason=reason), 1.5, "host:50051")
+        assert str(error) == words

@@ -11,14 +11,21 @@ from shortlist.proto import retrieval_pb2 as pb
 class Lost(grpc.RpcError):
     """A line that broke."""
 
+    def __init__(self, words="the line broke"):
+        super().__init__()
+        self._words = words
+
     def code(self):
         return grpc.StatusCode.UNAVAILABLE
 
     def details(self):
-        return "the line broke"
+        return self._words
 
     def trailing_metadata(self):
         return ()
+
+
+ABSENT = "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:50051: Connection refused"
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def ledger(clock):
     """Return a ledger that holds three documents, which were sent."""
-    made = Ledger(pb.IngestRequest(), 30.0, "")
+    made = Ledger(pb.IngestRequest(), 30.0, "host:50051", "")
     for number in range(3):
         made.add(Document(str(number), "text"))
     assert [document.id for document in made.message().documents] == ["0", "1", "2"]
@@ -65,6 +72,25 @@ def test_a_server_that_is_away_is_given_up(ledger, clock):
         ledger.lost(Lost())
 
 
+def test_a_server_that_was_never_there_is_given_up_soon(ledger):
+    """It gets as many attempts as gRPC makes of other calls, in 1.5 s and not in all the time of an answer."""
+    waits = [ledger.lost(Lost(ABSENT)) for _ in range(4)]
+    assert sum(waits) < 2
+    with pytest.raises(errors.Unavailable, match="nothing answers at host:50051"):
+        ledger.lost(Lost(ABSENT))
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_server_that_was_there_is_waited_for(ledger, is_answered):
+    """One that took a line, answered or not, may restart for longer, though nobody is there meanwhile."""
+    if is_answered:
+        ledger.take(answer(0))
+    else:
+        ledger.lost(Lost())
+    for _ in range(10):
+        assert ledger.lost(Lost(ABSENT)) < 3
+
+
 def test_a_pause_of_the_caller_is_no_server_s(ledger, clock):
     """A line that broke while the caller had no more documents for a long time is opened again."""
     clock[0] = 1000.0
@@ -93,7 +119,7 @@ def test_an_answer_that_nobody_asked_for(ledger):
 def test_bytes_are_bounded(monkeypatch):
     """A ledger is full by the bytes of its documents, too, until these are answered."""
     monkeypatch.setattr(ingest, "_MOST_BYTES", 1000)
-    made = Ledger(pb.IngestRequest(), 30.0, "")
+    made = Ledger(pb.IngestRequest(), 30.0, "host:50051", "")
     made.add(Document("a", "x" * 1000))
     assert made.is_full
     made.message()
