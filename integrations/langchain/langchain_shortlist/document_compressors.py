@@ -19,7 +19,8 @@ class ShortlistRerank(Connected, BaseDocumentCompressor):
         retriever = ContextualCompressionRetriever(base_compressor=ShortlistRerank(top_n=5), base_retriever=any_other)
 
     What comes out are copies, best first, with the score as `metadata["relevance_score"]`, 0 to 1. What the server
-    could not score within the deadline follows in the order that it came in, with a score of None.
+    could not score within the deadline follows in the order that it came in, with a score of None; so do documents
+    without text, which no model reads.
     """
 
     top_n: int | None = Field(default=3, gt=0)
@@ -41,7 +42,7 @@ class ShortlistRerank(Connected, BaseDocumentCompressor):
         def call(part: Sequence[str]) -> Sequence[float | None]:
             return _scores(self.clients.blocking().rerank(query, part, **self._options()))
 
-        return self._best(documents, in_parts(call, _texts(documents)))
+        return self._best(documents, in_parts(call, _readable(documents)))
 
     async def acompress_documents(
         self,
@@ -54,7 +55,7 @@ class ShortlistRerank(Connected, BaseDocumentCompressor):
         async def call(part: Sequence[str]) -> Sequence[float | None]:
             return _scores(await self.clients.of_loop().rerank(query, part, **self._options()))
 
-        return self._best(documents, await ain_parts(call, _texts(documents)))
+        return self._best(documents, await ain_parts(call, _readable(documents)))
 
     def _options(self) -> dict[str, Any]:
         """Return what each call is told."""
@@ -65,13 +66,23 @@ class ShortlistRerank(Connected, BaseDocumentCompressor):
         }
 
     def _best(self, documents: Sequence[Document], scores: Sequence[float | None]) -> list[Document]:
-        """Return copies of the documents with the highest scores; those without one come last."""
-        order = sorted(range(len(documents)), key=lambda index: _rank(scores[index]))
-        return [_scored(documents[index], scores[index]) for index in order[: self.top_n]]
+        """Return copies of the documents with the highest scores, of which there is one for each text that was read.
+
+        Those without one come last.
+        """
+        remaining = iter(scores)
+        scored = [(one, next(remaining) if _is_readable(one) else None) for one in documents]
+        best = sorted(scored, key=lambda pair: _rank(pair[1]))
+        return [_scored(document, score) for document, score in best[: self.top_n]]
 
 
-def _texts(documents: Sequence[Document]) -> list[str]:
-    return [document.page_content for document in documents]
+def _readable(documents: Sequence[Document]) -> list[str]:
+    """Return the texts of which there is something to read."""
+    return [document.page_content for document in documents if _is_readable(document)]
+
+
+def _is_readable(document: Document) -> bool:
+    return bool(document.page_content.strip())
 
 
 def _scores(answer: RerankResult) -> list[float | None]:

@@ -34,7 +34,11 @@ class ShortlistEmbeddings(Connected, Embeddings):
     them; None: what its author leaves out"""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return the vectors of any number of texts."""
+        """Return the vectors of any number of texts.
+
+        Raises:
+            InvalidRequest: one has nothing to read, which it names by its place.
+        """
 
         def call(part: Sequence[str]) -> Sequence[Sequence[float]]:
             return self.clients.blocking().embed(part, "document", **self._options()).vectors

@@ -1,9 +1,11 @@
 """Any number of items in calls of as many as a server takes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
-from shortlist.client import TooLarge
+from shortlist.client import InvalidRequest, TooLarge
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -18,12 +20,13 @@ def in_parts(
     answers: list[_Answer] = []
     for start in range(0, len(items), most):
         part = items[start : start + most]
-        try:
-            answers += call(part)
-        except TooLarge:
-            if len(part) == 1:
-                raise
-            answers += in_parts(call, part, len(part) // 2)
+        with _placed(start):
+            try:
+                answers += call(part)
+            except TooLarge:
+                if len(part) == 1:
+                    raise
+                answers += in_parts(call, part, len(part) // 2)
     return answers
 
 
@@ -34,10 +37,23 @@ async def ain_parts(
     answers: list[_Answer] = []
     for start in range(0, len(items), most):
         part = items[start : start + most]
-        try:
-            answers += await call(part)
-        except TooLarge:
-            if len(part) == 1:
-                raise
-            answers += await ain_parts(call, part, len(part) // 2)
+        with _placed(start):
+            try:
+                answers += await call(part)
+            except TooLarge:
+                if len(part) == 1:
+                    raise
+                answers += await ain_parts(call, part, len(part) // 2)
     return answers
+
+
+@contextmanager
+def _placed(start: int) -> Iterator[None]:
+    """Have the error of a call name an item by its place among all, of which the call's first is at `start`."""
+    try:
+        yield
+    except InvalidRequest as error:
+        message = str(error).removeprefix(error.field)
+        error.field = re.sub(r"(?<=\[)\d+(?=\])", lambda place: str(int(place[0]) + start), error.field, count=1)
+        error.args = (f"{error.field}{message}",)
+        raise

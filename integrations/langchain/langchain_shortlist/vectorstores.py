@@ -94,6 +94,16 @@ class ShortlistVectorStore(StoredDocuments):
         """Return what `similarity_search_with_score` does."""
         return _scored(await self._asearch(query, k, kwargs), kwargs)
 
+    def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
+        """Raise NotImplementedError: a search begins with the query's text."""
+        raise NotImplementedError(_BY_TEXT)
+
+    def max_marginal_relevance_search_by_vector(
+        self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        """Raise NotImplementedError: a search begins with the query's text."""
+        raise NotImplementedError(_BY_TEXT)
+
     def max_marginal_relevance_search(
         self,
         query: str,
@@ -142,6 +152,12 @@ class ShortlistVectorStore(StoredDocuments):
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return _relevance
+
+
+_BY_TEXT = (
+    "a search by a vector: Shortlist's begin with the query's text, which stage two reads and the server embeds;"
+    " use similarity_search or max_marginal_relevance_search"
+)
 
 
 def _scored(hits: Sequence[Hit], options: Mapping[str, Any]) -> list[tuple[Document, float]]:

@@ -63,6 +63,25 @@ async def test_no_documents_are_no_call():
     assert await nobody.acompress_documents([], QUESTION) == []
 
 
+@pytest.mark.parametrize("blank", ["", " \n\t", "\u00a0"])
+async def test_documents_without_text_come_last(blank: str):
+    """They fail no other: they follow what was scored, in the order that they came in and without a score."""
+    mixed = [Document(blank, id="first"), *documents(), Document(blank, id="last")]
+    expected = ShortlistRerank(top_n=None).compress_documents(documents(), QUESTION)
+    for found in (
+        ShortlistRerank(top_n=None).compress_documents(mixed, QUESTION),
+        await ShortlistRerank(top_n=None).acompress_documents(mixed, QUESTION),
+    ):
+        assert found[:-2] == expected
+        assert [(one.id, one.metadata) for one in found[-2:]] == [
+            (name, {"relevance_score": None}) for name in ("first", "last")
+        ]
+    assert ShortlistRerank(top_n=2).compress_documents(mixed, QUESTION) == expected[:2]
+    nobody = ShortlistRerank(address="127.0.0.1:1")
+    (alone,) = nobody.compress_documents([Document(blank)], QUESTION)
+    assert alone.metadata == {"relevance_score": None}
+
+
 async def test_more_documents_than_a_call_holds():
     """They are scored in several calls, and the best of all comes first."""
     many = [Document(f"word {number}", id=str(number)) for number in range(1100)]
@@ -76,9 +95,9 @@ async def test_more_documents_than_a_call_holds():
 
 
 async def test_errors_are_the_clients(silent: str):
-    """A document that no model can read, and a deadline that has passed."""
-    with pytest.raises(InvalidRequest, match=r"documents\[1\]"):
-        ShortlistRerank().compress_documents([Document("text"), Document("")], QUESTION)
+    """A query that no model can read, and a deadline that has passed."""
+    with pytest.raises(InvalidRequest, match="query"):
+        ShortlistRerank().compress_documents([Document("text")], "")
     with pytest.raises(DeadlineExceeded):
         await ShortlistRerank(address=silent, timeout_s=0.05).acompress_documents(documents(), QUESTION)
 

@@ -39,7 +39,7 @@ async def test_no_texts_are_no_call():
 async def test_errors_are_the_clients(silent: str):
     """A text that no model can read, and a deadline that has passed."""
     embeddings = ShortlistEmbeddings()
-    with pytest.raises(InvalidRequest, match=r"texts\[1\]"):
-        embeddings.embed_documents(["text", ""])
+    with pytest.raises(InvalidRequest, match=r"^texts\[100\]: got ' ', but"):
+        embeddings.embed_documents(["text"] * 100 + [" "])
     with pytest.raises(DeadlineExceeded):
         await ShortlistEmbeddings(address=silent, timeout_s=0.05).aembed_query("text")

@@ -1,12 +1,18 @@
 """docs/rag.md and the README, run block after block in one interpreter, as a reader would."""
 
 import contextlib
+import importlib.metadata
 import io
 import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from shortlist.client import Client, NotFound
 
@@ -79,11 +85,62 @@ def test_indexing_again_embeds_nothing(page: str, client: Client, monkeypatch: p
 def test_the_readme_runs(client: Client):
     """Its store finds what the filter leaves, and its reranker stands behind another store."""
     namespace: dict[str, object] = {}
-    first, second = blocks(README.read_text(encoding="utf-8"), "python")
     try:
-        exec(compile(first, README.name, "exec"), namespace)  # noqa: S102 (our own page)
-        exec(compile(second, README.name, "exec"), {**namespace, "other_store": namespace["store"]}, namespace)  # noqa: S102 (the same)
+        for block in blocks(README.read_text(encoding="utf-8"), "python"):
+            exec(compile(block, README.name, "exec"), namespace)  # noqa: S102 (our own page)
         assert [one.id for one in namespace["found"]] == ["1"]
         assert {one.id for one in namespace["retriever"].invoke("which capitals are there?")} == {"1", "2"}
+        assert namespace["best"][0].page_content == "Berlin is the capital of Germany."
+        assert len(namespace["best"]) == 2
     finally:
         client.drop_collection("notes")
+
+
+def installed(line: str) -> set[str]:
+    """Return the distributions that `pip install ...`, run in the root of the clone, brings into an empty venv."""
+    waiting, found = [], set()
+    for one in line.split()[2:]:
+        project = ROOT / one / "pyproject.toml"
+        is_folder = one.startswith(".")
+        waiting.append(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["name"] if is_folder else one)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name not in found:
+            found.add(name)
+            needed = [Requirement(one) for one in importlib.metadata.requires(name) or ()]
+            # An extra is not asked for; what a marker leaves out is not installed.
+            waiting += [one.name for one in needed if not one.marker or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+WITHOUT = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}: it is not in the page's pip line", name=name)
+absent = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Absent())
+exec(compile(sys.stdin.read(), "rag.md", "exec"), {})
+"""
+
+
+def test_the_page_runs_with_what_it_installs(page: str):
+    """Its pip line, in an empty environment, brings all that its blocks import: here the rest is hidden from them."""
+    (line,) = re.findall(r"^pip install .*$", page, flags=re.MULTILINE)
+    brought = installed(line)
+    absent = [
+        module
+        for module, names in importlib.metadata.packages_distributions().items()
+        if not brought & {canonicalize_name(name) for name in names}
+    ]
+    assert "pytest" in absent
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT, ",".join(absent)],
+        input="\n".join(blocks(page, "python")),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr

@@ -275,3 +275,14 @@ def test_asyncio_needs_no_threads(store: ShortlistVectorStore, monkeypatch: pyte
         return ids(await store.as_retriever(search_kwargs={"k": 1}).ainvoke(QUESTION))
 
     assert [asyncio.run(all_of_it()) for _ in range(3)] == [["paris"]] * 3
+
+
+async def test_a_search_by_a_vector_says_what_to_use(collection: str):
+    """By each of its names; stage two needs the question."""
+    store = ShortlistVectorStore(collection)
+    for search in (store.similarity_search_by_vector, store.max_marginal_relevance_search_by_vector):
+        with pytest.raises(NotImplementedError, match=r"begin with the query's text, .*; use similarity_search or"):
+            search([0.0])
+    for search in (store.asimilarity_search_by_vector, store.amax_marginal_relevance_search_by_vector):
+        with pytest.raises(NotImplementedError, match=r"begin with the query's text, .*; use similarity_search or"):
+            await search([0.0])

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from langchain_shortlist import ShortlistEmbeddings, ShortlistRerank, ShortlistRetriever, ShortlistVectorStore
-from shortlist.client import Clients
+from shortlist.client import Clients, Unavailable
 
 NOBODY = "127.0.0.1:1"
 OTHER = "127.0.0.1:2"
@@ -94,6 +94,16 @@ def test_a_store_has_embeddings_of_its_server():
     store = ShortlistVectorStore("notes", address=NOBODY, timeout_s=5)
     assert isinstance(store.embeddings, ShortlistEmbeddings)
     assert (store.embeddings.clients, store.embeddings.timeout_s) == (store.clients, 5)
+
+
+@pytest.mark.timeout(15)
+async def test_adding_to_nobody_fails_soon():
+    """Long before the 30 s that an ingest waits for a server that restarts, and with where nobody is."""
+    store = ShortlistVectorStore("notes", address=NOBODY)
+    with pytest.raises(Unavailable, match=f"^nothing answers at {NOBODY}"):
+        store.add_texts(["text"])
+    with pytest.raises(Unavailable, match=f"^nothing answers at {NOBODY}"):
+        await store.aadd_texts(["text"])
 
 
 def test_of_shortlist_it_needs_the_client_alone():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from langchain_shortlist.parts import ain_parts, in_parts
-from shortlist.client import TooLarge
+from shortlist.client import InvalidRequest, TooLarge
 
 
 class Server:
@@ -43,3 +43,26 @@ async def test_one_item_that_is_too_large_is_an_error():
         in_parts(Server(0).call, [1, 2])
     with pytest.raises(TooLarge):
         await ain_parts(Server(0).acall, [1, 2])
+
+
+@pytest.mark.parametrize("limit", [3, 64, 1000])
+async def test_an_error_names_the_place_among_all(limit: int):
+    """Whichever call the item was in, also one that was made smaller."""
+
+    def call(items: Sequence[int]) -> list[int]:
+        if len(items) > limit:
+            raise TooLarge("documents: got many")
+        if 150 in items:
+            error = InvalidRequest(f"texts[{items.index(150)}]: got '', but")
+            error.field = f"texts[{items.index(150)}]"
+            raise error
+        return list(items)
+
+    async def acall(items: Sequence[int]) -> list[int]:
+        return call(items)
+
+    with pytest.raises(InvalidRequest, match=r"^texts\[150\]: got '', but$") as found:
+        in_parts(call, range(200), 64)
+    assert found.value.field == "texts[150]"
+    with pytest.raises(InvalidRequest, match=r"^texts\[150\]: got '', but$"):
+        await ain_parts(acall, range(200), 64)
