@@ -11,7 +11,7 @@ from haystack_integrations.components.embedders.shortlist import ShortlistDocume
 from haystack_integrations.components.rankers.shortlist import ShortlistRanker
 from haystack_integrations.components.retrievers.shortlist import ShortlistRetriever
 from haystack_integrations.document_stores.shortlist import ShortlistDocumentStore
-from shortlist.client import Client, DeadlineExceeded, InvalidRequest, Unavailable
+from shortlist.client import Client, DeadlineExceeded, InvalidRequest, NotFound, Unavailable
 
 TEXTS = {
     "paris": "Paris is the capital of France.",
@@ -93,10 +93,47 @@ def test_the_ranker_reads_fields_of_the_meta(client: Client):
     assert found.score == client.rerank(QUESTION, ["Paris: is the capital of France"]).results[0].score
 
 
-def test_the_ranker_refuses_documents_without_text():
-    """An image has nothing to read, which the error says with its place."""
-    with pytest.raises(InvalidRequest, match=r"documents\[1\]: got ''"):
-        ShortlistRanker().run(query=QUESTION, documents=[Document(content="text"), Document(meta={"n": 1})])
+@pytest.mark.parametrize("blank", [None, "", " \n\t"])
+async def test_documents_without_text_come_last(blank: str | None):
+    """They fail no other: they follow what was scored, in the order that they came in and without a score."""
+    documents = [Document(id=name, content=text) for name, text in TEXTS.items()]
+    first, last = (Document(id=name, content=blank, meta={"n": 1}, score=0.9) for name in ("first", "last"))
+    mixed, ranker = [first, *documents, last], ShortlistRanker(top_k=None)
+    expected = ranker.run(query=QUESTION, documents=documents)["documents"]
+    for found in (
+        ranker.run(query=QUESTION, documents=mixed)["documents"],
+        (await ranker.run_async(query=QUESTION, documents=mixed))["documents"],
+    ):
+        assert found[:4] == expected
+        assert [(one.id, one.score) for one in found[4:]] == [("first", None), ("last", None)]
+    assert ranker.run(query=QUESTION, documents=mixed, top_k=2)["documents"] == expected[:2]
+    assert len(ranker.run(query=QUESTION, documents=mixed, top_k=5)["documents"]) == 5
+    (alone,) = ShortlistRanker(address="127.0.0.1:1").run(query=QUESTION, documents=[last])["documents"]
+    assert (alone.id, alone.score, last.score) == ("last", None, 0.9)
+
+
+async def test_a_search_makes_no_collection(document_store: ShortlistDocumentStore, client: Client):
+    """A name that is mistyped is an error of a retriever, and not an answer; other calls make the collection."""
+    retriever = ShortlistRetriever(document_store)
+    with pytest.raises(NotFound, match=document_store.collection):
+        retriever.run(query=QUESTION)
+    with pytest.raises(NotFound, match=document_store.collection):
+        await retriever.run_async(query=QUESTION)
+    assert document_store.collection not in {one.name for one in client.list_collections()}
+    assert document_store.count_documents() == 0
+    assert retriever.run(query=QUESTION) == {"documents": []}
+
+
+async def test_the_document_embedder_names_what_has_no_text():
+    """By its id, before anything is sent; fields of the meta are text as well."""
+    nobody = ShortlistDocumentEmbedder(address="127.0.0.1:1", batch_size=1)
+    documents = [Document(content="text"), Document(id="blank", content=" ", meta={"title": "T"})]
+    with pytest.raises(ValueError, match="document 'blank' has no text to embed"):
+        nobody.run(documents=documents)
+    with pytest.raises(ValueError, match="document 'blank' has no text to embed"):
+        await nobody.run_async(documents=documents)
+    found = ShortlistDocumentEmbedder(meta_fields_to_embed=["title"]).run(documents=documents)
+    assert all(one.embedding for one in found["documents"])
 
 
 async def test_the_embedders(client: Client):

@@ -21,7 +21,7 @@ from llama_index.embeddings.shortlist import ShortlistEmbedding
 from llama_index.postprocessor.shortlist import ShortlistRerank
 from llama_index.retrievers.shortlist import ShortlistRetriever
 from llama_index.vector_stores.shortlist import ShortlistVectorStore
-from shortlist.client import Client
+from shortlist.client import Client, NotFound
 
 TEXTS = {
     "paris": "Paris is the capital of France.",
@@ -112,6 +112,36 @@ async def test_the_postprocessor(client: Client, nodes: list[NodeWithScore]):
         rerank.postprocess_nodes(nodes)
     with pytest.raises(ValueError, match="pass query_bundle or query_str"):
         await rerank.apostprocess_nodes(nodes)
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t"])
+async def test_nodes_without_text_come_last(blank: str, nodes: list[NodeWithScore]):
+    """They fail no other: they follow what was scored, in the order that they came in and without a score."""
+    first, last = (NodeWithScore(node=TextNode(id_=name, text=blank), score=0.9) for name in ("first", "last"))
+    mixed, rerank = [first, *nodes, last], ShortlistRerank(top_n=6)
+    expected = rerank.postprocess_nodes(nodes, query_str=QUESTION)
+    for found in (
+        rerank.postprocess_nodes(mixed, query_str=QUESTION),
+        await rerank.apostprocess_nodes(mixed, query_str=QUESTION),
+    ):
+        assert found[:4] == expected
+        assert [(one.node_id, one.score) for one in found[4:]] == [("first", None), ("last", None)]
+    assert ShortlistRerank(top_n=2).postprocess_nodes(mixed, query_str=QUESTION) == expected[:2]
+    assert len(ShortlistRerank(top_n=5).postprocess_nodes(mixed, query_str=QUESTION)) == 5
+    (alone,) = ShortlistRerank(address="127.0.0.1:1").postprocess_nodes([last], query_str=QUESTION)
+    assert (alone.node_id, alone.score, last.score) == ("last", None, 0.9)
+
+
+async def test_a_search_makes_no_collection(store: ShortlistVectorStore, client: Client):
+    """A name that is mistyped is an error of a retriever, and not an answer; other calls make the collection."""
+    retriever = ShortlistRetriever(store)
+    with pytest.raises(NotFound, match=store.collection):
+        retriever.retrieve(QUESTION)
+    with pytest.raises(NotFound, match=store.collection):
+        await retriever.aretrieve(QUESTION)
+    assert store.collection not in {one.name for one in client.list_collections()}
+    assert store.get_nodes() == []
+    assert retriever.retrieve(QUESTION) == []
 
 
 def test_the_postprocessor_reads_metadata(client: Client):

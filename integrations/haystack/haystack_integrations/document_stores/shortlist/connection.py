@@ -14,7 +14,7 @@ _Item = TypeVar("_Item")
 
 
 class Connected:
-    """A collection of a server, which is made at the first call where it is not there."""
+    """A collection of a server; where it is not there, the first call that is no search makes it."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Connected:
         """Prepare to call a server; nothing is sent yet.
 
         Args:
-            collection: its name; it is made at the first call where it is not there.
+            collection: its name; where it is not there, the first call that is no search makes it.
             address: `host:port` of the server; None: what SHORTLIST_ADDRESS says, or else 127.0.0.1:50051.
             timeout_s: seconds that each call to the server may take.
             language: of a collection that is made here, see `shortlist.client.Client.create_collection`.

@@ -98,17 +98,22 @@ class ShortlistDocumentStore(Changes):
             filters: which documents.
             top_k: how many to return.
             options: those of `shortlist.client.Client.search`, such as `mode` and `candidates`.
+
+        Raises:
+            NotFound: the collection is not there; no search makes one.
+            FilterError: the filter is malformed, or says what Shortlist's filters cannot.
         """
         wanted = {"include_vectors": self.return_embedding, **options}
         with translated.refusals():
-            result = self._client().search(self.collection, query, top_k, where=translated.where(filters), **wanted)
+            client, where = self._clients.blocking(), translated.where(filters)
+            result = client.search(self.collection, query, top_k, where=where, **wanted)
         return [converted.found(hit, result.mode) for hit in result.hits]
 
     async def search_async(
         self, query: str, filters: dict[str, Any] | None = None, top_k: int = 10, **options: Any
     ) -> list[Document]:
         """Return the documents that answer a query, best first; see `search`."""
-        client, wanted = await self._client_async(), {"include_vectors": self.return_embedding, **options}
+        client, wanted = self._clients.of_loop(), {"include_vectors": self.return_embedding, **options}
         with translated.refusals():
             result = await client.search(self.collection, query, top_k, where=translated.where(filters), **wanted)
         return [converted.found(hit, result.mode) for hit in result.hits]

@@ -22,7 +22,7 @@ class ShortlistRerank(BaseNodePostprocessor):
         ShortlistRerank(top_n=3).postprocess_nodes(nodes, query_str="what is France's capital?")
 
     A score is 0 to 1, and does not depend on the nodes beside it; None where the deadline came before the node was
-    read, and such nodes follow the others.
+    read, and then where a node has no text. Such nodes follow the others.
     """
 
     model: str = Field(default="shortlist", description="What events call the model; the server has one.")
@@ -50,9 +50,11 @@ class ShortlistRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _query(query_bundle)
         with self._told(nodes, query) as ordered:
-            if nodes:
-                found = self._clients.blocking().rerank(query.query_str, _texts(nodes), self._most(nodes))
-                ordered.extend(_ordered(nodes, found))
+            read, blank = _parted(nodes)
+            if read:
+                found = self._clients.blocking().rerank(query.query_str, _texts(read), self._most(read))
+                ordered.extend(_ordered(read, found))
+            ordered.extend(blank[: self.top_n - len(ordered)])
         return ordered
 
     async def _apostprocess_nodes(
@@ -60,10 +62,12 @@ class ShortlistRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _query(query_bundle)
         with self._told(nodes, query) as ordered:
-            if nodes:
+            read, blank = _parted(nodes)
+            if read:
                 client = self._clients.of_loop()
-                found = await client.rerank(query.query_str, _texts(nodes), self._most(nodes))
-                ordered.extend(_ordered(nodes, found))
+                found = await client.rerank(query.query_str, _texts(read), self._most(read))
+                ordered.extend(_ordered(read, found))
+            ordered.extend(blank[: self.top_n - len(ordered)])
         return ordered
 
     @contextmanager
@@ -95,6 +99,13 @@ def _query(given: QueryBundle | None) -> QueryBundle:
     if given is None:
         raise ValueError("nodes are reranked for a query, and none was given; pass query_bundle or query_str")
     return given
+
+
+def _parted(nodes: list[NodeWithScore]) -> tuple[list[NodeWithScore], list[NodeWithScore]]:
+    """Return the nodes that have something to read, and the others without their scores."""
+    texts = _texts(nodes)
+    read = [one for one, text in zip(nodes, texts, strict=True) if text.strip()]
+    return read, [NodeWithScore(node=one.node) for one, text in zip(nodes, texts, strict=True) if not text.strip()]
 
 
 def _texts(nodes: list[NodeWithScore]) -> list[str]:

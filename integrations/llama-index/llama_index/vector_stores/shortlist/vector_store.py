@@ -41,7 +41,7 @@ class ShortlistVectorStore(BasePydanticVectorStore):
 
     stores_text: bool = True
     is_embedding_query: bool = False  # the server embeds queries
-    collection: str = Field(description="Its name; it is made at the first call where it is not there.")
+    collection: str = Field(description="Its name; where it is not there, the first call that is no search makes it.")
     address: str | None = Field(
         default=None,
         description="`host:port` of the server; None: what SHORTLIST_ADDRESS says, or else 127.0.0.1:50051.",
@@ -160,6 +160,7 @@ class ShortlistVectorStore(BasePydanticVectorStore):
         """Search, as the query's mode says; `kwargs` are options of `shortlist.client.Client.search`.
 
         Raises:
+            NotFound: the collection is not there; no search makes one.
             ValueError: the query asks for what Shortlist does not do.
         """
         return queries.result(self.search(**{**queries.arguments(query), **kwargs}))
@@ -170,11 +171,11 @@ class ShortlistVectorStore(BasePydanticVectorStore):
 
     def search(self, query: str, **options: Any) -> SearchResult:
         """Search with the options of `shortlist.client.Client.search`; what `ShortlistRetriever` runs."""
-        return self._there().search(self.collection, query, **options)
+        return self._clients.blocking().search(self.collection, query, **options)
 
     async def asearch(self, query: str, **options: Any) -> SearchResult:
         """Search with the options of `shortlist.client.Client.search`; what `ShortlistRetriever` runs."""
-        return await (await self._there_async()).search(self.collection, query, **options)
+        return await self._clients.of_loop().search(self.collection, query, **options)
 
     def _there(self) -> Client:
         """Return the client for threads, once the collection is there."""

@@ -113,7 +113,11 @@ class ShortlistDocumentEmbedder:
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
-        """Embed documents, of any number; `meta` says what was read, and how many were longer than the window."""
+        """Embed documents, of any number; `meta` says what was read, and how many were longer than the window.
+
+        Raises:
+            ValueError: one has nothing to read.
+        """
         client = self._clients.blocking()
         return _embedded(documents, [client.embed(texts) for texts in self._batches(documents)])
 
@@ -124,10 +128,15 @@ class ShortlistDocumentEmbedder:
         return _embedded(documents, [await client.embed(texts) for texts in self._batches(documents)])
 
     def _batches(self, documents: list[Document]) -> Iterator[list[str]]:
-        """Yield what the model reads of documents, batch by batch."""
-        fields, separator = self.meta_fields_to_embed, self.embedding_separator
-        for start in range(0, len(documents), self.batch_size):
-            yield [read(one, fields, separator) for one in documents[start : start + self.batch_size]]
+        """Yield what the model reads of documents, batch by batch, once each is found to have something."""
+        texts = [read(one, self.meta_fields_to_embed, self.embedding_separator) for one in documents]
+        for document, text in zip(documents, texts, strict=True):
+            if not text.strip():
+                raise ValueError(
+                    f"document {document.id!r} has no text to embed; leave it out, or have fields of its meta read"
+                )
+        for start in range(0, len(texts), self.batch_size):
+            yield texts[start : start + self.batch_size]
 
 
 def _answered(embeddings: Embeddings) -> dict[str, Any]:

@@ -17,8 +17,8 @@ class ShortlistRanker:
         ranker = ShortlistRanker(top_k=5)
         ranker.run(query="what is France's capital?", documents=documents)["documents"]
 
-    A document's score is 0 to 1; None where the deadline came before it was read, and such documents follow the
-    others. It does not depend on the documents beside it.
+    A document's score is 0 to 1; None where the deadline came before it was read, and then where it has no text. Such
+    documents follow the others. It does not depend on the documents beside it.
     """
 
     def __init__(
@@ -76,39 +76,47 @@ class ShortlistRanker:
             documents: those to order; 1,000 at most, unless the server says otherwise.
             top_k: documents to return.
         """
-        once, texts = self._read(documents)
-        if not once:
-            return {"documents": []}
-        return _ordered(once, self._clients.blocking().rerank(query, texts, self._most(top_k, once)))
+        read, texts, blank = self._read(documents)
+        most = self.top_k if top_k is None else top_k
+        if not read:
+            return {"documents": blank[:most]}
+        result = self._clients.blocking().rerank(query, texts, _within(most, read))
+        return {"documents": (_ordered(read, result) + blank)[:most]}
 
     @component.output_types(documents=list[Document])
     async def run_async(
         self, query: str, documents: list[Document], top_k: int | None = None
     ) -> dict[str, list[Document]]:
         """Order documents, without a thread; see `run`."""
-        once, texts = self._read(documents)
-        if not once:
-            return {"documents": []}
-        return _ordered(once, await self._clients.of_loop().rerank(query, texts, self._most(top_k, once)))
+        read, texts, blank = self._read(documents)
+        most = self.top_k if top_k is None else top_k
+        if not read:
+            return {"documents": blank[:most]}
+        result = await self._clients.of_loop().rerank(query, texts, _within(most, read))
+        return {"documents": (_ordered(read, result) + blank)[:most]}
 
-    def _read(self, documents: list[Document]) -> tuple[list[Document], list[str]]:
-        """Return each document once, and what is read of them."""
+    def _read(self, documents: list[Document]) -> tuple[list[Document], list[str], list[Document]]:
+        """Return each document once: those that are read, what is read of them, and those without text."""
         best: dict[str, Document] = {}
         for one in documents:
             known = best.get(one.id)
             if known is None or _score(one) > _score(known):
                 best[one.id] = one
-        once = list(best.values())
-        return once, [read(one, self.meta_fields_to_embed, self.embedding_separator) for one in once]
+        once = [(one, read(one, self.meta_fields_to_embed, self.embedding_separator)) for one in best.values()]
+        return (
+            [one for one, text in once if text.strip()],
+            [text for _, text in once if text.strip()],
+            [replace(one, score=None) for one, text in once if not text.strip()],
+        )
 
-    def _most(self, top_k: int | None, documents: list[Document]) -> int | None:
-        wanted = self.top_k if top_k is None else top_k
-        return None if wanted is None else min(wanted, len(documents))
+
+def _within(most: int | None, documents: list[Document]) -> int | None:
+    return None if most is None else min(most, len(documents))
 
 
 def _score(document: Document) -> float:
     return float("-inf") if document.score is None else document.score
 
 
-def _ordered(documents: list[Document], result: RerankResult) -> dict[str, list[Document]]:
-    return {"documents": [replace(documents[one.index], score=one.score) for one in result.results]}
+def _ordered(documents: list[Document], result: RerankResult) -> list[Document]:
+    return [replace(documents[one.index], score=one.score) for one in result.results]
