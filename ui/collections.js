@@ -34,7 +34,7 @@ export function none() {
     "div.empty",
     {},
     make("h2", {}, "No documents yet"),
-    make("p", {}, "Index some, from a terminal on this machine; then reload this page:"),
+    make("p", {}, "Index some, from a terminal on this machine, then come back here:"),
     make("pre", {}, make("code", {}, "shortlist index --collection notes docs/ README.md")),
   );
 }

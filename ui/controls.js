@@ -35,13 +35,18 @@ export class Controls {
     at("tune").open = !PHONE.matches;
   }
 
-  /** Fit the sliders to a server's limits, and offer its collections. */
-  fit(server, collections) {
+  /** Fit the sliders to a server's limits. */
+  fit(server) {
     this.own = Number((server.reranker?.similarityWeight ?? 0).toFixed(3));
     this.steps = { candidates: candidateSteps(server.limits?.maxCandidates ?? 50), weight: weightSteps(this.own), budget: BUDGETS };
     for (const name of SLIDERS) Object.assign(at(name), { min: 0, max: this.steps[name].length - 1, step: 1 });
+  }
+
+  /** Offer collections. */
+  offer(collections) {
     const options = collections.map((one) => make("option", { value: one.name }, `${one.name} (${count(one.documents ?? 0)})`));
     put(at("collection"), options);
+    at("collection").value = this.settings.collection;
   }
 
   /** Show settings. */
@@ -107,11 +112,11 @@ export class Controls {
   }
 
   tell() {
-    // The way back from the other views.
-    document.querySelector("[data-view=search]").setAttribute("href", write(this.settings));
+    // The ways back from the other views.
+    for (const link of document.querySelectorAll(".brand, [data-view=search]")) link.setAttribute("href", write(this.settings));
     const { budget, weight, candidates } = this.settings;
     const told = {
-      candidates: String(candidates),
+      candidates: candidates ? String(candidates) : "by default",
       weight: weight === null ? `${this.own} (own)` : String(weight),
       budget: budget ? ms(budget) : "none",
     };

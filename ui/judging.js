@@ -2,6 +2,17 @@
 
 import { get, send } from "./api.js";
 
+/** What is said of one collection's answers. */
+class Judgements {
+  folder = "";
+  questions = new Map(); // question -> {document: grade}
+
+  /** Return how many there are. */
+  get total() {
+    return [...this.questions.values()].reduce((sum, grades) => sum + Object.keys(grades).length, 0);
+  }
+}
+
 export class Judging {
   /**
    * @param {function(): void} changed called when judgements are other than before
@@ -10,62 +21,63 @@ export class Judging {
   constructor(changed, fail) {
     this.changed = changed;
     this.fail = fail;
-    this.collection = "";
-    this.folder = "";
-    this.grades = new Map(); // question -> {document: grade}
+    this.collections = new Map();
     this.saving = Promise.resolve();
   }
 
-  /** Read the judgements of a collection. */
+  /** Read the judgements of a collection, once. */
   async load(collection) {
-    this.collection = collection;
-    this.grades = new Map();
+    const { questions, folder } = this.in(collection);
+    if (folder) return;
     try {
       const found = await get("judgements", { collection });
-      if (this.collection !== collection) return;
-      this.folder = found.folder;
-      this.grades = new Map(found.queries.map((one) => [one.query, one.grades]));
+      this.in(collection).folder = found.folder;
+      // What was judged meanwhile stays.
+      for (const { query, grades } of found.queries) questions.set(query, { ...grades, ...questions.get(query) });
       this.changed();
     } catch (error) {
       this.fail(error);
     }
   }
 
-  /** Return the judgements of a question, by document. */
-  of(query) {
-    return this.grades.get(query.trim()) ?? {};
+  /** Return the judgements of a collection. */
+  in(collection) {
+    if (!this.collections.has(collection)) this.collections.set(collection, new Judgements());
+    return this.collections.get(collection);
   }
 
-  /** Return how many judgements there are. */
-  get total() {
-    return [...this.grades.values()].reduce((sum, grades) => sum + Object.keys(grades).length, 0);
+  /** Return the judgements of a question to a collection, by document. */
+  of({ collection, q }) {
+    return this.in(collection).questions.get(q.trim()) ?? {};
   }
 
-  /** Judge a document, or take the same judgement back; it is shown at once, and undone if it cannot be saved. */
-  judge(asked, document, wanted) {
-    const query = asked.trim();
-    const before = this.of(query);
-    const isBack = document in before && before[document] > 0 === wanted > 0;
-    const after = { ...before, [document]: wanted };
-    if (isBack) delete after[document];
-    this.set(query, after);
-    const message = { collection: this.collection, query, document, grade: isBack ? null : wanted };
+  /**
+   * Judge a document, or take the same judgement back; it is shown at once, and undone if it cannot be saved.
+   *
+   * @param {{collection: string, q: string}} asked whose answer the document is in
+   * @returns {Promise<?number|undefined>} the grade once it is saved, null where it is taken back, or undefined
+   */
+  async judge(asked, document, wanted) {
+    const before = this.of(asked)[document] ?? null;
+    const grade = before !== null && before > 0 === wanted > 0 ? null : wanted;
+    this.set(asked, document, grade);
+    const message = { collection: asked.collection, query: asked.q.trim(), document, grade };
     // One after the other: two of one document must be saved in the order in which they were made.
-    this.saving = this.saving.then(() => this.save(message, before));
-    return isBack ? null : wanted;
-  }
-
-  async save(message, before) {
+    const saved = this.saving.then(() => send("judgements", message));
+    this.saving = saved.catch(() => undefined);
     try {
-      await send("judgements", message);
+      await saved;
+      return grade;
     } catch (error) {
-      if (message.collection === this.collection) this.set(message.query, before);
-      this.fail(error);
+      this.set(asked, document, before);
+      this.fail(new Error(`The judgement is not saved. ${error.message}`));
+      return undefined;
     }
   }
 
-  set(query, grades) {
-    this.grades.set(query, grades);
+  set(asked, document, grade) {
+    const { [document]: _, ...others } = this.of(asked);
+    this.in(asked.collection).questions.set(asked.q.trim(), grade === null ? others : { ...others, [document]: grade });
     this.changed();
   }
 }

@@ -13,24 +13,32 @@ const PULSE_MS = 3000;
 const LIVE_MS = 1000;
 const THEMES = ["system", "light", "dark"];
 const SIGNS = { system: "◐", light: "☀︎", dark: "☾" };
+const WORDS = [
+  ["Score", "what stage two says of a document beside the question, 0 to 1"],
+  ["Cosine", "the similarity of two vectors, the question's and the document's: stage one's"],
+  ["Relevance", "score and similarity together: by it the final list falls"],
+  ["Own", "the similarity weight that the reranker's bundle has by itself"],
+  ["Slot", "what runs a model, one batch at a time"],
+];
 const KEYS = [
   ["/", "go to the question"],
   ["j, k", "next and previous document, from anywhere"],
   ["↑, ↓", "the same, in the list; Page, Home and End as well"],
   ["Enter", "open the document"],
-  ["+, −", "judge it relevant, not relevant; once more takes it back"],
+  ["+, −", "in the list or an open document: judge it relevant, not relevant; once more takes it back"],
   ["1, 2, 3", "search, collections, server"],
   ["Esc", "close what is open"],
   ["?", "these keys"],
 ];
 
-const search = new Search();
 const seen = new History();
 const polling = new Polling(() => get("state"), showState, () => showPulse({ level: "bad", told: "no answer" }));
+const search = new Search(() => polling.retry());
 let view = "";
 
 addEventListener("hashchange", route);
 addEventListener("keydown", pressed);
+addEventListener("focus", () => search.look()); // as after a command in a terminal, which may have made a collection
 at("theme").addEventListener("click", () => theme(THEMES[(THEMES.indexOf(kept("theme", "system")) + 1) % THEMES.length]));
 at("help-open").addEventListener("click", help);
 document.querySelector(".skip").addEventListener("click", (event) => {
@@ -105,6 +113,8 @@ function help() {
     at("help"),
     make("h2", { id: "help-title" }, "Keys"),
     make("dl.keys", {}, KEYS.map(([key, told]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, told)))),
+    make("h2", {}, "Words"),
+    make("dl.keys", {}, WORDS.map(([word, told]) => make("div", {}, make("dt", {}, word), make("dd", {}, told)))),
     make("p", {}, make("label", { for: "single" }, single, " Single keys work outside of fields")),
     make("form.actions", { method: "dialog" }, make("button.quiet", {}, "Close")),
   );
@@ -112,9 +122,11 @@ function help() {
 }
 
 function pressed(event) {
-  const isTyping = event.target.closest?.("input:not([type=range], [type=checkbox]), select, textarea, dialog");
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || kept("keys", "on") !== "on") return;
+  const isTyping = event.target.closest?.("input:not([type=range], [type=checkbox]), select, textarea, dialog:not(#sheet)");
+  if (isTyping || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || kept("keys", "on") !== "on") return;
   const views = [...document.querySelectorAll("[data-view]")].map((link) => link.getAttribute("href"));
+  if (view === "search" && search.pressed(event.key)) event.preventDefault();
+  if (event.defaultPrevented || at("sheet").open) return;
   if (event.key === "/") {
     if (view !== "search") {
       location.hash = views[0];
@@ -124,7 +136,6 @@ function pressed(event) {
     at("query").select();
   } else if (event.key === "?") help();
   else if (["1", "2", "3"].includes(event.key)) location.hash = views[event.key - 1];
-  else if ((event.key === "j" || event.key === "k") && view === "search" && search.shown?.rows.length) search.results.move(event.key === "j" ? 1 : -1);
   else return;
   event.preventDefault();
 }

@@ -41,7 +41,7 @@ export function leftOut(answer) {
   if (answer.degraded === "DEGRADED_DEADLINE") return "the deadline came first";
   if (answer.degraded === "DEGRADED_INFERENCE_FAILED") return "the model could not run them";
   if (answer.limitedBy === "LIMITED_BY_MARGIN") return "too far behind the most similar";
-  if (answer.limitedBy === "LIMITED_BY_BUDGET") return "more would take longer than the budget";
+  if (answer.limitedBy === "LIMITED_BY_BUDGET") return "more would take longer than the server gives stage two";
   return "stage two was not asked";
 }
 

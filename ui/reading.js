@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { make, put } from "./dom.js";
 import { cosine, count, movedWords, score, things } from "./format.js";
 import { Latest } from "./latest.js";
+import * as votes from "./votes.js";
 
 const VIEWS = [
   ["text", "Text"],
@@ -17,8 +18,13 @@ const SPECIAL = /^(?:\[[A-Z]+\]|<\/?[a-z|_]+>)$/u;
 const bare = (word) => word.replace(/^(?:##|[▁Ġ])/u, "");
 
 export class Reading {
-  constructor(section) {
+  /**
+   * @param {Element} section
+   * @param {{judge: function(object, number): void, grade: function(string): ?number}} given as of `Results`
+   */
+  constructor(section, given) {
     this.section = section;
+    this.given = given;
     this.view = "text";
     this.row = null;
     this.query = "";
@@ -36,8 +42,26 @@ export class Reading {
     this.query = query;
     const panel = this.panel;
     this.panel = isSame && panel ? panel : make("div.panel", { role: "tabpanel", id: "panel", "aria-labelledby": `tab-${this.view}`, tabindex: 0 });
-    put(this.section, make("h2", { id: "reading-title" }, row.title || row.id), ...this.facts(row), this.tabs(), this.panel);
+    const wasHere = this.section.contains(document.activeElement);
+    const name = row.title || row.id;
+    put(this.section, make("h2", { id: "reading-title" }, name), this.votes(name), ...this.facts(row), this.tabs(), this.panel);
+    if (wasHere && !this.section.contains(document.activeElement)) this.section.focus({ preventScroll: true });
+    this.markVotes();
     if (!isSame) this.fill();
+  }
+
+  votes(name) {
+    const thumbs = make("p.thumbs", {}, votes.buttons(name));
+    thumbs.addEventListener("click", (event) => {
+      const vote = event.target.closest("button");
+      if (vote) this.given.judge(this.row, Number(vote.dataset.grade));
+    });
+    return thumbs;
+  }
+
+  /** Show how the document is judged now. */
+  markVotes() {
+    if (this.row) votes.mark(this.section, this.given.grade(this.row.id));
   }
 
   facts(row) {

@@ -3,6 +3,7 @@
 import { at, draw, make, put } from "./dom.js";
 import { cosine, line, moved, movedWords, score, things } from "./format.js";
 import { curve, leftOut, stageOne, way } from "./ranks.js";
+import * as votes from "./votes.js";
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -72,11 +73,7 @@ export class Results {
 
   /** Show how documents are judged now. */
   markVotes() {
-    for (const line of this.second.querySelectorAll("tr[data-id]")) {
-      const grade = this.given.grade(line.dataset.id);
-      for (const button of line.querySelectorAll("button[data-grade]"))
-        button.setAttribute("aria-pressed", String(grade !== null && (grade > 0) === (button.dataset.grade === "1")));
-    }
+    for (const one of this.second.querySelectorAll("tr[data-id]")) votes.mark(one, this.given.grade(one.dataset.id));
   }
 
   /** Light a document up in both lists, and the line between. */
@@ -102,9 +99,9 @@ export class Results {
     const by = [row.denseRank && `vectors ${row.denseRank}`, row.lexicalRank && `words ${row.lexicalRank}`].filter(Boolean);
     return make(
       `tr.${way(row)}`,
-      { "data-id": row.id, title: by.length ? `Found by ${by.join(", ")}` : null },
+      { "data-id": row.id, title: [whole(row), by.length ? `Found by ${by.join(", ")}` : null].filter(Boolean).join("\n") },
       make("td.place", {}, row.rank),
-      make("th.name", { scope: "row" }, make("span", {}, row.title || row.id)),
+      make("th.name", { scope: "row" }, make("div.line", {}, make("span.title", {}, parts(row)), id(row))),
       make("td.number", {}, cosine(row.similarity)),
     );
   }
@@ -113,8 +110,6 @@ export class Results {
     const name = row.title || row.id;
     const text = line(row.text);
     const label = `${name}, place ${row.place}, ${movedWords(row.moved)}`;
-    const vote = (grade, told) =>
-      make("button.vote", { type: "button", tabindex: -1, "data-grade": grade, "aria-pressed": "false", "aria-label": `${told}: ${name}`, title: told }, thumb());
     return make(
       `tr.${way(row)}`,
       { "data-id": row.id },
@@ -122,19 +117,19 @@ export class Results {
       make("td.moved", {}, make("span", { "aria-hidden": "true" }, moved(row.moved)), make("span.hidden", {}, `${movedWords(row.moved)}, was ${row.rank}`)),
       make(
         "th.name",
-        { scope: "row" },
+        { scope: "row", title: whole(row) },
         make(
           "div.line",
           {},
-          make("button.open", { type: "button", tabindex: -1, "aria-label": label }, name),
+          make("button.open", { type: "button", tabindex: -1, "aria-label": label }, make("span.title", {}, parts(row))),
           make("span.cut", { hidden: true, title: "Longer than the reranker's window: its end was not read" }, "cut"),
-          make("span.text", {}, text),
+          make("span.below", {}, id(row), make("span.text", {}, text)),
         ),
       ),
       make("td.number.relevance", {}, score(row.relevance)),
       make("td.number.score", {}, score(row.score)),
       make("td.number.similarity", {}, cosine(row.similarity)),
-      make("td.votes", {}, vote(1, "Relevant"), vote(0, "Not relevant")),
+      make("td.votes", {}, votes.buttons(name, { tabindex: -1 })),
     );
   }
 
@@ -231,11 +226,18 @@ export class Results {
   }
 }
 
-/** Draw a thumb that points up; the style turns the other one round. */
-function thumb() {
-  const hand = "M2 8h3v7H2zM5 8l3-6.500c1.200 0 2 .800 2 2V6.500h3.200c1 0 1.700.900 1.500 1.900l-1 5.200c-.100.800-.800 1.400-1.600 1.400H5";
-  return draw("svg.thumb", { viewBox: "0 0 17 17", "aria-hidden": "true", focusable: "false" }, draw("path", { d: hand }));
+/** Return a title in two parts, of which the style shortens the first: the sections of one page differ in the last. */
+function parts(row) {
+  const name = row.title || row.id;
+  const place = name.lastIndexOf(" > ");
+  return place < 0 ? [make("span.first", {}, name)] : [make("span.first", {}, name.slice(0, place + 1)), make("span.last", {}, name.slice(place + 1))];
 }
+
+/** Return a document's id, where its name is another. */
+const id = (row) => (row.title ? make("span.id", {}, row.id) : null);
+
+/** Return what there is no room for in a row. */
+const whole = (row) => (row.title ? `${row.title}\n${row.id}` : row.id);
 
 /** Return the middle of a row below the top of its list; where it glides does not count. */
 function middle(row, list) {

@@ -4,7 +4,7 @@ import { Failure, call } from "./api.js";
 import * as collections from "./collections.js";
 import { Controls } from "./controls.js";
 import { at, make, put } from "./dom.js";
-import { count, ms, things } from "./format.js";
+import { count, line, ms, things } from "./format.js";
 import { FilterFault, parse } from "./filter.js";
 import * as judged from "./judged.js";
 import { Judging } from "./judging.js";
@@ -21,11 +21,14 @@ import * as welcome from "./welcome.js";
 const NARROW = matchMedia("(max-width: 75rem)");
 
 export class Search {
-  constructor() {
+  /** @param {function(): void} asked called when something is asked */
+  constructor(asked) {
+    this.asked = asked;
     this.collections = [];
     this.address = ""; // gRPC's
     this.ahead = null; // what was asked before the page was whole
-    this.shown = null; // the question, rows and answer that are seen
+    this.welcomed = null; // the collection whose welcome is seen
+    this.shown = null; // the question that is answered, its rows, and what stage one alone finds for it
     this.controls = new Controls((wait) => this.again(wait));
     this.asking = new Latest(
       (asked, signal) => this.ask(asked, signal),
@@ -34,18 +37,31 @@ export class Search {
     );
     this.cutting = new Latest(
       (asked, signal) => this.cutOff(asked, signal),
-      (ids) => this.results.markCut(ids),
+      (found) => this.markCut(found),
+      () => undefined,
+    );
+    this.alone = new Latest(
+      ({ asked }, signal) => stageOneAlone(asked, signal),
+      (ids, shown) => {
+        shown.alone = ids;
+        this.showJudged();
+      },
       () => undefined,
     );
     this.judging = new Judging(() => this.showJudged(), (error) => this.fault(error.message));
-    this.reading = new Reading(at("reading"));
-    this.results = new Results({
+    const given = {
       see: (row) => this.see(row),
       open: (row) => this.open(row),
       judge: (row, grade) => this.judge(row, grade),
       grade: (id) => this.grades()[id] ?? null,
+    };
+    this.reading = new Reading(at("reading"), given);
+    this.results = new Results(given);
+    at("judged-how").addEventListener("click", () => {
+      const { collection } = this.shown.asked;
+      judged.showCommand(collection, this.judging.in(collection), this.address);
     });
-    at("judged-how").addEventListener("click", () => judged.showCommand(this.judging, this.address));
+    at("collection").addEventListener("focus", () => this.look());
     NARROW.addEventListener("change", () => this.place());
   }
 
@@ -63,39 +79,85 @@ export class Search {
     if (settings.q && settings.collection) this.sendAhead(settings);
     try {
       const [server, found] = await Promise.all([call("Inference/Describe", {}), collections.list()]);
-      this.collections = found;
-      this.controls.fit(server, found);
+      this.controls.fit(server);
+      this.offer(found);
       this.fault("");
     } catch (error) {
       this.fail(error);
     }
   }
 
-  /** Take the settings of the page's address, and ask. */
-  use(settings) {
+  /** Look for collections that came or went while the page was open. */
+  async look() {
     if (!this.ready) return;
-    const names = this.collections.map((one) => one.name);
-    if (!names.length) {
-      put(at("welcome"), collections.none()).hidden = false;
-      return;
+    try {
+      const found = await collections.list();
+      if (JSON.stringify(found) === JSON.stringify(this.collections)) return;
+      const isFirst = !this.collections.length;
+      this.offer(found);
+      if (isFirst) this.use(this.controls.settings);
+    } catch {
+      // What is asked next says why.
     }
-    const last = kept("collection", "");
-    const collection = settings.collection || (names.includes(last) ? last : names[0]);
-    this.controls.show({ ...settings, collection });
-    if (!names.includes(collection)) this.fault(`There is no collection “${collection}”. Choose another.`);
-    else if (collection !== this.judging.collection) this.judging.load(collection);
-    this.again(0);
-    if (!settings.q) this.welcome();
   }
 
+  offer(found) {
+    this.collections = found;
+    this.controls.offer(found);
+  }
+
+  has(collection) {
+    return this.collections.some((one) => one.name === collection);
+  }
+
+  /** Take the settings of the page's address, and ask. */
+  async use(settings) {
+    if (!this.ready) return;
+    const last = kept("collection", "");
+    const collection = settings.collection || (this.has(last) ? last : this.collections[0]?.name ?? "");
+    this.controls.show({ ...settings, collection });
+    if (!this.has(collection)) await this.look();
+    if (this.controls.settings.collection !== collection) return; // another was chosen meanwhile
+    if (this.has(collection)) this.judging.load(collection);
+    this.again(0);
+  }
+
+  /** Ask what is to be asked now; where that is nothing, what is seen is not its answer. */
   again(wait) {
+    this.asked();
     const { settings } = this.controls;
     const filter = this.controls.filter();
-    const isThere = this.collections.some((one) => one.name === settings.collection);
+    const isThere = this.has(settings.collection);
     const asks = Boolean(settings.q && isThere && filter !== undefined);
     document.body.classList.toggle("asking", asks);
+    this.fault(isThere || !this.collections.length ? "" : `There is no collection “${settings.collection}”. Choose another.`);
+    if (!asks || this.shown?.asked.collection !== settings.collection) this.age();
+    if (!settings.q || !isThere) this.clear();
     if (asks) this.asking.ask({ ...settings, filter }, wait);
     else this.asking.drop();
+  }
+
+  /** Grey the last answer, and say whose it is: it is not of what is asked now, and takes no judgements. */
+  age() {
+    put(at("marks"));
+    at("told").textContent = this.shown ? `Below is the last answer, to “${line(this.shown.asked.q, 60)}” in ${this.shown.asked.collection}.` : "";
+    at("answer").inert = true;
+    if (at("sheet").open) at("sheet").close();
+  }
+
+  /** Take the last answer away. */
+  clear() {
+    this.shown = null;
+    this.age();
+    this.cutting.drop();
+    this.alone.drop();
+    at("answer").hidden = true;
+    this.welcome();
+  }
+
+  /** Whether what is seen is of what is asked now, so that it can be judged. */
+  get isCurrent() {
+    return Boolean(this.shown?.rows.length) && !at("answer").inert;
   }
 
   sendAhead(settings) {
@@ -123,10 +185,11 @@ export class Search {
 
   show({ answer, tookMs }, asked) {
     document.body.classList.remove("asking");
-    at("answer").classList.remove("stale");
+    at("answer").inert = false;
     this.fault("");
     const found = rows(answer);
-    this.shown = { asked, answer, rows: found };
+    this.shown = { asked, rows: found, alone: null };
+    this.alone.drop();
     at("welcome").hidden = true;
     at("answer").hidden = !found.length;
     this.tell(answer, tookMs, asked);
@@ -136,7 +199,7 @@ export class Search {
     const weight = Number((answer.similarityWeight ?? 0).toFixed(3));
     scatter.show(at("scatter"), found, weight, (row) => this.results.open(row));
     this.showJudged();
-    if (!NARROW.matches) this.reading.show(this.results.row(), asked.q);
+    if (!NARROW.matches || at("sheet").open) this.reading.show(this.results.row(), asked.q);
     if (answer.truncated) this.cutting.ask(found);
     else this.cutting.drop();
   }
@@ -146,7 +209,7 @@ export class Search {
     const read = answer.reranked ?? 0;
     const matched = answer.matched === undefined ? "" : ` among ${count(answer.matched)} that match`;
     at("told").textContent = found
-      ? `${things(found, "candidate")} found${matched}, ${count(read)} read, in ${ms(tookMs)}`
+      ? `${things(found, "candidate")} found${matched}, ${count(read)} read${read && !answer.timing?.inferMs ? " before (kept scores)" : ""}, in ${ms(tookMs)}`
       : `Nothing found${matched}.`;
     const why = leftOut(answer);
     const marks = [
@@ -157,17 +220,34 @@ export class Search {
     put(at("marks"), marks.map(([kind, words]) => make(`li.${kind}`, {}, words)));
   }
 
-  /** Return the ids of the documents that the reranker did not read whole. */
+  /** Return the ids of the documents that the reranker did not read whole, and whether the embedder read the question so. */
   async cutOff(found, signal) {
     const texts = found.map((row) => (row.title ? `${row.title} ${row.text}` : row.text));
     const given = { texts, model: "MODEL_RERANKER", query: this.shown.asked.q };
-    const { tokenizations } = await call("Inference/Tokenize", given, { signal });
-    return new Set(found.filter((_, place) => tokenizations[place].truncated).map((row) => row.id));
+    const question = { texts: [given.query], model: "MODEL_EMBEDDER", kind: "TEXT_KIND_QUERY" };
+    const [pairs, alone] = await Promise.all([given, question].map((one) => call("Inference/Tokenize", one, { signal })));
+    const cut = found.filter((_, place) => pairs.tokenizations[place].truncated).map((row) => row.id);
+    return { ids: new Set(cut), isQuestionCut: alone.tokenizations[0].truncated };
   }
 
-  /** Show a document where there is room for it beside the lists. */
+  markCut({ ids, isQuestionCut }) {
+    this.results.markCut(ids);
+    if (isQuestionCut) at("marks").prepend(make("li.cut", {}, "The question is longer than stage one's window: its end was not read"));
+  }
+
+  /** Show a document where there is room for it beside the lists, or where one is open. */
   see(row) {
-    if (!NARROW.matches) this.open(row);
+    if (!NARROW.matches || at("sheet").open) this.open(row);
+  }
+
+  /** Do what a key outside of fields is for; return whether it is for anything. */
+  pressed(key) {
+    const grade = { "+": 1, "=": 1, "-": 0 }[key];
+    if (!this.isCurrent) return false;
+    if (key === "j" || key === "k") this.results.move(key === "j" ? 1 : -1);
+    else if (grade !== undefined && at("sheet").open) this.judge(this.results.row(), grade);
+    else return false;
+    return true;
   }
 
   open(row) {
@@ -188,28 +268,35 @@ export class Search {
 
   /** Return the judgements of the question that is seen. */
   grades() {
-    return this.shown?.asked.collection === this.judging.collection ? this.judging.of(this.shown.asked.q) : {};
+    return this.shown ? this.judging.of(this.shown.asked) : {};
   }
 
-  judge(row, grade) {
-    if (this.shown.asked.collection !== this.judging.collection) return; // another is chosen, whose answer comes
-    const given = this.judging.judge(this.shown.asked.q, row.id, grade);
+  /** Judge a document of the answer that is seen: for its question and its collection, whatever is chosen by now. */
+  async judge(row, grade) {
+    if (!this.isCurrent) return;
+    at("said").textContent = "";
+    const given = await this.judging.judge(this.shown.asked, row.id, grade);
+    if (given === undefined) return;
     const words = given === null ? "judgement taken back" : given ? "judged relevant" : "judged not relevant";
     at("said").textContent = `${row.title || row.id}: ${words}`;
   }
 
   showJudged() {
+    if (!this.shown) return;
     this.results.markVotes();
-    judged.show(this.judging, this.shown?.rows ?? [], this.grades());
+    this.reading.markVotes();
+    const grades = this.grades();
+    judged.show(this.judging.in(this.shown.asked.collection), this.shown, grades);
+    if (Object.keys(grades).length && !this.shown.alone) this.alone.ask(this.shown);
   }
 
   /** Show what can be asked, where nothing is. */
   async welcome() {
-    this.shown = null;
-    at("answer").hidden = true;
-    at("told").textContent = "";
-    put(at("marks"));
     const collection = this.collections.find((one) => one.name === this.controls.settings.collection);
+    if (!at("welcome").hidden && this.welcomed === collection) return;
+    this.welcomed = collection;
+    at("welcome").hidden = true;
+    if (!this.collections.length) put(at("welcome"), collections.none()).hidden = false;
     try {
       if (collection) await welcome.show(at("welcome"), collection);
     } catch (error) {
@@ -217,13 +304,11 @@ export class Search {
     }
   }
 
-  /** Say why there is no answer; what is seen of the last one is marked as such. */
+  /** Say why there is no answer. */
   fail(error) {
     document.body.classList.remove("asking");
     if (error.name === "AbortError") return;
-    at("answer").classList.add("stale");
-    at("told").textContent = "";
-    put(at("marks"));
+    this.age();
     const { budget } = this.controls.settings;
     const late = error instanceof Failure && error.code === "deadline_exceeded" && budget;
     const busy = error instanceof Failure && error.code === "resource_exhausted" && budget;
@@ -236,4 +321,12 @@ export class Search {
   fault(words) {
     Object.assign(at("fault"), { textContent: words, hidden: !words });
   }
+}
+
+/** Return what stage one finds for a question where no stage two follows, as `shortlist eval` asks it: so deep, and fused by scores. */
+async function stageOneAlone(asked, signal) {
+  const given = { ...request(asked, asked.filter), mode: "MODE_DENSE", candidatesFrom: asked.source || "CANDIDATES_FROM_HYBRID", topK: 200 };
+  for (const name of ["candidates", "includeText", "includeMetadata", "similarityWeight", "fresh"]) delete given[name];
+  const { hits } = await call("Retrieval/Search", given, { signal });
+  return (hits ?? []).map((hit) => hit.id);
 }

@@ -1,6 +1,7 @@
 // How to search: what the sliders can be set to, and all of it as the page's address. Pure.
 
-const CANDIDATES = [5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000];
+/** How many candidates stage two may read; 0 is what a client gets that names none: as many as the server has time for. */
+const CANDIDATES = [0, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000];
 const WEIGHTS = [0, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100];
 /** Milliseconds; 0 is none, the server's own deadline. */
 export const BUDGETS = [50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000, 0];
@@ -18,7 +19,7 @@ export function nearest(steps, value) {
 }
 
 /** What is asked where nothing was chosen. `weight` null: the reranker's own. */
-export const DEFAULTS = Object.freeze({ collection: "", q: "", candidates: 50, weight: null, budget: 0, source: "", where: "" });
+export const DEFAULTS = Object.freeze({ collection: "", q: "", candidates: 0, weight: null, budget: 0, source: "", where: "" });
 
 /**
  * Return the view and the settings that an address names.
@@ -37,7 +38,7 @@ export function read(hash) {
     settings: {
       collection: given.get("collection") ?? DEFAULTS.collection,
       q: given.get("q") ?? DEFAULTS.q,
-      candidates: Math.max(1, Math.round(number("candidates", CANDIDATES.at(-1)))),
+      candidates: Math.round(number("candidates", CANDIDATES.at(-1))),
       weight: number("weight", WEIGHTS.at(-1)),
       budget: number("budget", 600_000),
       source: /^CANDIDATES_FROM_(?:DENSE|LEXICAL)$/u.test(given.get("source") ?? "") ? given.get("source") : DEFAULTS.source,
@@ -54,7 +55,7 @@ export function write(settings) {
 }
 
 /**
- * Return the request of a search: all candidates are hits, so that both orders are told.
+ * Return the request of a search: all candidates are hits, so that both orders are told; 50 where none are named.
  *
  * @param {?object} where a shortlist.v1.Filter
  */
@@ -62,8 +63,8 @@ export function request(settings, where) {
   return {
     collection: settings.collection,
     query: settings.q,
-    topK: settings.candidates,
-    candidates: settings.candidates,
+    topK: settings.candidates || 50,
+    ...(settings.candidates ? { candidates: settings.candidates } : {}),
     mode: "MODE_TWO_STAGE",
     includeText: true,
     includeMetadata: true,

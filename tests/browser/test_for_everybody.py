@@ -13,7 +13,7 @@ QUERY = ENTRIES[8].query  # which no other file judges
 SECOND = "#second tr[data-id]"
 WIDTHS = (320, 390, 768, 1024, 1440)
 VIEWS = {
-    "search": {"collection": COLLECTION, "q": QUERY},
+    "search": {"collection": COLLECTION, "q": QUERY, "candidates": 50},
     "deadline": {"collection": COLLECTION, "q": "what is left of this", "candidates": 150, "budget": 200},
     "welcome": {"collection": COLLECTION},
     "collections": {},
@@ -82,7 +82,7 @@ def test_nothing_is_wider_than_the_screen(window, view):
 
 def test_by_keys_alone(window):
     """Everything is reached and done without a mouse, in the order in which it stands."""
-    page = window().open(collection=COLLECTION)
+    page = window().open(collection=COLLECTION, candidates=50)
     page.keyboard.press("Tab")
     assert focused(page) == "Skip to the question"
     page.keyboard.press("Enter")

@@ -49,7 +49,7 @@ def answered(client, query=QUERY, candidates=50, **asked):
 def test_type_and_see(window, client):
     """A question that is typed is answered by both orders, with the server's numbers, lines and points."""
     seen = window()
-    page = seen.open(collection=COLLECTION)
+    page = seen.open(collection=COLLECTION, candidates=50)
     page.wait_for_selector("#welcome h2")
     page.fill("#query", QUERY)
     page.wait_for_selector(SECOND)
@@ -63,14 +63,14 @@ def test_type_and_see(window, client):
     told = page.locator(f"{SECOND} .moved span[aria-hidden]").all_inner_texts()
     assert told == ["=" if one == 0 else f"{'▲' if one > 0 else '▼'}{abs(one)}" for one in expected]
     assert page.locator("#links path").count() == page.locator("#scatter circle").count() == 50
-    assert page.locator("#told").inner_text().startswith("50 candidates found, 50 read, in ")
+    assert page.locator("#told").inner_text().startswith("50 candidates found, 50 read")
     assert {"Tokenize", "Wait", "Run models", "Look up"} <= set(page.locator("#timing dt").all_inner_texts())
     assert f"q={QUERY.split()[0]}" in page.url
 
 
 def test_lines_join_the_places(window):
     """Each line begins at the middle of its row on the left, and ends at that on the right."""
-    page = window().open(collection=COLLECTION, q=QUERY)
+    page = window().open(collection=COLLECTION, q=QUERY, candidates=50)
     page.wait_for_selector(SECOND)
     found = page.evaluate(
         """() => [...document.querySelectorAll("#links path")].map(path => {
@@ -91,9 +91,15 @@ def test_lines_join_the_places(window):
 
 def test_sliders_ask_again(window, client):
     """Fewer candidates, another weight and another stage one are asked for at once, and the address keeps them."""
-    page = window().open(collection=COLLECTION, q=QUERY)
+    seen, requests = window(), []
+    seen.page.on("request", lambda one: requests.append(one.post_data) if one.url.endswith("/Search") else None)
+    page = seen.open(collection=COLLECTION, q=QUERY, candidates=50)
     page.wait_for_selector(SECOND)
     slide(page, "candidates", "Home")
+    assert page.locator("#candidates-told").inner_text() == "by default"
+    assert "candidates" not in page.url
+    assert "candidates" not in json.loads(requests[-1])
+    slide(page, "candidates", "ArrowRight")
     assert page.locator("#candidates-told").inner_text() == "5"
     assert ids(page) == [hit.id for hit in answered(client, candidates=5)]
     slide(page, "candidates", "ArrowRight", 3)
@@ -159,7 +165,7 @@ def test_what_the_deadline_leaves(window):
 
 def test_a_filter(window, client):
     """It is read as on the command line; what cannot be read is said beside the field, and nothing is asked."""
-    page = window().open(collection=COLLECTION, q=QUERY)
+    page = window().open(collection=COLLECTION, q=QUERY, candidates=50)
     page.wait_for_selector(SECOND)
     page.fill("#where", 'topic = "printing press" or number >= 150')
     page.locator("#told", has_text="that match").wait_for()
@@ -184,7 +190,7 @@ def test_the_server_refuses_a_filter(window):
 
 def test_reading(window, client):
     """A document has its numbers, its text with the window's end in it, and the tokens of both models."""
-    page = window().open(collection=COLLECTION, q="printing press movable type")
+    page = window().open(collection=COLLECTION, q="printing press movable type", candidates=50)
     page.wait_for_selector(f"{SECOND} .cut:not([hidden])")
     hits = answered(client, "printing press movable type")
     texts = [f"{hit.title} {hit.text}" for hit in hits]
@@ -222,7 +228,7 @@ def test_texts_stay_texts(window):
 
 def test_votes_are_judgements_of_eval(window):
     """Thumbs are saved as they are given, there after a reload, and `shortlist eval` measures what the page says."""
-    page = window().open(collection=COLLECTION, q=QUERY)
+    page = window().open(collection=COLLECTION, q=QUERY, candidates=50)
     page.wait_for_selector(SECOND)
     third = ids(page)[2]
     for place, grade in ((1, 0), (3, 1), (4, 1), (4, 1)):  # the last one is taken back
@@ -235,16 +241,17 @@ def test_votes_are_judgements_of_eval(window):
         "buttons => buttons.map(one => [one.closest('tr').dataset.id, one.dataset.grade])"
     )
     assert pressed == [[ids(page)[0], "0"], [third, "1"]]
+    expect(page.locator("#judged-worth dd").nth(0)).not_to_have_text("\N{EN DASH}")
     worth = [float(one) for one in page.locator("#judged-worth dd").all_inner_texts()]
     assert worth[1] == pytest.approx(1 / (log(4) / log(2)), abs=1e-3)  # the only answer, in the third place
     page.click("#judged-how")
     folder, command = page.locator("#measure code").all_inner_texts()
     arguments = command.split()
     assert arguments[:3] == ["shortlist", "eval", folder]
-    given = ("--candidates", "50", "--candidates-from", "hybrid", "--timed-queries", "0", "--json")
+    given = ("--candidates-from", "hybrid", "--timed-queries", "0", "--json")
     ended = subprocess.run([local.SHORTLIST, *arguments[1:], *given], capture_output=True, check=True)
     alone, both = json.loads(ended.stdout)["runs"]
-    assert both["measures"]["nDCG@10"] == pytest.approx(worth[1], abs=1e-3)
+    assert [one["measures"]["nDCG@10"] for one in (alone, both)] == pytest.approx(worth, abs=1e-3)
     assert alone["queries"] == both["queries"] == 1
 
 
@@ -258,4 +265,6 @@ def test_a_vote_that_cannot_be_saved(window, client):
     page.wait_for_selector("#fault:not([hidden])")
     assert "does not answer" in page.locator("#fault").inner_text()
     assert page.locator('#second button[aria-pressed="true"]').count() == 0
+    assert "not saved" in page.locator("#fault").inner_text()
+    assert not page.locator("#said").text_content()
     seen.faults.clear()  # Chromium tells what cannot be reached as errors of the console

@@ -88,11 +88,13 @@ test("an address comes back as the settings that made it, and nonsense as the de
 });
 
 test("sliders keep to what the server allows, and the model's own weight is a step", () => {
-  assert.deepEqual(settings.candidateSteps(30), [5, 10, 15, 20, 30]);
+  assert.deepEqual(settings.candidateSteps(30), [0, 5, 10, 15, 20, 30]);
   assert.ok(settings.weightSteps(7.54).includes(7.54));
   assert.equal(settings.nearest([5, 10, 50], 12), 1);
   const asked = settings.request({ ...settings.DEFAULTS, q: "q", collection: "c" }, null);
-  assert.deepEqual([asked.topK, asked.candidates, asked.mode], [50, 50, "MODE_TWO_STAGE"]);
+  assert.deepEqual([asked.topK, asked.candidates, asked.mode], [50, undefined, "MODE_TWO_STAGE"]);
+  const named = settings.request({ ...settings.DEFAULTS, candidates: 75 }, null);
+  assert.deepEqual([named.topK, named.candidates], [75, 75]);
   // What a budget leaves time for is seen where no score is kept from before.
   assert.equal(settings.request({ ...settings.DEFAULTS, budget: 100 }, null).fresh, true);
   assert.ok(!("similarityWeight" in asked) && !("where" in asked) && !("fresh" in asked));
