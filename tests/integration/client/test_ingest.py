@@ -113,7 +113,10 @@ def test_what_was_not_answered_is_sent_again(ingest, taking, scripted, code):
     assert Counter(one.document.id for one in results) == dict.fromkeys(IDS, 1)
     assert len(taking.streams) == 2
     first, second = taking.streams
-    assert first + second == IDS
+    assert first == IDS[: len(first)]
+    # grpc.aio drops answers that have come when it reads how the line ended: those documents are sent twice.
+    assert second == IDS[-len(second) :]
+    assert len(second) >= len(IDS) - len(first)
 
 
 def test_a_server_that_ends_a_stream_early(ingest, taking, scripted):
