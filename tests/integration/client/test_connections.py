@@ -1,8 +1,10 @@
 """Connections that break without a word, and the pings that find them."""
 
 import asyncio
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import grpc
 import pytest
@@ -10,7 +12,50 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fake_server import Scripted
 from forwarder import forwarding
-from shortlist.client import AsyncClient, Client
+from shortlist.client import AsyncClient, Client, Document, Unavailable, ingest
+
+
+async def _not_reached(address: str, words: str) -> None:
+    """Have both clients fail to reach a server, by a call that is made once and by one that goes on."""
+    with Client(address) as client, pytest.raises(Unavailable, match=words):
+        client.create_collection("notes")
+    with Client(address) as client, pytest.raises(Unavailable, match=words):
+        list(client.ingest("notes", [Document("1", "text")]))
+    async with AsyncClient(address) as async_client:
+        with pytest.raises(Unavailable, match=words):
+            await async_client.create_collection("notes")
+        with pytest.raises(Unavailable, match=words):
+            await anext(async_client.ingest("notes", [Document("1", "text")]))
+
+
+@pytest.mark.timeout(20)  # of the 60 s that two ingests would wait for a server that restarts
+async def test_nobody_is_there(monkeypatch: pytest.MonkeyPatch):
+    """The words of this gRPC for a port where nobody listens are known: plain ones stand before them, and soon."""
+    monkeypatch.setattr(ingest, "_FIRST_WAIT_S", 0.001)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        await _not_reached(address, f"^nothing answers at {address}; see that `shortlist serve` runs there")
+
+
+@pytest.mark.timeout(20)
+async def test_the_http_port(monkeypatch: pytest.MonkeyPatch):
+    """So are those for a port that speaks HTTP/1, as the server's own other port does."""
+    monkeypatch.setattr(ingest, "_FIRST_WAIT_S", 0.001)
+
+    class Quiet(BaseHTTPRequestHandler):
+        def log_message(self, *_args: object) -> None:
+            """Print nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Quiet) as other:
+        thread = threading.Thread(target=other.serve_forever, daemon=True)
+        thread.start()
+        address = f"127.0.0.1:{other.server_port}"
+        await _not_reached(
+            address, f"^what answers at {address} does not speak gRPC, and may be the server's HTTP port"
+        )
+        other.shutdown()
+        thread.join()
 
 
 async def test_a_connection_that_a_box_forgot(scripted: Scripted):
