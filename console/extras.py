@@ -23,5 +23,5 @@ def needs(command: str, extras: str) -> Iterator[None]:
         extra = extras.partition(",")[0]
         raise UsageError(
             f"{error.name} is not installed, and `{command}` needs it;"
-            f" install the extra {extras}: pip install 'shortlist[{extra}]'"
+            f" install the extra {extras}, in a clone of Shortlist: pip install '.[{extra}]'"
         ) from error

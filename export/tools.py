@@ -30,7 +30,9 @@ def versions() -> dict[str, str]:
     if not any(name in installed for name in _RUNTIMES):
         missing.append("onnxruntime")
     if missing:
-        raise ExportError(f"an export needs {', '.join(missing)}; pip install 'shortlist[cpu,export]'")
+        raise ExportError(
+            f"an export needs {', '.join(missing)}; in a clone of Shortlist: pip install '.[cpu,export]'"
+        )
     return {"python": platform.python_version(), **installed}
 
 

@@ -107,7 +107,7 @@ def chosen(settings: ExportSettings) -> list[str]:
         if why := unjudged(name):
             raise ExportError(
                 f"{name} cannot be judged here: {why}; leave it out of --variants, or export with"
-                " shortlist[openvino] on a CPU that computes in bf16"
+                " the extra openvino on a CPU that computes in bf16"
             )
     installed = {name for name, kind in KINDS.items() if kind.name in ort.get_available_providers()}
     made = [name for name, targets in VARIANTS.items() if installed & set(targets) and not unjudged(name)]

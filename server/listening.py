@@ -122,7 +122,7 @@ def _need_http(settings: Settings) -> None:
     if missing:
         raise SettingsError(
             f"http_port is {settings.http_port}, but {missing} is not installed;"
-            " install the extra http: pip install 'shortlist[http]'"
+            " install the extra http, in a clone of Shortlist: pip install '.[http]'"
         )
 
 

@@ -61,7 +61,7 @@ class Session:
             raise ProviderError(
                 f"provider {target.provider} is not there: this onnxruntime has"
                 f" {', '.join(ort.get_available_providers())};"
-                f" in a new environment, pip install 'shortlist[{target.kind.extra}]'"
+                f" in a new environment and a clone of Shortlist, pip install '.[{target.kind.extra}]'"
             )
         if lacking := providers.lacks(target.provider, target.precision):
             raise ProviderError(

@@ -110,7 +110,7 @@ def test_a_provider_that_is_not_there(options: list[str]):
     """A provider that is not installed stops the start; nothing falls back to the CPU."""
     line = refused([*options, "--provider", "tensorrt"])
     assert "provider tensorrt is not there" in line
-    assert "shortlist[gpu]" in line
+    assert "'.[gpu]'" in line
 
 
 @pytest.mark.parametrize(

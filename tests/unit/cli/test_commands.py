@@ -154,15 +154,15 @@ def test_the_command_names_its_own_extra(arguments):
     result = python("from shortlist.cli import main; sys.exit(main.main(sys.argv[1:]))", *arguments)
     (line,) = result.stderr.splitlines()
     assert result.returncode == 2
-    assert line.endswith("install the extra command: pip install 'shortlist[command]'")
+    assert line.endswith("install the extra command, in a clone of Shortlist: pip install '.[command]'")
 
 
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
-        (["serve"], "pip install 'shortlist[cpu]'"),
-        (["export", "m", "--out=b"], "'shortlist[export]'"),
-        (["eval", "folder"], "'shortlist[bench]'"),
+        (["serve"], "pip install '.[cpu]'"),
+        (["export", "m", "--out=b"], "'.[export]'"),
+        (["eval", "folder"], "'.[bench]'"),
     ],
 )
 def test_a_missing_extra_is_named(arguments, extra):

@@ -30,7 +30,7 @@ def test_an_extra_that_is_not_installed(missing: str, monkeypatch: pytest.Monkey
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
     listening.check(Settings(port=0))
-    told = f"http_port is 8080, but {missing} is not installed; install .*: pip install 'shortlist\\[http\\]'"
+    told = f"http_port is 8080, but {missing} is not installed; install .*: pip install '\\.\\[http\\]'"
     with pytest.raises(SettingsError, match=told):
         listening.check(Settings(port=0, http_port=8080))
 
