@@ -80,7 +80,7 @@ export class Controls {
   }
 
   take(wait) {
-    if (!this.steps) return;
+    if (!this.steps) return this.changed(wait); // the server was away: it is asked again
     const weight = this.step("weight");
     this.settings = {
       ...this.settings,

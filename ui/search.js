@@ -1,21 +1,22 @@
 // The view of a search: what is asked, asked again as a slider moves, and its answer in all its parts.
 
-import { Failure, call } from "./api.js";
+import { call } from "./api.js";
+import * as calls from "./calls.js";
 import * as collections from "./collections.js";
 import { Controls } from "./controls.js";
-import { at, make, put } from "./dom.js";
-import { count, line, ms, things } from "./format.js";
+import { at, put } from "./dom.js";
 import { FilterFault, parse } from "./filter.js";
 import * as judged from "./judged.js";
 import { Judging } from "./judging.js";
 import { kept } from "./kept.js";
 import { Latest } from "./latest.js";
-import { leftOut, rows } from "./ranks.js";
+import { rows } from "./ranks.js";
 import { Reading } from "./reading.js";
 import { Results } from "./results.js";
 import * as scatter from "./scatter.js";
 import { request } from "./settings.js";
 import * as timing from "./timing.js";
+import * as told from "./told.js";
 import * as welcome from "./welcome.js";
 
 const NARROW = matchMedia("(max-width: 75rem)");
@@ -36,12 +37,12 @@ export class Search {
       (error) => this.fail(error),
     );
     this.cutting = new Latest(
-      (asked, signal) => this.cutOff(asked, signal),
+      (shown, signal) => calls.cutOff(shown, signal),
       (found) => this.markCut(found),
       () => undefined,
     );
     this.alone = new Latest(
-      ({ asked }, signal) => stageOneAlone(asked, signal),
+      ({ asked }, signal) => calls.stageOneAlone(asked, signal),
       (ids, shown) => {
         shown.alone = ids;
         this.showJudged();
@@ -125,6 +126,7 @@ export class Search {
   /** Ask what is to be asked now; where that is nothing, what is seen is not its answer. */
   again(wait) {
     this.asked();
+    if (!this.ready) return;
     const { settings } = this.controls;
     const filter = this.controls.filter();
     const isThere = this.has(settings.collection);
@@ -139,8 +141,7 @@ export class Search {
 
   /** Grey the last answer, and say whose it is: it is not of what is asked now, and takes no judgements. */
   age() {
-    put(at("marks"));
-    at("told").textContent = this.shown ? `Below is the last answer, to “${line(this.shown.asked.q, 60)}” in ${this.shown.asked.collection}.` : "";
+    told.showOld(this.shown?.asked);
     at("answer").inert = true;
     if (at("sheet").open) at("sheet").close();
   }
@@ -163,7 +164,7 @@ export class Search {
   sendAhead(settings) {
     try {
       const asked = { ...settings, filter: parse(settings.where) };
-      this.ahead = { message: JSON.stringify(request(asked, asked.filter)), found: this.send(asked) };
+      this.ahead = { message: JSON.stringify(request(asked, asked.filter)), found: calls.send(asked) };
       this.ahead.found.catch(() => undefined); // told where it is awaited
     } catch (error) {
       if (!(error instanceof FilterFault)) throw error;
@@ -174,13 +175,7 @@ export class Search {
     const { ahead } = this;
     this.ahead = null;
     if (ahead?.message === JSON.stringify(request(asked, asked.filter))) return ahead.found;
-    return this.send(asked, signal);
-  }
-
-  async send(asked, signal) {
-    const began = performance.now();
-    const answer = await call("Retrieval/Search", request(asked, asked.filter), { signal, timeoutMs: asked.budget });
-    return { answer, tookMs: performance.now() - began };
+    return calls.send(asked, signal);
   }
 
   show({ answer, tookMs }, asked) {
@@ -192,7 +187,7 @@ export class Search {
     this.alone.drop();
     at("welcome").hidden = true;
     at("answer").hidden = !found.length;
-    this.tell(answer, tookMs, asked);
+    told.show(answer, tookMs, asked);
     if (!found.length) return;
     this.results.show(found, answer);
     timing.show(at("timing"), answer, tookMs, asked.budget);
@@ -200,39 +195,13 @@ export class Search {
     scatter.show(at("scatter"), found, weight, (row) => this.results.open(row));
     this.showJudged();
     if (!NARROW.matches || at("sheet").open) this.reading.show(this.results.row(), asked.q);
-    if (answer.truncated) this.cutting.ask(found);
+    if (answer.truncated) this.cutting.ask(this.shown);
     else this.cutting.drop();
-  }
-
-  tell(answer, tookMs, asked) {
-    const found = answer.candidates ?? 0;
-    const read = answer.reranked ?? 0;
-    const matched = answer.matched === undefined ? "" : ` among ${count(answer.matched)} that match`;
-    at("told").textContent = found
-      ? `${things(found, "candidate")} found${matched}, ${count(read)} read${read && !answer.timing?.inferMs ? " before (kept scores)" : ""}, in ${ms(tookMs)}`
-      : `Nothing found${matched}.`;
-    const why = leftOut(answer);
-    const marks = [
-      why && ["late", `${things(found - read, "candidate")} left unread: ${why}`],
-      answer.truncated && ["cut", `${things(answer.truncated, "text")} longer than a window: the end was not read`],
-      !asked.source && answer.candidatesFrom === "CANDIDATES_FROM_DENSE" && ["late", "Words are still being indexed: found by vectors alone"],
-    ].filter(Boolean);
-    put(at("marks"), marks.map(([kind, words]) => make(`li.${kind}`, {}, words)));
-  }
-
-  /** Return the ids of the documents that the reranker did not read whole, and whether the embedder read the question so. */
-  async cutOff(found, signal) {
-    const texts = found.map((row) => (row.title ? `${row.title} ${row.text}` : row.text));
-    const given = { texts, model: "MODEL_RERANKER", query: this.shown.asked.q };
-    const question = { texts: [given.query], model: "MODEL_EMBEDDER", kind: "TEXT_KIND_QUERY" };
-    const [pairs, alone] = await Promise.all([given, question].map((one) => call("Inference/Tokenize", one, { signal })));
-    const cut = found.filter((_, place) => pairs.tokenizations[place].truncated).map((row) => row.id);
-    return { ids: new Set(cut), isQuestionCut: alone.tokenizations[0].truncated };
   }
 
   markCut({ ids, isQuestionCut }) {
     this.results.markCut(ids);
-    if (isQuestionCut) at("marks").prepend(make("li.cut", {}, "The question is longer than stage one's window: its end was not read"));
+    if (isQuestionCut) told.showCutQuestion();
   }
 
   /** Show a document where there is room for it beside the lists, or where one is open. */
@@ -309,24 +278,11 @@ export class Search {
     document.body.classList.remove("asking");
     if (error.name === "AbortError") return;
     this.age();
-    const { budget } = this.controls.settings;
-    const late = error instanceof Failure && error.code === "deadline_exceeded" && budget;
-    const busy = error instanceof Failure && error.code === "resource_exhausted" && budget;
-    if (late) this.fault(`${ms(budget)} were not enough for stage one alone. Give more time. (${error.message})`);
-    else if (busy) this.fault(`The server expects not to answer whole in ${ms(budget)}. Give more time, or try again. (${error.message})`);
-    else if (error.code === "invalid_argument" && error.message.startsWith("where")) this.controls.refuse(error.message);
-    else this.fault(error.message);
+    if (error.code === "invalid_argument" && error.message.startsWith("where")) this.controls.refuse(error.message);
+    else this.fault(told.reason(error, this.controls.settings.budget));
   }
 
   fault(words) {
     Object.assign(at("fault"), { textContent: words, hidden: !words });
   }
-}
-
-/** Return what stage one finds for a question where no stage two follows, as `shortlist eval` asks it: so deep, and fused by scores. */
-async function stageOneAlone(asked, signal) {
-  const given = { ...request(asked, asked.filter), mode: "MODE_DENSE", candidatesFrom: asked.source || "CANDIDATES_FROM_HYBRID", topK: 200 };
-  for (const name of ["candidates", "includeText", "includeMetadata", "similarityWeight", "fresh"]) delete given[name];
-  const { hits } = await call("Retrieval/Search", given, { signal });
-  return (hits ?? []).map((hit) => hit.id);
 }

@@ -198,6 +198,37 @@ def test_rows_are_told_apart(window, client):
         client.drop_collection("passages")
 
 
+def test_examples_are_different(window, client):
+    """What there is to ask for example is named once, however many passages a file is cut in."""
+    client.create_collection("cut")
+    try:
+        titles = [f"license {n // 5}" for n in range(15)]
+        client.upsert("cut", [Document(f"{n}", f"Part {n}.", title) for n, title in enumerate(titles)])
+        page = window().open(collection="cut")
+        page.wait_for_selector("#welcome a")
+        assert sorted(page.locator("#welcome a").all_inner_texts()) == sorted(set(titles))
+    finally:
+        client.drop_collection("cut")
+
+
+def test_a_server_that_answers_late(window):
+    """Where the first calls fail, the page works as soon as something is asked, without a reload."""
+    seen = window()
+    for path in ("**/*Inference/Describe", "**/ui/state"):
+        seen.page.route(path, lambda route: route.abort())
+    page = seen.open(collection=COLLECTION, q=QUERY)
+    page.wait_for_selector("#fault:not([hidden])")
+    page.locator("#candidates").dispatch_event("input")  # which has no steps yet
+    page.wait_for_selector("#pulse[data-level=bad]")
+    for path in ("**/*Inference/Describe", "**/ui/state"):
+        page.unroute(path)
+    page.click("#ask >> text=Ask")
+    page.wait_for_selector(SECOND, timeout=5_000)  # a poll would wait for up to 30 s
+    page.wait_for_selector("#pulse:not([data-level=bad])")
+    expect(page.locator("#fault")).to_be_hidden()
+    seen.faults[:] = [one for one in seen.faults if "ERR_FAILED" not in one]
+
+
 def test_a_question_that_is_cut(window):
     """The page says that stage one did not read all of it."""
     page = window().open(collection=COLLECTION)

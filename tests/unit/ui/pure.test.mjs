@@ -157,5 +157,14 @@ test("polling waits longer after failures, and not at all in a hidden tab", asyn
   assert.equal(asked, 5);
   await pass(1000);
   assert.equal(asked, 6);
+  polling.retry(); // nothing failed
+  await new Promise(setImmediate);
+  assert.equal(asked, 6);
+  works = false;
+  await pass(1000);
+  works = true;
+  polling.retry();
+  await new Promise(setImmediate);
+  assert.equal(asked, 8);
   mock.timers.reset();
 });
