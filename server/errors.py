@@ -93,17 +93,17 @@ class NoTokens(InvalidRequest):
 class TooLong(InvalidRequest):
     """A text, or a pair of texts, of more tokens than the model reads, where nothing may be cut off."""
 
-    def __init__(self, index: int, text: str, tokens: int, field: str = "texts") -> None:
-        """Name the text by its index in a list of texts.
+    def __init__(self, index: int, text: str, tokens: int, field: str = "") -> None:
+        """Name the text by its index in a list of texts, or by the field that it came in.
 
         Args:
             index: its place.
             text: what was sent.
             tokens: how many the model reads.
-            field: the list's name.
+            field: the field.
         """
         limit = f"the model reads {tokens} tokens, and the request lets nothing be cut off"
-        super().__init__(f"{field}[{index}]", text, limit, "send less text, or let it be truncated")
+        super().__init__(field or f"texts[{index}]", text, limit, "send less text, or let it be truncated")
         self.index = index
 
 
@@ -212,8 +212,38 @@ _FIELD_CHARACTERS = 120
 
 
 def shown(value: object) -> str:
-    """Return a caller's value as a message can hold it: quoted, and cut if it is long."""
-    return cut(repr(value), _SHOWN_CHARACTERS)
+    """Return a caller's value as a message can hold it: quoted, and cut if it is long.
+
+    No more of it is looked at than is shown: a caller's list may have millions of elements, or nest a thousand times.
+    """
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > _SHOWN_CHARACTERS:
+            break
+    return cut(text, _SHOWN_CHARACTERS)
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """Yield how Python writes a value, piece by piece."""
+    if isinstance(value, str | bytes):
+        yield repr(value[: _SHOWN_CHARACTERS + 1])
+    elif isinstance(value, list):
+        yield "["
+        for index, one in enumerate(value):
+            yield ", " if index else ""
+            yield from _pieces(one)
+        yield "]"
+    elif isinstance(value, dict):
+        yield "{"
+        for index, (key, one) in enumerate(value.items()):
+            yield ", " if index else ""
+            yield from _pieces(key)
+            yield ": "
+            yield from _pieces(one)
+        yield "}"
+    else:
+        yield repr(value)
 
 
 def cut(text: str, most: int) -> str:

@@ -4,6 +4,7 @@ Knows no route. A body is bounded both as it came and unpacked, and JSON is stri
 """
 
 import asyncio
+import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from shortlist.server.errors import DeadlineExceeded, TooLarge
 
 from .errors import BadBody, Form, WrongMediaType
+from .strict_json import loads
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -23,6 +25,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 JSON = "application/json"
 _GZIP = 16 + zlib.MAX_WBITS  # a header and a checksum of gzip's
 _FEW_BYTES = 64 << 10  # unpacked on the spot: a thread takes longer
+_LONGEST_BODY_S = 60.0
 
 
 class Left(Exception):
@@ -93,7 +96,7 @@ async def read(receive: Receive, headers: Mapping[str, str], max_bytes: int, dea
 
     Raises:
         TooLarge: it is, or says that it will be; the rest of it is not kept.
-        DeadlineExceeded: it took too long to come.
+        DeadlineExceeded: it took too long to come: until the deadline, or for a minute.
         Left: its caller went away.
     """
     announced = headers.get("content-length", "0")
@@ -101,7 +104,8 @@ async def read(receive: Receive, headers: Mapping[str, str], max_bytes: int, dea
         raise too_large(announced, max_bytes)
     parts, size, more = [], 0, True
     try:
-        async with asyncio.timeout_at(deadline):  # the event loop's clock is the monotonic one
+        # The event loop's clock is the monotonic one. A caller may name any deadline, and holds memory until then.
+        async with asyncio.timeout_at(min(deadline, time.monotonic() + _LONGEST_BODY_S)):
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -112,21 +116,10 @@ async def read(receive: Receive, headers: Mapping[str, str], max_bytes: int, dea
                     raise too_large(size, max_bytes)
                 parts.append(part)
     except TimeoutError:
-        raise DeadlineExceeded(f"{size} bytes of the body came before the deadline, and not the last one") from None
+        raise DeadlineExceeded(
+            f"{size} bytes of the body came in time, and not the last one; send it sooner, or allow more time"
+        ) from None
     return b"".join(parts)
-
-
-def loads(data: bytes) -> Any:
-    """Return what JSON stands for.
-
-    Raises:
-        BadBody: it is none.
-    """
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        limit = f"it must be JSON in UTF-8: {error}"
-        raise BadBody("body", data[:100].decode(errors="replace"), limit, "send valid JSON") from None
 
 
 def too_large(size: object, most: int) -> TooLarge:

@@ -28,10 +28,11 @@ from shortlist.server.rpc.server import Servicers
 
 from . import proto_schemas
 from .app import Handler, Route
-from .call import JSON, Answer, Call, loads
+from .call import JSON, Answer, Call
 from .errors import BadBody, Form, NotUnary, UnknownRoute, WrongMediaType, WrongMethod, message
 from .operations import operation
 from .proto_comments import comments
+from .strict_json import loads
 
 PROTO = "application/proto"
 _STREAM = "application/connect+"  # begins the content types of streams

@@ -20,7 +20,7 @@ from .app import Handler, Route
 from .call import Answer, Call
 from .fields import Body
 
-PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/v1/reranking")
+PATHS = ("/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/v1/reranking", "/v1/ranking")
 
 # Until a body says that it is TEI's, errors have the form of all others; what is described is both.
 _ERRORS = replace(errors.COMMON, schema={"anyOf": [errors.COMMON.schema, errors.TEI.schema]})

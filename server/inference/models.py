@@ -207,7 +207,9 @@ class Scorer(_Model[Known]):
         except NoTokens as error:
             raise NoTokens(error.index, query, "query") from error
         except TooLong as error:
-            raise TooLong(error.index, documents[error.index], self.tokenizer.max_tokens, "documents") from error
+            is_query = self.tokenizer.encode([query])[0].truncated  # so no document would fit beside it
+            field, text = ("query", query) if is_query else (f"documents[{error.index}]", documents[error.index])
+            raise TooLong(error.index, text, self.tokenizer.max_tokens, field) from error
 
     async def classify(
         self, texts: Sequence[str], deadline: float, *, truncation: Truncation | None = None

@@ -16,7 +16,7 @@ gRPC or HTTP only translates. The rules on documents and their ids are in `docum
 import heapq
 from collections.abc import Callable, Sequence
 
-from shortlist.server.errors import InvalidRequest, TooLarge
+from shortlist.server.errors import Empty, InvalidRequest, TooLarge
 from shortlist.server.runtime.manifest import Kind
 from shortlist.server.settings import MAX_MARGIN, MAX_SIMILARITY_WEIGHT
 from shortlist.server.storage.analysis import LANGUAGES, Language
@@ -182,9 +182,11 @@ def decode(limits: Limits, ids: Sequence[Sequence[int]]) -> None:
     rules.batch(limits, "ids", len(ids))
     for index, each in enumerate(ids):
         field = f"ids[{index}]"
-        if not 1 <= len(each) <= limits.max_text_bytes:
-            limit = f"it must be 1 to {limits.max_text_bytes} numbers of tokens"
-            raise InvalidRequest(field, f"{len(each)} of them", limit, "send them in several calls")
+        if not each:
+            raise Empty(field, [], "at least one is needed", "send the numbers of a text's tokens")
+        if len(each) > limits.max_text_bytes:
+            limit = f"it must be {limits.max_text_bytes} numbers of tokens at most"
+            raise TooLarge(field, f"{len(each)} of them", limit, "send them in several calls")
         if (bad := next((number for number in each if not 0 <= number <= _MAX_ID), None)) is not None:
             raise InvalidRequest(field, bad, f"the number of a token is from 0 to {_MAX_ID}", "send those of tokens")
 

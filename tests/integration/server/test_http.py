@@ -187,10 +187,9 @@ def test_sigterm_finishes_what_is_under_way(tiny, tmp_path):
             connection.sendall(
                 f"POST {RERANK} HTTP/1.1\r\nhost: a\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
             )
-            while httpx.get(f"{base}/metrics", trust_env=False).text.count(
-                'shortlist_waiting_jobs{lane="rerank"} 0.0'
-            ):
-                pass
+            with httpx.Client(base_url=base, trust_env=False) as http:
+                while runs(http) == "0.0":
+                    pass
             process.send_signal(signal.SIGTERM)
             answer = b""
             while more := connection.recv(1 << 16):

@@ -1,8 +1,10 @@
 """Errors name the fields of the request that they refuse."""
 
+import functools
+
 import pytest
 
-from shortlist.server.errors import InvalidRequest, TooLarge, named
+from shortlist.server.errors import InvalidRequest, TooLarge, named, shown
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,20 @@ def test_a_long_name_is_cut():
     error = InvalidRequest("texts", 7, "the most is 5", "send fewer")
     error.rename("x" * 1000)
     assert len(error.field) < 200
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("word", "'word'"),
+        (["a", {"b": 1.5, "c": None}, []], "['a', {'b': 1.5, 'c': None}, []]"),
+        ("x" * 1_000_000, "'" + "x" * 59 + "..."),
+        ([[]] * 5_000_000, f"[{'[], ' * 14}[],..."),
+        (functools.reduce(lambda inner, _: [inner], range(100_000), 1), "[" * 60 + "..."),
+        (dict.fromkeys(range(1_000_000)), "{0: None, 1: None, 2: None, 3: None, 4: None, 5: None, 6: No..."),
+    ],
+    ids=["a text", "a list", "a long text", "many elements", "many levels", "many fields"],
+)
+def test_what_is_shown_of_a_value(value: object, told: str):
+    """A value is shown as Python writes it, up to 60 characters, however much there is of it."""
+    assert shown(value) == told

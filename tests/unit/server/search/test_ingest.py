@@ -190,7 +190,7 @@ async def test_what_arrives_together_is_written_together(ingest: Callable, trans
     """Single documents that come one after the other make full transactions, and not one each."""
     messages = [arrived(Document(str(number), f"text {number}")) for number in range(200)]
     assert await ingest(*messages) == ["inserted"] * 200
-    assert transactions == [64, 64, 64, 8]
+    assert sorted(transactions) == [8, 64, 64, 64]  # several are written side by side
 
 
 async def test_what_brings_vectors_is_written_in_larger_batches(
@@ -200,7 +200,7 @@ async def test_what_brings_vectors_is_written_in_larger_batches(
     vector = [0.5] * components.pipeline.embedder.dimensions
     documents = [Document(str(number), f"text {number}") for number in range(300)]
     assert await ingest(arrived(*documents, vectors=[vector] * 300)) == ["inserted"] * 300
-    assert transactions == [256, 44]
+    assert sorted(transactions) == [44, 256]
 
 
 async def test_what_is_held_is_bounded(components: Components, collection: Collection, caller: Caller):

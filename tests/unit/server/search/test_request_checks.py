@@ -65,7 +65,7 @@ def tokenize(texts: list[str], model: str = "reranker", query: str = "", *, ends
             lambda: request_checks.pieces(LIMITS, ["é" * 20, "a" * 20]),
             r"2 texts of 60 bytes', but .* 50 bytes at most",
         ),
-        (lambda: request_checks.decode(LIMITS, [[1], []]), r"ids\[1\]: got '0 of them', but it must be 1 to 50"),
+        (lambda: request_checks.decode(LIMITS, [[1], []]), r"ids\[1\]: got \[\], but at least one is needed"),
         (lambda: request_checks.decode(LIMITS, [[1, -1]]), r"ids\[0\]: got -1, but the number of a token is from 0"),
         (lambda: request_checks.decode(LIMITS, [[2**32]]), r"ids\[0\]: got 4294967296, but the number"),
     ],

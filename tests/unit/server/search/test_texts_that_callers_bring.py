@@ -55,6 +55,8 @@ async def test_nothing_is_cut_where_that_is_refused(pipeline: Pipeline):
         await pipeline.embed([LONG], "query", soon(), truncation="none")
     with pytest.raises(TooLong, match=r"^documents\[1\]: got 'word0 .* be truncated$"):
         await pipeline.rerank(QUERY, ["one", LONG], soon(), truncation="none")
+    with pytest.raises(TooLong, match=r"^query: got 'word0 .* be truncated$"):
+        await pipeline.rerank(LONG, ["one", "two"], soon(), truncation="none")
     read = await pipeline.rerank(QUERY, ["one", "two"], soon(), truncation="none")
     assert read.truncated == 0
 
