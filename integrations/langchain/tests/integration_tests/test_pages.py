@@ -66,6 +66,8 @@ async def test_the_page_runs(page: str, client: Client, monkeypatch: pytest.Monk
     assert read[1].startswith("degraded: None; ")
     cut, count = map(int, re.findall(r"\d+", seen[0]))
     assert cut < count == client.count("rag")
+    whole = client.search("rag", namespace["question"], 1, mode="rerank-all", fresh=True)
+    assert (cut, count) == (whole.truncated, whole.reranked)
     assert len(numbers) == 10
     assert numbers[0].endswith("Operations > Deadlines")
 
