@@ -181,7 +181,7 @@ def test_no_ids(run, filled, command):
 
 def test_documents_that_are_too_many_for_one_answer(run, client, filled):
     """What does not fit one answer comes in several."""
-    large = [Document(f"large {number}", f"{number} " + "word " * 200_000) for number in range(70)]
+    large = [Document(f"large {number}", f"{number} word" + "." * 1_000_000) for number in range(70)]
     for start in range(0, len(large), 35):
         client.upsert(filled, large[start : start + 35])
     code, told, _ = run("get", "--collection", filled, "--json", *(one.id for one in large))

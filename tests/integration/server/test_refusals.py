@@ -198,7 +198,7 @@ def test_hits_over_the_size_limit(channel, collection: str):
     stub = RetrievalStub(channel)
     names = [f"large {number}" for number in range(62)]
     for start in (0, 31):
-        given = [pb.Document(id=name, text=f"{name} " * 116_000) for name in names[start : start + 31]]
+        given = [pb.Document(id=name, text=name + "." * 1_040_000) for name in names[start : start + 31]]
         stub.Upsert(documents(*given), timeout=60)
     asked = pb.SearchRequest(collection=collection, query="large", mode=pb.MODE_DENSE, top_k=100)
     bare = stub.Search(asked, timeout=20)
