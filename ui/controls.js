@@ -117,7 +117,7 @@ export class Controls {
     const { budget, weight, candidates } = this.settings;
     const told = {
       candidates: candidates ? String(candidates) : "by default",
-      weight: weight === null ? `${this.own} (own)` : String(weight),
+      weight: weight === null ? `${this.own} own` : String(weight),
       budget: budget ? ms(budget) : "none",
     };
     for (const name of SLIDERS) {

@@ -278,6 +278,7 @@ export class Search {
     document.body.classList.remove("asking");
     if (error.name === "AbortError") return;
     this.age();
+    if (error.code === "not_found") this.look(); // the collection was dropped since
     if (error.code === "invalid_argument" && error.message.startsWith("where")) this.controls.refuse(error.message);
     else this.fault(told.reason(error, this.controls.settings.budget));
   }

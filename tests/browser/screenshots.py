@@ -79,11 +79,11 @@ def _first_answers(running: Browser, base: str, client: Client) -> Iterator[tupl
     for first, second, third in zip(questions[::3], questions[1::3], questions[2::3], strict=False):
         with browser.seen(running, base, viewport=_WIDE) as seen:
             seen.page.add_init_script(_CLOCK)
-            page = seen.open(collection=COLLECTION, q=first)
+            page = seen.open(collection=COLLECTION, q=first, candidates=50)
             opened = _came(page)
         with browser.seen(running, base, viewport=_WIDE) as seen:
             seen.page.add_init_script(_CLOCK)
-            page = seen.open(collection=COLLECTION)
+            page = seen.open(collection=COLLECTION, candidates=50)
             page.evaluate("text => { document.getElementById('query').value = text; }", second)
             page.focus("#query")
             page.keyboard.press("Enter")

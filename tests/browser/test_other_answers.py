@@ -123,8 +123,8 @@ def test_a_collection_that_is_not_there(asked):
     expect(page.locator("#fault")).to_be_hidden()
 
 
-def test_a_collection_made_since(asked, client):
-    """One that was made after the page was opened can be asked by a link, and chosen once the page has the focus."""
+def test_collections_come_and_go(asked, client):
+    """One that came since can be asked by a link, or chosen once the page has the focus; one that went cannot."""
     page = asked.page
     client.create_collection("since")
     try:
@@ -137,6 +137,11 @@ def test_a_collection_made_since(asked, client):
         page.wait_for_selector("#second tr[data-id='1']")
     finally:
         client.drop_collection("since")
+    page.fill("#query", "rain again")
+    expect(page.locator("#fault")).to_be_visible()
+    expect(page.locator("#answer[inert]")).to_have_count(1)
+    expect(page.locator("#collection option", has_text="since")).to_have_count(0)
+    asked.faults[:] = [one for one in asked.faults if "404" not in one]
 
 
 def test_the_search_stays(asked):
