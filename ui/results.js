@@ -234,7 +234,7 @@ function parts(row) {
 }
 
 /** Return a document's id, where its name is another; the style shortens its beginning, since passages differ at the end. */
-const id = (row) => (row.title ? make("span.id", {}, make("bdi", {}, row.id)) : null);
+const id = (row) => (row.title && row.title !== row.id ? make("span.id", {}, make("bdi", {}, row.id)) : null);
 
 /** Return what there is no room for in a row. */
 const whole = (row) => (row.title ? `${row.title}\n${row.id}` : row.id);

@@ -91,6 +91,21 @@ def test_a_vote_is_of_the_answer_that_is_seen(asked, other):
         page.click(f'{SECOND} button[aria-pressed="true"]')  # other files judge this collection
 
 
+def test_no_vote_while_another_collection_is_asked(asked, other):
+    """Until its answer comes, what is still seen is greyed and named, and takes no thumbs."""
+    page, held = asked.page, []
+    page.route("**/*Retrieval/Search", lambda route: held.append(route))  # noqa: PLW0108 (playwright asks it for attributes)
+    with page.expect_request("**/*Retrieval/Search"):
+        go(page, collection=other, q="rain")
+    is_old(page)
+    page.locator(THUMB).evaluate("one => one.click()")
+    (search,) = held
+    search.continue_()
+    expect(page.locator("#answer:not([inert])")).to_have_count(1)
+    assert judged(page, other) == []
+    assert all(one["query"] != QUERY for one in judged(page, COLLECTION))
+
+
 def test_an_answer_that_is_old(asked):
     """With a filter that is none, or a server that is away, the last answer is marked, until a new one comes."""
     page = asked.page
