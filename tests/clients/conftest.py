@@ -29,7 +29,7 @@ class Truth:
     vectors: Sequence[Sequence[float]]
 
     def assert_ranking(self, found: Sequence[tuple[int, float]]) -> None:
-        """Hold places and scores, best first, to it; the right passage is the first."""
+        """Compare places and scores, best first, with it; the right passage is the first."""
         assert found[0][0] == RIGHT
         assert [index for index, _ in found] == [index for index, _ in self.ranking[: len(found)]]
         assert [score for _, score in found] == pytest.approx(
