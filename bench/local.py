@@ -8,10 +8,23 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 
 from shortlist.console.errors import UsageError
 
 SHORTLIST = str(Path(sys.executable).with_name("shortlist"))
+
+
+class Process(subprocess.Popen[str]):
+    """A process that ends with the `with` block that uses it, whatever happens there."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Wait until it has ended; where the block failed, which may be why nobody ended it, kill it first."""
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, traceback)
 
 
 @contextlib.contextmanager
@@ -39,16 +52,16 @@ def fresh(*options: str) -> Iterator[str]:
         yield address
 
 
-def start(options: Sequence[str]) -> "subprocess.Popen[str]":
+def start(options: Sequence[str]) -> Process:
     """Start `shortlist serve` on a free port and return at once; settings in the environment do not reach it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHORTLIST_")}
     environment["SHORTLIST_PORT"] = "0"  # a --port among the options comes before it
     command = [SHORTLIST, "serve", *options]
     # In a process group of its own: Ctrl-C is for this process, which stops the server when it needs it no more.
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, process_group=0)
+    return Process(command, stdout=subprocess.PIPE, text=True, env=environment, process_group=0)
 
 
-def address(process: "subprocess.Popen[str]") -> str:
+def address(process: Process) -> str:
     """Wait until a started server listens, and return its address.
 
     Raises:

@@ -64,11 +64,10 @@ class WordUpkeep:
     def catch_up(self) -> None:
         """Make the index hold exactly the documents: at once if little is missing, else in a thread."""
         missing, left_over = self._differences()
-        if len(missing) > _AT_ONCE:
+        self.ready = len(missing) <= _AT_ONCE and self._change(missing, left_over)
+        if not self.ready:
             with self._committing:
                 self._begin()
-        else:
-            self.ready = self._change(missing, left_over)
 
     @property
     def last(self) -> int:
@@ -168,7 +167,7 @@ class WordUpkeep:
         """Make the index hold exactly the documents."""
         with _mending:
             while self._is_behind():
-                done = self._mend_once()
+                done = self._mend_once() or self._mend_once(afresh=True)
                 with self._committing:
                     self.ready = done and not self._behind
 
@@ -180,10 +179,14 @@ class WordUpkeep:
                 self._thread = None
             return behind
 
-    def _mend_once(self) -> bool:
-        """Compare the index with the documents, add and remove what differs, and return whether that was done."""
+    def _mend_once(self, *, afresh: bool = False) -> bool:
+        """Compare the index with the documents, add and remove what differs, and return whether that was done.
+
+        Args:
+            afresh: begin with an empty one, since this one takes no change.
+        """
         try:
-            missing, left_over = self._differences()
+            missing, left_over = self._differences(afresh=afresh)
             logger.info("collection %s: adding %d documents to its lexical index", self._name, len(missing))
             return self._change(missing[:_BATCH], left_over) and all(
                 self._change(missing[start : start + _BATCH], []) for start in range(_BATCH, len(missing), _BATCH)
@@ -192,13 +195,13 @@ class WordUpkeep:
             self._fall_behind(error)
             return False
 
-    def _differences(self) -> tuple[list[int], list[int]]:
+    def _differences(self, *, afresh: bool = False) -> tuple[list[int], list[int]]:
         """Return the numbers that the index lacks, ascending, and those that it has too many."""
         with self._committing:
             if self._closing.is_set():
                 return [], []
             there: set[int] = set()
-            if not self._words.fault:
+            if not (afresh or self._words.fault):
                 with contextlib.suppress(*ERRORS):
                     there.update(self._words.numbers())
             if not there:

@@ -132,6 +132,8 @@ class Words:
 
     def _commit(self, index: Index, added: Sequence[tuple[int, Iterable[str]]], removed: Collection[int]) -> None:
         writer = _writer(index)
+        # What a commit left that was cut off bears names that this one may give, and tantivy writes no file twice.
+        writer.garbage_collect_files()
         gone = [*removed, *(number for number, _ in added)]
         # tantivy 0.27 deletes nothing by the term of an unsigned field.
         writer.delete_documents_by_query(Query.term_set_query(self._schema, _NUMBER, gone))

@@ -46,6 +46,17 @@ def _log_torn(folder: Path, _: Path, rng: random.Random) -> None:
         log.write(rng.randbytes(rng.randrange(1, 9000)))
 
 
+def _words_torn(folder: Path, _: Path, rng: random.Random) -> None:
+    torn = rng.choice(sorted(path for path in (folder / "words").iterdir() if path.stat().st_size))
+    content = bytearray(torn.read_bytes())
+    content[rng.randrange(len(content))] ^= 0xFF
+    torn.write_bytes(content)
+
+
+def _words_missing(folder: Path, _: Path, rng: random.Random) -> None:
+    rng.choice(sorted((folder / "words").iterdir())).unlink()
+
+
 KINDS = (
     Damage("none", lambda *_: None),
     Damage("index torn", _torn),
@@ -53,4 +64,6 @@ KINDS = (
     Damage("index or digest missing", _missing),
     Damage("index of another collection", _foreign),
     Damage("garbage behind the log", _log_torn),
+    Damage("words torn", _words_torn),
+    Damage("a file of words missing", _words_missing),
 )

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from shortlist.bench import local
 from shortlist.cli.main import main
 from shortlist.client import Client, Document
 
@@ -189,7 +190,7 @@ def test_an_interrupted_benchmark_shows_what_it_has(server):
     levels = ",".join(["1"] * 500)
     command = [sys.executable, "-m", "shortlist.cli.main", "bench", "--address", server.address, *QUICK, *WINDOW]
     command += ["--load", "dense", "--clients", levels, "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with local.Process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(6):  # title, heads, and the first level
             process.stderr.readline()
         process.send_signal(signal.SIGINT)

@@ -10,6 +10,7 @@ import threading
 import grpc
 
 from fake_server import Refusal
+from shortlist.bench import local
 from shortlist.cli import main
 from shortlist.proto import retrieval_pb2 as pb
 
@@ -184,7 +185,7 @@ def test_index_interrupted(scripted, target, taking):
     # More than are sent without an answer, and far more than a pipe holds: once all are written, some were answered.
     lines = [json.dumps({"id": str(n), "text": "text", "metadata": {"pad": "x" * 4096}}) + "\n" for n in range(1100)]
     command = [sys.executable, "-m", "shortlist.cli.main", "index", *target, "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with local.Process(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdin.writelines(lines)
         process.stdin.flush()
         process.send_signal(signal.SIGINT)

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from shortlist.bench import local
 from shortlist.client import Client
 from shortlist.console.output import counted
 
@@ -150,7 +151,7 @@ def test_index_continues_after_an_interruption(run, server, collection, tmp_path
         collection,
         "-",
     ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with local.Process(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdin.writelines(lines)
         process.stdin.flush()
         process.send_signal(signal.SIGINT)

@@ -94,7 +94,7 @@ def served(environment: dict[str, str], project: Path) -> Iterator[dict[str, str
         if command.startswith("shortlist export"):
             run(command, environment, project)
     (serve,) = [command for command in ELSE if command.startswith("shortlist serve")]
-    with subprocess.Popen(
+    with local.Process(
         shlex.split(serve),
         cwd=project,
         env={**environment, "SHORTLIST_PORT": "0"},

@@ -8,7 +8,7 @@ from proofs import damage, full_disk, kill
 
 
 def test_kill_nine_in_the_middle_of_an_ingest(tiny, tmp_path: Path):
-    """After each of six kills, and a damage each, all that was acknowledged is found and none is half there."""
+    """After each of eight kills, and a damage each, all that was acknowledged is found and none is half there."""
     models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker), "--log-level", "error"]
     proved = kill.prove(models, tmp_path, rounds=len(damage.KINDS), seed=1)
     assert set(proved.damages) == {kind.name for kind in damage.KINDS}

@@ -131,7 +131,7 @@ def test_a_caller_that_is_killed(address: str, port: int):
         "documents = (Document(str(n), f'text {n}') for n in itertools.count())\n"
         "for result in Client(sys.argv[1]).ingest('c', documents, create=True): print(result.document.id, flush=True)"
     )
-    with subprocess.Popen([sys.executable, "-c", program, address], stdout=subprocess.PIPE, text=True) as process:
+    with local.Process([sys.executable, "-c", program, address], stdout=subprocess.PIPE, text=True) as process:
         answered = [process.stdout.readline().strip() for _ in range(200)]
         process.kill()
     until(port, lambda value: value == 0)
@@ -150,7 +150,7 @@ def test_a_caller_that_is_gone_before_its_answers(address: str, port: int):
         "call = RetrievalStub(grpc.insecure_channel(sys.argv[1])).Ingest(messages)\n"
         "sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", program, address], stdin=subprocess.PIPE) as process:
+    with local.Process([sys.executable, "-c", program, address], stdin=subprocess.PIPE) as process:
         until(port, lambda value: value >= MOST)
         process.kill()
     until(port, lambda value: value == 0)

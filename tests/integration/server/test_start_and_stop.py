@@ -25,7 +25,7 @@ def test_a_full_disk_loses_nothing(options: list[str], tmp_path: Path):
     program = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2);"
     program += "os.execv(sys.argv[2], sys.argv[2:])"
     command = [sys.executable, "-c", program, str(limit), local.SHORTLIST, "serve", "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with local.Process(command, stdout=subprocess.PIPE, text=True) as process:
         with Client(local.address(process), timeout_s=WAIT_S) as client:
             client.create_collection("papers")
             client.upsert("papers", [Document("kept", "text")])
@@ -51,7 +51,7 @@ def test_nothing_is_kept_in_the_home_folder(options: list[str], tmp_path: Path):
     """The server writes nothing into its user's home: onnxruntime's telemetry is off."""
     home = tmp_path / "home"
     home.mkdir()
-    with subprocess.Popen(
+    with local.Process(
         [local.SHORTLIST, "serve", "--port", "0", *options],
         stdout=subprocess.PIPE,
         text=True,

@@ -164,7 +164,7 @@ def test_no_variant_that_passed(models: list[object], tiny, tmp_path: Path):
 def test_ctrl_c_leaves_nothing(models: list[object], tmp_path: Path):
     """Interrupted while it measures, tuning ends with 130 and no file, whole or half."""
     command = [local.SHORTLIST, "tune", "--measure-s", "100", *map(str, models)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with local.Process(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stderr.readline().startswith("embedder: ")
         process.send_signal(signal.SIGINT)
         assert process.wait(WAIT_S) == 130

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from shortlist.bench import texts
+from shortlist.bench import local, texts
 from shortlist.bench.studies import filled_collections, growth, lengths, pieces, soak
 from shortlist.bench.studies.filled_collections import Source
 from shortlist.bench.studies.study import Bundles
@@ -124,7 +124,7 @@ def test_an_interrupted_growth_tells_what_it_has(tiny, folder):
     command = [sys.executable, "-m", "shortlist.bench.studies.growth", "--embedder", str(tiny.embedder), *QUICK]
     command += ["--reranker", str(tiny.reranker), "--collection-folder", str(folder), "--load", "dense"]
     command += ["--sizes", "20,30", "--clients", ",".join(map(str, range(1, 200)))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with local.Process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         next(line for line in process.stderr if line.startswith("documents 20"))  # the first level
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
@@ -136,7 +136,7 @@ def test_an_interrupted_soak_tells_what_it_has(tiny):
     """Ctrl-C ends the run with what there is by then, and the server with it."""
     command = [sys.executable, "-m", "shortlist.bench.studies.soak", "--embedder", str(tiny.embedder)]
     command += ["--reranker", str(tiny.reranker), "--requests", "20000", "--first", "50"]
-    with subprocess.Popen(
+    with local.Process(
         [*command, "--clients", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         process.stderr.readline()

@@ -234,8 +234,8 @@ def test_a_failure_while_an_index_is_mended_is_mended_too(
     upkeep = collection._indexes.words
     compared = []
 
-    def differences() -> tuple[list[int], list[int]]:
-        compared.append(WordUpkeep._differences(upkeep))
+    def differences(*, afresh: bool = False) -> tuple[list[int], list[int]]:
+        compared.append(WordUpkeep._differences(upkeep, afresh=afresh))
         if len(compared) == 1:
             (tmp_path / "c" / "words").touch()
             upsert(collection, ERROR)
@@ -250,6 +250,27 @@ def test_a_failure_while_an_index_is_mended_is_mended_too(
     mended(collection)
     assert (found(collection, "scandir"), found(collection, "E11000")) == (["files"], ["error"])
     assert len(compared) == 2
+
+
+def test_an_index_that_takes_no_change_is_made_anew(collection: Collection, tmp_path: Path):
+    """Where the index that a start finds cannot be brought up, another is made, and no change has to come first."""
+    words = tmp_path / "c" / "words"
+    upsert(collection, FILES, ERROR)
+    followed()
+    shutil.copytree(words, tmp_path / "old")
+    collection.delete(["files"])
+    followed()
+    collection.close()
+    (in_the_way,) = words.glob(
+        "*.del"
+    )  # the start's commit will give this name; the older index knows of no such file
+    content = in_the_way.read_bytes()
+    shutil.rmtree(words)
+    shutil.copytree(tmp_path / "old", words)
+    in_the_way.write_bytes(content)
+    again = mended(Collection(tmp_path / "c"))
+    assert (found(again, "E11000"), found(again, "scandir")) == (["error"], [])
+    again.close()
 
 
 def test_documents_are_kept_where_words_cannot_be_written(

@@ -152,3 +152,17 @@ def test_searches_go_on_during_a_commit(index: Words):
         while not changing.done():
             assert len(found(index, "zebra")) == 1
         changing.result()
+
+
+def test_a_commit_that_was_cut_off_is_done_again(index: Words, tmp_path: Path):
+    """A kill just before a commit counts leaves files of it behind: the same commit is written after the start."""
+    before = (tmp_path / "words" / "meta.json").read_bytes()
+    change(index, {5: "the fifth"}, [1])
+    index.close()
+    (tmp_path / "words" / "meta.json").write_bytes(before)  # replaced last, by the commit
+    assert list((tmp_path / "words").glob("*.del")), "nothing that has a name given twice"
+    again = Words(tmp_path / "words", "english")
+    assert sorted(again.numbers()) == [1, 2, 3, 4]
+    change(again, {5: "the fifth"}, [1])
+    assert sorted(again.numbers()) == [2, 3, 4, 5]
+    assert not again.fault
