@@ -24,8 +24,8 @@ from shortlist.server.errors import (
     shown,
 )
 
-from . import folder_lock
-from .choices import ANYTHING, DEFAULTS, Wanted
+from . import folder_lock, token_vectors
+from .choices import ANYTHING, DEFAULTS, TokenPooling, Wanted
 from .collection import Collection
 from .data_folder import COLLECTIONS, SNAPSHOTS, UNFINISHED
 from .document import Origin
@@ -39,7 +39,13 @@ class Catalog:
     """All collections of one data folder, for the embedders that are served."""
 
     def __init__(
-        self, data: Path, origin: Origin, snapshots: Path | None = None, served: Container[str] = ()
+        self,
+        data: Path,
+        origin: Origin,
+        snapshots: Path | None = None,
+        served: Container[str] = (),
+        token_model: Origin | None = None,
+        token_pooling: TokenPooling | None = None,
     ) -> None:
         """Take the folder, and open all its collections.
 
@@ -48,6 +54,8 @@ class Catalog:
             origin: the embedder that makes new collections.
             snapshots: the folder of snapshots; None: the one in the data folder.
             served: fingerprints of further embedders, as they are at any time.
+            token_model: the late-interaction model, which makes token vectors; None: there is none.
+            token_pooling: the token vectors of new collections for which none are chosen; None: they have none.
 
         Raises:
             StorageError: another server has the folder, it cannot be written, or a collection in it is damaged or
@@ -56,6 +64,8 @@ class Catalog:
         self._served = served
         self._root = data / COLLECTIONS
         self._origin = origin
+        self._token_model = token_model
+        self._token_pooling = token_pooling
         self.snapshots = Snapshots(snapshots or data / SNAPSHOTS)
         self._changing = threading.Lock()
         try:
@@ -118,7 +128,8 @@ class Catalog:
             folder = self._root / f".new-{uuid.uuid4().hex}"
             try:
                 folder.mkdir()
-                Collection.create(folder, self._origin, time.time(), wanted.of(DEFAULTS))
+                tokens = token_vectors.begun(wanted.token_pooling or self._token_pooling, self._token_model)
+                Collection.create(folder, self._origin, time.time(), wanted.of(DEFAULTS), tokens)
                 durable.put(folder, self._root / name)
             except (OSError, sqlite3.Error) as error:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -245,7 +256,7 @@ def _check_same(there: Collection, wanted: Wanted) -> None:
     Raises:
         CollectionExists: one of them is another.
     """
-    for field, found in asdict(there.choices).items():
+    for field, found in (asdict(there.choices) | {"token_pooling": there.token_vectors.pooling}).items():
         if getattr(wanted, field) not in {None, found}:
             raise CollectionExists(
                 f"{field}: collection {there.name!r} is there already, with {found} and not {getattr(wanted, field)};"

@@ -9,6 +9,10 @@ from .recall import DEFAULT_TARGET
 
 Quantization = Literal["none", "int8"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
+TokenPooling = Literal[
+    "no-vectors", "none", "by-two"
+]  # vectors of its tokens that a document has: none is one a token
+TOKEN_POOLINGS: tuple[TokenPooling, ...] = get_args(TokenPooling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,12 @@ class Wanted:
     recall_target: float | None = None
     language: Language | None = None
     quantization: Quantization | None = None
+    token_pooling: TokenPooling | None = None  # which may be set anew later
 
     def of(self, there: Choices) -> Choices:
         """Return these choices, and where none was made, those that are there."""
-        return Choices(**(asdict(there) | {name: one for name, one in asdict(self).items() if one is not None}))
+        made = {name: one for name in asdict(there) if (one := getattr(self, name)) is not None}
+        return Choices(**(asdict(there) | made))
 
 
 ANYTHING = Wanted()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
-from . import comparison, database, unit_vectors
+from . import comparison, database, maxsim, unit_vectors
 from .choices import DEFAULTS, Choices
 from .comparison import Compared
 from .document import Document, Origin, Upserted
@@ -32,9 +32,12 @@ from .filtered import Among
 from .filters import Filter
 from .indexes import Indexes
 from .listing import Page
+from .matching import Numbers
 from .measuring import Measured
 from .opened import Opened
 from .remaking import Remaking
+from .token_making import TokenMaking
+from .token_vectors import NONE, TokenVectors
 from .unit_vectors import Keys
 from .writing import Writing
 
@@ -62,6 +65,7 @@ class Collection:
         self._indexes = Indexes(folder, self._documents, number, self._changing)
         self.by_vectors, self.by_words = self._indexes.by_vectors, self._indexes.by_words
         self.remaking = Remaking(folder, self._documents, self._changing, number, self._indexes.use)
+        self.token_making = TokenMaking(self._documents, self._changing)
         try:
             self._indexes.catch_up()
         except (StorageFailed, ValueError, InferenceFailed) as error:
@@ -69,9 +73,11 @@ class Collection:
             raise StorageError(f"{folder} is damaged: {error}; restore a backup of {DOCUMENTS}") from error
 
     @staticmethod
-    def create(folder: Path, origin: Origin, created_at: float, choices: Choices = DEFAULTS) -> None:
-        """Make the files of an empty collection in an existing folder."""
-        database.create(folder / DOCUMENTS, origin, created_at, choices)
+    def create(
+        folder: Path, origin: Origin, created_at: float, choices: Choices = DEFAULTS, wanted: TokenVectors = NONE
+    ) -> None:
+        """Make the files of an empty collection in an existing folder; see `database.create`."""
+        database.create(folder / DOCUMENTS, origin, created_at, choices, wanted)
 
     @property
     def origin(self) -> Origin:
@@ -87,6 +93,11 @@ class Collection:
     def choices(self) -> Choices:
         """Return what was chosen of it when it was made."""
         return self._documents.choices
+
+    @property
+    def token_vectors(self) -> TokenVectors:
+        """Return what its documents have of token vectors."""
+        return self._documents.token_vectors
 
     @property
     def measured(self) -> Measured:
@@ -128,6 +139,8 @@ class Collection:
         tokens: Sequence[int],
         relabelled: Sequence[Document] = (),
         made_by: str | None = None,
+        token_vectors: Sequence[NDArray[np.float32]] | None = None,
+        token_vectors_by: int | None = None,
     ) -> Upserted:
         """Write documents with their vectors; all or none of them.
 
@@ -137,6 +150,8 @@ class Collection:
             tokens: length of each document in the embedder's tokens.
             relabelled: others, of which nothing changes but source and metadata.
             made_by: the fingerprint of the embedder that made the vectors; None: they are taken for the collection's.
+            token_vectors: those of each document, float32 [vectors, dimensions]; None: it has none yet.
+            token_vectors_by: the generation that they are of; where another is wanted by now, they have none yet.
 
         Raises:
             Superseded: the collection has another embedder by now; nothing was written.
@@ -146,10 +161,13 @@ class Collection:
         """
         made = unit_vectors.of(vectors)
         words = self._indexes.words.analysed(documents)
+        packed = None if token_vectors is None else maxsim.packed_all(token_vectors)
         with self._changing:
             self._indexes.used.check(made_by)
+            if token_vectors_by != self.token_vectors.generation:
+                packed = None
             with self._indexes.adding(made), self._documents.writing() as change:
-                updated, old = change.replace(documents, vectors, made.keys, tokens)
+                updated, old = change.replace(documents, vectors, made.keys, tokens, packed)
                 change.relabel(relabelled)
                 self._indexes.used.vectors.add(made)
             self._indexes.follow(change, old, words)
@@ -204,6 +222,10 @@ class Collection:
         found = self._documents.vectors_of(ids)
         self._indexes.used.check(made_by)
         return found
+
+    def maxsim(self, query: NDArray[np.float32], numbers: Numbers) -> tuple[Numbers, NDArray[np.float32]]:
+        """Return those documents that have token vectors, and their MaxSim; see `TokenMaking.maxsim`."""
+        return self.token_making.maxsim(query, numbers)
 
     def sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """Return how many bytes the documents of these ids have that are there, by id."""

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from shortlist.server.errors import StorageFailed
 
-from . import generations, schema
+from . import generations, schema, token_vectors
 from .choices import DEFAULTS, Choices
 from .document import Origin
+from .token_vectors import NONE, TokenVectors
 
 _DROPPED = 10_000  # vectors at once, of those that a copy leaves out
 
@@ -24,8 +25,18 @@ def connected(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def create(path: Path, origin: Origin, created_at: float, choices: Choices = DEFAULTS) -> None:
-    """Make an empty file for a collection; `created_at` is in seconds since the epoch."""
+def create(
+    path: Path, origin: Origin, created_at: float, choices: Choices = DEFAULTS, wanted: TokenVectors = NONE
+) -> None:
+    """Make an empty file for a collection.
+
+    Args:
+        path: where to.
+        origin: the embedder that makes its vectors.
+        created_at: in seconds since the epoch.
+        choices: what is chosen of it.
+        wanted: the token vectors that its documents are to have.
+    """
     connection = connected(path)
     with connection:
         connection.execute("BEGIN")
@@ -40,6 +51,7 @@ def create(path: Path, origin: Origin, created_at: float, choices: Choices = DEF
                 *choices.facts().items(),
             ],
         )
+        token_vectors.keep(connection, wanted)
     connection.close()
 
 
@@ -58,6 +70,9 @@ def copy(path: Path, target: Path) -> int:
             source.backup(made)
             generations.abandon(made)  # what is not used yet is made again where it is wanted
             while generations.shrink(made, _DROPPED):
+                pass
+            ((generation,),) = made.execute("SELECT value FROM facts WHERE name = 'token_generation'").fetchall()
+            while token_vectors.shrink(made, int(generation), _DROPPED):
                 pass
             made.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
             ((fault,),) = made.execute("PRAGMA quick_check(1)").fetchall()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import StorageError, StorageFailed
 
-from . import database, generations, listing, matching, rows, schema
+from . import database, generations, listing, matching, rows, schema, token_vectors
 from .choices import Choices
 from .document import Document
 from .filters import AllOf, Filter, From, Kind
@@ -82,6 +82,7 @@ class Documents:
         self.count: int
         self.tokens: int
         ((self.count, self.tokens),) = self._reader.read(_TOTALS)
+        self.token_vectors = token_vectors.counted(self._reader.read, token_vectors.named(facts), self.count)
 
     def facts(self) -> dict[str, str]:
         """Return what the file says of itself, by name."""
@@ -95,12 +96,13 @@ class Documents:
             UnknownCollection, StorageFailed: as of `transaction`.
         """
         with self.transaction() as connection:
-            change = Writing(connection)
+            change = Writing(connection, self.token_vectors)
             yield change
         self._version += 1
         self.check_kept()  # what was committed meanwhile went into a file that nobody finds again
         self.count += change.documents
         self.tokens += change.tokens
+        self.token_vectors = replace(change.token_vectors, of=self.count)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -194,6 +196,18 @@ class Documents:
         """Return whether there are vectors that are neither used nor being made."""
         with self._reader.one_state() as read:
             return bool(generations.unused(read))
+
+    def token_rows(self, seqs: Numbers) -> tuple[Numbers, list[bytes]]:
+        """Return the numbers of those documents that have token vectors, and the blob of each."""
+        return token_vectors.rows(self._reader.read, self.token_vectors.generation, seqs)
+
+    def without_token_vectors(self, after: int, most: int) -> list[tuple[int, Document]]:
+        """Return the first documents behind a number that have no token vectors, each beside its number."""
+        return token_vectors.missing(self._reader.read, self.token_vectors.generation, after, most)
+
+    def has_old_token_vectors(self) -> bool:
+        """Return whether there are token vectors that are not wanted any more."""
+        return token_vectors.untidy(self._reader.read, self.token_vectors.generation)
 
     def keys(self) -> Keys:
         """Return the keys of all vectors, each once, ascending."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from shortlist.server.errors import RequestError, StorageError
 
-from . import data_folder, folder_lock, generation, generations, proofs, schema, snapshot, unit_vectors
+from . import data_folder, folder_lock, generation, generations, proofs, schema, snapshot, token_vectors, unit_vectors
 from .analysis import Language
 from .choices import Choices
 from .collection import DOCUMENTS
@@ -169,6 +169,7 @@ class _Folder:
             what = f"the reindex with {coming.origin.embedder} is not finished; a start goes on with it"
             yield Finding(documents, "mended", what)
         yield from self._indexed(connection, documents, facts)
+        yield from self._tokens(connection, documents, facts)
         if self._has_index:
             yield from self._worded(connection, Choices.read(facts).language)
 
@@ -199,6 +200,21 @@ class _Folder:
             if missing or extra:
                 what = f"{missing} vectors of {len(keys)} are missing and {extra} too many; a start puts that right"
                 yield Finding(name, "mended", what)
+
+    def _tokens(self, connection: sqlite3.Connection, documents: str, facts: Mapping[str, str]) -> Iterator[Finding]:
+        """Yield what is wrong with documents' token vectors, and what of them is not made or not dropped yet."""
+
+        def read(statement: str, *values: str | float) -> list[Any]:
+            return connection.execute(statement, values).fetchall()
+
+        wanted = token_vectors.counted(read, token_vectors.named(facts), self.documents)
+        for what in proofs.token_faults(connection, wanted):
+            yield Finding(documents, "damaged", what)
+        if token_vectors.untidy(read, wanted.generation):
+            yield Finding(documents, "mended", "token vectors that are not wanted any more; a start drops them")
+        if wanted.wanted and not wanted.ready:
+            what = f"{wanted.of - wanted.documents} documents of {wanted.of} have no token vectors"
+            yield Finding(documents, "mended", f"{what}; a start with {wanted.model} makes them")
 
     def _worded(self, connection: sqlite3.Connection, language: Language) -> Iterator[Finding]:
         """Yield what is wrong with the lexical index."""

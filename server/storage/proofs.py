@@ -1,16 +1,21 @@
 """Whether a document's row is sound, and whether an index finds what it holds."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 
 import numpy as np
 
 from shortlist.server.errors import InferenceFailed
 
-from . import unit_vectors
+from . import maxsim, unit_vectors
+from .token_vectors import TokenVectors
 from .unit_vectors import Directions
 from .vectors import Vectors
 
+_ROWS_OF_TOKENS = """
+SELECT seq, id, vectors, rows FROM token_vectors LEFT JOIN documents USING (seq) WHERE generation = ? ORDER BY seq
+"""
 _SAME = 1e-3  # of a cosine: a direction in float16, from this machine or another
 
 
@@ -44,3 +49,12 @@ def unlike(index: Vectors, directions: Directions) -> Iterator[int]:
         one = Directions(directions.keys[[place]], directions.units[[place]])
         if cosine < 1 - _SAME or (unreached and index.search(one, 1, np.empty(0, np.uint64))[1][0] < 1 - _SAME):
             yield int(place)
+
+
+def token_faults(connection: sqlite3.Connection, wanted: TokenVectors) -> Iterator[str]:
+    """Yield what is wrong with documents' token vectors, and which documents it is."""
+    for seq, identifier, vectors, blob in connection.execute(_ROWS_OF_TOKENS, [wanted.generation]):
+        if identifier is None:
+            yield f"token vectors of document number {seq}, which is not there; restore a snapshot or a backup of it"
+        elif found := maxsim.fault(blob, vectors, wanted.dimensions):
+            yield f"document {identifier!r}: its token vectors have {found}; delete it, and send it again"

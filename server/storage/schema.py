@@ -12,7 +12,7 @@ import numpy as np
 
 from shortlist.server.errors import StorageError
 
-from . import attributes, generations, unit_vectors
+from . import attributes, generations, token_vectors, unit_vectors
 from .choices import DEFAULTS
 
 _DOCUMENTS = """
@@ -78,6 +78,7 @@ _STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_recall_target,
     _add_language,
     _add_quantization,
+    token_vectors.create,
 )
 FORMAT = len(_STEPS)
 

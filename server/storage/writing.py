@@ -6,14 +6,17 @@ The transaction and its connection are the caller's (`documents.py`), and so is 
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import attributes, generations
+from . import attributes, generations, token_vectors
 from .document import Document
 from .listing import WHOLE
 from .matching import Numbers
+from .maxsim import Packed
+from .token_vectors import TokenVectors
 from .unit_vectors import Keys
 
 _INSERT = f"INSERT INTO documents ({WHOLE}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (ours alone)
@@ -33,16 +36,22 @@ SELECT value FROM json_each(?) AS gone WHERE NOT EXISTS (SELECT 1 FROM vectors W
 class Writing:
     """A transaction that changes documents."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Begin with nothing changed."""
+    def __init__(self, connection: sqlite3.Connection, there: TokenVectors) -> None:
+        """Begin with nothing changed; `there` is what documents have of token vectors."""
         self._connection = connection
+        self.token_vectors = there  # as they are then
         self.documents = 0  # by how many the collection grows
         self.tokens = 0
         self.added: list[int] = []  # numbers of the documents that were written, in their order
         self.removed: list[int] = []  # numbers of those that are gone
 
     def replace(
-        self, documents: Sequence[Document], vectors: NDArray[np.float32], keys: Keys, tokens: Sequence[int]
+        self,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        keys: Keys,
+        tokens: Sequence[int],
+        packed: Sequence[Packed] | None = None,
     ) -> tuple[int, Keys]:
         """Write documents, and return how many were there before, and the keys that no document has any more.
 
@@ -51,6 +60,7 @@ class Writing:
             vectors: float32 [documents, dimensions].
             keys: those of the vectors' directions: uint64 [documents].
             tokens: the length of each document.
+            packed: the token vectors of each, of the generation that is wanted; None: they have none yet.
         """
         ids = [document.id for document in documents]
         old = self._delete(list(self._numbers(ids).values()))
@@ -63,6 +73,9 @@ class Writing:
         generations.add(self._connection, generations.used(self._connection), rows)
         metadata = [(seq, one.metadata) for seq, one in zip(seqs, documents, strict=True) if one.metadata]
         attributes.add(self._connection, metadata)
+        if packed is not None:
+            token_vectors.add(self._connection, self.token_vectors.generation, seqs, packed)
+            self._count(len(packed), sum(one.vectors for one in packed))
         self.documents += len(documents)
         self.tokens += sum(tokens)
         return len(old), self._unused(old)
@@ -98,11 +111,19 @@ class Writing:
         """Delete documents by their numbers, and return the key of each that was there."""
         which = [json.dumps(seqs)]
         rows = self._connection.execute(_VECTORS, which).fetchall()
+        if self.token_vectors.wanted:
+            gone, vectors = token_vectors.some(self._connection, self.token_vectors.generation, seqs)
+            self._count(-gone, -vectors)
         self._connection.execute(_DELETE, which)
         self.documents -= len(rows)
         self.tokens -= sum(row[1] for row in rows)
         self.removed += seqs
         return [row[0] for row in rows]
+
+    def _count(self, documents: int, vectors: int) -> None:
+        """Count documents that got token vectors, or lost them."""
+        there = self.token_vectors
+        self.token_vectors = replace(there, documents=there.documents + documents, vectors=there.vectors + vectors)
 
     def _unused(self, keys: Sequence[int]) -> Keys:
         rows = self._connection.execute(_UNUSED, [json.dumps(sorted(set(keys)))]).fetchall()

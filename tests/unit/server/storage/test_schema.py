@@ -11,6 +11,7 @@ from shortlist.server.storage import database, schema, unit_vectors
 from shortlist.server.storage.choices import Choices
 from shortlist.server.storage.document import Origin
 from shortlist.server.storage.documents import Documents
+from shortlist.server.storage.token_vectors import TokenVectors
 
 ORIGIN = Origin("model (fp32)", "f00d", 2)
 
@@ -29,9 +30,9 @@ def test_a_newer_format(tmp_path: Path):
     database.create(path, ORIGIN, created_at=0.0)
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
+        connection.execute("UPDATE facts SET value = ? WHERE name = 'format'", [schema.FORMAT + 1])
     connection.close()
-    with pytest.raises(StorageError, match=f"format 9, this version reads 1 to {schema.FORMAT}"):
+    with pytest.raises(StorageError, match=f"format {schema.FORMAT + 1}, this version reads 1 to {schema.FORMAT}"):
         Documents(path)
 
 
@@ -54,4 +55,5 @@ def test_a_file_of_the_first_format(tmp_path: Path):
         assert sorted(opened.get(["a", "b", "c"])) == ["a", "b", "c"]
         assert opened.keys().tolist() == sorted([first, other])
         assert opened.choices == Choices(0.99, "english", "none")
+        assert opened.token_vectors == TokenVectors(of=3)
         opened.close()
