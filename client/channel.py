@@ -25,6 +25,7 @@ MAX_TIMEOUT_S = 30 * 24 * 3600
 
 REPEATED = {
     "shortlist.v1.Retrieval": (
+        "SetTokenVectors",
         "ListCollections",
         "Upsert",
         "UpdateMetadata",

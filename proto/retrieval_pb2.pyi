@@ -13,7 +13,8 @@ Conventions
   the call would not be answered whole by its deadline (with `grpc-retry-pushback-ms`, so that a gRPC client with
   a retry policy waits as long as the server asks), or a message of over twice the size limit, which gRPC itself
   refuses unread; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops, or its models do not run;
-  INTERNAL everything else. Beside the words there are fields for programs, see Failure.
+  UNIMPLEMENTED what the models that are served cannot do; INTERNAL everything else. Beside the words there are
+  fields for programs, see Failure.
 """
 
 from collections import abc as _abc
@@ -35,6 +36,66 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TokenPooling:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TokenPoolingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenPooling.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TOKEN_POOLING_UNSPECIFIED: _TokenPooling.ValueType  # 0
+    """In requests: what is not said. Never in answers."""
+    TOKEN_POOLING_NO_VECTORS: _TokenPooling.ValueType  # 1
+    """It has no token vectors."""
+    TOKEN_POOLING_NONE: _TokenPooling.ValueType  # 2
+    """One a token: nothing is pooled."""
+    TOKEN_POOLING_BY_TWO: _TokenPooling.ValueType  # 3
+    """One for two tokens whose vectors are alike, their mean: half the disk."""
+
+class TokenPooling(_TokenPooling, metaclass=_TokenPoolingEnumTypeWrapper):
+    """How many vectors of its tokens a document has, for late interaction."""
+
+TOKEN_POOLING_UNSPECIFIED: TokenPooling.ValueType  # 0
+"""In requests: what is not said. Never in answers."""
+TOKEN_POOLING_NO_VECTORS: TokenPooling.ValueType  # 1
+"""It has no token vectors."""
+TOKEN_POOLING_NONE: TokenPooling.ValueType  # 2
+"""One a token: nothing is pooled."""
+TOKEN_POOLING_BY_TWO: TokenPooling.ValueType  # 3
+"""One for two tokens whose vectors are alike, their mean: half the disk."""
+Global___TokenPooling: _TypeAlias = TokenPooling  # noqa: Y015
+
+class _TokenVectorsState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TokenVectorsStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenVectorsState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TOKEN_VECTORS_STATE_UNSPECIFIED: _TokenVectorsState.ValueType  # 0
+    """Never sent."""
+    TOKEN_VECTORS_STATE_NONE: _TokenVectorsState.ValueType  # 1
+    """There are to be none."""
+    TOKEN_VECTORS_STATE_MAKING: _TokenVectorsState.ValueType  # 2
+    """They are being made, in the background; searches do without."""
+    TOKEN_VECTORS_STATE_READY: _TokenVectorsState.ValueType  # 3
+    """Every document has them; searches use them."""
+    TOKEN_VECTORS_STATE_UNUSABLE: _TokenVectorsState.ValueType  # 4
+    """They are of a model that the server does not run, or making them failed; searches do without, `fault` says why."""
+
+class TokenVectorsState(_TokenVectorsState, metaclass=_TokenVectorsStateEnumTypeWrapper):
+    """Whether a collection's token vectors are used."""
+
+TOKEN_VECTORS_STATE_UNSPECIFIED: TokenVectorsState.ValueType  # 0
+"""Never sent."""
+TOKEN_VECTORS_STATE_NONE: TokenVectorsState.ValueType  # 1
+"""There are to be none."""
+TOKEN_VECTORS_STATE_MAKING: TokenVectorsState.ValueType  # 2
+"""They are being made, in the background; searches do without."""
+TOKEN_VECTORS_STATE_READY: TokenVectorsState.ValueType  # 3
+"""Every document has them; searches use them."""
+TOKEN_VECTORS_STATE_UNUSABLE: TokenVectorsState.ValueType  # 4
+"""They are of a model that the server does not run, or making them failed; searches do without, `fault` says why."""
+Global___TokenVectorsState: _TypeAlias = TokenVectorsState  # noqa: Y015
 
 class _Quantization:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -189,8 +250,9 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     MODE_UNSPECIFIED: _Mode.ValueType  # 0
     """The same as MODE_AUTO."""
     MODE_AUTO: _Mode.ValueType  # 1
-    """MODE_TWO_STAGE; where the collection is small (500 documents and under) and no candidates are named, all of its
-    documents are candidates. The answer's mode is MODE_RERANK_ALL if all of them were read.
+    """MODE_CASCADE where searches use the collection's token vectors (TOKEN_VECTORS_STATE_READY), else MODE_TWO_STAGE.
+    Where the collection is small (500 documents and under) and no candidates are named, all of its documents are
+    candidates. The answer's mode is MODE_RERANK_ALL if stage two read all of them.
     """
     MODE_TWO_STAGE: _Mode.ValueType  # 2
     """Stage one shortlists `candidates` documents, stage two reranks them."""
@@ -198,6 +260,13 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     """Stage one only: by similarity unless candidates_from says otherwise, no score."""
     MODE_RERANK_ALL: _Mode.ValueType  # 4
     """Stage two scores every document of the collection, which may hold 1,000 at most."""
+    MODE_LATE_INTERACTION: _Mode.ValueType  # 5
+    """Stage one shortlists, late interaction orders what it found by MaxSim; no score of stage two. This mode and the next
+    are UNIMPLEMENTED (UNSUPPORTED) on a server without a late-interaction model, and INVALID_ARGUMENT where the
+    collection's token vectors are not ready.
+    """
+    MODE_CASCADE: _Mode.ValueType  # 6
+    """Stage one shortlists, late interaction orders what it found by MaxSim, and stage two reads the best of it."""
 
 class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
     """Which stages a search runs."""
@@ -205,8 +274,9 @@ class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
 MODE_UNSPECIFIED: Mode.ValueType  # 0
 """The same as MODE_AUTO."""
 MODE_AUTO: Mode.ValueType  # 1
-"""MODE_TWO_STAGE; where the collection is small (500 documents and under) and no candidates are named, all of its
-documents are candidates. The answer's mode is MODE_RERANK_ALL if all of them were read.
+"""MODE_CASCADE where searches use the collection's token vectors (TOKEN_VECTORS_STATE_READY), else MODE_TWO_STAGE.
+Where the collection is small (500 documents and under) and no candidates are named, all of its documents are
+candidates. The answer's mode is MODE_RERANK_ALL if stage two read all of them.
 """
 MODE_TWO_STAGE: Mode.ValueType  # 2
 """Stage one shortlists `candidates` documents, stage two reranks them."""
@@ -214,6 +284,13 @@ MODE_DENSE: Mode.ValueType  # 3
 """Stage one only: by similarity unless candidates_from says otherwise, no score."""
 MODE_RERANK_ALL: Mode.ValueType  # 4
 """Stage two scores every document of the collection, which may hold 1,000 at most."""
+MODE_LATE_INTERACTION: Mode.ValueType  # 5
+"""Stage one shortlists, late interaction orders what it found by MaxSim; no score of stage two. This mode and the next
+are UNIMPLEMENTED (UNSUPPORTED) on a server without a late-interaction model, and INVALID_ARGUMENT where the
+collection's token vectors are not ready.
+"""
+MODE_CASCADE: Mode.ValueType  # 6
+"""Stage one shortlists, late interaction orders what it found by MaxSim, and stage two reads the best of it."""
 Global___Mode: _TypeAlias = Mode  # noqa: Y015
 
 class _Degraded:
@@ -391,21 +468,25 @@ class _Model:
 class _ModelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Model.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     MODEL_UNSPECIFIED: _Model.ValueType  # 0
-    """The same as MODEL_EMBEDDER."""
+    """The default of the request."""
     MODEL_EMBEDDER: _Model.ValueType  # 1
     """The dual encoder of stage one."""
     MODEL_RERANKER: _Model.ValueType  # 2
     """The cross-encoder of stage two."""
+    MODEL_LATE_INTERACTION: _Model.ValueType  # 3
+    """The late-interaction model between them. UNIMPLEMENTED (UNSUPPORTED) on a server that has none."""
 
 class Model(_Model, metaclass=_ModelEnumTypeWrapper):
-    """One of the server's two models."""
+    """One of the server's models."""
 
 MODEL_UNSPECIFIED: Model.ValueType  # 0
-"""The same as MODEL_EMBEDDER."""
+"""The default of the request."""
 MODEL_EMBEDDER: Model.ValueType  # 1
 """The dual encoder of stage one."""
 MODEL_RERANKER: Model.ValueType  # 2
 """The cross-encoder of stage two."""
+MODEL_LATE_INTERACTION: Model.ValueType  # 3
+"""The late-interaction model between them. UNIMPLEMENTED (UNSUPPORTED) on a server that has none."""
 Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
@@ -478,6 +559,7 @@ class Collection(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     RECALL_FIELD_NUMBER: _builtins.int
     QUANTIZATION_FIELD_NUMBER: _builtins.int
+    TOKEN_VECTORS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 64 characters: lower-case letters, digits, '-' and '_', beginning with a letter or digit."""
     documents: _builtins.int
@@ -502,6 +584,10 @@ class Collection(_message.Message):
     def recall(self) -> Global___Recall:
         """What its searches find of what is nearest."""
 
+    @_builtins.property
+    def token_vectors(self) -> Global___TokenVectors:
+        """The vectors of its documents' tokens, for late interaction."""
+
     def __init__(
         self,
         *,
@@ -514,14 +600,69 @@ class Collection(_message.Message):
         language: _builtins.str = ...,
         recall: Global___Recall | None = ...,
         quantization: Global___Quantization.ValueType = ...,
+        token_vectors: Global___TokenVectors | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "recall", b"recall"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "recall", b"recall", "token_vectors", b"token_vectors"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dimensions", b"dimensions", "documents", b"documents", "embedder", b"embedder", "embedder_fingerprint", b"embedder_fingerprint", "language", b"language", "name", b"name", "quantization", b"quantization", "recall", b"recall"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dimensions", b"dimensions", "documents", b"documents", "embedder", b"embedder", "embedder_fingerprint", b"embedder_fingerprint", "language", b"language", "name", b"name", "quantization", b"quantization", "recall", b"recall", "token_vectors", b"token_vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Collection: _TypeAlias = Collection  # noqa: Y015
+
+@_typing.final
+class TokenVectors(_message.Message):
+    """The token vectors of a collection's documents, which are kept as int8."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOLING_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
+    pooling: Global___TokenPooling.ValueType
+    """How many a document has."""
+    state: Global___TokenVectorsState.ValueType
+    """Whether searches use them."""
+    model: _builtins.str
+    """The model that makes them: source and variant, for people. Empty where there are to be none."""
+    model_fingerprint: _builtins.str
+    """Its fingerprint."""
+    dimensions: _builtins.int
+    """Elements of a vector."""
+    documents: _builtins.int
+    """Documents that have them."""
+    vectors: _builtins.int
+    """Vectors of all documents together."""
+    size_bytes: _builtins.int
+    """What they take on disk."""
+    fault: _builtins.str
+    """Why searches do without, where the state is TOKEN_VECTORS_STATE_UNUSABLE."""
+    def __init__(
+        self,
+        *,
+        pooling: Global___TokenPooling.ValueType = ...,
+        state: Global___TokenVectorsState.ValueType = ...,
+        model: _builtins.str = ...,
+        model_fingerprint: _builtins.str = ...,
+        dimensions: _builtins.int = ...,
+        documents: _builtins.int = ...,
+        vectors: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        fault: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "documents", b"documents", "fault", b"fault", "model", b"model", "model_fingerprint", b"model_fingerprint", "pooling", b"pooling", "size_bytes", b"size_bytes", "state", b"state", "vectors", b"vectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenVectors: _TypeAlias = TokenVectors  # noqa: Y015
 
 @_typing.final
 class Recall(_message.Message):
@@ -580,6 +721,7 @@ class CreateCollectionRequest(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     RECALL_TARGET_FIELD_NUMBER: _builtins.int
     QUANTIZATION_FIELD_NUMBER: _builtins.int
+    TOKEN_POOLING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """See Collection.name."""
     exist_ok: _builtins.bool
@@ -596,6 +738,11 @@ class CreateCollectionRequest(_message.Message):
     """
     quantization: Global___Quantization.ValueType
     """How its index holds vectors. With exist_ok, a collection of another one than is named here is ALREADY_EXISTS."""
+    token_pooling: Global___TokenPooling.ValueType
+    """How many vectors of its tokens a document has. Default: what the server's setting token_pooling says, where it runs a
+    late-interaction model, else TOKEN_POOLING_NO_VECTORS; any other is UNIMPLEMENTED (UNSUPPORTED) on a server without
+    one. With exist_ok, a collection of another one than is named here is ALREADY_EXISTS.
+    """
     def __init__(
         self,
         *,
@@ -604,10 +751,11 @@ class CreateCollectionRequest(_message.Message):
         language: _builtins.str = ...,
         recall_target: _builtins.float | None = ...,
         quantization: Global___Quantization.ValueType = ...,
+        token_pooling: Global___TokenPooling.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target", "recall_target", b"recall_target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target", "exist_ok", b"exist_ok", "language", b"language", "name", b"name", "quantization", b"quantization", "recall_target", b"recall_target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target", "exist_ok", b"exist_ok", "language", b"language", "name", b"name", "quantization", b"quantization", "recall_target", b"recall_target", "token_pooling", b"token_pooling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__recall_target: _TypeAlias = _typing.Literal["recall_target"]  # noqa: Y015
     _WhichOneofArgType__recall_target: _TypeAlias = _typing.Literal["_recall_target", b"_recall_target"]  # noqa: Y015
@@ -640,6 +788,52 @@ class CreateCollectionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateCollectionResponse: _TypeAlias = CreateCollectionResponse  # noqa: Y015
+
+@_typing.final
+class SetTokenVectorsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    TOKEN_POOLING_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """An existing collection."""
+    token_pooling: Global___TokenPooling.ValueType
+    """How many vectors of its tokens a document is to have. Must be set."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        token_pooling: Global___TokenPooling.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "token_pooling", b"token_pooling"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTokenVectorsRequest: _TypeAlias = SetTokenVectorsRequest  # noqa: Y015
+
+@_typing.final
+class SetTokenVectorsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def collection(self) -> Global___Collection:
+        """The collection, as it is now."""
+
+    def __init__(
+        self,
+        *,
+        collection: Global___Collection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTokenVectorsResponse: _TypeAlias = SetTokenVectorsResponse  # noqa: Y015
 
 @_typing.final
 class DropCollectionRequest(_message.Message):
@@ -1102,6 +1296,7 @@ class Timing(_message.Message):
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     EMBED_MS_FIELD_NUMBER: _builtins.int
     RERANK_MS_FIELD_NUMBER: _builtins.int
+    MAXSIM_MS_FIELD_NUMBER: _builtins.int
     tokenize_ms: _builtins.float
     """Until the first texts were tokens; the rest is tokenized while these wait and run."""
     queue_ms: _builtins.float
@@ -1118,6 +1313,10 @@ class Timing(_message.Message):
     """Search only: the query's way to its vector, of the phases above."""
     rerank_ms: _builtins.float
     """Search only: stage two, of the phases above."""
+    maxsim_ms: _builtins.float
+    """Search only: late interaction, from the query's token vectors to the order by MaxSim. What its model takes is in the
+    phases above as well.
+    """
     def __init__(
         self,
         *,
@@ -1129,10 +1328,11 @@ class Timing(_message.Message):
         total_ms: _builtins.float = ...,
         embed_ms: _builtins.float = ...,
         rerank_ms: _builtins.float = ...,
+        maxsim_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_ms", b"embed_ms", "infer_ms", b"infer_ms", "queue_ms", b"queue_ms", "rerank_ms", b"rerank_ms", "retrieve_ms", b"retrieve_ms", "tokenize_ms", b"tokenize_ms", "total_ms", b"total_ms", "write_ms", b"write_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_ms", b"embed_ms", "infer_ms", b"infer_ms", "maxsim_ms", b"maxsim_ms", "queue_ms", b"queue_ms", "rerank_ms", b"rerank_ms", "retrieve_ms", b"retrieve_ms", "tokenize_ms", b"tokenize_ms", "total_ms", b"total_ms", "write_ms", b"write_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1998,6 +2198,7 @@ class SearchRequest(_message.Message):
     RANK_FUSION_FIELD_NUMBER: _builtins.int
     INCLUDE_VECTORS_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    RERANK_CANDIDATES_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """An existing collection."""
     query: _builtins.str
@@ -2005,8 +2206,8 @@ class SearchRequest(_message.Message):
     top_k: _builtins.int
     """Hits to return, 1 to 1,000. Default 10."""
     candidates: _builtins.int
-    """Documents that stage one finds and stage two reads, top_k to 1,000. Not used by MODE_RERANK_ALL, and by MODE_DENSE
-    only with CANDIDATES_FROM_HYBRID: so many of each ranking are fused.
+    """Documents that stage one finds and stage two reads, or late interaction where it stands between them, top_k to 1,000.
+    Not used by MODE_RERANK_ALL, and by MODE_DENSE only with CANDIDATES_FROM_HYBRID: so many of each ranking are fused.
     Left out, stage one finds 50, or top_k if that is more, or all of a small collection under MODE_AUTO, and stage
     two reads the first of them: those within `margin`, and as many as Limits.auto_budget_ms allows.
     """
@@ -2040,6 +2241,10 @@ class SearchRequest(_message.Message):
     """True: stage two scores every candidate, also those whose scores the server kept from the same query before (its
     setting cache_mb), and keeps none: so a search takes the time that a new query would.
     """
+    rerank_candidates: _builtins.int
+    """MODE_CASCADE only: how many of the candidates stage two reads, the best by MaxSim, 1 to `candidates`. Left out, it
+    reads those near enough to the best one by MaxSim, and as many as Limits.auto_budget_ms allows.
+    """
     @_builtins.property
     def where(self) -> Global___Filter:
         """Only documents that match are candidates; where the size of a collection decides (`mode`), their number does."""
@@ -2061,15 +2266,18 @@ class SearchRequest(_message.Message):
         rank_fusion: Global___RankFusion.ValueType = ...,
         include_vectors: _builtins.bool = ...,
         fresh: _builtins.bool = ...,
+        rerank_candidates: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "margin", b"margin", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_rerank_candidates", b"_rerank_candidates", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "margin", b"margin", "rerank_candidates", b"rerank_candidates", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "candidates_from", b"candidates_from", "collection", b"collection", "fresh", b"fresh", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "rank_fusion", b"rank_fusion", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_candidates", b"_candidates", "_margin", b"_margin", "_rerank_candidates", b"_rerank_candidates", "_similarity_weight", b"_similarity_weight", "_top_k", b"_top_k", "candidates", b"candidates", "candidates_from", b"candidates_from", "collection", b"collection", "fresh", b"fresh", "include_metadata", b"include_metadata", "include_text", b"include_text", "include_vectors", b"include_vectors", "margin", b"margin", "mode", b"mode", "query", b"query", "rank_fusion", b"rank_fusion", "rerank_candidates", b"rerank_candidates", "similarity_weight", b"similarity_weight", "top_k", b"top_k", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__candidates: _TypeAlias = _typing.Literal["candidates"]  # noqa: Y015
     _WhichOneofArgType__candidates: _TypeAlias = _typing.Literal["_candidates", b"_candidates"]  # noqa: Y015
     _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
     _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
+    _WhichOneofReturnType__rerank_candidates: _TypeAlias = _typing.Literal["rerank_candidates"]  # noqa: Y015
+    _WhichOneofArgType__rerank_candidates: _TypeAlias = _typing.Literal["_rerank_candidates", b"_rerank_candidates"]  # noqa: Y015
     _WhichOneofReturnType__similarity_weight: _TypeAlias = _typing.Literal["similarity_weight"]  # noqa: Y015
     _WhichOneofArgType__similarity_weight: _TypeAlias = _typing.Literal["_similarity_weight", b"_similarity_weight"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
@@ -2078,6 +2286,8 @@ class SearchRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__candidates) -> _WhichOneofReturnType__candidates | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__margin) -> _WhichOneofReturnType__margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rerank_candidates) -> _WhichOneofReturnType__rerank_candidates | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__similarity_weight) -> _WhichOneofReturnType__similarity_weight | None: ...
     @_typing.overload
@@ -2103,6 +2313,8 @@ class Hit(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     VECTOR_FIELD_NUMBER: _builtins.int
     LOGIT_FIELD_NUMBER: _builtins.int
+    MAXSIM_FIELD_NUMBER: _builtins.int
+    MAXSIM_RANK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The document's id."""
     score: _builtins.float
@@ -2127,6 +2339,12 @@ class Hit(_message.Message):
     """The document's text, if include_text was set."""
     logit: _builtins.float
     """The cross-encoder's logit, whose sigmoid `score` is. Absent where that is."""
+    maxsim: _builtins.float
+    """Late interaction: the sum over the query's token vectors of the largest cosine with one of the document's
+    (MaxSim). Absent where it was not computed.
+    """
+    maxsim_rank: _builtins.int
+    """The document's place by MaxSim, from 1. Absent where that is."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """The document's metadata, if include_metadata was set and it has any."""
@@ -2150,10 +2368,12 @@ class Hit(_message.Message):
         metadata: _struct_pb2.Struct | None = ...,
         vector: _abc.Iterable[_builtins.float] | None = ...,
         logit: _builtins.float | None = ...,
+        maxsim: _builtins.float | None = ...,
+        maxsim_rank: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_logit", b"_logit", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "lexical_rank", b"lexical_rank", "logit", b"logit", "metadata", b"metadata", "relevance", b"relevance", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_logit", b"_logit", "_maxsim", b"_maxsim", "_maxsim_rank", b"_maxsim_rank", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "lexical_rank", b"lexical_rank", "logit", b"logit", "maxsim", b"maxsim", "maxsim_rank", b"maxsim_rank", "metadata", b"metadata", "relevance", b"relevance", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_logit", b"_logit", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "id", b"id", "lexical_rank", b"lexical_rank", "logit", b"logit", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank", "_lexical_rank", b"_lexical_rank", "_logit", b"_logit", "_maxsim", b"_maxsim", "_maxsim_rank", b"_maxsim_rank", "_relevance", b"_relevance", "_score", b"_score", "dense_rank", b"dense_rank", "id", b"id", "lexical_rank", b"lexical_rank", "logit", b"logit", "maxsim", b"maxsim", "maxsim_rank", b"maxsim_rank", "metadata", b"metadata", "rank", b"rank", "relevance", b"relevance", "score", b"score", "similarity", b"similarity", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dense_rank: _TypeAlias = _typing.Literal["dense_rank"]  # noqa: Y015
     _WhichOneofArgType__dense_rank: _TypeAlias = _typing.Literal["_dense_rank", b"_dense_rank"]  # noqa: Y015
@@ -2161,6 +2381,10 @@ class Hit(_message.Message):
     _WhichOneofArgType__lexical_rank: _TypeAlias = _typing.Literal["_lexical_rank", b"_lexical_rank"]  # noqa: Y015
     _WhichOneofReturnType__logit: _TypeAlias = _typing.Literal["logit"]  # noqa: Y015
     _WhichOneofArgType__logit: _TypeAlias = _typing.Literal["_logit", b"_logit"]  # noqa: Y015
+    _WhichOneofReturnType__maxsim: _TypeAlias = _typing.Literal["maxsim"]  # noqa: Y015
+    _WhichOneofArgType__maxsim: _TypeAlias = _typing.Literal["_maxsim", b"_maxsim"]  # noqa: Y015
+    _WhichOneofReturnType__maxsim_rank: _TypeAlias = _typing.Literal["maxsim_rank"]  # noqa: Y015
+    _WhichOneofArgType__maxsim_rank: _TypeAlias = _typing.Literal["_maxsim_rank", b"_maxsim_rank"]  # noqa: Y015
     _WhichOneofReturnType__relevance: _TypeAlias = _typing.Literal["relevance"]  # noqa: Y015
     _WhichOneofArgType__relevance: _TypeAlias = _typing.Literal["_relevance", b"_relevance"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
@@ -2171,6 +2395,10 @@ class Hit(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lexical_rank) -> _WhichOneofReturnType__lexical_rank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__logit) -> _WhichOneofReturnType__logit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maxsim) -> _WhichOneofReturnType__maxsim | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maxsim_rank) -> _WhichOneofReturnType__maxsim_rank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__relevance) -> _WhichOneofReturnType__relevance | None: ...
     @_typing.overload
@@ -2195,6 +2423,8 @@ class SearchResponse(_message.Message):
     MATCHED_FIELD_NUMBER: _builtins.int
     FILTER_PLAN_FIELD_NUMBER: _builtins.int
     CANDIDATES_FROM_FIELD_NUMBER: _builtins.int
+    MAXSIM_SCORED_FIELD_NUMBER: _builtins.int
+    QUERY_VECTORS_FIELD_NUMBER: _builtins.int
     reranked: _builtins.int
     """How many candidates stage two scored."""
     candidates: _builtins.int
@@ -2221,6 +2451,10 @@ class SearchResponse(_message.Message):
     """How candidates were found among them."""
     candidates_from: Global___CandidatesFrom.ValueType
     """What stage one ranked by: DENSE instead of HYBRID while words are being indexed."""
+    maxsim_scored: _builtins.int
+    """How many candidates late interaction scored by MaxSim."""
+    query_vectors: _builtins.int
+    """How many token vectors the query has, by which Hit.maxsim divided is a mean cosine. 0 without late interaction."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hit]:
         """Best first; top_k of them, or fewer if the collection holds fewer, or fewer match (of CANDIDATES_FROM_LEXICAL, fewer
@@ -2247,10 +2481,12 @@ class SearchResponse(_message.Message):
         matched: _builtins.int | None = ...,
         filter_plan: Global___FilterPlan.ValueType = ...,
         candidates_from: Global___CandidatesFrom.ValueType = ...,
+        maxsim_scored: _builtins.int = ...,
+        query_vectors: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_matched", b"_matched", "matched", b"matched", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched", b"_matched", "candidates", b"candidates", "candidates_from", b"candidates_from", "degraded", b"degraded", "filter_plan", b"filter_plan", "hits", b"hits", "limited_by", b"limited_by", "matched", b"matched", "mode", b"mode", "reranked", b"reranked", "selected", b"selected", "similarity_weight", b"similarity_weight", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched", b"_matched", "candidates", b"candidates", "candidates_from", b"candidates_from", "degraded", b"degraded", "filter_plan", b"filter_plan", "hits", b"hits", "limited_by", b"limited_by", "matched", b"matched", "maxsim_scored", b"maxsim_scored", "mode", b"mode", "query_vectors", b"query_vectors", "reranked", b"reranked", "selected", b"selected", "similarity_weight", b"similarity_weight", "timing", b"timing", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__matched: _TypeAlias = _typing.Literal["matched"]  # noqa: Y015
     _WhichOneofArgType__matched: _TypeAlias = _typing.Literal["_matched", b"_matched"]  # noqa: Y015
@@ -2373,14 +2609,19 @@ class RerankRequest(_message.Message):
     TOP_K_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     MAX_DOCUMENT_TOKENS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What is looked for. Not empty; 1 MiB at most."""
     top_k: _builtins.int
     """Results to return, 1 to 1,000. Default: all."""
     truncation: Global___Truncation.ValueType
-    """Where pairs are cut that do not fit: of both texts, the longer one first."""
+    """Where pairs are cut that do not fit: of both texts, the longer one first. With the late-interaction model, where a
+    document is cut that does not fit.
+    """
     max_document_tokens: _builtins.int
     """Tokens of each document that are read at most, on the side that truncation keeps. Default: all that fit."""
+    model: Global___Model.ValueType
+    """What scores them. Default MODEL_RERANKER. MODEL_EMBEDDER is INVALID_ARGUMENT."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 texts to score, none empty; 1 MiB each at most."""
@@ -2393,10 +2634,11 @@ class RerankRequest(_message.Message):
         top_k: _builtins.int | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         max_document_tokens: _builtins.int | None = ...,
+        model: Global___Model.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_document_tokens", b"_max_document_tokens", "_top_k", b"_top_k", "max_document_tokens", b"max_document_tokens", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_document_tokens", b"_max_document_tokens", "_top_k", b"_top_k", "documents", b"documents", "max_document_tokens", b"max_document_tokens", "query", b"query", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_document_tokens", b"_max_document_tokens", "_top_k", b"_top_k", "documents", b"documents", "max_document_tokens", b"max_document_tokens", "model", b"model", "query", b"query", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_document_tokens: _TypeAlias = _typing.Literal["max_document_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_document_tokens: _TypeAlias = _typing.Literal["_max_document_tokens", b"_max_document_tokens"]  # noqa: Y015
@@ -2416,29 +2658,40 @@ class RerankResult(_message.Message):
     INDEX_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     LOGIT_FIELD_NUMBER: _builtins.int
+    MAXSIM_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """The document's place in the request, from 0."""
     score: _builtins.float
-    """The sigmoid of the cross-encoder's logit, 0 to 1. Absent where it was not scored, see RerankResponse.degraded."""
+    """The sigmoid of the cross-encoder's logit, 0 to 1. Absent where it was not scored, see RerankResponse.degraded.
+    With the late-interaction model: the mean over the query's token vectors of the largest cosine with one of the
+    document's, -1 to 1.
+    """
     logit: _builtins.float
-    """The logit. Absent where the score is."""
+    """The logit. Absent where the score is, and with the late-interaction model."""
+    maxsim: _builtins.float
+    """With the late-interaction model: MaxSim, the sum of which the score is the mean."""
     def __init__(
         self,
         *,
         index: _builtins.int = ...,
         score: _builtins.float | None = ...,
         logit: _builtins.float | None = ...,
+        maxsim: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_logit", b"_logit", "_score", b"_score", "logit", b"logit", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_logit", b"_logit", "_maxsim", b"_maxsim", "_score", b"_score", "logit", b"logit", "maxsim", b"maxsim", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_logit", b"_logit", "_score", b"_score", "index", b"index", "logit", b"logit", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_logit", b"_logit", "_maxsim", b"_maxsim", "_score", b"_score", "index", b"index", "logit", b"logit", "maxsim", b"maxsim", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__logit: _TypeAlias = _typing.Literal["logit"]  # noqa: Y015
     _WhichOneofArgType__logit: _TypeAlias = _typing.Literal["_logit", b"_logit"]  # noqa: Y015
+    _WhichOneofReturnType__maxsim: _TypeAlias = _typing.Literal["maxsim"]  # noqa: Y015
+    _WhichOneofArgType__maxsim: _TypeAlias = _typing.Literal["_maxsim", b"_maxsim"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__logit) -> _WhichOneofReturnType__logit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maxsim) -> _WhichOneofReturnType__maxsim | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
@@ -2459,9 +2712,13 @@ class RerankResponse(_message.Message):
     degraded: Global___Degraded.ValueType
     """Whether, and why, fewer were scored than asked for."""
     truncated: _builtins.int
-    """How many (query, document) pairs were longer than the reranker's window, or documents than max_document_tokens."""
+    """How many (query, document) pairs were longer than the reranker's window, or documents than max_document_tokens; with
+    the late-interaction model, how many documents were longer than either.
+    """
     tokens: _builtins.int
-    """How many tokens the reranker read: of each pair that was scored, special tokens included."""
+    """How many tokens the model read: of each pair that was scored, or of the query and each document by itself; special
+    tokens included.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RerankResult]:
         """Best first; what was not scored follows in the order of the request."""
@@ -2502,7 +2759,7 @@ class TokenizeRequest(_message.Message):
     query: _builtins.str
     """Reranker only: the query that each text is paired with. Without it the texts are tokenized alone."""
     kind: Global___TextKind.ValueType
-    """Embedder only: which prefix goes before the texts. Default TEXT_KIND_DOCUMENT."""
+    """Embedder and late-interaction model only: which prefix or marker goes before the texts. Default TEXT_KIND_DOCUMENT."""
     ends_only: _builtins.bool
     """True: tokenizations carry `ends` alone, of the whole text by itself: no window, query, prefix or special token.
     It is what texts are counted and cut by, at a fraction of the bytes.
@@ -2764,6 +3021,7 @@ class DescribeResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
     RERANKER_FIELD_NUMBER: _builtins.int
+    LATE_INTERACTION_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     THREADS_FIELD_NUMBER: _builtins.int
@@ -2782,6 +3040,10 @@ class DescribeResponse(_message.Message):
         """The cross-encoder of stage two."""
 
     @_builtins.property
+    def late_interaction(self) -> Global___ModelDescription:
+        """The late-interaction model between them. Absent where there is none."""
+
+    @_builtins.property
     def limits(self) -> Global___Limits:
         """The limits in force."""
 
@@ -2791,13 +3053,14 @@ class DescribeResponse(_message.Message):
         version: _builtins.str = ...,
         embedder: Global___ModelDescription | None = ...,
         reranker: Global___ModelDescription | None = ...,
+        late_interaction: Global___ModelDescription | None = ...,
         limits: Global___Limits | None = ...,
         slots: _builtins.int = ...,
         threads: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "limits", b"limits", "reranker", b"reranker"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "late_interaction", b"late_interaction", "limits", b"limits", "reranker", b"reranker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "limits", b"limits", "reranker", b"reranker", "slots", b"slots", "threads", b"threads", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "late_interaction", b"late_interaction", "limits", b"limits", "reranker", b"reranker", "slots", b"slots", "threads", b"threads", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,11 @@ class RetrievalStub:
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.DropCollectionRequest.SerializeToString,
                 response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.DropCollectionResponse.FromString,
                 _registered_method=True)
+        self.SetTokenVectors = channel.unary_unary(
+                '/shortlist.v1.Retrieval/SetTokenVectors',
+                request_serializer=shortlist_dot_proto_dot_retrieval__pb2.SetTokenVectorsRequest.SerializeToString,
+                response_deserializer=shortlist_dot_proto_dot_retrieval__pb2.SetTokenVectorsResponse.FromString,
+                _registered_method=True)
         self.ListCollections = channel.unary_unary(
                 '/shortlist.v1.Retrieval/ListCollections',
                 request_serializer=shortlist_dot_proto_dot_retrieval__pb2.ListCollectionsRequest.SerializeToString,
@@ -110,6 +115,16 @@ class RetrievalServicer:
 
     def DropCollection(self, request, context):
         """Deletes a collection and all its documents. There is no way back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTokenVectors(self, request, context):
+        """Sets which vectors of its tokens each document of a collection has, for late interaction. They are made in the
+        background from the stored titles and texts; ListCollections tells how far that is. It goes on after an end of the
+        server. Those that were there are dropped where they are others. Any but TOKEN_POOLING_NO_VECTORS is UNIMPLEMENTED
+        (UNSUPPORTED) on a server without a late-interaction model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,7 +202,8 @@ class RetrievalServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Search(self, request, context):
-        """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks.
+        """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks; late interaction may
+        stand between them, see Mode.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,6 +221,11 @@ def add_RetrievalServicer_to_server(servicer, server):
                     servicer.DropCollection,
                     request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.DropCollectionRequest.FromString,
                     response_serializer=shortlist_dot_proto_dot_retrieval__pb2.DropCollectionResponse.SerializeToString,
+            ),
+            'SetTokenVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTokenVectors,
+                    request_deserializer=shortlist_dot_proto_dot_retrieval__pb2.SetTokenVectorsRequest.FromString,
+                    response_serializer=shortlist_dot_proto_dot_retrieval__pb2.SetTokenVectorsResponse.SerializeToString,
             ),
             'ListCollections': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCollections,
@@ -312,6 +333,33 @@ class Retrieval:
             '/shortlist.v1.Retrieval/DropCollection',
             shortlist_dot_proto_dot_retrieval__pb2.DropCollectionRequest.SerializeToString,
             shortlist_dot_proto_dot_retrieval__pb2.DropCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTokenVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.v1.Retrieval/SetTokenVectors',
+            shortlist_dot_proto_dot_retrieval__pb2.SetTokenVectorsRequest.SerializeToString,
+            shortlist_dot_proto_dot_retrieval__pb2.SetTokenVectorsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -594,7 +642,7 @@ class Retrieval:
 
 
 class InferenceStub:
-    """The two models on their own, on texts that the caller brings.
+    """The models on their own, on texts that the caller brings.
     """
 
     def __init__(self, channel):
@@ -626,7 +674,7 @@ class InferenceStub:
 
 
 class InferenceServicer:
-    """The two models on their own, on texts that the caller brings.
+    """The models on their own, on texts that the caller brings.
     """
 
     def Embed(self, request, context):
@@ -637,7 +685,7 @@ class InferenceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Rerank(self, request, context):
-        """Scores documents against a query with the cross-encoder, best first.
+        """Scores documents against a query, best first, with the cross-encoder or the late-interaction model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -689,7 +737,7 @@ def add_InferenceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Inference:
-    """The two models on their own, on texts that the caller brings.
+    """The models on their own, on texts that the caller brings.
     """
 
     @staticmethod

@@ -13,7 +13,8 @@ Conventions
   the call would not be answered whole by its deadline (with `grpc-retry-pushback-ms`, so that a gRPC client with
   a retry policy waits as long as the server asks), or a message of over twice the size limit, which gRPC itself
   refuses unread; DEADLINE_EXCEEDED; UNAVAILABLE while the server starts or stops, or its models do not run;
-  INTERNAL everything else. Beside the words there are fields for programs, see Failure.
+  UNIMPLEMENTED what the models that are served cannot do; INTERNAL everything else. Beside the words there are
+  fields for programs, see Failure.
 """
 
 from collections import abc as _abc
@@ -50,6 +51,12 @@ class RetrievalStub:
     """Makes an empty collection, bound to the server's own embedder."""
     DropCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DropCollectionRequest, _retrieval_pb2.DropCollectionResponse]
     """Deletes a collection and all its documents. There is no way back."""
+    SetTokenVectors: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.SetTokenVectorsRequest, _retrieval_pb2.SetTokenVectorsResponse]
+    """Sets which vectors of its tokens each document of a collection has, for late interaction. They are made in the
+    background from the stored titles and texts; ListCollections tells how far that is. It goes on after an end of the
+    server. Those that were there are dropped where they are others. Any but TOKEN_POOLING_NO_VECTORS is UNIMPLEMENTED
+    (UNSUPPORTED) on a server without a late-interaction model.
+    """
     ListCollections: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]
     """Lists every collection, by name."""
     Upsert: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.UpsertRequest, _retrieval_pb2.UpsertResponse]
@@ -80,7 +87,9 @@ class RetrievalStub:
     ListSources: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListSourcesRequest, _retrieval_pb2.ListSourcesResponse]
     """Returns what a collection's documents came from (Document.source), page by page, by name."""
     Search: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.SearchRequest, _retrieval_pb2.SearchResponse]
-    """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks."""
+    """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks; late interaction may
+    stand between them, see Mode.
+    """
 
 @_typing.type_check_only
 class RetrievalAsyncStub(RetrievalStub):
@@ -91,6 +100,12 @@ class RetrievalAsyncStub(RetrievalStub):
     """Makes an empty collection, bound to the server's own embedder."""
     DropCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DropCollectionRequest, _retrieval_pb2.DropCollectionResponse]  # type: ignore[assignment]
     """Deletes a collection and all its documents. There is no way back."""
+    SetTokenVectors: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.SetTokenVectorsRequest, _retrieval_pb2.SetTokenVectorsResponse]  # type: ignore[assignment]
+    """Sets which vectors of its tokens each document of a collection has, for late interaction. They are made in the
+    background from the stored titles and texts; ListCollections tells how far that is. It goes on after an end of the
+    server. Those that were there are dropped where they are others. Any but TOKEN_POOLING_NO_VECTORS is UNIMPLEMENTED
+    (UNSUPPORTED) on a server without a late-interaction model.
+    """
     ListCollections: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]  # type: ignore[assignment]
     """Lists every collection, by name."""
     Upsert: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.UpsertRequest, _retrieval_pb2.UpsertResponse]  # type: ignore[assignment]
@@ -121,7 +136,9 @@ class RetrievalAsyncStub(RetrievalStub):
     ListSources: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListSourcesRequest, _retrieval_pb2.ListSourcesResponse]  # type: ignore[assignment]
     """Returns what a collection's documents came from (Document.source), page by page, by name."""
     Search: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.SearchRequest, _retrieval_pb2.SearchResponse]  # type: ignore[assignment]
-    """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks."""
+    """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks; late interaction may
+    stand between them, see Mode.
+    """
 
 class RetrievalServicer(metaclass=_abc_1.ABCMeta):
     """Documents in collections, and the two-stage search over them."""
@@ -141,6 +158,18 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.DropCollectionResponse, _abc.Awaitable[_retrieval_pb2.DropCollectionResponse]]:
         """Deletes a collection and all its documents. There is no way back."""
+
+    @_abc_1.abstractmethod
+    def SetTokenVectors(
+        self,
+        request: _retrieval_pb2.SetTokenVectorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.SetTokenVectorsResponse, _abc.Awaitable[_retrieval_pb2.SetTokenVectorsResponse]]:
+        """Sets which vectors of its tokens each document of a collection has, for late interaction. They are made in the
+        background from the stored titles and texts; ListCollections tells how far that is. It goes on after an end of the
+        server. Those that were there are dropped where they are others. Any but TOKEN_POOLING_NO_VECTORS is UNIMPLEMENTED
+        (UNSUPPORTED) on a server without a late-interaction model.
+        """
 
     @_abc_1.abstractmethod
     def ListCollections(
@@ -231,12 +260,14 @@ class RetrievalServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.SearchResponse, _abc.Awaitable[_retrieval_pb2.SearchResponse]]:
-        """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks."""
+        """Finds the documents that answer a query: stage one shortlists by similarity, stage two reranks; late interaction may
+        stand between them, see Mode.
+        """
 
 def add_RetrievalServicer_to_server(servicer: RetrievalServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class InferenceStub:
-    """The two models on their own, on texts that the caller brings."""
+    """The models on their own, on texts that the caller brings."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -245,7 +276,7 @@ class InferenceStub:
     Embed: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.EmbedRequest, _retrieval_pb2.EmbedResponse]
     """Turns texts into vectors with the dual encoder."""
     Rerank: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.RerankRequest, _retrieval_pb2.RerankResponse]
-    """Scores documents against a query with the cross-encoder, best first."""
+    """Scores documents against a query, best first, with the cross-encoder or the late-interaction model."""
     Tokenize: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.TokenizeRequest, _retrieval_pb2.TokenizeResponse]
     """Shows how a model sees texts: its tokens, and whether they fit its window."""
     Describe: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DescribeRequest, _retrieval_pb2.DescribeResponse]
@@ -253,20 +284,20 @@ class InferenceStub:
 
 @_typing.type_check_only
 class InferenceAsyncStub(InferenceStub):
-    """The two models on their own, on texts that the caller brings."""
+    """The models on their own, on texts that the caller brings."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Embed: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.EmbedRequest, _retrieval_pb2.EmbedResponse]  # type: ignore[assignment]
     """Turns texts into vectors with the dual encoder."""
     Rerank: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.RerankRequest, _retrieval_pb2.RerankResponse]  # type: ignore[assignment]
-    """Scores documents against a query with the cross-encoder, best first."""
+    """Scores documents against a query, best first, with the cross-encoder or the late-interaction model."""
     Tokenize: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.TokenizeRequest, _retrieval_pb2.TokenizeResponse]  # type: ignore[assignment]
     """Shows how a model sees texts: its tokens, and whether they fit its window."""
     Describe: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DescribeRequest, _retrieval_pb2.DescribeResponse]  # type: ignore[assignment]
     """Tells what the server runs: version, models, variants, provider, limits."""
 
 class InferenceServicer(metaclass=_abc_1.ABCMeta):
-    """The two models on their own, on texts that the caller brings."""
+    """The models on their own, on texts that the caller brings."""
 
     @_abc_1.abstractmethod
     def Embed(
@@ -282,7 +313,7 @@ class InferenceServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_pb2.RerankRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.RerankResponse, _abc.Awaitable[_retrieval_pb2.RerankResponse]]:
-        """Scores documents against a query with the cross-encoder, best first."""
+        """Scores documents against a query, best first, with the cross-encoder or the late-interaction model."""
 
     @_abc_1.abstractmethod
     def Tokenize(

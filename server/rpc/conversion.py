@@ -66,6 +66,7 @@ def collection_message(plain: Collection) -> pb.Collection:
         language=plain.choices.language,
         quantization=enums.QUANTIZATIONS_BACK[plain.choices.quantization],
         recall=_recall(plain.measured.report()),
+        token_vectors=pb.TokenVectors(pooling=pb.TOKEN_POOLING_NO_VECTORS, state=pb.TOKEN_VECTORS_STATE_NONE),
     )
 
 
@@ -117,6 +118,8 @@ def search_response(found: Found, request: pb.SearchRequest, total_s: float) -> 
         timing=timing_message(found.timing, total_s),
         matched=found.matched,
         filter_plan=enums.FILTER_PLANS[found.filter_plan],
+        maxsim_scored=found.maxsim_scored,
+        query_vectors=found.query_vectors,
     )
 
 
@@ -131,13 +134,17 @@ def timing_message(plain: Timing, total_s: float) -> pb.Timing:
         total_ms=1000 * total_s,
         embed_ms=1000 * plain.embed_s,
         rerank_ms=1000 * plain.rerank_s,
+        maxsim_ms=1000 * plain.maxsim_s,
     )
 
 
 def rerank_response(ranked: Ranked, total_s: float) -> pb.RerankResponse:
     """Return scored documents, best first."""
     return pb.RerankResponse(
-        results=[pb.RerankResult(index=one.index, score=one.score, logit=one.logit) for one in ranked.results],
+        results=[
+            pb.RerankResult(index=one.index, score=one.score, logit=one.logit, maxsim=one.maxsim)
+            for one in ranked.results
+        ],
         reranked=ranked.reranked,
         degraded=enums.DEGRADED[ranked.degraded],
         truncated=ranked.truncated,
@@ -201,4 +208,6 @@ def _hit(hit: Hit, request: pb.SearchRequest) -> pb.Hit:
         metadata=metadata.message(plain.metadata) if request.include_metadata else None,
         vector=hit.vector,
         logit=hit.logit,
+        maxsim=hit.maxsim,
+        maxsim_rank=hit.maxsim_rank,
     )

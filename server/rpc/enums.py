@@ -9,7 +9,7 @@ from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Truncation
 from shortlist.server.search.candidates import CandidatesFrom, RankFusion
 from shortlist.server.search.query import LimitedBy, Mode
-from shortlist.server.storage.choices import Quantization
+from shortlist.server.storage.choices import Quantization, TokenPooling
 from shortlist.server.storage.filtered import Plan
 from shortlist.server.storage.recall import State
 
@@ -19,6 +19,8 @@ MODES: dict[pb.Mode.ValueType, Mode] = {
     pb.MODE_TWO_STAGE: "two-stage",
     pb.MODE_DENSE: "dense",
     pb.MODE_RERANK_ALL: "rerank-all",
+    pb.MODE_LATE_INTERACTION: "late-interaction",
+    pb.MODE_CASCADE: "cascade",
 }
 MODES_BACK = {plain: message for message, plain in MODES.items()}  # the last of two wins: MODE_AUTO
 SOURCES: dict[pb.CandidatesFrom.ValueType, CandidatesFrom | None] = {
@@ -49,6 +51,12 @@ QUANTIZATIONS: dict[pb.Quantization.ValueType, Quantization | None] = {
     pb.QUANTIZATION_INT8: "int8",
 }
 QUANTIZATIONS_BACK = {plain: message for message, plain in QUANTIZATIONS.items()}
+TOKEN_POOLINGS: dict[pb.TokenPooling.ValueType, TokenPooling | None] = {
+    pb.TOKEN_POOLING_UNSPECIFIED: None,
+    pb.TOKEN_POOLING_NO_VECTORS: "no-vectors",
+    pb.TOKEN_POOLING_NONE: "none",
+    pb.TOKEN_POOLING_BY_TWO: "by-two",
+}
 RECALL_STATES: dict[State, pb.RecallState.ValueType] = {
     "exact": pb.RECALL_STATE_EXACT,
     "unmeasured": pb.RECALL_STATE_UNMEASURED,
@@ -71,8 +79,10 @@ TRUNCATIONS: dict[pb.Truncation.ValueType, Truncation | None] = {
     pb.TRUNCATION_START: "start",
     pb.TRUNCATION_NONE: "none",
 }
-MODELS: dict[pb.Model.ValueType, Kind] = {
+TOKENIZERS: dict[pb.Model.ValueType, Kind] = {
     pb.MODEL_UNSPECIFIED: "embedder",
     pb.MODEL_EMBEDDER: "embedder",
     pb.MODEL_RERANKER: "reranker",
+    pb.MODEL_LATE_INTERACTION: "late-interaction",
 }
+SCORERS: dict[pb.Model.ValueType, Kind] = {**TOKENIZERS, pb.MODEL_UNSPECIFIED: "reranker"}

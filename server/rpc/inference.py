@@ -1,4 +1,4 @@
-"""The service shortlist.v1.Inference: the two models on texts that the caller brings. No logic."""
+"""The service shortlist.v1.Inference: the models on texts that the caller brings. No logic."""
 
 import time
 from importlib.metadata import version
@@ -47,11 +47,12 @@ class Inference(pb_grpc.InferenceServicer):
             request.top_k if request.HasField("top_k") else None,
             truncation=enums.TRUNCATIONS[request.truncation],
             document_tokens=request.max_document_tokens if request.HasField("max_document_tokens") else None,
+            model=enums.SCORERS[request.model],
         )
         return conversion.rerank_response(ranked, time.perf_counter() - began)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
-        model = enums.MODELS[request.model]
+        model = enums.TOKENIZERS[request.model]
         if request.ends_only:
             ends = await self._pipeline.tokenizing.ends(request.texts, model, request.query)
             return pb.TokenizeResponse(tokenizations=[pb.Tokenization(ends=each) for each in ends])

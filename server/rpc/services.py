@@ -41,10 +41,18 @@ class Retrieval(pb_grpc.RetrievalServicer):
             recall_target=request.recall_target if request.HasField("recall_target") else None,
             language=request.language,
             quantization=enums.QUANTIZATIONS[request.quantization],
+            token_pooling=enums.TOKEN_POOLINGS[request.token_pooling],
         )
 
     async def DropCollection(self, request: pb.DropCollectionRequest, context: Context) -> pb.DropCollectionResponse:
         return pb.DropCollectionResponse(documents=await self._contents.drop(request.name))
+
+    async def SetTokenVectors(
+        self, request: pb.SetTokenVectorsRequest, context: Context
+    ) -> pb.SetTokenVectorsResponse:
+        pooling = enums.TOKEN_POOLINGS[request.token_pooling]
+        collection = self._contents.set_token_vectors(request.collection, pooling)
+        return pb.SetTokenVectorsResponse(collection=conversion.collection_message(collection))
 
     async def ListCollections(
         self, request: pb.ListCollectionsRequest, context: Context
@@ -129,6 +137,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
             deadline=self._deadlines.of(context),
             top_k=request.top_k if request.HasField("top_k") else min(DEFAULT_TOP_K, self._limits.max_top_k),
             candidates=request.candidates if request.HasField("candidates") else None,
+            rerank_candidates=request.rerank_candidates if request.HasField("rerank_candidates") else None,
             mode=enums.MODES[request.mode],
             candidates_from=enums.SOURCES[request.candidates_from],
             rank_fusion=enums.FUSIONS[request.rank_fusion],

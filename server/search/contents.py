@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import UnknownDocument, shown
 from shortlist.server.storage.catalog import Catalog
-from shortlist.server.storage.choices import Quantization, Wanted
+from shortlist.server.storage.choices import Quantization, TokenPooling, Wanted
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.filters import Filter
 from shortlist.server.storage.listing import Page
 from shortlist.server.storage.snapshot import Snapshot
 
-from . import document_checks, filter_checks, pages, request_checks
+from . import document_checks, filter_checks, late_interaction_checks, pages, request_checks
 from .limits import MAX_ANSWER_BYTES, Limits
 
 _P = ParamSpec("_P")
@@ -59,17 +59,28 @@ class Contents:
         recall_target: float | None = None,
         language: str = "",
         quantization: Quantization | None = None,
+        token_pooling: TokenPooling | None = None,
     ) -> tuple[Collection, bool]:
         """Make a collection, and return it and whether it is new; without a language it is of the default one.
 
         Raises:
-            InvalidRequest, CollectionExists, StorageFailed: as `request_checks` and the catalog say.
+            InvalidRequest, Unsupported, CollectionExists, StorageFailed: as the checks and the catalog say.
         """
         chosen = request_checks.create(name, language)
         request_checks.recall_target(recall_target)
+        late_interaction_checks.token_pooling(token_pooling)
         return await asyncio.to_thread(
             self._catalog.create, name, exist_ok=exist_ok, wanted=Wanted(recall_target, chosen, quantization)
         )
+
+    def set_token_vectors(self, name: str, pooling: TokenPooling | None) -> Collection:
+        """Set how many vectors of its tokens each document of a collection is to have, and return the collection.
+
+        Raises:
+            InvalidRequest, Unsupported, UnknownCollection: the request is at fault.
+        """
+        late_interaction_checks.set_token_vectors(pooling)
+        return self.collection(name)
 
     async def drop(self, name: str) -> int:
         """Delete a collection, and return how many documents it held.

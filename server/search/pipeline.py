@@ -15,12 +15,12 @@ from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.result import Result
-from shortlist.server.runtime.manifest import TextKind
+from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Truncation
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document
 
-from . import predicting, ranking, request_checks
+from . import late_interaction_checks, predicting, ranking, request_checks
 from .contents import Contents
 from .fp32 import Comparison
 from .limits import Limits
@@ -112,6 +112,7 @@ class Pipeline:
         truncation: Truncation | None = None,
         document_tokens: int | None = None,
         whole: bool = False,
+        model: Kind = "reranker",
     ) -> Ranked:
         """Score texts that the caller brings, and return the best `top_k` of them, or all.
 
@@ -123,13 +124,15 @@ class Pipeline:
             truncation: where a pair is cut that does not fit; None: where the model's author cuts it.
             document_tokens: tokens of each document that are read at most, on the side that truncation keeps.
             whole: whether an answer without all scores is worth nothing.
+            model: what scores them.
 
         Raises:
-            InvalidRequest: the request is at fault.
+            InvalidRequest, Unsupported: the request is at fault.
             DeadlineExceeded: `whole` is set, and not all could be scored in time.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
         request_checks.rerank(self.limits, query, documents, top_k, document_tokens)
+        late_interaction_checks.scorer(model)
         read = documents
         if document_tokens is not None and document_tokens < self.scorer.tokenizer.max_tokens:
             read = await asyncio.to_thread(self.scorer.tokenizer.cut, documents, document_tokens, truncation)

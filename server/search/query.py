@@ -18,7 +18,7 @@ from shortlist.server.storage.filters import Filter
 
 from .candidates import CandidatesFrom, RankFusion
 
-Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
+Mode = Literal["auto", "two-stage", "dense", "rerank-all", "late-interaction", "cascade"]
 LimitedBy = Literal["none", "budget", "margin"]
 Outcome = Literal["inserted", "updated", "unchanged"]
 
@@ -36,6 +36,7 @@ class Query:
     deadline: float
     top_k: int = DEFAULT_TOP_K
     candidates: int | None = None  # all of which stage two reads; None: as many as margin and budget allow
+    rerank_candidates: int | None = None  # of a cascade: that stage two reads; None: those near the best by MaxSim
     mode: Mode = "auto"
     candidates_from: CandidatesFrom | None = None  # None: the mode's own
     rank_fusion: RankFusion = "distribution"  # of two rankings that no reranker reads
@@ -61,6 +62,8 @@ class Hit:
     dense_rank: int | None = None  # by similarity; None: it was not among those that stage one found by it
     lexical_rank: int | None = None  # by words
     logit: float | None = None  # whose sigmoid the score is
+    maxsim: float | None = None  # late interaction's; None: it was not computed
+    maxsim_rank: int | None = None  # by it, from 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Timing:
     write_s: float = 0.0
     embed_s: float = 0.0  # of a search: its first stage's part of `spent`, and what lies between
     rerank_s: float = 0.0  # the same of its second stage
+    maxsim_s: float = 0.0  # of a search: late interaction, from the query's token vectors to the order by MaxSim
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class Found:
     timing: Timing
     matched: int | None = None  # documents; None: there was no filter
     filter_plan: Plan | None = None  # how the candidates were found among them
+    maxsim_scored: int = 0  # candidates
+    query_vectors: int = 0  # token vectors of the query, by which a MaxSim divided is a mean cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ class Score:
 
     index: int  # its place in the request, from 0
     score: float | None  # None: it was not scored
-    logit: float | None  # whose sigmoid the score is
+    logit: float | None  # whose sigmoid the score is; None with the late-interaction model
+    maxsim: float | None = None  # the late-interaction model's, of which the score is the mean
 
 
 @dataclass(frozen=True, slots=True)

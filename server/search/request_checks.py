@@ -2,8 +2,8 @@
 
 One function a kind of request, called once, where the request comes in (`pipeline.py`, `contents.py`); what speaks
 gRPC or HTTP only translates. The rules on documents and their ids are in `document_checks.py`, those on filters in
-`filter_checks.py`. Field names are those of the proto, with the index in a list where there is one
-(`documents[3].text`). Five kinds of refusal stand elsewhere:
+`filter_checks.py`, those on late interaction in `late_interaction_checks.py`. Field names are those of the proto,
+with the index in a list where there is one (`documents[3].text`). Five kinds of refusal stand elsewhere:
 
 - bytes that are no request at all (`rpc/request_parsing.py`);
 - a filter in which nothing is set (`rpc/filters.py`);
@@ -79,6 +79,10 @@ def search(limits: Limits, query: Query) -> None:
             raise InvalidRequest("candidates", query.candidates, limit, "raise candidates or lower top_k")
         remedy = "ask for fewer, or raise max_candidates on the server"
         rules.within("candidates", query.candidates, limits.max_candidates, "documents", remedy)
+    if query.rerank_candidates is not None:
+        found = limits.max_candidates if query.candidates is None else query.candidates
+        remedy = "stage two reads some of the candidates: ask for fewer, or for more candidates"
+        rules.within("rerank_candidates", query.rerank_candidates, found, "documents", remedy)
     if query.similarity_weight is not None and not 0 <= query.similarity_weight <= MAX_SIMILARITY_WEIGHT:
         remedy = "send 0 to order by score alone, or leave it out"
         limit = f"a weight is from 0 to {MAX_SIMILARITY_WEIGHT}"
@@ -145,8 +149,8 @@ def tokenize(limits: Limits, texts: Sequence[str], model: Kind, query: str, *, e
     if ends_only:
         remedy = "leave the query out, or ask for the tokens"
         raise InvalidRequest("query", query, "ends_only is about texts alone", remedy)
-    if model == "embedder":
-        raise InvalidRequest("query", query, "the embedder reads texts alone", "set model to MODEL_RERANKER")
+    if model != "reranker":
+        raise InvalidRequest("query", query, f"the {model} model reads texts alone", "set model to MODEL_RERANKER")
 
 
 def predict(limits: Limits, inputs: Sequence[Sequence[str]]) -> None:

@@ -8,7 +8,7 @@ from shortlist.server.inference.models import Scorer
 from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Piece, Tokenizer, Tokens
 
-from . import request_checks
+from . import late_interaction_checks, request_checks
 from .limits import Limits
 
 
@@ -25,9 +25,10 @@ class Tokenizing:
         """Return texts as a model reads them: the reranker beside a query if there is one, the embedder as of a kind.
 
         Raises:
-            InvalidRequest: the request is at fault.
+            InvalidRequest, Unsupported: the request is at fault.
         """
         request_checks.tokenize(self._limits, texts, model, query, ends_only=False)
+        late_interaction_checks.tokenizer(model)
         if model == "reranker":
             return await asyncio.to_thread(self._scorer.show, query, texts)
         return await asyncio.to_thread(self._embedders.first.show, texts, kind)
@@ -36,9 +37,10 @@ class Tokenizing:
         """Return where each token of each whole text ends.
 
         Raises:
-            InvalidRequest: the request is at fault; there can be no query.
+            InvalidRequest, Unsupported: the request is at fault; there can be no query.
         """
         request_checks.tokenize(self._limits, texts, model, query, ends_only=True)
+        late_interaction_checks.tokenizer(model)
         return await asyncio.to_thread(self._of(model).ends, texts)
 
     async def pieces(self, texts: Sequence[str], model: Kind, kind: TextKind, *, special: bool) -> list[list[Piece]]:

@@ -26,7 +26,7 @@ from shortlist.server.storage.generation import Superseded
 from shortlist.server.storage.measuring import Search
 from shortlist.server.storage.recall import DEPTH
 
-from . import candidates, ranking, request_checks, selection
+from . import candidates, late_interaction_checks, ranking, request_checks, selection
 from .contents import Contents
 from .fp32 import Answered, Comparison
 from .limits import Limits
@@ -152,6 +152,7 @@ class TwoStages:
     async def _planned(self, query: Query) -> tuple[Collection, int, Plan]:
         """Refuse what the limits do not allow, and return where to search, among how many documents, and how."""
         request_checks.search(self._limits, query)
+        late_interaction_checks.mode(query.mode)
         collection = self._contents.collection(query.collection)
         size = await self._contents.count(query.collection, query.where)
         request_checks.rerank_all(self._limits, query, collection.name, size)

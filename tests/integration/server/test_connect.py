@@ -98,6 +98,10 @@ def test_answers_as_over_grpc(connect: Call, direct: Call, name: str):
         ("Retrieval/Count", pb.CountRequest(collection=name, where=where)),
         ("Retrieval/ListSources", pb.ListSourcesRequest(collection=name)),
         ("Retrieval/ListCollections", pb.ListCollectionsRequest()),
+        (
+            "Retrieval/SetTokenVectors",
+            pb.SetTokenVectorsRequest(collection=name, token_pooling=pb.TOKEN_POOLING_NO_VECTORS),
+        ),
         ("Retrieval/Search", pb.SearchRequest(collection=name, query="water", top_k=2, include_metadata=True)),
         ("Inference/Embed", pb.EmbedRequest(texts=["a river", "ä\U0001f600"])),
         ("Inference/Rerank", pb.RerankRequest(query="a river", documents=["water", "ä\U0001f600", "hills"])),

@@ -22,7 +22,9 @@ from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
 
 FOX = Document("fox", "the quick brown fox", "animals", '{"legs":4.0,"tags":["a",null]}')
-TIMING = Timing(spent=Spent(0.001, 0.002, 0.004), retrieve_s=0.008, write_s=0.016, embed_s=0.032, rerank_s=0.064)
+TIMING = Timing(
+    spent=Spent(0.001, 0.002, 0.004), retrieve_s=0.008, write_s=0.016, embed_s=0.032, rerank_s=0.064, maxsim_s=0.256
+)
 
 
 def found(*hits: Hit, **changes: Any) -> Found:
@@ -60,9 +62,13 @@ def test_every_source_of_candidates_is_known(number: int):
 def test_what_is_left_out_has_its_default():
     """The zeros of proto3 are the defaults that the proto names: auto, by scores, a document, the embedder."""
     assert [enums.FUSIONS[number] for number in pb.RankFusion.values()] == [*["distribution"] * 2, "rrf"]
-    assert (enums.MODES[0], enums.KINDS[0], enums.MODELS[0]) == ("auto", "document", "embedder")
+    assert (enums.MODES[0], enums.KINDS[0], enums.TOKENIZERS[0]) == ("auto", "document", "embedder")
     assert [enums.KINDS[number] for number in pb.TextKind.values()] == ["document", "query", "document"]
-    assert [enums.MODELS[number] for number in pb.Model.values()] == ["embedder", "embedder", "reranker"]
+    named = ["embedder", "reranker", "late-interaction"]
+    assert [enums.TOKENIZERS[number] for number in pb.Model.values()] == ["embedder", *named]
+    assert [enums.SCORERS[number] for number in pb.Model.values()] == ["reranker", *named]
+    poolings = [enums.TOKEN_POOLINGS[number] for number in pb.TokenPooling.values()]
+    assert poolings == [None, "no-vectors", "none", "by-two"]
     assert [enums.TRUNCATIONS[number] for number in pb.Truncation.values()] == [None, "end", "start", "none"]
 
 
@@ -142,6 +148,20 @@ def test_a_bare_document_s_metadata_stays_absent_in_a_hit():
     assert not hit.HasField("metadata")
 
 
+def test_late_interaction_in_an_answer():
+    """A hit's MaxSim and its place by it travel, a MaxSim of 0 too, and are absent where there is none."""
+    hits = (
+        Hit(FOX, None, None, 0.5, 2, maxsim=0.0, maxsim_rank=1),
+        Hit(Document("tea", "water"), None, None, 0.75, 1),
+    )
+    message = conversion.search_response(found(*hits, maxsim_scored=1, query_vectors=32), pb.SearchRequest(), 0.0)
+    ordered, bare = message.hits
+    assert (ordered.HasField("maxsim"), ordered.maxsim, ordered.maxsim_rank) == (True, 0.0, 1)
+    assert not bare.HasField("maxsim")
+    assert not bare.HasField("maxsim_rank")
+    assert (message.maxsim_scored, message.query_vectors) == (1, 32)
+
+
 def test_counts_of_a_search():
     """How many there were, were to be scored, and were; and how many texts were cut."""
     whole = found(reranked=3, selected=4, candidates=5, truncated=6)
@@ -184,13 +204,13 @@ def test_what_decided_the_order():
 def test_times_are_milliseconds():
     """Each phase stands in its own field, in milliseconds, beside the whole."""
     message = conversion.search_response(found(), pb.SearchRequest(), 0.128).timing
-    assert [value for _, value in message.ListFields()] == pytest.approx([1, 2, 4, 8, 16, 128, 32, 64])
+    assert [value for _, value in message.ListFields()] == pytest.approx([1, 2, 4, 8, 16, 128, 32, 64, 256])
 
 
 @DEGRADED
 def test_a_rerank(plain: Any, told: int):
     """Results travel as they stand, what was not scored without a score, and so does why."""
-    results = [Score(2, 0.75, 1.25), Score(0, 0.5, 0.0), Score(1, None, None)]
+    results = [Score(2, 0.75, 1.25), Score(0, 0.5, 0.0), Score(3, 0.25, None, 8.0), Score(1, None, None)]
     spent = Timing(spent=Spent(0.001, 0.002, 0.004))
     message = conversion.rerank_response(Ranked(results, 2, plain, 1, np.array([7, 0, 9], np.int32), spent), 0.008)
     assert [
@@ -198,6 +218,7 @@ def test_a_rerank(plain: Any, told: int):
             one.index,
             one.score if one.HasField("score") else None,
             one.logit if one.HasField("logit") else None,
+            one.maxsim if one.HasField("maxsim") else None,
         )
         for one in message.results
     ] == results

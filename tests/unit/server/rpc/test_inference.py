@@ -7,7 +7,7 @@ import pytest
 from fake_call import CALL
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.server.app import Components
-from shortlist.server.errors import InvalidRequest
+from shortlist.server.errors import InvalidRequest, Unsupported
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.rpc.inference import Inference
 
@@ -55,6 +55,32 @@ async def test_an_embedder_reads_no_pairs(inference: Inference):
     """A query for the embedder's tokens is refused, with the model that takes one."""
     with pytest.raises(InvalidRequest, match=r"^query: got 'moon', but .* set model to MODEL_RERANKER"):
         await inference.Tokenize(pb.TokenizeRequest(texts=["the tide"], query="moon"), CALL)
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("Rerank", pb.RerankRequest(query="q", documents=["a"], model=pb.MODEL_LATE_INTERACTION)),
+        ("Tokenize", pb.TokenizeRequest(texts=["a"], model=pb.MODEL_LATE_INTERACTION)),
+        ("Tokenize", pb.TokenizeRequest(texts=["a"], model=pb.MODEL_LATE_INTERACTION, ends_only=True)),
+    ],
+)
+async def test_a_model_that_is_not_there(inference: Inference, method: str, request_: object):
+    """Without a late-interaction model, what names it is refused with field, value and remedy."""
+    remedy = "start the server with --late-interaction BUNDLE, or name another model"
+    with pytest.raises(Unsupported, match=f"^model: got 'MODEL_LATE_INTERACTION', but .*; {remedy}"):
+        await getattr(inference, method)(request_, CALL)
+
+
+async def test_an_embedder_scores_no_pairs(inference: Inference):
+    """A rerank by the embedder is refused, with the model that can; by the reranker's name it is the default's."""
+    request = pb.RerankRequest(query="q", documents=["a", "b"])
+    default = await inference.Rerank(request, CALL)
+    request.model = pb.MODEL_RERANKER
+    assert (await inference.Rerank(request, CALL)).results == default.results
+    request.model = pb.MODEL_EMBEDDER
+    with pytest.raises(InvalidRequest, match=r"^model: got 'MODEL_EMBEDDER', but .*; use MODEL_RERANKER"):
+        await inference.Rerank(request, CALL)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ Of gRPC there is the time that a call has left, and no more: what stands around 
 
 import math
 import time
+from typing import Any
 
 import pytest
 
 from fake_call import CALL, Call
 from shortlist.proto import retrieval_pb2 as pb
-from shortlist.server.errors import CollectionExists, InvalidRequest, UnknownCollection, UnknownDocument
+from shortlist.server.errors import CollectionExists, InvalidRequest, UnknownCollection, UnknownDocument, Unsupported
 from shortlist.server.rpc.deadlines import Deadlines
 from shortlist.server.rpc.services import Retrieval
 from shortlist.server.search import contents, request_checks
@@ -97,6 +98,57 @@ async def test_a_collection_is_quantized_as_chosen(retrieval: Retrieval):
         CollectionExists, match="quantization: collection 'b' is there already, with int8 and not none"
     ):
         await retrieval.CreateCollection(request, CALL)
+
+
+async def test_a_collection_without_token_vectors(retrieval: Retrieval):
+    """It says that it has none and is to have none, when it is made, listed, and set to have none once more."""
+    none = pb.TokenVectors(pooling=pb.TOKEN_POOLING_NO_VECTORS, state=pb.TOKEN_VECTORS_STATE_NONE)
+    for pooling in (pb.TOKEN_POOLING_UNSPECIFIED, pb.TOKEN_POOLING_NO_VECTORS):
+        request = pb.CreateCollectionRequest(name="a", exist_ok=True, token_pooling=pooling)
+        assert (await retrieval.CreateCollection(request, CALL)).collection.token_vectors == none
+    again = pb.SetTokenVectorsRequest(collection="a", token_pooling=pb.TOKEN_POOLING_NO_VECTORS)
+    made = (await retrieval.SetTokenVectors(again, CALL)).collection
+    listed = await retrieval.ListCollections(pb.ListCollectionsRequest(), CALL)
+    assert (made.token_vectors, list(listed.collections)) == (none, [made])
+    with pytest.raises(UnknownCollection, match="there are: a"):
+        await retrieval.SetTokenVectors(
+            pb.SetTokenVectorsRequest(collection="b", token_pooling=pb.TOKEN_POOLING_NO_VECTORS), CALL
+        )
+    with pytest.raises(InvalidRequest, match=r"^token_pooling: got 'TOKEN_POOLING_UNSPECIFIED', but it must be set"):
+        await retrieval.SetTokenVectors(pb.SetTokenVectorsRequest(collection="a"), CALL)
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "refusal"),
+    [
+        ("Search", pb.SearchRequest(mode=pb.MODE_LATE_INTERACTION), "mode: got 'MODE_LATE_INTERACTION'"),
+        ("Search", pb.SearchRequest(mode=pb.MODE_CASCADE), "mode: got 'MODE_CASCADE'"),
+        (
+            "CreateCollection",
+            pb.CreateCollectionRequest(name="new", token_pooling=pb.TOKEN_POOLING_NONE),
+            "token_pooling: got 'TOKEN_POOLING_NONE'",
+        ),
+        (
+            "SetTokenVectors",
+            pb.SetTokenVectorsRequest(token_pooling=pb.TOKEN_POOLING_BY_TWO),
+            "token_pooling: got 'TOKEN_POOLING_BY_TWO'",
+        ),
+    ],
+)
+async def test_what_needs_a_late_interaction_model(filled: Retrieval, method: str, request_: Any, refusal: str):
+    """Without one, its modes and token vectors are refused with field, value and remedy, and nothing is made."""
+    if "collection" in request_.DESCRIPTOR.fields_by_name:
+        request_.collection = "c"
+    if method == "Search":
+        request_.query = "water"
+    with pytest.raises(
+        Unsupported, match=f"^{refusal}, but .*; start the server with --late-interaction BUNDLE, or "
+    ):
+        await getattr(filled, method)(request_, CALL)
+    listed = await filled.ListCollections(pb.ListCollectionsRequest(), CALL)
+    assert [(one.name, one.token_vectors.pooling) for one in listed.collections] == [
+        ("c", pb.TOKEN_POOLING_NO_VECTORS)
+    ]
 
 
 async def test_an_upsert_counts_what_it_did(filled: Retrieval):

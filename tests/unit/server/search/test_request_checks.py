@@ -37,6 +37,14 @@ def tokenize(texts: list[str], model: str = "reranker", query: str = "", *, ends
         (lambda: search(top_k=21), r"top_k: got 21, but it must be 1 to 20 hits; ask for fewer, or raise max_top_k"),
         (lambda: search(candidates=5), r"candidates: got 5, but it must be top_k \(10\) or more; raise"),
         (lambda: search(candidates=101), r"candidates: got 101, but it must be 1 to 100 documents"),
+        (
+            lambda: search(rerank_candidates=0),
+            r"rerank_candidates: got 0, but it must be 1 to 100 documents; give at",
+        ),
+        (
+            lambda: search(candidates=20, rerank_candidates=21),
+            r"rerank_candidates: got 21, but it must be 1 to 20 documents; .* ask for fewer, or for more candidates",
+        ),
         (lambda: search(similarity_weight=101), r"similarity_weight: got 101, but a weight is from 0 to 100; send 0"),
         (lambda: search(margin=2.5), r"margin: got 2.5, but a difference of cosines is from 0 to 2; send 2"),
         (lambda: request_checks.page(LIMITS, 0), r"page_size: got 0, but it must be 1 to 3 documents"),
@@ -49,6 +57,7 @@ def tokenize(texts: list[str], model: str = "reranker", query: str = "", *, ends
         (lambda: tokenize(["a"], query=" "), r"query: got ' '"),
         (lambda: tokenize(["a"], query="q", ends_only=True), r"query: got 'q', but ends_only is about texts alone"),
         (lambda: tokenize(["a"], "embedder", "q"), r"query: got 'q', .* set model to MODEL_RERANKER"),
+        (lambda: tokenize(["a"], "late-interaction", "q"), r"query: got 'q', .* set model to MODEL_RERANKER"),
         (lambda: request_checks.predict(LIMITS, []), r"inputs: got \[\], but at least one is needed"),
         (
             lambda: request_checks.predict(LIMITS, [["a"], []]),
