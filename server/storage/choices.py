@@ -9,9 +9,7 @@ from .recall import DEFAULT_TARGET
 
 Quantization = Literal["none", "int8"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
-TokenPooling = Literal[
-    "no-vectors", "none", "by-two"
-]  # vectors of its tokens that a document has: none is one a token
+TokenPooling = Literal["no-vectors", "none", "by-two"]  # of a document's token vectors: none keeps one a token
 TOKEN_POOLINGS: tuple[TokenPooling, ...] = get_args(TokenPooling)
 
 

@@ -43,6 +43,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 def remove(folder: Path) -> None:
     """Remove a collection's folder."""
+    followed()  # no file may come while it is removed
     shutil.rmtree(folder)
 
 
