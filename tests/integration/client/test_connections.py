@@ -83,7 +83,7 @@ def test_an_idle_connection_that_a_box_forgot(scripted: Scripted):
         client.embed(["before"])
         box.forget()
         assert box.left.acquire(timeout=60)
-        client.embed(["after"], timeout_s=3)
+        client.embed(["after"], timeout_s=15)
 
 
 def test_pings_end_no_connection(server):
