@@ -30,10 +30,12 @@ from shortlist.server.inference.loading import Loading
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.inference.watchdog import Watchdog
+from shortlist.server.observing import logs
+from shortlist.server.observing.calls import Calls
+from shortlist.server.observing.metrics import Metrics
 from shortlist.server.rpc.deadlines import Deadlines
 from shortlist.server.rpc.health import Health
 from shortlist.server.rpc.interceptor import Interceptor
-from shortlist.server.rpc.metrics import Metrics
 from shortlist.server.rpc.server import SERVICES, Servicers
 from shortlist.server.runtime.variant_selection import Timings
 from shortlist.server.search import fp32
@@ -90,11 +92,7 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
     Raises:
         StartupError: the server cannot start; the message says why, in one line.
     """
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logs.configure(settings.log_level, settings.log_format)
     # One text is tokenized on one thread: a pool of its own would take cores from the slots.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     sys.setswitchinterval(_SWITCH_S)
@@ -186,13 +184,14 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
 
     status, watchdog = Health(SERVICES), Watchdog(components.scheduler, components.pipeline.probe)
     metrics = Metrics(components.pipeline, components.scheduler, watchdog)
+    calls = Calls(metrics, settings.slow_ms / 1000)
     deadlines = Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
     models = Models(components.pipeline, settings.tei_model, settings.queue_tokens)
     servicers = Servicers.of(components.pipeline, models, deadlines, components.scheduler.slots, settings.threads)
-    interceptor = Interceptor(metrics, settings.max_request_bytes)
+    interceptor = Interceptor(calls, settings.max_request_bytes)
     server = grpc_server(servicers, status, interceptor, listening.options(settings))
     address = listening.listen(server, settings)
-    parts = (components.pipeline, components.scheduler, watchdog, servicers, status, metrics)
+    parts = (components.pipeline, components.scheduler, watchdog, servicers, status, calls)
     http = _http(Served(settings, address, *parts)) if settings.http_port else None
     metrics_host = listening.http_host(settings)
     end_metrics = metrics.serve(metrics_host, settings.metrics_port) if settings.metrics_port else None
@@ -224,7 +223,7 @@ def _http(served: Served) -> "Listener":
 
     settings = served.settings
     local = settings.ui != "on" and listening.is_loopback(listening.http_host(settings))
-    app = App(routes(served), served.servicers.deadlines, served.metrics, settings.max_request_bytes, local=local)
+    app = App(routes(served), served.servicers.deadlines, served.calls, settings.max_request_bytes, local=local)
     return Listener(app, listening.http_socket(settings), settings.drain_s)
 
 

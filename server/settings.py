@@ -151,6 +151,10 @@ class Settings(ModelSettings):
     """seconds that calls in flight get to finish after SIGTERM"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """least severe messages to log on standard error"""
+    log_format: Literal["plain", "json"] = "plain"
+    """lines for people, or a JSON object a line; either names the request that a line is about"""
+    slow_ms: Annotated[float, within(0, 1000 * _A_DAY_S)] = 0.0
+    """calls that take this many milliseconds or more are logged, with where their time went; 0: none"""
 
     def __post_init__(self) -> None:
         """Refuse values that could never be served.

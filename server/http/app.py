@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
+from grpc import StatusCode
+
 from shortlist.server.errors import InvalidRequest, ShuttingDown
 from shortlist.server.listening import is_loopback
+from shortlist.server.observing import request_ids
+from shortlist.server.observing.calls import Calls
+from shortlist.server.rpc import statuses
 from shortlist.server.rpc.deadlines import Deadlines
-from shortlist.server.rpc.metrics import Metrics
 
 from . import errors
 from .call import Answer, Call, Left, Message, Receive, read
@@ -30,7 +34,6 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_CONTENT = 204
 _EMPTY = frozenset({_NO_CONTENT, 304})  # statuses that have no body
-_LEFT = 499  # as nginx and Connect say it: the caller closed the connection
 # What callers say of how long they wait, and in which part of a second; the first that is there counts.
 _TIMEOUTS = (("x-shortlist-timeout-ms", 1000), ("connect-timeout-ms", 1000), ("x-stainless-read-timeout", 1))
 
@@ -44,20 +47,26 @@ class Route:
     handler: Handler
     errors: Form = COMMON
     operation: Mapping[str, Any] | None = None  # its description, as OpenAPI has it; None: it is not described
+    name: str = ""  # of the RPC that it is, which gRPC's callers call by that
+
+    @property
+    def label(self) -> str:
+        """Return what its calls are counted by; callers do not make labels, so what is not served has one."""
+        return self.name or (f"{self.method} {self.path}" if self.method else "other")
 
 
 class App:
     """The app."""
 
     def __init__(
-        self, routes: Iterable[Route], deadlines: Deadlines, metrics: Metrics, max_bytes: int, *, local: bool = False
+        self, routes: Iterable[Route], deadlines: Deadlines, calls: Calls, max_bytes: int, *, local: bool = False
     ) -> None:
         """Serve these routes.
 
         Args:
             routes: what is served.
             deadlines: of requests.
-            metrics: what requests are counted in.
+            calls: where requests are seen.
             max_bytes: of a body.
             local: browsers may name this machine alone; see `check_local`.
         """
@@ -65,42 +74,38 @@ class App:
         for route in routes:
             self._paths.setdefault(route.path, {})[route.method] = route
         self._deadlines = deadlines
-        self._metrics = metrics
+        self._calls = calls
         self._max_bytes = max_bytes
         self._local = local
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        began = time.perf_counter()
         route, rest = self._find(scope["method"], scope["path"])
         call = _call(scope, route, rest, self._max_bytes)
-        try:
-            answer = await self._answer(route, call, receive)
-        except Left:
-            answer = None
-        status = answer.status if answer else _LEFT
-        took_s = time.perf_counter() - began
-        self._metrics.request(route.method, route.path, status, took_s)
-        logger.debug("%s %s: %d after %.1f ms", call.method, call.path, status, 1000 * took_s)
+        seen = self._calls.begin("http", route.label, call.headers)
+        answer, status = await self._answer(route, call, receive)
+        self._calls.end(seen, status.name)
         if answer:
-            await _send(answer, send)
+            await _send(answer, send, {request_ids.HEADER: seen.request_id})
 
-    async def _answer(self, route: Route, call: Call, receive: Receive) -> Answer:
+    async def _answer(self, route: Route, call: Call, receive: Receive) -> tuple[Answer | None, StatusCode]:
+        """Return the answer, if its caller is still there, and what gRPC would call its status."""
         try:
             _set_deadline(call, self._deadlines)
             if route.method and call.method not in _WITHOUT_BODY:  # what no route reads is not kept
                 self._check_origin(call.headers)
                 call.packed = await read(receive, call.headers, self._max_bytes, call.deadline)
-            return await _unless_left(route.handler(call), receive)
+            return await _unless_left(route.handler(call), receive), StatusCode.OK
         except Left:
-            raise
+            return None, StatusCode.CANCELLED
         except asyncio.CancelledError:  # the time to drain is over
-            return _failed(call, ShuttingDown("the server stops; the request was not finished"))
+            error = ShuttingDown("the server stops; the request was not finished")
+            return _failed(call, error), statuses.code(error)
         except Exception as error:
             answer = _failed(call, error)
             if answer.status == errors.UNEXPECTED:
                 logger.exception("%s %s failed", call.method, call.path)
-            return answer
+            return answer, statuses.code(error)
 
     def _find(self, method: str, path: str) -> tuple[Route, str]:
         """Return the route of a request, which may be one that refuses it, and the rest of the path below it."""
@@ -235,11 +240,11 @@ def _failed(call: Call, error: Exception) -> Answer:
     return Answer.json(call.errors.body(error, status), status, errors.headers(error))
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def _send(answer: Answer, send: Send, more: Mapping[str, str]) -> None:
     headers = []
     if answer.status not in _EMPTY:
         headers.append((b"content-length", str(len(answer.body)).encode()))
         headers.append((b"content-type", answer.content_type.encode()))
-    headers += [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+    headers += [(name.encode(), value.encode("latin-1")) for name, value in {**answer.headers, **more}.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -29,7 +29,7 @@ from shortlist.server.rpc.server import Servicers
 from . import proto_schemas
 from .app import Handler, Route
 from .call import JSON, Answer, Call
-from .errors import BadBody, Form, NotUnary, UnknownRoute, WrongMediaType, WrongMethod, message
+from .errors import BadBody, Form, NotUnary, UnknownRoute, WrongMediaType, WrongMethod
 from .operations import operation
 from .proto_comments import comments
 from .strict_json import loads
@@ -54,7 +54,7 @@ def _error(error: Exception, _: int) -> dict[str, Any]:
     ]
     return {
         "code": "unimplemented" if isinstance(error, _UNIMPLEMENTED) else code,
-        "message": message(error),
+        "message": statuses.message(error),
         "details": details,
     }
 
@@ -115,9 +115,9 @@ def _route(servicers: Servicers, method: MethodDescriptor, max_bytes: int) -> Ro
     service = method.containing_service
     path = f"/{service.full_name}/{method.name}"
     if _streams(method):
-        return Route("POST", path, _refuse_stream, FORM)
+        return Route("POST", path, _refuse_stream, FORM, name=method.name)
     run = getattr(getattr(servicers, service.name.lower()), method.name)
-    return Route("POST", path, _handler(run, method, max_bytes), FORM, _described(method))
+    return Route("POST", path, _handler(run, method, max_bytes), FORM, _described(method), name=method.name)
 
 
 def _described(method: MethodDescriptor) -> Mapping[str, Any]:

@@ -6,11 +6,11 @@ InvalidRequest like any other: a field, its value, the limit and a remedy.
 """
 
 import math
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shortlist.server import observed
 from shortlist.server.errors import (
     CollectionExists,
     DeadlineExceeded,
@@ -29,6 +29,7 @@ from shortlist.server.errors import (
     UnknownSnapshot,
     Unsupported,
 )
+from shortlist.server.rpc.statuses import message
 
 
 class BadBody(InvalidRequest):
@@ -87,7 +88,6 @@ STATUSES: Mapping[type[ShortlistError], int] = {
     InferenceFailed: 500,
 }
 UNEXPECTED = 500
-_FAILED = "the server failed; its log has the cause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,6 @@ class Form:
                 if kind in table:
                     return table[kind]
         return UNEXPECTED
-
-
-def message(error: Exception) -> str:
-    """Return what a caller may read of an error: all of our own, nothing of any other."""
-    return str(error) if isinstance(error, ShortlistError) else _FAILED
 
 
 def headers(error: Exception) -> dict[str, str]:
@@ -139,7 +134,7 @@ def _common(error: Exception, status: int) -> dict[str, Any]:
         },
         "message": told,
         "detail": told,
-        "id": str(uuid.uuid4()),
+        "id": observed.request_id(),
     }
 
 

@@ -19,7 +19,7 @@ _KINDS: tuple[Kind, ...] = ("embedder", "reranker")
 def routes(served: Served) -> list[Route]:
     """Return the routes of all faces."""
     described = [
-        *monitoring.routes(served.health, served.metrics),
+        *monitoring.routes(served.health, served.calls.metrics),
         *connect.routes(served.servicers, served.pipeline.limits.max_request_bytes),
         *CohereEmbeddings(served.pipeline).routes(),
         *Models(served.pipeline).routes(),

@@ -1,8 +1,10 @@
 """GET /health and GET /metrics: what watches a server asks over HTTP."""
 
+import asyncio
+
 from shortlist.server.errors import NotServing
+from shortlist.server.observing.metrics import Metrics
 from shortlist.server.rpc.health import Health
-from shortlist.server.rpc.metrics import Metrics
 
 from .app import Route
 from .call import Answer, Call
@@ -13,7 +15,8 @@ def routes(health: Health, metrics: Metrics) -> list[Route]:
     """Return the routes of a server's health and its numbers."""
 
     async def tell_metrics(call: Call) -> Answer:
-        text, content_type = metrics.text(call.headers.get("accept", ""))
+        # In a thread: sizes of files are among them.
+        text, content_type = await asyncio.to_thread(metrics.text, call.headers.get("accept", ""))
         return Answer(text, content_type=content_type)
 
     counted = operation("Say what the server does, in Prometheus's format", tag="server", media_type="text/plain")

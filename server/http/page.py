@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from shortlist.server.errors import InvalidRequest
@@ -18,7 +17,7 @@ from shortlist.server.inference.caches import Cache
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.listening import http_host, http_url, is_loopback
 from shortlist.server.search.judging import Judging
-from shortlist.server.storage.data_folder import COLLECTIONS, JUDGEMENTS
+from shortlist.server.storage.data_folder import JUDGEMENTS
 from shortlist.server.storage.judgements import Judgements
 from shortlist.ui import assets
 
@@ -97,9 +96,8 @@ class _Page:
 
     async def sizes(self, _: Call) -> Answer:
         """Say what each collection takes on disk."""
-        names = [one.name for one in self.served.pipeline.contents.collections()]
-        folder = self.served.settings.data / COLLECTIONS
-        sizes = await asyncio.to_thread(lambda: {name: _size_bytes(folder / name) for name in names})
+        found = self.served.pipeline.contents.collections()
+        sizes = await asyncio.to_thread(lambda: {one.name: sum(one.disk_bytes().values()) for one in found})
         return Answer.json({"sizes": sizes}, headers=_DATA)
 
     async def judgements(self, call: Call) -> Answer:
@@ -132,14 +130,3 @@ def _text(given: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise InvalidRequest(name, value, "it must be a string", "send it as one")
     return value
-
-
-def _size_bytes(folder: Path) -> int:
-    """Return what the files of a folder take; those that go meanwhile count for nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
-    return total

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.inference.watchdog import Watchdog
+from shortlist.server.observing.calls import Calls
 from shortlist.server.rpc.health import Health
-from shortlist.server.rpc.metrics import Metrics
 from shortlist.server.rpc.server import Servicers
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.settings import Settings
@@ -22,4 +22,4 @@ class Served:
     watchdog: Watchdog
     servicers: Servicers  # of shortlist.v1
     health: Health
-    metrics: Metrics
+    calls: Calls

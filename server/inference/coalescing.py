@@ -12,12 +12,15 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate, pairwise
 
+from shortlist.server import observed
 from shortlist.server.errors import InferenceFailed, InvalidRequest, NoTokens, TooLong
+from shortlist.server.observed import Fact, Stage
 from shortlist.server.runtime.tokens import Encoded
 
-from .lanes import Job
-from .result import Result, check_whole
+from .lanes import Job, Lane
+from .result import Result, Spent, check_whole
 from .scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
@@ -86,7 +89,9 @@ class InFlight:
         try:
             await asyncio.wait([self.future], timeout=max(0.0, deadline - since))
             result = self.future.result() if self.future.done() else self._scheduler.result(self._job)
-            return replace(result, spent=self._job.spent(since, self._scheduler.clock()))
+            spent = self._job.spent(since, self._scheduler.clock())
+            _tell(self._job, since, spent, result)
+            return replace(result, spent=spent)
         finally:
             self._waiting -= 1
             if not self._waiting:
@@ -105,6 +110,15 @@ class InFlight:
             failed = InferenceFailed("this input could not be tokenized; the server's log has the cause")
             failed.__cause__ = error
             self._scheduler.fail(self._job, failed)
+
+
+def _tell(job: Job, since: float, spent: Spent, result: Result) -> None:
+    """Tell the stages in which a caller waited for a job."""
+    stages = ("tokenize", "queue", "rerank" if job.lane is Lane.RERANK else "embed")
+    facts: dict[str, Fact] = {"lane": job.lane.name.lower(), "items": job.count, "tokens": int(result.tokens.sum())}
+    ends = accumulate((spent.tokenize_s, spent.queue_s, spent.infer_s), initial=since)
+    for name, (began, ended) in zip(stages, pairwise(ends), strict=True):
+        observed.add(Stage(name, began, ended, facts))
 
 
 class Coalescer:

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server import observed
 from shortlist.server.runtime.shapes import Shapes
 from shortlist.server.runtime.tokens import Encoded
 
@@ -89,6 +90,7 @@ class Job:
         self.closed = False  # no further item is taken
         self.settled = False
         self.future: Future[Result] = Future()
+        self.request_id = observed.request_id()  # of the call that began it
         self.made = Result.empty(self.count, model.width)  # so far; its arrays are written into
         self.fed_s: float | None = None  # times of the scheduler's clock: the first items came,
         self.began_s: float | None = None  # and the first run began

@@ -32,6 +32,7 @@ class Queue:
         self._admit_share = admit_share
         self.lanes: tuple[list[Job], ...] = tuple([] for _ in Lane)
         self.tokens = 0.0  # that wait, expected ones among them
+        self.lane_tokens = [0.0 for _ in Lane]  # the same by lane
         self._served_at = [0.0 for _ in Lane]
         self._backlog_s = [0.0 for _ in Lane]  # estimated work that waits, by lane
 
@@ -144,6 +145,7 @@ class Queue:
     def _count(self, job: Job, tokens: float) -> None:
         # Sums of floats drift; an empty queue is exactly empty.
         self.tokens = max(0.0, self.tokens + tokens)
+        self.lane_tokens[job.lane] = max(0.0, self.lane_tokens[job.lane] + tokens)
         self._backlog_s[job.lane] = max(0.0, self._backlog_s[job.lane] + tokens * job.seconds_a_token)
 
 

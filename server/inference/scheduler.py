@@ -63,6 +63,7 @@ class Scheduler:
             clock: seconds, monotonic; deadlines are times of this clock.
         """
         self.slots = slots
+        self.capacity = queue_tokens
         self.clock = clock
         self._queue = Queue(queue_tokens, slots, admit_share)
         self._stopping = False
@@ -158,10 +159,15 @@ class Scheduler:
             return Statistics(
                 tuple(map(len, self._queue.lanes)),
                 round(self._queue.tokens),
+                tuple(map(round, self._queue.lane_tokens)),
                 sum(slot.began_s is not None for slot in self._slots),
                 tuple(self._turns.runs),
                 tuple(self._turns.tokens),
+                tuple(self._turns.padded_tokens),
                 self._turns.busy_s,
+                self._turns.expected_s,
+                tuple(self._turns.cost_ratios),
+                self._turns.cost_ratio_sum,
             )
 
     def activity(self) -> Activity:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .lanes import JobSlice, Shape
 
+COST_RATIOS = (0.25, 0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0)
+
 
 @dataclass(frozen=True, slots=True)
 class SlotState:
@@ -34,10 +36,15 @@ class Statistics:
 
     waiting_jobs: tuple[int, ...]  # by lane; with an item that could run
     waiting_tokens: int
+    lane_tokens: tuple[int, ...]  # of these, by lane
     running: int  # slots that run something
     runs: tuple[int, ...]  # by lane, since the start
     tokens: tuple[int, ...]  # that were run, by lane
+    padded_tokens: tuple[int, ...]  # the same with what was added to make shapes
     busy_s: float  # of all slots together
+    expected_s: float  # what that was expected to be
+    cost_ratios: tuple[int, ...]  # runs by expected over real seconds: up to each of COST_RATIOS, and above
+    cost_ratio_sum: float
 
 
 @dataclass(slots=True)

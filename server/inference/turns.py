@@ -5,6 +5,7 @@ model makes no finite number is one. Nothing is chosen that would end after its 
 is held to choose and to count, never during a run.
 """
 
+import bisect
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -12,10 +13,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .lanes import JobSlice, Lane
+from .lanes import Job, JobSlice, Lane
 from .queue import Queue
 from .settlement import Settlement, failed
-from .slot import Slot
+from .slot import COST_RATIOS, Slot
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,11 @@ class Turns:
         self._clock = clock
         self.runs = [0 for _ in Lane]  # by lane
         self.tokens = [0 for _ in Lane]  # that were run, by lane
+        self.padded_tokens = [0 for _ in Lane]  # the same with what was added to make shapes
         self.busy_s = 0.0  # of all slots together
+        self.expected_s = 0.0  # what that was expected to be
+        self.cost_ratios = [0] * (len(COST_RATIOS) + 1)  # runs by expected over real seconds
+        self.cost_ratio_sum = 0.0
         self.failures = 0  # turns that raised since the last run that did not
 
     def choose(self, slot: Slot) -> bool:
@@ -67,7 +72,10 @@ class Turns:
             job.running += len(part.indices)
             self.tokens[job.lane] += self._queue.begin(part, now)
         if slot.parts:
-            self.runs[slot.parts[0].job.lane] += 1
+            first = slot.parts[0]
+            self.runs[first.job.lane] += 1
+            lengths = [part.job.lengths[index] for part in slot.parts for index in part.indices]
+            self.padded_tokens[first.job.lane] += first.model.shapes.padded_tokens(lengths)
             slot.begin(now, run_s)
         return bool(slot.parts)
 
@@ -76,7 +84,7 @@ class Turns:
         try:
             values = _finite(parts[0].model.run([item for part in parts for item in part.items]))
         except Exception as error:
-            logger.exception("a run failed")
+            logger.exception("a run failed", extra=_calls([part.job for part in parts]))
             self._run_apart(parts, error)
             return
         offset = 0
@@ -108,14 +116,25 @@ class Turns:
         with self._lock:
             self.failures += 1
             jobs = [part.job for part in slot.parts] or self._queue.unrunnable(self._clock())
-        logger.error("a run failed, and %d jobs with it", len(jobs), exc_info=error)
+        logger.error("a run failed, and %d jobs with it", len(jobs), exc_info=error, extra=_calls(jobs))
         for job in jobs:
             self._settlement.fail(job, failed(error))
 
     def end(self, slot: Slot) -> None:
         """End a slot's turn, and count its time."""
         with self._lock:
-            self.busy_s += slot.end(self._clock())
+            expected_s, took_s = slot.expected_s, slot.end(self._clock())
+            self.busy_s += took_s
+            self.expected_s += expected_s
+            if took_s > 0 < expected_s:  # else it had no run, or was the first of its model
+                self.cost_ratios[bisect.bisect_left(COST_RATIOS, expected_s / took_s)] += 1
+                self.cost_ratio_sum += expected_s / took_s
+
+
+def _calls(jobs: Sequence[Job]) -> dict[str, str]:
+    """Return what a line of the log says of the calls whose jobs it is about."""
+    ids = dict.fromkeys(job.request_id for job in jobs if job.request_id)
+    return {"request_id": " ".join(ids)} if ids else {}
 
 
 def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:

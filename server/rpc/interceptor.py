@@ -1,4 +1,4 @@
-"""What stands around every call: parsing that does not raise, errors to statuses, the log, the count.
+"""What stands around every call: parsing that does not raise, errors to statuses, and what is seen of it.
 
 One interceptor wraps every handler of shortlist.v1 and tei.v1, so that no RPC body repeats any of it. Knows no RPC by
 name.
@@ -6,15 +6,16 @@ name.
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import grpc
 
+from shortlist.server.observing import request_ids
+from shortlist.server.observing.calls import Calls
+
 from . import statuses
-from .metrics import Metrics
 from .request_parsing import parser, sound
 
 logger = logging.getLogger(__name__)
@@ -32,9 +33,9 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in its stub
 class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in its stubs alone
     """A wrapper around every handler of the services of shortlist.v1 and tei.v1."""
 
-    def __init__(self, metrics: Metrics, max_request_bytes: int) -> None:
+    def __init__(self, calls: Calls, max_request_bytes: int) -> None:
         """Begin with no handler seen."""
-        self._metrics = metrics
+        self._calls = calls
         self._max_request_bytes = max_request_bytes
         self._wrapped: dict[str, Any] = {}
 
@@ -49,7 +50,7 @@ class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # gener
         if handler is None or not method.startswith((_SHORTLIST, _TEI)):
             return handler
         if method not in self._wrapped:
-            self._wrapped[method] = _wrapped(handler, _name(method), self._metrics, self._max_request_bytes)
+            self._wrapped[method] = _wrapped(handler, _name(method), self._calls, self._max_request_bytes)
         return self._wrapped[method]
 
 
@@ -59,13 +60,14 @@ def _name(method: str) -> str:
     return f"tei.v1/{name}" if method.startswith(_TEI) else name
 
 
-def _wrapped(handler: Any, name: str, metrics: Metrics, max_request_bytes: int) -> Any:
+def _wrapped(handler: Any, name: str, calls: Calls, max_request_bytes: int) -> Any:
     message_type = handler.request_deserializer.__self__  # FromString is a class method of the request's type
     kind = f"{_count(handler.request_streaming)}_{_count(handler.response_streaming)}"
-    answer, checked = getattr(handler, kind), _all_sound if handler.request_streaming else sound
+    streams = handler.request_streaming
+    answer, checked = getattr(handler, kind), _all_sound if streams else sound
 
     async def call(request: Any, context: Context) -> Any:
-        async with _ended(name, metrics, context):
+        async with _observed(calls, name, context, streams=streams):
             return await answer(checked(request), context)
 
     return _KINDS[kind](
@@ -86,9 +88,11 @@ async def _all_sound(requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def _ended(name: str, metrics: Metrics, context: Context) -> AsyncIterator[None]:
-    """Count how a call ended, and have its caller get the status of what it raised."""
-    began = time.perf_counter()
+async def _observed(calls: Calls, name: str, context: Context, *, streams: bool) -> AsyncIterator[None]:
+    """See a call from its begin to its end, and have its caller get the status of what it raised, and its id."""
+    call = calls.begin("grpc", name, _given(context), streams=streams)
+    told = ((request_ids.HEADER, call.request_id),)
+    context.set_trailing_metadata(told)
     try:
         yield
     except Exception as error:
@@ -97,12 +101,15 @@ async def _ended(name: str, metrics: Metrics, context: Context) -> AsyncIterator
             logger.exception("%s failed", name)
         else:
             logger.debug("%s: %s: %s", name, code.name, message)
-        metrics.call(name, code.name, time.perf_counter() - began)
-        await context.abort(code, message, trailers)
+        calls.end(call, code.name)
+        await context.abort(code, message, trailers + told)
     except asyncio.CancelledError:  # the caller left
-        metrics.call(name, grpc.StatusCode.CANCELLED.name, time.perf_counter() - began)
+        calls.end(call, grpc.StatusCode.CANCELLED.name)
         raise
     else:
-        took_s = time.perf_counter() - began
-        metrics.call(name, grpc.StatusCode.OK.name, took_s)
-        logger.debug("%s took %.1f ms", name, 1000 * took_s)
+        calls.end(call, grpc.StatusCode.OK.name)
+
+
+def _given(context: Context) -> dict[str, str]:
+    """Return what a caller says in metadata that is text."""
+    return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}

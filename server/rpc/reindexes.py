@@ -4,6 +4,7 @@ import time
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
+from shortlist.server import observed
 from shortlist.server.search.reindex import Progress, State
 from shortlist.server.search.reindexing import Reindexing
 
@@ -33,6 +34,7 @@ class Reindexes(pb_grpc.ReindexesServicer):
     async def GetReindex(self, request: pb.GetReindexRequest, context: Context) -> pb.Reindex:
         if not request.HasField("after"):
             return _message(self._reindexing.get(request.collection))
+        observed.waits()
         deadline = min(self._deadlines.of(context), time.monotonic() + _LONGEST_WAIT_S)
         return _message(await self._reindexing.after(request.collection, request.after, deadline))
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from shortlist.server import observed
 from shortlist.server.errors import (
     CollectionExists,
     DeadlineExceeded,
@@ -57,16 +58,27 @@ def of(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str | b
 
     An error that is not in the table is INTERNAL, without its cause.
     """
-    code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)
-    message = str(error) if code else "the server failed; its log has the cause"
-    code = code or grpc.StatusCode.INTERNAL
-    rich = Status(code=code.value[0], message=message)
+    status, told = code(error), message(error)
+    rich = Status(code=status.value[0], message=told)
     for detail in details(error):
         rich.details.add().Pack(detail)
     trailers = rpc_status.to_status(rich).trailing_metadata
     if isinstance(error, Overloaded):
         trailers += ((_PUSHBACK, str(error.retry_after_ms)),)
-    return code, message, trailers
+    return status, told, trailers
+
+
+def code(error: Exception) -> grpc.StatusCode:
+    """Return the status of an error; INTERNAL of one that is not in the table."""
+    return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
+
+
+def message(error: Exception) -> str:
+    """Return what a caller may read of an error: all of our own, nothing of any other but where to look for it."""
+    if isinstance(error, ShortlistError):
+        return str(error)
+    request_id = observed.request_id()
+    return f"the server failed; its log has the cause{f', as request {request_id}' if request_id else ''}"
 
 
 def details(error: Exception) -> Iterator[Message]:
@@ -79,3 +91,5 @@ def details(error: Exception) -> Iterator[Message]:
         delay = Duration()
         delay.FromMilliseconds(error.retry_after_ms)
         yield RetryInfo(retry_delay=delay)
+    if request_id := observed.request_id():
+        yield RequestInfo(request_id=request_id)

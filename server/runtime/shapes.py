@@ -60,6 +60,12 @@ class Shapes:
         most = self.max_batch(length) if self.bucketed else count
         return [slice(start, min(start + most, count)) for start in range(0, count, most)]
 
+    def padded_tokens(self, lengths: Sequence[int]) -> int:
+        """Return the tokens of one run of items of these lengths, with all that is added to make its shapes."""
+        length = max(lengths)
+        parts = self.split(len(lengths), length)
+        return length * sum(self.padded_batch(part.stop - part.start) for part in parts)
+
     def lengths(self) -> Sequence[int]:
         """Return the lengths to run at start: up to 512 every bucket, or every doubling; and the window."""
         some = range(_STEP, _WARM_TOKENS + 1, _STEP) if self.bucketed else _DOUBLINGS

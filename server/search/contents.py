@@ -5,14 +5,17 @@ Plain types only. Methods run on the event loop; what blocks goes to threads. Kn
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.server import observed
 from shortlist.server.errors import UnknownDocument, shown
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.choices import Quantization, TokenPooling, Wanted
@@ -67,6 +70,7 @@ class Contents:
             InvalidRequest, Unsupported, CollectionExists, StorageFailed: as the checks and the catalog say.
         """
         chosen = request_checks.create(name, language)
+        observed.collection(name)
         request_checks.recall_target(recall_target)
         late_interaction_checks.token_pooling(token_pooling)
         return await asyncio.to_thread(
@@ -88,6 +92,7 @@ class Contents:
         Raises:
             UnknownCollection, StorageFailed: as the catalog says.
         """
+        observed.collection(name)
         return await asyncio.to_thread(self._catalog.drop, name)
 
     def collections(self) -> list[Collection]:
@@ -100,6 +105,7 @@ class Contents:
         Raises:
             UnknownCollection: there is none of that name.
         """
+        observed.collection(name)
         return self._catalog.get(name)
 
     async def take_snapshot(self, name: str, names: Sequence[str]) -> Snapshot:
@@ -234,7 +240,14 @@ class Contents:
 
     async def write(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
         """Make a change in a thread that is kept for changes."""
-        return await asyncio.get_running_loop().run_in_executor(self._writing, partial(change, *given, **named))
+        began = time.monotonic()
+        try:
+            run = copy_context().run  # so that what is logged there names the call
+            return await asyncio.get_running_loop().run_in_executor(
+                self._writing, partial(run, change, *given, **named)
+            )
+        finally:
+            observed.stage("write", began)
 
 
 def _unknown(name: str, field: str, count: int, missing: Sequence[str]) -> UnknownDocument:

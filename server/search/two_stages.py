@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from shortlist.server import observed
 from shortlist.server.errors import NoTokens
 from shortlist.server.fusion import Fusion
 from shortlist.server.inference.embedders import Embedders
@@ -113,12 +114,14 @@ class TwoStages:
         documents = [candidate.document for candidate in found]
         request_checks.hits_answer(query, documents, embedder.dimensions)
         retrieve_done = time.perf_counter()
+        observed.stage("retrieve", time.monotonic() - (retrieve_done - embed_done), candidates=len(found))
         chosen = self._selection(query, plan, found)
         read = [found[place] for place in chosen.places]
         scored = await self._scored(query, read, reserved=reservation is not None)
         if embedder is self._embedders.first:  # which is what there is in fp32
             answered = Answered(query.text, collection, vector, read, scored, embedder.fingerprint)
             self._fp32.offer(answered, sampled=sampled)
+        observed.note(candidates=len(found), selected=chosen.count, reranked=int(scored.done.sum()))
         timing = Timing(
             spent=embedded.spent + scored.spent,
             retrieve_s=began - asked + retrieve_done - embed_done,

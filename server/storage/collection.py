@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed, StorageError, StorageFailed
 
-from . import comparison, database, maxsim, unit_vectors
+from . import comparison, database, maxsim, sizes, unit_vectors
 from .choices import DEFAULTS, Choices
 from .comparison import Compared
 from .document import Document, Origin, Upserted
@@ -58,7 +58,7 @@ class Collection:
             StorageError: the folder holds no collection that this version reads.
         """
         self.name = folder.name
-        self._folder = Opened(folder)
+        self._path, self._folder = folder, Opened(folder)
         self._documents = Documents(folder / DOCUMENTS)
         number = next(_numbers)
         self._changing = threading.Lock()
@@ -117,6 +117,15 @@ class Collection:
     def __len__(self) -> int:
         """Return the number of documents."""
         return self._documents.count
+
+    @property
+    def indexed(self) -> int:
+        """Return the number of different vectors in its index."""
+        return len(self._indexes.used.vectors)
+
+    def disk_bytes(self) -> Mapping[str, int]:
+        """Return what its files take, by what they hold."""
+        return sizes.disk_bytes(self._path)
 
     @property
     def in_place(self) -> bool:

@@ -154,7 +154,7 @@ def test_a_caller_that_is_gone_before_its_answers(address: str, port: int):
         until(port, lambda value: value >= MOST)
         process.kill()
     until(port, lambda value: value == 0)
-    ended = {one.labels["code"]: one.value for one in samples(port) if one.name == "shortlist_call_seconds_count"}
+    ended = {one.labels["status"]: one.value for one in samples(port) if one.name == "shortlist_requests_total"}
     assert ended == {"CANCELLED": 1}
 
 

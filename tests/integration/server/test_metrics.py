@@ -49,8 +49,21 @@ def test_what_was_done_is_counted(client: Client, port: int):
     with pytest.raises(NotFound):
         client.search("none", "water")
     found = read(port)
-    assert found["shortlist_call_seconds_count", "OK", "Search"] == 2
-    assert found["shortlist_call_seconds_count", "NOT_FOUND", "Search"] == 1
+    requests = "shortlist_requests_total"  # by collection, face, key, method and status
+    assert found[requests, "notes", "grpc", "", "Search", "OK"] == 2
+    assert found[requests, "other", "grpc", "", "Search", "NOT_FOUND"] == 1
+    assert found["shortlist_request_seconds_count", "grpc", "Search"] == 3
+    counts = {
+        stage: found["shortlist_stage_seconds_count", stage] for stage in ("embed", "rerank", "retrieve", "write")
+    }
+    assert counts == {"embed": 2, "rerank": 1, "retrieve": 2, "write": 1}
+    lanes = ("query", "rerank", "ingest")
+    padded = [found["shortlist_padded_tokens_total", lane] for lane in lanes]
+    assert padded == [found["shortlist_tokens_total", lane] for lane in lanes]  # on a CPU nothing is added
+    assert found[("shortlist_run_cost_ratio_count",)] == sum(found["shortlist_runs_total", lane] for lane in lanes)
+    assert found[("shortlist_runs_expected_seconds_total",)] > 0
+    assert found["shortlist_vectors", "notes"] == 2
+    assert all(found["shortlist_disk_bytes", "notes", part] > 0 for part in ("documents", "words"))
     assert [found["shortlist_runs_total", lane] for lane in ("query", "rerank", "ingest")] == [1, 2, 2]
     assert (found["shortlist_cache_hits_total", "vectors"], found["shortlist_cache_misses_total", "vectors"]) == (
         1,
@@ -61,7 +74,7 @@ def test_what_was_done_is_counted(client: Client, port: int):
     assert (found["shortlist_recall", "notes"], found["shortlist_recall_target", "notes"]) == (1, 0.99)
     assert (found["shortlist_recall_missed", "notes"], found["shortlist_recall_samples", "notes"]) == (0, 0)
     assert found["shortlist_recall_beam", "notes"] == 0  # all are compared
-    assert found[("shortlist_waiting_tokens",)] == 0
+    assert [found["shortlist_waiting_tokens", lane] for lane in lanes] == [0, 0, 0]
 
 
 def test_a_changed_document_is_scored_anew(client: Client, port: int):

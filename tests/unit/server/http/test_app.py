@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from asgi import ask
+from seen_calls import Seen, calls
 from shortlist.server.errors import InferenceFailed, Overloaded, UnknownCollection
 from shortlist.server.http.app import App, Route
 from shortlist.server.http.call import Answer, Call
@@ -15,25 +16,15 @@ from shortlist.server.rpc.services import Deadlines
 DEADLINES = Deadlines(30.0, 0.015)
 
 
-class Counted:
-    """The requests that were counted, in place of a server's numbers."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str, int]] = []
-
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        self.requests.append((method, route, status))
-
-
 async def tell(call: Call) -> Answer:
     """Answer what the route was told of its request."""
     body = (await call.body()).decode()
     return Answer.json({"path": call.path, "rest": call.rest, "query": call.query, "body": body})
 
 
-def app_of(*routes: Route, counted: Counted | None = None) -> App:
+def app_of(*routes: Route, seen: Seen | None = None) -> App:
     """Return an app that takes 1,000 bytes at most."""
-    return App(routes, DEADLINES, counted or Counted(), 1000)
+    return App(routes, DEADLINES, calls(seen), 1000)
 
 
 def raising(error: Exception) -> Callable[[Call], Awaitable[Answer]]:
@@ -69,10 +60,10 @@ async def test_the_query():
 @pytest.mark.parametrize("path", ["/", "/c", "/a/b", "*", "", "/b/../a", "/é\udcff"])
 async def test_an_unknown_path(path: str):
     """What is not there is 404, and is counted under no path: callers do not make series in the metrics."""
-    counted = Counted()
-    answer = await ask(app_of(Route("GET", "/a", tell), counted=counted), "GET", path)
+    seen = Seen()
+    answer = await ask(app_of(Route("GET", "/a", tell), seen=seen), "GET", path)
     assert (answer.status, answer.json["error"]["code"]) == (404, "unknown_route")
-    assert counted.requests == [("", "", 404)]
+    assert seen.statuses == [("other", "INVALID_ARGUMENT")]
 
 
 async def test_methods():
@@ -168,7 +159,7 @@ async def test_a_body_that_does_not_come():
 
 
 async def test_a_caller_that_leaves():
-    """Its work is cancelled, and it is counted as 499."""
+    """Its work is cancelled, and it is counted as such."""
     began, leaves, cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def handle(call: Call) -> Answer:
@@ -179,15 +170,13 @@ async def test_a_caller_that_leaves():
             cancelled.set()
         raise AssertionError
 
-    counted = Counted()
-    asking = asyncio.create_task(
-        ask(app_of(Route("POST", "/a", handle), counted=counted), "POST", "/a", leaves=leaves)
-    )
+    seen = Seen()
+    asking = asyncio.create_task(ask(app_of(Route("POST", "/a", handle), seen=seen), "POST", "/a", leaves=leaves))
     await began.wait()
     leaves.set()
     assert await asking is None
     await cancelled.wait()
-    assert counted.requests == [("POST", "/a", 499)]
+    assert seen.statuses == [("POST /a", "CANCELLED")]
 
 
 async def test_a_server_that_stops():
@@ -224,7 +213,8 @@ async def test_what_is_our_fault(caplog: pytest.LogCaptureFixture):
         Route("GET", "/a", raising(KeyError("secret"))), Route("GET", "/b", raising(InferenceFailed("a run failed")))
     )
     answer = await ask(app, "GET", "/a")
-    assert (answer.status, answer.json["message"]) == (500, "the server failed; its log has the cause")
+    told = f"the server failed; its log has the cause, as request {answer.headers['x-request-id']}"
+    assert (answer.status, answer.json["message"], answer.json["id"]) == (500, told, answer.headers["x-request-id"])
     assert b"secret" not in answer.body
     assert "secret" in caplog.text
     assert (await ask(app, "GET", "/b")).json["detail"] == "a run failed"
@@ -269,6 +259,17 @@ async def test_pages_of_other_sites(origin: str | None, status: int):
 )
 async def test_names_that_were_pointed_here(host: str, status: int):
     """On a server of this machine alone, browsers must use a name of this machine's; programs may use any."""
-    app = App([Route("POST", "/a", tell)], DEADLINES, Counted(), 1000, local=True)
+    app = App([Route("POST", "/a", tell)], DEADLINES, calls(), 1000, local=True)
     assert (await ask(app, "POST", "/a", headers={"host": host, "origin": f"http://{host}"})).status == status
     assert (await ask(app, "POST", "/a", headers={"host": host})).status == 200
+
+
+async def test_a_request_has_an_id():
+    """The id that a caller gives comes back in the header, and in the body of an error; else there is a new one."""
+    seen = Seen()
+    app = app_of(Route("GET", "/a", tell), Route("GET", "/b", raising(UnknownCollection("none"))), seen=seen)
+    assert (await ask(app, "GET", "/a", headers={"x-request-id": "mine\u00e9 1"})).headers["x-request-id"] == "mine1"
+    refused = await ask(app, "GET", "/b", headers={"x-request-id": "other"})
+    assert (refused.headers["x-request-id"], refused.json["id"]) == ("other", "other")
+    await ask(app, "GET", "/a")
+    assert [len(call.request_id) for call in seen.calls] == [5, 5, 32]

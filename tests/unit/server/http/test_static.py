@@ -1,18 +1,18 @@
 """The files of a page: what is served of them, how they are kept, and what they may not reach."""
 
 import re
-from types import SimpleNamespace
 
 import pytest
 
 from asgi import ask
+from seen_calls import calls
 from shortlist.server.http import static
 from shortlist.server.http.app import App
 from shortlist.server.rpc.deadlines import Deadlines
 from shortlist.ui import assets
 
 FILES = assets.files("reference")
-APP = App(static.routes("/docs", FILES), Deadlines(30.0, 0.015), SimpleNamespace(request=lambda *_: None), 1000)
+APP = App(static.routes("/docs", FILES), Deadlines(30.0, 0.015), calls(), 1000)
 
 
 async def test_the_page():

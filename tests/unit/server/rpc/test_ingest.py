@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import grpc
 import pytest
 
+from seen_calls import Seen, calls
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.server.app import Components
@@ -20,23 +21,11 @@ INTO_C = pb.IngestStart(create=pb.CreateCollectionRequest(name="c", exist_ok=Tru
 
 
 @dataclass
-class Calls:
-    """What the metrics were told: method and status of each call."""
-
-    ended: list[tuple[str, str]] = field(default_factory=list)
-    came: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def call(self, method: str, code: str, _: float) -> None:
-        self.ended.append((method, code))
-        self.came.set()
-
-
-@dataclass
 class Served:
     """A server with the service of collections, behind the interceptor."""
 
     channel: grpc.aio.Channel
-    calls: Calls
+    seen: Seen
     components: Components
 
     def ingest(self, *messages: pb.IngestRequest | bytes, timeout: float | None = None) -> grpc.aio.StreamStreamCall:
@@ -52,13 +41,13 @@ class Served:
 @pytest.fixture
 async def served(components: Components) -> AsyncIterator[Served]:
     """Run the server."""
-    calls = Calls()
-    server = grpc.aio.server(interceptors=(Interceptor(calls, 1 << 20),))
+    seen = Seen()
+    server = grpc.aio.server(interceptors=(Interceptor(calls(seen), 1 << 20),))
     pb_grpc.add_RetrievalServicer_to_server(Retrieval(components.pipeline, Deadlines(30.0, MARGIN_S)), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", (("grpc.enable_http_proxy", 0),)) as channel:
-        yield Served(channel, calls, components)
+        yield Served(channel, seen, components)
     await server.stop(None)
 
 
@@ -86,7 +75,7 @@ async def test_documents_come_and_are_answered(served: Served):
     assert (refusal.reason, refusal.field) == ("INVALID_REQUEST", "id")
     assert refusal.message == "id: got '', but an id must not be empty; give each document an id of its own"
     assert len(served.components.pipeline.contents.collection("c")) == 3
-    assert served.calls.ended == [("Ingest", "OK")]
+    assert served.seen.statuses == [("Ingest", "OK")]
     again = await results(served.ingest(pb.IngestRequest(start=INTO_C), documents("a"), documents("b", source="s")))
     assert [one.outcome for one in again] == [pb.INGEST_OUTCOME_UNCHANGED] * 2
     new = await results(served.ingest(pb.IngestRequest(start=INTO_C), documents("a", title="t")))
@@ -117,7 +106,7 @@ async def test_streams_that_do_not_begin(served: Served, messages: list, code: s
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await results(served.ingest(*messages))
     assert (refused.value.code().name, refused.value.details()[: len(words)]) == (code, words)
-    assert served.calls.ended == [("Ingest", code)]
+    assert served.seen.statuses == [("Ingest", code)]
 
 
 @pytest.mark.parametrize(
@@ -148,9 +137,9 @@ async def test_a_caller_that_hangs_up(served: Served):
     await call.write(documents("a"))
     assert len((await call.read()).results) == 1
     call.cancel()
-    await asyncio.wait_for(served.calls.came.wait(), WAIT_S)
+    await asyncio.wait_for(served.seen.came.wait(), WAIT_S)
     # To gRPC's server the caller's leaving is an end of the requests as well, and either may come first.
-    assert served.calls.ended in ([("Ingest", "CANCELLED")], [("Ingest", "OK")])
+    assert served.seen.statuses in ([("Ingest", "CANCELLED")], [("Ingest", "OK")])
     assert served.components.pipeline.streams.room.shares == set()
 
 
@@ -177,4 +166,4 @@ async def test_a_stream_s_deadline(served: Served):
     with pytest.raises(grpc.aio.AioRpcError, match="the stream's deadline came") as refused:
         await call.read()
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert served.calls.ended == [("Ingest", "DEADLINE_EXCEEDED")]
+    assert served.seen.statuses == [("Ingest", "DEADLINE_EXCEEDED")]

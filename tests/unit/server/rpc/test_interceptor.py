@@ -1,18 +1,20 @@
-"""The interceptor on a gRPC server of its own, whose RPCs do what a test says; the metrics are a list of calls."""
+"""The interceptor on a gRPC server of its own, whose RPCs do what a test says; what is seen of calls is a list."""
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_status import rpc_status
 
+from seen_calls import Seen, calls
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
 from shortlist.proto import tei_pb2 as tei
@@ -32,20 +34,6 @@ from shortlist.server.rpc.interceptor import Interceptor
 
 WAIT_S = 20.0  # a bound for a broken test, never reached by a sound one
 REQUEST = pb.EmbedRequest(texts=["one", "two"])
-
-
-@dataclass
-class Calls:
-    """What the metrics were told: method and status of each call, in order."""
-
-    ended: list[tuple[str, str]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    came: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def call(self, method: str, code: str, seconds: float) -> None:
-        self.ended.append((method, code))
-        self.seconds.append(seconds)
-        self.came.set()
 
 
 class Rerank(tei_grpc.RerankServicer):
@@ -81,7 +69,7 @@ class Served:
 
     channel: grpc.aio.Channel
     inference: Inference
-    calls: Calls
+    seen: Seen
 
     def embed(self, request: Any = REQUEST, serializer: Any = pb.EmbedRequest.SerializeToString) -> Any:
         """Call Embed."""
@@ -103,15 +91,15 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     """Run a server with the interceptor, a service of ours and the health service."""
-    calls, inference = Calls(), Inference()
-    server = grpc.aio.server(interceptors=(Interceptor(calls, 1 << 20),))
+    seen, inference = Seen(), Inference()
+    server = grpc.aio.server(interceptors=(Interceptor(calls(seen), 1 << 20),))
     pb_grpc.add_InferenceServicer_to_server(inference, server)
     tei_grpc.add_RerankServicer_to_server(Rerank(), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", (("grpc.enable_http_proxy", 0),)) as channel:
-        yield Served(channel, inference, calls)
+        yield Served(channel, inference, seen)
     await server.stop(None)
 
 
@@ -121,7 +109,7 @@ async def test_a_request_that_is_too_large(served: Served):
         await served.embed(pb.EmbedRequest(texts=["x" * (1 << 20)]))
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "but the most is 1048576 (the server's max_request_bytes); send fewer" in refused.value.details()
-    assert served.calls.ended == [("Embed", "INVALID_ARGUMENT")]
+    assert served.seen.statuses == [("Embed", "INVALID_ARGUMENT")]
 
 
 async def test_an_answer_passes_as_it_is(served: Served):
@@ -132,8 +120,8 @@ async def test_an_answer_passes_as_it_is(served: Served):
 
     served.inference.embed = embed
     assert await served.embed() == pb.EmbedResponse(truncated=2)
-    assert served.calls.ended == [("Embed", "OK")]
-    assert served.calls.seconds[0] >= 0
+    assert served.seen.statuses == [("Embed", "OK")]
+    assert served.seen.calls[0].seconds() >= 0
 
 
 @pytest.mark.parametrize(
@@ -155,13 +143,40 @@ async def test_an_error_of_ours_is_told_as_its_status(served: Served, error: Exc
     """An error of the server's own reaches the caller in its words, as the status of its kind, and is counted so."""
     refused = await served.refused(error)
     assert (refused.code(), refused.details()) == (code, str(error))
-    assert served.calls.ended == [("Embed", code.name)]
+    assert served.seen.statuses == [("Embed", code.name)]
 
 
 async def test_the_time_to_come_back_is_in_grpc_s_own_trailer(served: Served):
     """An overloaded server tells a client with a retry policy how long to wait."""
     refused = await served.refused(Overloaded("the queue is full", 70))
     assert ("grpc-retry-pushback-ms", "70") in tuple(refused.trailing_metadata())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("a-1/b:2", "a-1/b:2"), ("x" * 300, "x" * 128), ("a b,c;d'e", "abcde"), (None, None), (" ;", None)],
+)
+async def test_a_call_has_an_id(served: Served, given: str | None, expected: str | None):
+    """The id that a caller gives comes back, cut and without what is unfit for logs; else it is a new one."""
+
+    async def embed(_: pb.EmbedRequest) -> pb.EmbedResponse:
+        return pb.EmbedResponse()
+
+    served.inference.embed = embed
+    method = served.channel.unary_unary("/shortlist.v1.Inference/Embed", pb.EmbedRequest.SerializeToString)
+    call = method(REQUEST, timeout=WAIT_S, metadata=None if given is None else (("x-request-id", given),))
+    await call
+    told = dict(await call.trailing_metadata())["x-request-id"]
+    assert told == served.seen.calls[0].request_id
+    assert told == expected if expected else re.fullmatch("[0-9a-f]{32}", told)
+
+
+async def test_an_error_names_its_call(served: Served):
+    """The id stands in the trailer and as google.rpc has it, beside the longest words too."""
+    refused = await served.refused(InvalidRequest("\U0001f98a" * 5000, "\U0001f98a" * 5000, "5", "shorten it"))
+    rich, info = rpc_status.from_call(refused), RequestInfo()
+    assert rich.details[-1].Unpack(info)
+    assert info.request_id == dict(refused.trailing_metadata())["x-request-id"] == served.seen.calls[0].request_id
 
 
 async def test_fields_travel_as_grpc_status_reads_them(served: Served):
@@ -187,8 +202,9 @@ async def test_an_error_of_none_of_ours_tells_nothing_inside(served: Served, cap
     """A fault of the server is INTERNAL without its words; these and the trace are in the log."""
     refused = await served.refused(ZeroDivisionError("secret of the house"))
     assert refused.code() is grpc.StatusCode.INTERNAL
-    assert refused.details() == "the server failed; its log has the cause"
-    assert served.calls.ended == [("Embed", "INTERNAL")]
+    (call,) = served.seen.calls
+    assert refused.details() == f"the server failed; its log has the cause, as request {call.request_id}"
+    assert served.seen.statuses == [("Embed", "INTERNAL")]
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert record.getMessage() == "Embed failed"
     assert "secret of the house" in caplog.text
@@ -211,7 +227,7 @@ async def test_a_server_that_failed_serves_on(served: Served):
 
     served.inference.embed = embed
     assert await served.embed() == pb.EmbedResponse()
-    assert served.calls.ended == [("Embed", "INTERNAL"), ("Embed", "OK")]
+    assert served.seen.statuses == [("Embed", "INTERNAL"), ("Embed", "OK")]
 
 
 async def test_a_request_that_does_not_parse_is_refused_by_its_field(served: Served):
@@ -221,7 +237,7 @@ async def test_a_request_that_does_not_parse_is_refused_by_its_field(served: Ser
         await served.embed(broken, serializer=None)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.value.details().startswith("texts[1]: got b't\\xffo', but text must be valid UTF-8")
-    assert (served.inference.asked, served.calls.ended) == (0, [("Embed", "INVALID_ARGUMENT")])
+    assert (served.inference.asked, served.seen.statuses) == (0, [("Embed", "INVALID_ARGUMENT")])
 
 
 async def test_a_stream_with_one_answer(served: Served):
@@ -234,7 +250,7 @@ async def test_a_stream_with_one_answer(served: Served):
         await call(iter([sound, sound.replace(b"two", b"t\xffo")]), timeout=WAIT_S)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.value.details().startswith("text: got b't\\xffo', but text must be valid UTF-8")
-    assert served.calls.ended == [("tei.v1/RerankStream", "OK"), ("tei.v1/RerankStream", "INVALID_ARGUMENT")]
+    assert served.seen.statuses == [("tei.v1/RerankStream", "OK"), ("tei.v1/RerankStream", "INVALID_ARGUMENT")]
 
 
 async def test_a_caller_who_leaves_is_counted(served: Served, caplog: pytest.LogCaptureFixture):
@@ -253,8 +269,8 @@ async def test_a_caller_who_leaves_is_counted(served: Served, caplog: pytest.Log
     await asyncio.wait_for(begun.wait(), WAIT_S)
     call.cancel()
     await asyncio.wait_for(left.wait(), WAIT_S)
-    await asyncio.wait_for(served.calls.came.wait(), WAIT_S)
-    assert served.calls.ended == [("Embed", "CANCELLED")]
+    await asyncio.wait_for(served.seen.came.wait(), WAIT_S)
+    assert served.seen.statuses == [("Embed", "CANCELLED")]
     assert [record for record in caplog.records if record.name.startswith("shortlist")] == []
 
 
@@ -266,7 +282,7 @@ async def test_other_services_pass_untouched(served: Served):
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await health.Check(health_pb2.HealthCheckRequest(service="none"), timeout=WAIT_S)
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
-    assert served.calls.ended == []
+    assert served.seen.statuses == []
 
 
 async def test_a_method_that_is_not_there(served: Served):
@@ -276,4 +292,4 @@ async def test_a_method_that_is_not_there(served: Served):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await method(b"", timeout=WAIT_S)
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert served.calls.ended == []
+    assert served.seen.statuses == []

@@ -1,93 +1,26 @@
-"""What the server does, as numbers that Prometheus reads: calls, queue, slots, caches, collections.
+"""What the server's parts know of themselves: queue, slots, caches, collections, read when Prometheus asks."""
 
-Calls are counted where they end (`interceptor.py`); everything else is read from its owner when Prometheus asks, so
-that nothing is counted twice. One registry a server, no global state.
-"""
-
-import logging
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
 from typing import TypeAlias
 
-from prometheus_client import CollectorRegistry, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from shortlist.server.errors import ListenError
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.inference.slot import COST_RATIOS
 from shortlist.server.inference.watchdog import Watchdog
 from shortlist.server.search.pipeline import Pipeline
 
-logger = logging.getLogger(__name__)
-
-Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily
-
-_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
 
-class Metrics:
-    """The numbers of one server."""
+class State(Collector):
+    """Those numbers of one server."""
 
     def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
-        """Begin with no calls."""
-        self._registry = CollectorRegistry()
-        self._calls = Histogram(
-            "shortlist_call_seconds",
-            "Time of a call in the server, by method and gRPC status",
-            ("method", "code"),
-            registry=self._registry,
-            buckets=_BUCKETS_S,
-        )
-        self._requests = Histogram(
-            "shortlist_http_seconds",
-            "Time of an HTTP request in the server, by method, route and status",
-            ("method", "route", "status"),
-            registry=self._registry,
-            buckets=_BUCKETS_S,
-        )
-        self._registry.register(_State(pipeline, scheduler, watchdog))
-
-    def call(self, method: str, code: str, seconds: float) -> None:
-        """Count a call that ended with a gRPC status."""
-        self._calls.labels(method, code).observe(seconds)
-
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an HTTP request that ended with a status; method and route are empty where nothing is served."""
-        self._requests.labels(method, route, str(status)).observe(seconds)
-
-    def text(self, accept: str) -> tuple[bytes, str]:
-        """Return all numbers as text, and the text's content type, as an Accept header wants it."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self._registry), content_type
-
-    def serve(self, host: str, port: int) -> Callable[[], None]:
-        """Answer http://HOST:PORT/metrics on a thread of its own, and return what ends that.
-
-        Raises:
-            ListenError: the port is taken, or the address is not this machine's.
-        """
-        try:
-            server, thread = start_http_server(port, host, self._registry)
-        except OSError as error:
-            raise ListenError(
-                f"cannot serve metrics on {host}:{port}: {error.strerror};"
-                " stop what listens there, or choose another --metrics-port"
-            ) from error
-        logger.info("metrics on http://%s:%d/metrics", host, server.server_port)
-
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        return stop
-
-
-class _State(Collector):
-    """What the server's parts know of themselves, read when Prometheus asks."""
-
-    def __init__(self, pipeline: Pipeline, scheduler: Scheduler, watchdog: Watchdog) -> None:
+        """Take the parts."""
         self._contents = pipeline.contents
         self._streams = pipeline.streams
         self._embedders, self._scorer = pipeline.embedders, pipeline.scorer
@@ -107,6 +40,7 @@ class _State(Collector):
             name: GaugeMetricFamily(f"shortlist_{name}", told, labels=["collection"])
             for name, told in (
                 ("documents", "Documents in a collection"),
+                ("vectors", "Different vectors in a collection's index"),
                 ("recall", "Share of the 50 nearest that searches find, of those that were done again exactly"),
                 ("recall_target", "What shortlist_recall is held to"),
                 ("recall_missed", "1 where the target cannot be met within walk_ms"),
@@ -114,10 +48,14 @@ class _State(Collector):
                 ("recall_beam", "Candidates that a walk of the index keeps; 0: all vectors are compared"),
             )
         }
+        sizes = GaugeMetricFamily(
+            "shortlist_disk_bytes", "What a part of a collection takes on disk", labels=["collection", "part"]
+        )
         for collection in self._contents.collections():
             held = collection.measured.report()
             values = {
                 "documents": len(collection),
+                "vectors": collection.indexed,
                 "recall": held.mean,
                 "recall_target": held.target,
                 "recall_missed": held.state == "missed",
@@ -127,7 +65,9 @@ class _State(Collector):
             for name, value in values.items():
                 if value is not None:
                     families[name].add_metric([collection.name], value)
-        yield from families.values()
+            for part, size_bytes in collection.disk_bytes().items():
+                sizes.add_metric([collection.name, part], size_bytes)
+        yield from (*families.values(), sizes)
         room = self._streams.room
         yield GaugeMetricFamily(
             "shortlist_ingest_documents", "Documents of streams that are not answered yet", room.documents
@@ -154,19 +94,36 @@ class _State(Collector):
         waiting = GaugeMetricFamily(
             "shortlist_waiting_jobs", "Jobs with an item that waits for a slot", labels=["lane"]
         )
+        held = GaugeMetricFamily("shortlist_waiting_tokens", "Tokens that wait for a slot", labels=["lane"])
         runs = CounterMetricFamily("shortlist_runs", "Runs of a model", labels=["lane"])
         tokens = CounterMetricFamily("shortlist_tokens", "Tokens that were run, without padding", labels=["lane"])
-        for family, values in ((waiting, now.waiting_jobs), (runs, now.runs), (tokens, now.tokens)):
+        padded = CounterMetricFamily("shortlist_padded_tokens", "Tokens that were run, with padding", labels=["lane"])
+        for family, values in (
+            (waiting, now.waiting_jobs),
+            (held, now.lane_tokens),
+            (runs, now.runs),
+            (tokens, now.tokens),
+            (padded, now.padded_tokens),
+        ):
             for lane, value in zip(lanes, values, strict=True):
                 family.add_metric([lane], value)
             yield family
-        yield GaugeMetricFamily("shortlist_waiting_tokens", "Tokens that wait for a slot", now.waiting_tokens)
+        yield GaugeMetricFamily("shortlist_queue_tokens", "Tokens that may wait for a slot", self._scheduler.capacity)
         yield GaugeMetricFamily("shortlist_slots", "Runs that can go on at once", self._scheduler.slots)
         yield GaugeMetricFamily("shortlist_slots_running", "Slots that run something", now.running)
         yield GaugeMetricFamily(
             "shortlist_slots_faulty", "Slots that ended or are stuck; the log has why", len(self._watchdog.faults)
         )
         yield CounterMetricFamily("shortlist_slots_busy_seconds", "Time of all slots in runs", now.busy_s)
+        yield CounterMetricFamily(
+            "shortlist_runs_expected_seconds", "What these runs were expected to take", now.expected_s
+        )
+        ratios = HistogramMetricFamily(
+            "shortlist_run_cost_ratio", "Seconds a run was expected to take, over those it took"
+        )
+        buckets = zip([*map(str, COST_RATIOS), "+Inf"], itertools.accumulate(now.cost_ratios), strict=True)
+        ratios.add_metric([], list(buckets), now.cost_ratio_sum)
+        yield ratios
 
     def _caching(self) -> Iterator[Family]:
         hits = CounterMetricFamily("shortlist_cache_hits", "Results that were kept from before", labels=["cache"])
