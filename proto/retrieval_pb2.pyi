@@ -640,7 +640,7 @@ class TokenVectors(_message.Message):
     vectors: _builtins.int
     """Vectors of all documents together."""
     size_bytes: _builtins.int
-    """What they take on disk."""
+    """What they take on disk, without the tenth that SQLite has for them beside."""
     fault: _builtins.str
     """Why searches do without, where the state is TOKEN_VECTORS_STATE_UNUSABLE."""
     def __init__(

@@ -199,6 +199,7 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
     watching = asyncio.create_task(watchdog.watch(status.tell))
     try:
         await components.pipeline.reindexing.resume()
+        components.pipeline.token_upkeep.start()
         await status.tell("")
         announce(f"listening on {address}")
         if http:
@@ -210,6 +211,7 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
         watching.cancel()
         await status.enter_graceful_shutdown()
         await components.pipeline.reindexing.close()
+        await components.pipeline.token_upkeep.close()
         await asyncio.gather(server.stop(settings.drain_s), *([http.stop()] if http else []))
         if end_metrics:
             end_metrics()

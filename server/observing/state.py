@@ -23,6 +23,7 @@ class State(Collector):
         """Take the parts."""
         self._contents = pipeline.contents
         self._streams = pipeline.streams
+        self._token_upkeep = pipeline.token_upkeep
         self._embedders, self._scorer = pipeline.embedders, pipeline.scorer
         self._fp32 = pipeline.fp32
         self._scheduler = scheduler
@@ -68,11 +69,27 @@ class State(Collector):
             for part, size_bytes in collection.disk_bytes().items():
                 sizes.add_metric([collection.name, part], size_bytes)
         yield from (*families.values(), sizes)
+        yield from self._token_vectors()
         room = self._streams.room
         yield GaugeMetricFamily(
             "shortlist_ingest_documents", "Documents of streams that are not answered yet", room.documents
         )
         yield GaugeMetricFamily("shortlist_ingest_bytes", "What these documents take", room.size_bytes)
+
+    def _token_vectors(self) -> Iterator[Family]:
+        documents = GaugeMetricFamily(
+            "shortlist_token_vectors_documents", "Documents that have token vectors", labels=["collection"]
+        )
+        size = GaugeMetricFamily("shortlist_token_vectors_bytes", "What these take", labels=["collection"])
+        used = GaugeMetricFamily(
+            "shortlist_token_vectors_used", "1 where searches use token vectors", labels=["collection"]
+        )
+        for collection in self._contents.collections():
+            if (there := collection.token_vectors).wanted:
+                documents.add_metric([collection.name], there.documents)
+                size.add_metric([collection.name], there.size_bytes)
+                used.add_metric([collection.name], self._token_upkeep.state(collection).state == "ready")
+        yield from (documents, size, used)
 
     def _beside_fp32(self) -> Iterator[Family]:
         samples = GaugeMetricFamily("shortlist_fp32_samples", "Searches compared with fp32", labels=["model"])

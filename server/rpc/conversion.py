@@ -16,10 +16,12 @@ from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.fp32 import Agreement
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, Ranked, Timing
+from shortlist.server.search.token_upkeep import TokenState
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.recall import Report
 from shortlist.server.storage.snapshot import Snapshot
+from shortlist.server.storage.token_vectors import TokenVectors
 
 from . import enums, metadata
 
@@ -52,7 +54,7 @@ def document_message(plain: Document, vector: NDArray[np.float32] | None = None)
     )
 
 
-def collection_message(plain: Collection) -> pb.Collection:
+def collection_message(plain: Collection, tokens: TokenState) -> pb.Collection:
     """Return a collection as a message."""
     created_at = Timestamp()
     created_at.FromDatetime(plain.created_at)
@@ -66,7 +68,21 @@ def collection_message(plain: Collection) -> pb.Collection:
         language=plain.choices.language,
         quantization=enums.QUANTIZATIONS_BACK[plain.choices.quantization],
         recall=_recall(plain.measured.report()),
-        token_vectors=pb.TokenVectors(pooling=pb.TOKEN_POOLING_NO_VECTORS, state=pb.TOKEN_VECTORS_STATE_NONE),
+        token_vectors=_token_vectors(plain.token_vectors, tokens),
+    )
+
+
+def _token_vectors(plain: TokenVectors, found: TokenState) -> pb.TokenVectors:
+    return pb.TokenVectors(
+        pooling=enums.TOKEN_POOLINGS_BACK[plain.pooling],
+        state=enums.TOKEN_STATES[found.state],
+        model=plain.model,
+        model_fingerprint=plain.fingerprint,
+        dimensions=plain.dimensions,
+        documents=plain.documents,
+        vectors=plain.vectors,
+        size_bytes=plain.size_bytes,
+        fault=found.fault,
     )
 
 

@@ -9,6 +9,7 @@ from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Truncation
 from shortlist.server.search.candidates import CandidatesFrom, RankFusion
 from shortlist.server.search.query import LimitedBy, Mode
+from shortlist.server.search.token_upkeep import State as TokenVectorsState
 from shortlist.server.storage.choices import Quantization, TokenPooling
 from shortlist.server.storage.filtered import Plan
 from shortlist.server.storage.recall import State
@@ -56,6 +57,13 @@ TOKEN_POOLINGS: dict[pb.TokenPooling.ValueType, TokenPooling | None] = {
     pb.TOKEN_POOLING_NO_VECTORS: "no-vectors",
     pb.TOKEN_POOLING_NONE: "none",
     pb.TOKEN_POOLING_BY_TWO: "by-two",
+}
+TOKEN_POOLINGS_BACK = {plain: message for message, plain in TOKEN_POOLINGS.items()}
+TOKEN_STATES: dict[TokenVectorsState, pb.TokenVectorsState.ValueType] = {
+    "none": pb.TOKEN_VECTORS_STATE_NONE,
+    "making": pb.TOKEN_VECTORS_STATE_MAKING,
+    "ready": pb.TOKEN_VECTORS_STATE_READY,
+    "unusable": pb.TOKEN_VECTORS_STATE_UNUSABLE,
 }
 RECALL_STATES: dict[State, pb.RecallState.ValueType] = {
     "exact": pb.RECALL_STATE_EXACT,

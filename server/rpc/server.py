@@ -41,7 +41,7 @@ class Servicers:
             deadlines,
             services.Retrieval(pipeline, deadlines),
             inference.Inference(pipeline, deadlines, description),
-            services.Snapshots(pipeline.contents),
+            services.Snapshots(pipeline),
             Reindexes(pipeline.reindexing, deadlines),
             tei.Face(models, deadlines),
         )

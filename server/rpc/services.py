@@ -8,7 +8,6 @@ from collections.abc import AsyncIterable, Sequence
 
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
-from shortlist.server.search.contents import Contents
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import DEFAULT_TOP_K, Answer, Query
 from shortlist.server.storage.collection import Collection
@@ -32,7 +31,7 @@ class Retrieval(pb_grpc.RetrievalServicer):
         self, request: pb.CreateCollectionRequest, context: Context
     ) -> pb.CreateCollectionResponse:
         collection, created = await self._create(request)
-        return pb.CreateCollectionResponse(collection=conversion.collection_message(collection), created=created)
+        return pb.CreateCollectionResponse(collection=self._message(collection), created=created)
 
     async def _create(self, request: pb.CreateCollectionRequest) -> tuple[Collection, bool]:
         return await self._contents.create(
@@ -51,15 +50,16 @@ class Retrieval(pb_grpc.RetrievalServicer):
         self, request: pb.SetTokenVectorsRequest, context: Context
     ) -> pb.SetTokenVectorsResponse:
         pooling = enums.TOKEN_POOLINGS[request.token_pooling]
-        collection = self._contents.set_token_vectors(request.collection, pooling)
-        return pb.SetTokenVectorsResponse(collection=conversion.collection_message(collection))
+        collection = await self._contents.set_token_vectors(request.collection, pooling)
+        return pb.SetTokenVectorsResponse(collection=self._message(collection))
 
     async def ListCollections(
         self, request: pb.ListCollectionsRequest, context: Context
     ) -> pb.ListCollectionsResponse:
-        return pb.ListCollectionsResponse(
-            collections=[conversion.collection_message(found) for found in self._contents.collections()]
-        )
+        return pb.ListCollectionsResponse(collections=map(self._message, self._contents.collections()))
+
+    def _message(self, collection: Collection) -> pb.Collection:
+        return conversion.collection_message(collection, self._pipeline.token_upkeep.state(collection))
 
     async def Upsert(self, request: pb.UpsertRequest, context: Context) -> pb.UpsertResponse:
         began = time.perf_counter()
@@ -156,9 +156,10 @@ class Retrieval(pb_grpc.RetrievalServicer):
 class Snapshots(pb_grpc.SnapshotsServicer):
     """The service shortlist.v1.Snapshots."""
 
-    def __init__(self, contents: Contents) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
         """Serve the collections of one data folder."""
-        self._contents = contents
+        self._contents = pipeline.contents
+        self._token_upkeep = pipeline.token_upkeep
 
     async def CreateSnapshot(self, request: pb.CreateSnapshotRequest, context: Context) -> pb.CreateSnapshotResponse:
         made = await self._contents.take_snapshot(request.name, list(request.collections))
@@ -173,7 +174,9 @@ class Snapshots(pb_grpc.SnapshotsServicer):
         self, request: pb.RestoreSnapshotRequest, context: Context
     ) -> pb.RestoreSnapshotResponse:
         made = await self._contents.restore(request.snapshot, list(request.collections))
-        return pb.RestoreSnapshotResponse(collections=map(conversion.collection_message, made))
+        return pb.RestoreSnapshotResponse(
+            collections=[conversion.collection_message(one, self._token_upkeep.state(one)) for one in made]
+        )
 
     async def DropSnapshot(self, request: pb.DropSnapshotRequest, context: Context) -> pb.DropSnapshotResponse:
         await self._contents.drop_snapshot(request.name)

@@ -45,6 +45,7 @@ class Contents:
         """Take the collections, and hold requests to limits."""
         self._catalog = catalog
         self._limits = limits
+        self.token_vectors_due = asyncio.Event()  # set where documents may lack token vectors since
         self._writing = ThreadPoolExecutor(_WRITING_THREADS, "write")
         self._copying = ThreadPoolExecutor(1, "copy")
 
@@ -72,19 +73,22 @@ class Contents:
         chosen = request_checks.create(name, language)
         observed.collection(name)
         request_checks.recall_target(recall_target)
-        late_interaction_checks.token_pooling(token_pooling)
-        return await asyncio.to_thread(
-            self._catalog.create, name, exist_ok=exist_ok, wanted=Wanted(recall_target, chosen, quantization)
-        )
+        late_interaction_checks.token_pooling(token_pooling, self._catalog.token_model)
+        wanted = Wanted(recall_target, chosen, quantization, token_pooling)
+        return await asyncio.to_thread(self._catalog.create, name, exist_ok=exist_ok, wanted=wanted)
 
-    def set_token_vectors(self, name: str, pooling: TokenPooling | None) -> Collection:
+    async def set_token_vectors(self, name: str, pooling: TokenPooling | None) -> Collection:
         """Set how many vectors of its tokens each document of a collection is to have, and return the collection.
 
         Raises:
-            InvalidRequest, Unsupported, UnknownCollection: the request is at fault.
+            InvalidRequest, Unsupported, UnknownCollection, StorageFailed: as the checks and storage say.
         """
-        late_interaction_checks.set_token_vectors(pooling)
-        return self.collection(name)
+        made_by = self._catalog.token_model
+        chosen = late_interaction_checks.set_token_vectors(pooling, made_by)
+        collection = self.collection(name)
+        await self.write(collection.token_making.begin, chosen, made_by)
+        self.token_vectors_due.set()
+        return collection
 
     async def drop(self, name: str) -> int:
         """Delete a collection, and return how many documents it held.
@@ -139,7 +143,9 @@ class Contents:
         """
         request_checks.snapshot(self._limits, "snapshot", name, names)
         found = await asyncio.to_thread(self._catalog.snapshots.get, name)
-        return await self._copy(self._catalog.restore, found, names)
+        restored = await self._copy(self._catalog.restore, found, names)
+        self.token_vectors_due.set()
+        return restored
 
     async def _copy(self, change: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
         """Make or restore a snapshot, one after another: each may take minutes, and nothing else waits for it."""

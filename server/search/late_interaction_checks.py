@@ -3,6 +3,7 @@
 from shortlist.server.errors import InvalidRequest, Unsupported, shown
 from shortlist.server.runtime.manifest import Kind
 from shortlist.server.storage.choices import TokenPooling
+from shortlist.server.storage.document import Origin
 
 from .query import Mode
 
@@ -40,27 +41,28 @@ def tokenizer(model: Kind) -> None:
         raise _no_model("model", "MODEL_LATE_INTERACTION", "or name another model")
 
 
-def token_pooling(asked: TokenPooling | None) -> None:
+def token_pooling(asked: TokenPooling | None, model: Origin | None) -> None:
     """Check how many vectors of its tokens a document is to have; None: the server's default.
 
     Raises:
-        Unsupported: it is to have some.
+        Unsupported: it is to have some, and there is no model that makes them.
     """
-    if asked not in {None, "no-vectors"}:
+    if model is None and asked not in {None, "no-vectors"}:
         raise _no_model("token_pooling", f"TOKEN_POOLING_{_upper(asked)}", "or use TOKEN_POOLING_NO_VECTORS")
 
 
-def set_token_vectors(asked: TokenPooling | None) -> None:
-    """Check how many vectors of its tokens a document of a collection that is there is to have.
+def set_token_vectors(asked: TokenPooling | None, model: Origin | None) -> TokenPooling:
+    """Return how many vectors of its tokens a document of a collection that is there is to have.
 
     Raises:
         InvalidRequest: it is not said.
-        Unsupported: it is to have some.
+        Unsupported: as `token_pooling`.
     """
     if asked is None:
         remedy = "name one; TOKEN_POOLING_NO_VECTORS drops what is there"
         raise InvalidRequest("token_pooling", "TOKEN_POOLING_UNSPECIFIED", "it must be set", remedy)
-    token_pooling(asked)
+    token_pooling(asked, model)
+    return asked
 
 
 def _no_model(field: str, value: str, otherwise: str) -> Unsupported:

@@ -28,6 +28,8 @@ from .query import Found, Ingested, Query, Ranked, Timing
 from .reindexing import Reindexing
 from .sampling import Sampling
 from .streams import Streams
+from .token_source import TokenEmbedder, TokenSource
+from .token_upkeep import TokenUpkeep
 from .tokenizing import Tokenizing
 from .two_stages import TwoStages
 from .upserts import Upserts
@@ -46,18 +48,22 @@ class Pipeline:
         limits: Limits,
         sampling: Sampling | None = None,
         fp32: Comparison | None = None,
+        late_interaction: TokenEmbedder | None = None,
     ) -> None:
         """Join the models and the collections; without sampling and fp32 no search is done again or compared."""
         self.embedders = embedders
         self.scorer = scorer
         self.limits = limits
         self.contents = Contents(catalog, limits)
+        self.late_interaction = late_interaction
         self.reindexing = Reindexing(self.contents, embedders)
         self.tokenizing = Tokenizing(embedders, scorer, limits)
         self._sampling = sampling or Sampling()
         self.fp32 = fp32 or Comparison()
         self._two_stages = TwoStages(embedders, scorer, self.contents, limits, self._sampling, self.fp32)
-        self.upserts = Upserts(embedders, self.contents, limits)
+        tokens = TokenSource(late_interaction)
+        self.token_upkeep = TokenUpkeep(self.contents, tokens)
+        self.upserts = Upserts(embedders, self.contents, limits, tokens)
         self.streams = Streams(self.upserts)
 
     @property

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from shortlist.server.errors import DeadlineExceeded, InferenceFailed, NoTokens, Overloaded, ShortlistError, shown
@@ -21,13 +22,13 @@ from shortlist.server.storage.document import Document, Origin
 from shortlist.server.storage.remaking import Embedded
 
 from .contents import Contents
+from .patience import patiently
 
 logger = logging.getLogger(__name__)
 
 State = Literal["none", "running", "done", "failed", "cancelled"]
 
 _BATCH = 64  # documents that are made at once: no more bytes than a request may have
-_PATIENCE_S = 60.0  # for a batch: what callers send, who wait for it, comes before
 _LAST_PATIENCE_S = 5.0  # for the last few documents, while changes wait
 
 
@@ -115,7 +116,7 @@ class Reindex:
 
     async def _unless_ending(self, embedder: Embedder, documents: Sequence[Document]) -> Embedded | None:
         """Return the vectors of documents, or None where it is to end."""
-        making = asyncio.create_task(_patiently(embedder, documents))
+        making = asyncio.create_task(patiently(partial(_made_anew, embedder, documents)))
         ending = asyncio.create_task(self._ending.wait())
         try:
             await asyncio.wait([making, ending], return_when=asyncio.FIRST_COMPLETED)
@@ -130,7 +131,7 @@ class Reindex:
 
         def make(documents: Sequence[Document]) -> Embedded:
             """Embed the last documents, in a thread that changes wait for."""
-            work = _made_anew(embedder, documents, _LAST_PATIENCE_S)
+            work = _made_anew(embedder, documents, time.monotonic() + _LAST_PATIENCE_S)
             return asyncio.run_coroutine_threadsafe(work, loop).result(2 * _LAST_PATIENCE_S)
 
         try:
@@ -140,23 +141,7 @@ class Reindex:
             return False
 
 
-async def _patiently(embedder: Embedder, documents: Sequence[Document]) -> Embedded:
-    """Make the vectors of stored documents anew, however busy the server is.
-
-    Raises:
-        NotServing, ShuttingDown, InferenceFailed: as `_made_anew`.
-    """
-    patience_s = _PATIENCE_S
-    while True:
-        try:
-            return await _made_anew(embedder, documents, patience_s)
-        except Overloaded as busy:
-            await asyncio.sleep(busy.retry_after_ms / 1000)
-        except DeadlineExceeded:
-            patience_s *= 2
-
-
-async def _made_anew(embedder: Embedder, documents: Sequence[Document], patience_s: float) -> Embedded:
+async def _made_anew(embedder: Embedder, documents: Sequence[Document], deadline: float) -> Embedded:
     """Make the vectors of stored documents anew, from their texts, as an upsert does.
 
     Raises:
@@ -165,7 +150,7 @@ async def _made_anew(embedder: Embedder, documents: Sequence[Document], patience
     """
     contents = [document.content for document in documents]
     try:
-        result = await embedder.embed(contents, "document", Lane.INGEST, time.monotonic() + patience_s)
+        result = await embedder.embed(contents, "document", Lane.INGEST, deadline)
     except NoTokens as error:
         raise InferenceFailed(
             f"the embedder's tokenizer leaves no token of document {shown(documents[error.index].id)}; change its"

@@ -1,5 +1,8 @@
 """Documents to a collection: compared with what is there, embedded where they bring no vector, and written.
 
+Where the collection has token vectors of the model that is served, those of what changed are made beside, and written
+in the same transaction.
+
 `Upserts.upsert` takes a request whole or not at all. `Upserts.write` is what lies below it, for callers who have
 checked each document themselves (`ingest.py`): there the model may fail at some, and the others are written.
 """
@@ -7,8 +10,9 @@ checked each document themselves (`ingest.py`): there the model may fail at some
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +21,21 @@ from shortlist.server.errors import InferenceFailed, NoTokens
 from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder
-from shortlist.server.inference.result import Result
+from shortlist.server.inference.result import Result, Spent
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.comparison import Compared
 from shortlist.server.storage.document import Document
 from shortlist.server.storage.generation import Superseded
+from shortlist.server.storage.token_vectors import TokenVectors
 
 from . import document_checks
 from .contents import Contents
 from .limits import Limits
 from .query import Fate, Ingested, Outcome, Timing
+from .token_source import Made, TokenSource
+
+_First = TypeVar("_First")
+_Second = TypeVar("_Second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +49,11 @@ class Written:
 class Upserts:
     """The way of documents into collections."""
 
-    def __init__(self, embedders: Embedders, contents: Contents, limits: Limits) -> None:
-        """Join the embedders and the collections, and hold requests to limits."""
+    def __init__(self, embedders: Embedders, contents: Contents, limits: Limits, tokens: TokenSource) -> None:
+        """Join the models and the collections, and hold requests to limits."""
         self.limits = limits
         self._embedders = embedders
+        self._tokens = tokens
         self._contents = contents
 
     async def upsert(
@@ -113,17 +123,50 @@ class Upserts:
             Superseded: the collection has another one by the end; nothing was written.
         """
         compared = await asyncio.to_thread(collection.compare, documents, brought)
-        made = await _embedded(embedder, documents, compared.changed, brought, deadline, whole=whole)
+        wanted = collection.token_vectors
+        made, tokens = await _both(
+            _embedded(embedder, documents, compared.changed, brought, deadline, whole=whole),
+            self._token_vectors(wanted, compared.changed, deadline, whole=whole),
+        )
+        if tokens is not None:
+            made = replace(made, done=made.done & tokens.done, spent=_longer(made.spent, tokens.spent))
         changed = [document for document, is_done in zip(compared.changed, made.done, strict=True) if is_done]
         began = time.perf_counter()
         if changed:
-            vectors, tokens = made.values[made.done], made.tokens[made.done].tolist()
-            given = changed, vectors, tokens, compared.relabelled, embedder.fingerprint
+            vectors, lengths = made.values[made.done], made.tokens[made.done].tolist()
+            kept = None if tokens is None else tokens.kept(made.done)
+            given = changed, vectors, lengths, compared.relabelled, embedder.fingerprint, kept, wanted.generation
             await self._contents.write(collection.upsert, *given)
+            if collection.token_vectors.wanted and not collection.token_vectors.ready:
+                self._contents.token_vectors_due.set()
         elif compared.relabelled:
             await self._contents.write(collection.relabel, compared.relabelled)
         write_s = time.perf_counter() - began if changed else 0.0
         return Written(_fates(documents, compared, made), Timing(spent=made.spent, write_s=write_s))
+
+    async def _token_vectors(
+        self, wanted: TokenVectors, changed: Sequence[Document], deadline: float, *, whole: bool
+    ) -> Made | None:
+        """Return the token vectors of those documents that changed; None where they are to get none here."""
+        if not changed or not self._tokens.makes(wanted):
+            return None
+        contents = [document.content for document in changed]
+        return await self._tokens.make(contents, wanted.pooling, deadline, whole=whole)
+
+
+async def _both(first: Awaitable[_First], second: Awaitable[_Second]) -> tuple[_First, _Second]:
+    """Return what comes of both, at once; where one fails, the other is given up."""
+    tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _longer(first: Spent, second: Spent) -> Spent:
+    """Return the longer time of each step, of two jobs at once."""
+    return Spent(*map(max, astuple(first), astuple(second)))
 
 
 def _brought(

@@ -64,7 +64,7 @@ class Catalog:
         self._served = served
         self._root = data / COLLECTIONS
         self._origin = origin
-        self._token_model = token_model
+        self.token_model = token_model
         self._token_pooling = token_pooling
         self.snapshots = Snapshots(snapshots or data / SNAPSHOTS)
         self._changing = threading.Lock()
@@ -128,7 +128,7 @@ class Catalog:
             folder = self._root / f".new-{uuid.uuid4().hex}"
             try:
                 folder.mkdir()
-                tokens = token_vectors.begun(wanted.token_pooling or self._token_pooling, self._token_model)
+                tokens = token_vectors.begun(wanted.token_pooling or self._token_pooling, self.token_model)
                 Collection.create(folder, self._origin, time.time(), wanted.of(DEFAULTS), tokens)
                 durable.put(folder, self._root / name)
             except (OSError, sqlite3.Error) as error:

@@ -17,6 +17,7 @@ from shortlist.server.runtime.manifest import Source
 from shortlist.server.runtime.tokens import Tokens
 from shortlist.server.search.limits import Limits
 from shortlist.server.search.query import Found, Hit, Ranked, Score, Timing
+from shortlist.server.search.token_upkeep import TokenState
 from shortlist.server.settings import Settings
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document, Origin
@@ -110,7 +111,7 @@ def test_a_collection(catalog: Catalog):
     """A collection is told by name, size, what made its vectors, and when it was made."""
     collection, _ = catalog.create("papers", exist_ok=False)
     collection.upsert([FOX], np.ones((1, 2), np.float32), [4])
-    message = conversion.collection_message(collection)
+    message = conversion.collection_message(collection, TokenState("unusable", "why"))
     assert (message.name, message.documents, message.dimensions) == ("papers", 1, 2)
     assert (message.embedder, message.embedder_fingerprint) == ("model (fp32)", "f00d")
     assert message.created_at.ToDatetime(collection.created_at.tzinfo) == collection.created_at
