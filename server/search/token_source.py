@@ -100,7 +100,8 @@ class TokenSource:
             whole: whether a text that the model cannot run fails all; else it alone is not done.
 
         Raises:
-            DeadlineExceeded, Overloaded, TooLarge, NotServing, ShuttingDown, InferenceFailed: as `Embedder.embed`.
+            NoTokens, DeadlineExceeded, Overloaded, TooLarge, NotServing, ShuttingDown, InferenceFailed: as
+                `Embedder.embed`.
         """
         assert self._model is not None, "makes comes first"  # noqa: S101 (our own order)
         try:

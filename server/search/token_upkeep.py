@@ -14,12 +14,14 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
 
-from shortlist.server.errors import ShortlistError, ShuttingDown, TooLarge, UnknownCollection, shown
+from shortlist.server.errors import NoTokens, ShortlistError, ShuttingDown, TooLarge, UnknownCollection, shown
 from shortlist.server.storage.collection import Collection
+from shortlist.server.storage.document import Document
 from shortlist.server.storage.token_vectors import TokenVectors
 
 from .contents import Contents
@@ -49,9 +51,15 @@ class _Walk:
     generation: int
     batch: int  # documents that are made at once
     after: int = 0  # the number up to which documents were walked
+    through: bool = False  # nothing is left but what the model cannot run
     tidy: bool = False  # vectors of generations before are dropped
     failed: str = ""  # the id of the first one that the model could not run
     fault: str = ""  # what ended the walk
+
+    def pass_over(self, failed: Sequence[tuple[int, Document]]) -> None:
+        """Leave documents that the model cannot run without token vectors."""
+        for seq, document in failed:
+            self.after, self.failed = seq, self.failed or document.id
 
 
 class TokenUpkeep:
@@ -87,11 +95,11 @@ class TokenUpkeep:
         if self._source.makes(there) and there.ready:
             return TokenState("ready")
         walk = self._walks.get(collection.name)
-        if walk is None or walk.collection is not collection or not (walk.fault or walk.failed):
+        if walk is None or walk.collection is not collection or not (walk.fault or (walk.through and walk.failed)):
             return TokenState("making")
         if walk.fault:
             return TokenState("unusable", walk.fault)
-        what = f"the model could not run {there.of - there.documents} of {there.of} documents"
+        what = f"the model cannot run {there.of - there.documents} of {there.of} documents"
         return TokenState("unusable", f"{what}, the first of them {shown(walk.failed)}; change or delete them")
 
     async def _run(self) -> None:
@@ -152,7 +160,8 @@ class TokenUpkeep:
         """Make the next batch, and return whether there was one."""
         making, name = walk.collection.token_making, walk.collection.name
         batch = await asyncio.to_thread(making.missing, walk.after, walk.batch)
-        if not batch:
+        walk.through = not batch
+        if walk.through:
             return False
         if not walk.after:
             lacking = there.of - there.documents
@@ -164,12 +173,16 @@ class TokenUpkeep:
                 raise
             walk.batch = len(batch) // 2
             return True
-        kept = [seq for (seq, _), done in zip(batch, made.done.tolist(), strict=True) if done]
-        if kept:
+        except NoTokens as error:  # of one: those before it first, then on behind it
+            walk.batch = error.index or _BATCH
+            if not error.index:
+                walk.pass_over(batch[:1])
+            return True
+        done = made.done.tolist()
+        if kept := [seq for (seq, _), is_done in zip(batch, done, strict=True) if is_done]:
             await self._contents.write(making.add, kept, made.kept(made.done), there.generation)
+        walk.pass_over([one for one, is_done in zip(batch, done, strict=True) if not is_done])
         walk.after, walk.fault = batch[-1][0], ""
-        for (_, document), done in zip(batch, made.done.tolist(), strict=True):
-            walk.failed = walk.failed or ("" if done else document.id)
         if walk.collection.token_vectors.ready:
             logger.info("collection %s: all documents have token vectors", name)
         return True

@@ -126,7 +126,7 @@ class Upserts:
         wanted = collection.token_vectors
         made, tokens = await _both(
             _embedded(embedder, documents, compared.changed, brought, deadline, whole=whole),
-            self._token_vectors(wanted, compared.changed, deadline, whole=whole),
+            self._token_vectors(wanted, documents, compared.changed, deadline, whole=whole),
         )
         if tokens is not None:
             made = replace(made, done=made.done & tokens.done, spent=_longer(made.spent, tokens.spent))
@@ -145,13 +145,22 @@ class Upserts:
         return Written(_fates(documents, compared, made), Timing(spent=made.spent, write_s=write_s))
 
     async def _token_vectors(
-        self, wanted: TokenVectors, changed: Sequence[Document], deadline: float, *, whole: bool
+        self,
+        wanted: TokenVectors,
+        documents: Sequence[Document],
+        changed: Sequence[Document],
+        deadline: float,
+        *,
+        whole: bool,
     ) -> Made | None:
         """Return the token vectors of those documents that changed; None where they are to get none here."""
         if not changed or not self._tokens.makes(wanted):
             return None
         contents = [document.content for document in changed]
-        return await self._tokens.make(contents, wanted.pooling, deadline, whole=whole)
+        try:
+            return await self._tokens.make(contents, wanted.pooling, deadline, whole=whole)
+        except NoTokens as error:
+            raise _no_tokens(documents, changed[error.index]) from error
 
 
 async def _both(first: Awaitable[_First], second: Awaitable[_Second]) -> tuple[_First, _Second]:
@@ -198,8 +207,7 @@ async def _embedded(
         if places:
             made = await embedder.embed(contents, "document", Lane.INGEST, deadline, whole=whole)
     except NoTokens as error:
-        index = documents.index(changed[places[error.index]])
-        raise NoTokens(index, contents[error.index], f"documents[{index}].text") from error
+        raise _no_tokens(documents, changed[places[error.index]]) from error
     except InferenceFailed:  # of all
         if whole:
             raise
@@ -212,6 +220,11 @@ async def _embedded(
     result.values[places], result.done[places] = made.values, made.done
     result.tokens[places], result.truncated[places] = made.tokens, made.truncated
     return replace(result, spent=made.spent)
+
+
+def _no_tokens(documents: Sequence[Document], bad: Document) -> NoTokens:
+    index = documents.index(bad)
+    return NoTokens(index, bad.content, f"documents[{index}].text")
 
 
 def _fates(documents: Sequence[Document], compared: Compared, made: Result) -> list[Fate | None]:

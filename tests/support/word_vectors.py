@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from shortlist.server.errors import InferenceFailed, ShortlistError
+from shortlist.server.errors import InferenceFailed, NoTokens, ShortlistError
 from shortlist.server.fusion import Fusion
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.result import Spent
@@ -43,6 +43,7 @@ class WordVectors:
         self.asked: list[list[str]] = []  # the texts of each call
         self.faults: list[ShortlistError] = []  # of the next calls
         self.unreadable = ""  # a word with which no text can be run
+        self.unknown = ""  # one of which the tokenizer leaves nothing
         self.calls = 1_000_000  # that are answered; others wait
         self._released = asyncio.Event()
 
@@ -61,6 +62,8 @@ class WordVectors:
             await self._released.wait()
         if self.faults:
             raise self.faults.pop(0)
+        if self.unknown in texts:
+            raise NoTokens(list(texts).index(self.unknown), self.unknown, "texts")
         done = np.array([not self.unreadable or self.unreadable not in text.split() for text in texts])
         if not done.any() or (whole and not done.all()):
             raise InferenceFailed("the model could not run a text")

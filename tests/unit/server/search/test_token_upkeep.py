@@ -14,6 +14,7 @@ from shortlist.server.app import Components
 from shortlist.server.errors import (
     DeadlineExceeded,
     InferenceFailed,
+    NoTokens,
     Overloaded,
     StorageFailed,
     TooLarge,
@@ -215,18 +216,19 @@ async def test_without_the_model_and_with_another(serve: Serve, write: Callable)
     assert_own(pipeline, 6)
 
 
-async def test_a_document_that_the_model_cannot_run(serve: Serve, write: Callable):
+@pytest.mark.parametrize("why", ["unreadable", "unknown"])
+async def test_a_document_that_the_model_cannot_run(serve: Serve, write: Callable, why: str):
     """It is named, all others have theirs, and once it is gone the collection is whole."""
     pipeline = await serve(None)
     await pipeline.contents.create("c", exist_ok=False)
     await write(pipeline, [*DOCUMENTS[:3], Document("bad", "xyzzy"), *DOCUMENTS[3:]])
     model = WordVectors()
-    model.unreadable = "xyzzy"
+    setattr(model, why, "xyzzy")
     pipeline = await serve(model)
     await pipeline.contents.set_token_vectors("c", "by-two")
     found = await until(pipeline, "unusable")
     assert found.fault == (
-        f"the model could not run 1 of {len(DOCUMENTS) + 1} documents, the first of them 'bad'; change or delete them"
+        f"the model cannot run 1 of {len(DOCUMENTS) + 1} documents, the first of them 'bad'; change or delete them"
     )
     await pipeline.contents.delete("c", ["bad"])
     assert pipeline.token_upkeep.state(pipeline.contents.collection("c")).state == "ready"
@@ -241,6 +243,9 @@ async def test_a_text_that_cannot_be_run_is_not_written(serve: Serve, write: Cal
     documents = [DOCUMENTS[0], Document("bad", "xyzzy")]
     with pytest.raises(InferenceFailed):
         await write(pipeline, documents)
+    model.unknown = "xyzzy plugh"
+    with pytest.raises(NoTokens, match=r"^documents\[1\]\.text: "):
+        await write(pipeline, [DOCUMENTS[0], Document("bad", "xyzzy plugh")])
     assert len(collection) == 0
     answers: list[Answer] = []
 
