@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from shortlist.client.client import Client
-from shortlist.client.types import Collection, Recall
-from shortlist.console import command_line, output, tables
+from shortlist.client.token_vectors import TokenPooling, TokenVectors
+from shortlist.client.types import Collection, Quantization, Recall
+from shortlist.console import columns, command_line, output, tables
 from shortlist.console.connection import Connection
 from shortlist.console.errors import UsageError
 
@@ -27,9 +28,12 @@ class CollectionsSettings(Connection):
     """create: the texts' language, whose endings and stop words a search by words (--candidates-from) leaves out:
     arabic, danish, dutch, english, finnish, french, german, greek, hungarian, italian, norwegian, portuguese,
     romanian, russian, spanish, swedish, tamil, turkish, or none; english if not given"""
-    quantization: Literal["none", "int8"] | None = None
+    quantization: Quantization | None = None
     """create: how the index holds vectors: int8 takes 0.6 of the memory, and what it finds is compared again by the
     documents' own vectors; none, which is float16, if not given"""
+    token_pooling: TokenPooling | None = None
+    """create: which vectors of its tokens each document has, for late interaction: none has one for each token,
+    by-two one for two that are alike, in half of the disk, no-vectors has none; the server's setting if not given"""
     yes: bool = False
     """drop: do not ask"""
     json: bool = False
@@ -57,8 +61,8 @@ def run(
     """List, create or drop collections.
 
     List the server's collections, with how many documents each holds, its language, what searches find of the nearest
-    50, and the embedder that its vectors are of; create some; or drop some with all their documents, for good. `drop`
-    asks first; outside a terminal it needs --yes.
+    50, its token vectors and the embedder that its vectors are of; create some; or drop some with all their
+    documents, for good. `drop` asks first; outside a terminal it needs --yes.
 
     `shortlist index` creates the collection that it fills. A name has 1 to 64 lower-case letters, digits, '-' and
     '_', and begins with a letter or digit.
@@ -78,6 +82,7 @@ def run(
                     recall_target=settings.recall_target,
                     language=settings.language,
                     quantization=settings.quantization,
+                    token_pooling=settings.token_pooling,
                 )
                 for name in names
             )
@@ -95,13 +100,21 @@ def shown(collections: Sequence[Collection]) -> str:
             f"{one.documents:,}",
             one.language,
             recall(one.recall),
+            token_vectors(one.token_vectors),
             f"{one.created_at:%Y-%m-%d %H:%M} UTC",
             one.embedder,
         )
         for one in collections
     ]
-    heads = ("collection", "documents", "language", "recall@50", "created", "embedder")
-    return tables.table(heads, rows) if rows else "no collections"
+    heads = ("collection", "documents", "language", "recall@50", "token vectors", "created", "embedder")
+    if not rows:
+        return "no collections"
+    faults = [
+        columns.plain(f"{one.name}: searches do without its token vectors: {one.token_vectors.fault}")
+        for one in collections
+        if one.token_vectors.fault
+    ]
+    return "\n".join([tables.table(heads, rows), *columns.filled(faults)])
 
 
 def recall(found: Recall) -> str:
@@ -112,6 +125,14 @@ def recall(found: Recall) -> str:
         return f"target {found.target:g}, not measured yet"
     told = {"met": "met", "missed": "missed", "unmeasured": "not known yet", "exact": ""}[found.state]
     return f"{found.measured:.4f} of {found.samples}, beam {found.beam}: target {found.target:g} {told}"
+
+
+def token_vectors(found: TokenVectors) -> str:
+    """Return what is known of a collection's token vectors, in a few words."""
+    if found.state == "ready":
+        pooled = f", {found.pooling}" if found.pooling != "none" else ""
+        return f"{found.vectors:,}, {found.size_bytes:,} bytes{pooled}"
+    return f"making, {found.documents:,} documents have them" if found.state == "making" else found.state
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ shortlist describe --address search.internal:50051 --json | jq .server.embedder.
 def run(*, settings: Annotated[DescribeSettings, command_line.FLAT] = DescribeSettings()) -> int:
     """Show what a server runs and holds.
 
-    Show a server's version, its two models, the limits it sets on requests, and its collections. It is also the
+    Show a server's version, its models, the limits it sets on requests, and its collections. It is also the
     quickest way to see whether a server is there: the exit code is 1 if it is not.
     """
     with settings.client() as client:
@@ -58,6 +58,7 @@ def shown(overview: Overview, address: str) -> str:
             f"Shortlist {server.version} at {address}",
             f"  {output.counted(server.slots, 'slot')} of {output.counted(server.threads, 'thread')}",
             *_model("embedder", server.embedder),
+            *(_model("late interaction", server.late_interaction) if server.late_interaction else []),
             *_model("reranker", server.reranker),
             f"  order of a search: {_order(server.reranker.similarity_weight)}, unless it sets --similarity-weight",
             "limits",

@@ -22,6 +22,7 @@ COMMANDS = {
     "delete": "documents:DELETE",
     "count": "documents:COUNT",
     "reindex": "reindex:COMMAND",
+    "token-vectors": "token_vectors:COMMAND",
     "snapshot": "snapshots:SNAPSHOT",
     "restore": "snapshots:RESTORE",
     "verify": "verify:COMMAND",

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Annotated
 
 from shortlist.client.description import Limits
-from shortlist.client.types import RerankResult
+from shortlist.client.types import RerankModel, RerankResult
 from shortlist.console import colors, command_line, output, tables
 from shortlist.console.connection import Connection
 from shortlist.console.errors import UsageError
@@ -25,6 +25,9 @@ class RerankSettings(Connection):
 
     top_k: Annotated[int | None, within(1)] = None
     """texts to show; all if it is not given"""
+    model: RerankModel = "reranker"
+    """what scores them: the reranker, or the late-interaction model, which is faster and whose scores are mean
+    cosines"""
     json: bool = False
     """print the result as one JSON object"""
 
@@ -57,9 +60,9 @@ def run(
 ) -> int:
     """Score texts against a query.
 
-    The reranker alone scores them, best first. The texts are arguments, or else the lines of
-    standard input, empty ones left out; "input" is the number of the argument or line. Nothing is stored. Any
-    number of texts is scored, in several calls where one would be too large; --timeout-s counts for each.
+    A model alone scores them, best first: the reranker, unless --model says otherwise. The texts are arguments, or
+    else the lines of standard input, empty ones left out; "input" is the number of the argument or line. Nothing is
+    stored. Any number of texts is scored, in several calls where one would be too large; --timeout-s counts for each.
     """
     inputs = [Input(number, text) for number, text in enumerate(texts or sources.standard_lines(), start=1)]
     if not texts:
@@ -71,7 +74,7 @@ def run(
         limits = client.describe().limits
         check(inputs, "text" if texts else "standard input, line", limits)
         with Progress(sys.stderr, "scored", len(scored), noun="text") as progress:
-            result = scoring.score(client, query, scored, limits, progress.update)
+            result = scoring.score(client, query, scored, limits, progress.update, settings.model)
     result = dataclasses.replace(result, results=result.results[: settings.top_k])
     if settings.json:
         output.write(output.as_json(result))
@@ -113,11 +116,19 @@ def shown(result: RerankResult, terms: excerpt.Terms, numbers: Sequence[int], *,
         lines = excerpt.lines(text, terms, room, excerpt.enough(room))
         return [colors.marked(line, excerpt.spans(line, terms)) for line in lines] if colored else lines
 
+    late = any(one.maxsim is not None for one in result.results)
     rows = [
-        (str(place), tables.number(one.score, 4), str(numbers[one.index]), one.text)
+        (
+            str(place),
+            tables.number(one.score, 4),
+            *([tables.number(one.maxsim, 4)] if late else []),
+            str(numbers[one.index]),
+            one.text,
+        )
         for place, one in enumerate(result.results, start=1)
     ]
-    yield from chain.from_iterable(tables.blocks(("place", "score", "input", "text"), rows, last))
+    heads = ("place", "score", *(["maxsim"] if late else []), "input", "text")
+    yield from chain.from_iterable(tables.blocks(heads, rows, last))
     if result.degraded:
         yield scoring.shortfall(result.degraded, result.reranked, len(numbers), "texts")
     if result.truncated:

@@ -10,7 +10,7 @@ from dataclasses import astuple, replace
 
 from shortlist.client.client import Client
 from shortlist.client.description import Limits
-from shortlist.client.types import Degraded, Ranked, RerankResult, Timing
+from shortlist.client.types import Degraded, Ranked, RerankModel, RerankResult, Timing
 
 from .batches import batches
 
@@ -19,7 +19,12 @@ _TEXTS = 256
 
 
 def score(
-    client: Client, query: str, texts: Sequence[str], limits: Limits, done: Callable[[int], None]
+    client: Client,
+    query: str,
+    texts: Sequence[str],
+    limits: Limits,
+    done: Callable[[int], None],
+    model: RerankModel = "reranker",
 ) -> RerankResult:
     """Score all texts.
 
@@ -29,11 +34,12 @@ def score(
         texts: one at least, each within the server's limits.
         limits: of the server.
         done: called with the number of texts that are done.
+        model: what scores them.
     """
     results = []
     count = 0
     for batch in batches(((text, len(text.encode(errors="surrogatepass"))) for text in texts), _TEXTS, limits):
-        results.append(client.rerank(query, batch))
+        results.append(client.rerank(query, batch, model=model))
         count += len(batch)
         done(count)
     return merged(results)

@@ -16,6 +16,7 @@ from . import excerpt, scoring, where
 from .excerpt import Terms
 
 _HEADS = ("place", "relevance", "score", "similarity", "stage one")
+_MAXSIM = ("maxsim", "by maxsim")
 _RANKINGS = ("dense", "lexical")
 _BY = {"dense": "similarity", "lexical": "words in common", "hybrid": "similarity and words in common"}
 _INDENT = "       "  # texts begin below the scores
@@ -35,8 +36,12 @@ class SearchSettings(Connection):
     """documents that stage one finds and stage two reads; if not given, 50 and at least top-k are found, and of
     these stage two reads what lies within margin and its budget of time"""
     mode: Mode = "auto"
-    """dense: stage one alone; rerank-all: stage two on every document of a small collection; auto: two-stage, with
-    every document of a small collection for a candidate"""
+    """dense: stage one alone; rerank-all: stage two on every document of a small collection; late-interaction: stage
+    one, ordered by MaxSim over the collection's token vectors; cascade: stage two on the best of these; auto: cascade
+    where searches use token vectors, else two-stage, with every document of a small collection for a candidate"""
+    rerank_candidates: int | None = None
+    """cascade: how many candidates stage two reads, the best by MaxSim; if not given, those near the best one, within
+    its budget of time"""
     candidates_from: CandidatesFrom | None = None
     """dense: stage one ranks by the similarity of vectors; lexical: by words in common with the query, which finds
     names, codes and rare words; hybrid: by both; the default is hybrid, and dense in mode dense"""
@@ -84,6 +89,10 @@ def run(
     (dense) and by words (lexical). Some rerankers, the demo's among them, order best with a share of the similarity
     (--similarity-weight), so their hits are not in the order of the scores; the lines below the table say so.
 
+    Where the collection has token vectors, late interaction stands between the two: it sums up, over the query's
+    tokens, the best cosine with one of the document's (maxsim), and stage two reads the best by it. The table has
+    that sum and the document's place by it.
+
     Below each hit is the part of its text that has most of the query's words, or its beginning if it has none;
     --full shows all of it. On a terminal those words are coloured; NO_COLOR=1 keeps colours away, FORCE_COLOR=1
     sends them into pipes too.
@@ -98,6 +107,7 @@ def run(
             query,
             top_k=settings.top_k,
             candidates=settings.candidates,
+            rerank_candidates=settings.rerank_candidates,
             mode=settings.mode,
             candidates_from=settings.candidates_from,
             rank_fusion=settings.rank_fusion,
@@ -157,16 +167,16 @@ class Page:
 
 def _table(result: SearchResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the table's heads and rows, the id last."""
-    is_hybrid = result.candidates_from == "hybrid"
-    heads = (*_HEADS, *(_RANKINGS if is_hybrid else ()), "id")
-    return heads, [_row(place, hit, is_hybrid=is_hybrid) for place, hit in enumerate(result.hits, 1)]
-
-
-def _row(place: int, hit: Hit, *, is_hybrid: bool) -> tuple[str, ...]:
-    moved = f" ({hit.rank - place:+d})" if hit.rank != place else ""  # by stage two: up is plus
-    numbers = (tables.number(one, 4) for one in (hit.relevance, hit.score, hit.similarity))
-    ranks = [tables.number(rank, 0) for rank in (hit.dense_rank, hit.lexical_rank)] if is_hybrid else []
-    return str(place), *numbers, f"{hit.rank}{moved}", *ranks, hit.id
+    rankings = _RANKINGS if result.candidates_from == "hybrid" else ()
+    maxsim = _MAXSIM if result.maxsim_scored else ()
+    rows = []
+    for place, hit in enumerate(result.hits, 1):
+        moved = f" ({hit.rank - place:+d})" if hit.rank != place else ""  # by the stages after: up is plus
+        scores = (tables.number(one, 4) for one in (hit.relevance, hit.score, hit.similarity))
+        ranks = [tables.number(rank, 0) for rank in (hit.dense_rank, hit.lexical_rank)] if rankings else []
+        late = [tables.number(hit.maxsim, 4), tables.number(hit.maxsim_rank, 0)] if maxsim else []
+        rows.append((str(place), *scores, f"{hit.rank}{moved}", *ranks, *late, hit.id))
+    return (*_HEADS, *rankings, *maxsim, "id"), rows
 
 
 def _whole(text: str, room: int) -> Iterator[str]:
@@ -197,20 +207,33 @@ def notes(result: SearchResult, *, asked: bool) -> Iterator[str]:
 def _ran(result: SearchResult) -> str:
     timing = result.timing
     source = "" if result.candidates_from == "dense" else f"{result.candidates_from} "
+    candidates = f"{result.candidates} {source}candidates"
+    reranked = f"reranked{_limited(result)}"
+    match result.mode:
+        case "late-interaction":
+            done = f"{result.maxsim_scored} of {candidates} ordered by MaxSim"
+        case _ if result.maxsim_scored:
+            done = f"{result.maxsim_scored} of {candidates} scored by MaxSim, {result.reranked} of these {reranked}"
+        case _:
+            done = f"{result.reranked} of {candidates} {reranked}"
+    maxsim = f", maxsim {timing.maxsim_ms:.1f}" if result.maxsim_scored else ""
     return (
-        f"{result.mode}: {result.reranked} of {result.candidates} {source}candidates reranked{_limited(result)};"
-        f" {timing.total_ms:.1f} ms"
-        f" (embed {timing.embed_ms:.1f}, retrieve {timing.retrieve_ms:.1f}, rerank {timing.rerank_ms:.1f})"
+        f"{result.mode}: {done}; {timing.total_ms:.1f} ms"
+        f" (embed {timing.embed_ms:.1f}, retrieve {timing.retrieve_ms:.1f}{maxsim}, rerank {timing.rerank_ms:.1f})"
     )
 
 
 def _limited(result: SearchResult) -> str:
     """Return why stage two read fewer candidates than there were."""
+    late = result.maxsim_scored > 0
     match result.limited_by:
+        case "margin" if late:
+            return " (the others are far behind by MaxSim; --rerank-candidates reads another number)"
         case "margin":
             return " (the others are far less similar; --margin 2 reads all)"
         case "budget":
-            return " (as many as the server's time for one search allows; --candidates names another number)"
+            flag = "--rerank-candidates" if late else "--candidates"
+            return f" (as many as the server's time for one search allows; {flag} names another number)"
         case None:
             return ""
 
@@ -219,6 +242,8 @@ def _order(result: SearchResult, *, asked: bool) -> str:
     """Return what the relevance is, where it is not the score alone."""
     if result.mode == "dense":
         return f"in the order of {_BY[result.candidates_from]}: mode dense has no scores"
+    if result.mode == "late-interaction":
+        return f"in the order of MaxSim, of {result.query_vectors} token vectors of the query: the mode has no scores"
     weight = result.similarity_weight
     if not result.reranked or not weight:
         return ""

@@ -16,10 +16,12 @@ from .errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unsupported,
     UnusableClient,
 )
 from .filters import Filter, Where, field
 from .reindexing import Reindex, ReindexState
+from .token_vectors import TokenPooling, TokenVectors, TokenVectorsState
 from .types import (
     CandidatesFrom,
     Collection,
@@ -38,6 +40,7 @@ from .types import (
     RankFusion,
     Recall,
     RecallState,
+    RerankModel,
     RerankResult,
     SearchResult,
     Snapshot,
@@ -84,6 +87,7 @@ __all__ = [
     "RecallState",
     "Reindex",
     "ReindexState",
+    "RerankModel",
     "RerankResult",
     "SearchResult",
     "ServerError",
@@ -93,11 +97,15 @@ __all__ = [
     "Source",
     "TextKind",
     "Timing",
+    "TokenPooling",
+    "TokenVectors",
+    "TokenVectorsState",
     "Tokenization",
     "TooLarge",
     "Truncation",
     "Unauthenticated",
     "Unavailable",
+    "Unsupported",
     "UnusableClient",
     "UpsertResult",
     "Where",

@@ -16,6 +16,7 @@ from .types import (
     Mode,
     Model,
     RankFusion,
+    RerankModel,
     RerankResult,
     SearchResult,
     TextKind,
@@ -41,6 +42,7 @@ class AsyncClient(CollectionCalls, DocumentCalls):
         top_k: int = 10,
         *,
         candidates: int | None = None,
+        rerank_candidates: int | None = None,
         mode: Mode = "auto",
         include_text: bool = True,
         include_metadata: bool = True,
@@ -59,6 +61,7 @@ class AsyncClient(CollectionCalls, DocumentCalls):
             query,
             top_k,
             candidates,
+            rerank_candidates,
             mode,
             include_text,
             include_metadata,
@@ -92,13 +95,14 @@ class AsyncClient(CollectionCalls, DocumentCalls):
         documents: Iterable[str],
         top_k: int | None = None,
         *,
+        model: RerankModel = "reranker",
         truncation: Truncation | None = None,
         max_document_tokens: int | None = None,
         timeout_s: float | None = None,
     ) -> RerankResult:
         """Score texts against a query, best first; see `Client.rerank`."""
         request = model_requests.rerank(
-            query, documents, top_k, truncation=truncation, max_document_tokens=max_document_tokens
+            query, documents, top_k, truncation=truncation, max_document_tokens=max_document_tokens, model=model
         )
         return responses.rerank(request, await self._call(self._inference.Rerank, request, timeout_s))
 

@@ -63,6 +63,11 @@ def count(field: str, value: object) -> int | None:
     return number
 
 
+def number_if_any(field: str, value: object) -> float | None:
+    """Return a number of any type that is one; None where there is none."""
+    return None if value is None else number(field, value)
+
+
 def number(field: str, value: object) -> float:
     """Return a number of any type that is one; it may be infinite."""
     try:
@@ -89,6 +94,11 @@ def flag(field: str, value: object) -> bool:
     if isinstance(value, bool) or (type(value).__name__, type(value).__module__) == ("bool", "numpy"):
         return bool(value)
     raise errors.invalid(field, value, "it must be True or False", "pass one of them")
+
+
+def choice_if_any(field: str, name: _Name | None, numbers: Mapping[_Name, _Number]) -> _Number:
+    """Return the number that stands for a name; where there is none 0, by which every enum says so."""
+    return cast("_Number", 0) if name is None else choice(field, name, numbers)
 
 
 def choice(field: str, name: _Name, numbers: Mapping[_Name, _Number]) -> _Number:

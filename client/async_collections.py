@@ -4,14 +4,11 @@ from collections.abc import Iterable
 
 from shortlist.proto import retrieval_pb2 as pb
 
-from . import reindexing, requests, responses
+from . import collection_messages, reindexing
 from .async_connection import Connection
 from .reindexing import Reindex, Watch
-from .types import (
-    Collection,
-    Quantization,
-    Snapshot,
-)
+from .token_vectors import TokenPooling
+from .types import Collection, Quantization, Snapshot
 
 
 class CollectionCalls(Connection):
@@ -25,49 +22,63 @@ class CollectionCalls(Connection):
         recall_target: float | None = None,
         language: str | None = None,
         quantization: Quantization | None = None,
+        token_pooling: TokenPooling | None = None,
         timeout_s: float | None = None,
     ) -> Collection:
         """Make an empty collection; see `Client.create_collection`."""
-        request = requests.create_collection(
-            name, exist_ok=exist_ok, recall_target=recall_target, language=language, quantization=quantization
+        request = collection_messages.create(
+            name,
+            exist_ok=exist_ok,
+            recall_target=recall_target,
+            language=language,
+            quantization=quantization,
+            token_pooling=token_pooling,
         )
         response = await self._call(self._retrieval.CreateCollection, request, timeout_s)
-        return responses.collection(response.collection)
+        return collection_messages.collection(response.collection)
 
     async def drop_collection(self, name: str, *, timeout_s: float | None = None) -> int:
         """Delete a collection and all its documents, for good; return how many they were."""
-        response = await self._call(self._retrieval.DropCollection, requests.drop_collection(name), timeout_s)
+        response = await self._call(self._retrieval.DropCollection, collection_messages.drop(name), timeout_s)
         return response.documents
 
     async def list_collections(self, *, timeout_s: float | None = None) -> tuple[Collection, ...]:
         """Return every collection, by name."""
         response = await self._call(self._retrieval.ListCollections, pb.ListCollectionsRequest(), timeout_s)
-        return tuple(responses.collection(one) for one in response.collections)
+        return tuple(collection_messages.collection(one) for one in response.collections)
+
+    async def set_token_vectors(
+        self, collection: str, token_pooling: TokenPooling, *, timeout_s: float | None = None
+    ) -> Collection:
+        """Set which token vectors a collection's documents have; see `Client.set_token_vectors`."""
+        request = collection_messages.set_token_vectors(collection, token_pooling)
+        response = await self._call(self._retrieval.SetTokenVectors, request, timeout_s)
+        return collection_messages.collection(response.collection)
 
     async def create_snapshot(
         self, name: str = "", collections: Iterable[str] = (), *, timeout_s: float | None = None
     ) -> Snapshot:
         """Copy collections on the server's disk while they are served; see `Client.create_snapshot`."""
-        request = requests.create_snapshot(name, collections)
+        request = collection_messages.create_snapshot(name, collections)
         response = await self._call(self._snapshots.CreateSnapshot, request, timeout_s)
-        return responses.snapshot(response.snapshot)
+        return collection_messages.snapshot(response.snapshot)
 
     async def list_snapshots(self, *, timeout_s: float | None = None) -> tuple[Snapshot, ...]:
         """Return every snapshot, by name."""
         response = await self._call(self._snapshots.ListSnapshots, pb.ListSnapshotsRequest(), timeout_s)
-        return tuple(responses.snapshot(one) for one in response.snapshots)
+        return tuple(collection_messages.snapshot(one) for one in response.snapshots)
 
     async def restore_snapshot(
         self, snapshot: str, collections: Iterable[str] = (), *, timeout_s: float | None = None
     ) -> tuple[Collection, ...]:
         """Make collections of the copies in a snapshot; see `Client.restore_snapshot`."""
-        request = requests.restore_snapshot(snapshot, collections)
+        request = collection_messages.restore_snapshot(snapshot, collections)
         response = await self._call(self._snapshots.RestoreSnapshot, request, timeout_s)
-        return tuple(responses.collection(one) for one in response.collections)
+        return tuple(collection_messages.collection(one) for one in response.collections)
 
     async def drop_snapshot(self, name: str, *, timeout_s: float | None = None) -> None:
         """Delete a snapshot, for good."""
-        await self._call(self._snapshots.DropSnapshot, requests.drop_snapshot(name), timeout_s)
+        await self._call(self._snapshots.DropSnapshot, collection_messages.drop_snapshot(name), timeout_s)
 
     async def reindex(
         self,

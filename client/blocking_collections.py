@@ -4,14 +4,11 @@ from collections.abc import Iterable
 
 from shortlist.proto import retrieval_pb2 as pb
 
-from . import reindexing, requests, responses
+from . import collection_messages, reindexing
 from .blocking_connection import Connection
 from .reindexing import Reindex, Watch
-from .types import (
-    Collection,
-    Quantization,
-    Snapshot,
-)
+from .token_vectors import TokenPooling
+from .types import Collection, Quantization, Snapshot
 
 
 class CollectionCalls(Connection):
@@ -25,6 +22,7 @@ class CollectionCalls(Connection):
         recall_target: float | None = None,
         language: str | None = None,
         quantization: Quantization | None = None,
+        token_pooling: TokenPooling | None = None,
         timeout_s: float | None = None,
     ) -> Collection:
         """Make an empty collection, bound to the embedder that the server runs.
@@ -37,24 +35,54 @@ class CollectionCalls(Connection):
             language: of its texts, such as `english` (the default) or `german`, whose endings and stop words a search
                 by words leaves out; `none` for texts of several.
             quantization: `int8` has the index of vectors in 0.6 of the memory; `none`, the default, is float16.
+            token_pooling: which token vectors its documents have, for late interaction: `none` has one for each
+                token, `by-two` one for two that are alike, in half of the disk, `no-vectors` has none. The default is
+                the server's.
             timeout_s: deadline of this call.
 
         Raises:
             AlreadyExists: there is one of that name, and not `exist_ok`, or something else was chosen of it.
         """
-        request = requests.create_collection(
-            name, exist_ok=exist_ok, recall_target=recall_target, language=language, quantization=quantization
+        request = collection_messages.create(
+            name,
+            exist_ok=exist_ok,
+            recall_target=recall_target,
+            language=language,
+            quantization=quantization,
+            token_pooling=token_pooling,
         )
-        return responses.collection(self._call(self._retrieval.CreateCollection, request, timeout_s).collection)
+        response = self._call(self._retrieval.CreateCollection, request, timeout_s)
+        return collection_messages.collection(response.collection)
 
     def drop_collection(self, name: str, *, timeout_s: float | None = None) -> int:
         """Delete a collection and all its documents, for good; return how many they were."""
-        return self._call(self._retrieval.DropCollection, requests.drop_collection(name), timeout_s).documents
+        return self._call(self._retrieval.DropCollection, collection_messages.drop(name), timeout_s).documents
 
     def list_collections(self, *, timeout_s: float | None = None) -> tuple[Collection, ...]:
         """Return every collection, by name."""
         response = self._call(self._retrieval.ListCollections, pb.ListCollectionsRequest(), timeout_s)
-        return tuple(responses.collection(one) for one in response.collections)
+        return tuple(collection_messages.collection(one) for one in response.collections)
+
+    def set_token_vectors(
+        self, collection: str, token_pooling: TokenPooling, *, timeout_s: float | None = None
+    ) -> Collection:
+        """Set which token vectors a collection's documents have, for late interaction, and return it as it is then.
+
+        The server makes them in the background, also after this call and after a restart; `Collection.token_vectors`
+        tells how far it is, and searches do without until it is `ready`. Those that were there are dropped where they
+        are others.
+
+        Args:
+            collection: its name.
+            token_pooling: as in `create_collection`; `no-vectors` drops what is there.
+            timeout_s: deadline of this call.
+
+        Raises:
+            Unsupported: the server has no late-interaction model.
+        """
+        request = collection_messages.set_token_vectors(collection, token_pooling)
+        response = self._call(self._retrieval.SetTokenVectors, request, timeout_s)
+        return collection_messages.collection(response.collection)
 
     def create_snapshot(
         self, name: str = "", collections: Iterable[str] = (), *, timeout_s: float | None = None
@@ -72,13 +100,13 @@ class CollectionCalls(Connection):
         Raises:
             AlreadyExists: there is a snapshot of that name.
         """
-        request = requests.create_snapshot(name, collections)
-        return responses.snapshot(self._call(self._snapshots.CreateSnapshot, request, timeout_s).snapshot)
+        request = collection_messages.create_snapshot(name, collections)
+        return collection_messages.snapshot(self._call(self._snapshots.CreateSnapshot, request, timeout_s).snapshot)
 
     def list_snapshots(self, *, timeout_s: float | None = None) -> tuple[Snapshot, ...]:
         """Return every snapshot, by name."""
         response = self._call(self._snapshots.ListSnapshots, pb.ListSnapshotsRequest(), timeout_s)
-        return tuple(responses.snapshot(one) for one in response.snapshots)
+        return tuple(collection_messages.snapshot(one) for one in response.snapshots)
 
     def restore_snapshot(
         self, snapshot: str, collections: Iterable[str] = (), *, timeout_s: float | None = None
@@ -94,13 +122,13 @@ class CollectionCalls(Connection):
             AlreadyExists: a collection of that name is there; nothing was restored.
             InvalidRequest: another version or embedder made the snapshot, or it is not as it was made.
         """
-        request = requests.restore_snapshot(snapshot, collections)
+        request = collection_messages.restore_snapshot(snapshot, collections)
         response = self._call(self._snapshots.RestoreSnapshot, request, timeout_s)
-        return tuple(responses.collection(one) for one in response.collections)
+        return tuple(collection_messages.collection(one) for one in response.collections)
 
     def drop_snapshot(self, name: str, *, timeout_s: float | None = None) -> None:
         """Delete a snapshot, for good."""
-        self._call(self._snapshots.DropSnapshot, requests.drop_snapshot(name), timeout_s)
+        self._call(self._snapshots.DropSnapshot, collection_messages.drop_snapshot(name), timeout_s)
 
     def reindex(
         self,

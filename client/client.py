@@ -17,6 +17,7 @@ from .types import (
     Mode,
     Model,
     RankFusion,
+    RerankModel,
     RerankResult,
     SearchResult,
     TextKind,
@@ -49,6 +50,7 @@ class Client(CollectionCalls, DocumentCalls):
         top_k: int = 10,
         *,
         candidates: int | None = None,
+        rerank_candidates: int | None = None,
         mode: Mode = "auto",
         include_text: bool = True,
         include_metadata: bool = True,
@@ -69,11 +71,16 @@ class Client(CollectionCalls, DocumentCalls):
             collection: where to look.
             query: what to look for.
             top_k: hits to return.
-            candidates: documents that stage one finds and stage two reads. Left out, stage one finds 50, or
+            candidates: documents that stage one finds and the next stage reads. Left out, stage one finds 50, or
                 `top_k` if that is more, and stage two reads those within `margin`, as far as the server's budget of
                 time allows (`describe().limits.auto_budget_ms`); the result says how many, and why.
+            rerank_candidates: how many candidates stage two reads in a `cascade`, the best by MaxSim. Left out, those
+                near the best one, as far as the server's budget of time allows.
             mode: `two-stage`; `dense` for stage one alone; `rerank-all` to have every document of a small
-                collection scored; `auto` is `two-stage` with every document of a small collection for a candidate.
+                collection scored; `late-interaction` orders stage one's candidates by MaxSim over the collection's
+                token vectors, and `cascade` has stage two read the best of these; `auto` is `cascade` where searches
+                use token vectors (`Collection.token_vectors`), else `two-stage`, with every document of a small
+                collection for a candidate.
             include_text: whether hits carry title and text.
             include_metadata: whether hits carry metadata.
             include_vectors: whether hits carry vectors.
@@ -98,6 +105,7 @@ class Client(CollectionCalls, DocumentCalls):
             query,
             top_k,
             candidates,
+            rerank_candidates,
             mode,
             include_text,
             include_metadata,
@@ -140,6 +148,7 @@ class Client(CollectionCalls, DocumentCalls):
         documents: Iterable[str],
         top_k: int | None = None,
         *,
+        model: RerankModel = "reranker",
         truncation: Truncation | None = None,
         max_document_tokens: int | None = None,
         timeout_s: float | None = None,
@@ -152,12 +161,13 @@ class Client(CollectionCalls, DocumentCalls):
             query: what is looked for.
             documents: the texts.
             top_k: how many to return; None: all.
+            model: the `reranker`, or the `late-interaction` model, whose scores are mean cosines.
             truncation: what is left out of pairs that do not fit; None: what the model's author leaves out.
             max_document_tokens: tokens of each text that are read at most; None: all that fit.
             timeout_s: deadline of this call.
         """
         request = model_requests.rerank(
-            query, documents, top_k, truncation=truncation, max_document_tokens=max_document_tokens
+            query, documents, top_k, truncation=truncation, max_document_tokens=max_document_tokens, model=model
         )
         return responses.rerank(request, self._call(self._inference.Rerank, request, timeout_s))
 
@@ -175,9 +185,9 @@ class Client(CollectionCalls, DocumentCalls):
 
         Args:
             texts: what to tokenize.
-            model: which of the two.
+            model: which one.
             query: reranker only: what each text is paired with; empty tokenizes the texts alone.
-            kind: embedder only: which prefix goes before each text.
+            kind: which prefix or marker goes before each text; of no use to the reranker.
             ends_only: True returns only where each token ends in the whole text, which `shortlist index` cuts by.
             timeout_s: deadline of this call.
         """

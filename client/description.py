@@ -21,7 +21,7 @@ class ModelDescription:
     variant: str  # the graph that runs: "fp32", "int8-token", ...
     provider: str  # onnxruntime's name of what runs it
     max_tokens: int  # the window
-    dimensions: int  # elements of a vector; 0 for a reranker
+    dimensions: int  # elements of a vector, or of a token's; 0 for a reranker
     fingerprint: str
     variants: tuple[str, ...]  # all that the bundle holds
     similarity_weight: float  # of a reranker: the default of searches that name none
@@ -50,6 +50,7 @@ class Description:
     version: str
     embedder: ModelDescription
     reranker: ModelDescription
+    late_interaction: ModelDescription | None  # None: the server has none
     limits: Limits
     slots: int  # runs that go on at once
     threads: int  # threads that one run uses

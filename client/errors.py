@@ -11,6 +11,7 @@
     ├── Unavailable        (ConnectionError)  no server there, or it starts, stops or is stuck
     ├── Unauthenticated    (PermissionError)
     ├── PermissionDenied   (PermissionError)
+    ├── Unsupported        (NotImplementedError)  what the models that are served cannot do
     ├── UnusableClient     (RuntimeError)     a client that is closed, or an AsyncClient in a second event loop
     └── ServerError                           the server failed, or said what this client does not know
 
@@ -85,6 +86,10 @@ class PermissionDenied(ShortlistError, PermissionError):
     """A caller that the server knows and does not allow to do this."""
 
 
+class Unsupported(ShortlistError, NotImplementedError):
+    """What the models that the server runs cannot do; started with another one, it can."""
+
+
 class UnusableClient(ShortlistError, RuntimeError):
     """A client that is closed, or an `AsyncClient` that belongs to another event loop."""
 
@@ -103,6 +108,8 @@ _ERRORS: dict[grpc.StatusCode, type[ShortlistError]] = {
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
 }
+# Where the reason says more than the status.
+_REASONS: dict[str, type[ShortlistError]] = {"TOO_LARGE": TooLarge, "UNSUPPORTED": Unsupported}
 
 
 def of_rpc(error: grpc.RpcError, timeout_s: float, address: str = "", note: str = "") -> ShortlistError:
@@ -151,8 +158,8 @@ def _named(error: grpc.RpcError, told: details.Details, timeout_s: float, addres
     if code is grpc.StatusCode.UNAVAILABLE:
         slow = "; if the line is slow, send less in one call" if "ping timeout" in words else ""
         return Unavailable(f"{'' if told.reason else _absence(error, address)}{words}{slow}{note}")
-    if told.reason == "TOO_LARGE":
-        return TooLarge(words)
+    if told.reason in _REASONS:
+        return _REASONS[told.reason](words)
     if code in _ERRORS:
         return _ERRORS[code](words)
     return ServerError(words if told.reason else f"{code.name}: {words}")

@@ -18,6 +18,11 @@ _TRUNCATIONS: dict[types.Truncation, pb.Truncation.ValueType] = {
 _MODELS: dict[types.Model, pb.Model.ValueType] = {
     "embedder": pb.MODEL_EMBEDDER,
     "reranker": pb.MODEL_RERANKER,
+    "late-interaction": pb.MODEL_LATE_INTERACTION,
+}
+_RERANKERS: dict[types.RerankModel, pb.Model.ValueType] = {
+    "reranker": pb.MODEL_RERANKER,
+    "late-interaction": pb.MODEL_LATE_INTERACTION,
 }
 
 
@@ -46,6 +51,7 @@ def rerank(
     *,
     truncation: types.Truncation | None = None,
     max_document_tokens: int | None = None,
+    model: types.RerankModel = "reranker",
 ) -> pb.RerankRequest:
     """Make the request for scores."""
     return pb.RerankRequest(
@@ -54,6 +60,7 @@ def rerank(
         top_k=arguments.count("top_k", top_k),
         truncation=_truncation(truncation),
         max_document_tokens=arguments.count("max_document_tokens", max_document_tokens),
+        model=arguments.choice("model", model, _RERANKERS),
     )
 
 

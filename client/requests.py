@@ -1,4 +1,4 @@
-"""Plain types to the wire's requests: one function a call, shared by both clients.
+"""Plain types to the wire's requests on documents and searches: one function a call, shared by both clients.
 
 What the wire cannot hold is refused here. Limits that are the server's own are left to it, so that they stand
 in one place.
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from shortlist.proto import retrieval_pb2 as pb
 
-from . import arguments, errors, filter_requests, types
+from . import arguments, collection_messages, errors, filter_requests, types
 from .filters import Where
 from .metadata import to_struct
 
@@ -17,10 +17,8 @@ MODES: dict[types.Mode, pb.Mode.ValueType] = {
     "two-stage": pb.MODE_TWO_STAGE,
     "dense": pb.MODE_DENSE,
     "rerank-all": pb.MODE_RERANK_ALL,
-}
-QUANTIZATIONS: dict[types.Quantization, pb.Quantization.ValueType] = {
-    "none": pb.QUANTIZATION_NONE,
-    "int8": pb.QUANTIZATION_INT8,
+    "late-interaction": pb.MODE_LATE_INTERACTION,
+    "cascade": pb.MODE_CASCADE,
 }
 SOURCES: dict[types.CandidatesFrom, pb.CandidatesFrom.ValueType] = {
     "dense": pb.CANDIDATES_FROM_DENSE,
@@ -31,52 +29,6 @@ _FUSIONS: dict[types.RankFusion, pb.RankFusion.ValueType] = {
     "distribution": pb.RANK_FUSION_DISTRIBUTION,
     "rrf": pb.RANK_FUSION_RRF,
 }
-
-
-def create_collection(
-    name: str,
-    *,
-    exist_ok: bool,
-    recall_target: float | None = None,
-    language: str | None = None,
-    quantization: types.Quantization | None = None,
-) -> pb.CreateCollectionRequest:
-    """Make the request to create a collection."""
-    return pb.CreateCollectionRequest(
-        name=arguments.text("name", name),
-        exist_ok=arguments.flag("exist_ok", exist_ok),
-        recall_target=_optional("recall_target", recall_target),
-        language="" if language is None else arguments.text("language", language),
-        quantization=(
-            pb.QUANTIZATION_UNSPECIFIED
-            if quantization is None
-            else arguments.choice("quantization", quantization, QUANTIZATIONS)
-        ),
-    )
-
-
-def drop_collection(name: str) -> pb.DropCollectionRequest:
-    """Make the request to drop a collection."""
-    return pb.DropCollectionRequest(name=arguments.text("name", name))
-
-
-def create_snapshot(name: str, collections: Iterable[str]) -> pb.CreateSnapshotRequest:
-    """Make the request to copy collections."""
-    return pb.CreateSnapshotRequest(
-        name=arguments.text("name", name), collections=arguments.texts("collections", collections)
-    )
-
-
-def restore_snapshot(snapshot: str, collections: Iterable[str]) -> pb.RestoreSnapshotRequest:
-    """Make the request to restore collections."""
-    return pb.RestoreSnapshotRequest(
-        snapshot=arguments.text("snapshot", snapshot), collections=arguments.texts("collections", collections)
-    )
-
-
-def drop_snapshot(name: str) -> pb.DropSnapshotRequest:
-    """Make the request to drop a snapshot."""
-    return pb.DropSnapshotRequest(name=arguments.text("name", name))
 
 
 def upsert(collection: str, documents: Iterable[types.Document]) -> pb.UpsertRequest:
@@ -93,7 +45,7 @@ def upsert(collection: str, documents: Iterable[types.Document]) -> pb.UpsertReq
 def ingest_start(collection: str, *, create: bool) -> pb.IngestRequest:
     """Make the first message of an ingest."""
     if arguments.flag("create", create):
-        return pb.IngestRequest(start=pb.IngestStart(create=create_collection(collection, exist_ok=True)))
+        return pb.IngestRequest(start=pb.IngestStart(create=collection_messages.create(collection, exist_ok=True)))
     return pb.IngestRequest(start=pb.IngestStart(collection=arguments.text("collection", collection)))
 
 
@@ -167,6 +119,7 @@ def search(
     query: str,
     top_k: int,
     candidates: int | None,
+    rerank_candidates: int | None,
     mode: types.Mode,
     include_text: bool,
     include_metadata: bool,
@@ -184,18 +137,15 @@ def search(
         query=arguments.text("query", query),
         top_k=arguments.count("top_k", top_k),
         candidates=arguments.count("candidates", candidates),
+        rerank_candidates=arguments.count("rerank_candidates", rerank_candidates),
         mode=arguments.choice("mode", mode, MODES),
         include_text=arguments.flag("include_text", include_text),
         include_metadata=arguments.flag("include_metadata", include_metadata),
-        similarity_weight=_optional("similarity_weight", similarity_weight),
-        margin=_optional("margin", margin),
+        similarity_weight=arguments.number_if_any("similarity_weight", similarity_weight),
+        margin=arguments.number_if_any("margin", margin),
         include_vectors=arguments.flag("include_vectors", include_vectors),
         where=filter_requests.where(where),
-        candidates_from=(
-            pb.CANDIDATES_FROM_UNSPECIFIED
-            if candidates_from is None
-            else arguments.choice("candidates_from", candidates_from, SOURCES)
-        ),
+        candidates_from=arguments.choice_if_any("candidates_from", candidates_from, SOURCES),
         rank_fusion=arguments.choice("rank_fusion", rank_fusion, _FUSIONS),
         fresh=arguments.flag("fresh", fresh),
     )
@@ -222,7 +172,3 @@ def document(plain: object, field: str = "document") -> pb.Document:
         source=arguments.text(f"{where}: source", plain.source),
         vector=arguments.vector(f"{where}: vector", plain.vector),
     )
-
-
-def _optional(name: str, value: float | None) -> float | None:
-    return None if value is None else arguments.number(name, value)

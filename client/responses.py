@@ -1,21 +1,11 @@
-"""The wire's responses to plain types: one function a call, shared by both clients."""
-
-from collections.abc import Mapping
-from datetime import UTC
-from typing import TypeVar
+"""The wire's responses on documents, searches and models to plain types, shared by both clients."""
 
 from shortlist.proto import retrieval_pb2 as pb
 
-from . import description, errors, types
+from . import description, enums, errors, types
 from .metadata import from_struct
-from .requests import MODES, QUANTIZATIONS, SOURCES
+from .requests import MODES, SOURCES
 
-_RECALL_STATES: dict[types.RecallState, pb.RecallState.ValueType] = {
-    "exact": pb.RECALL_STATE_EXACT,
-    "unmeasured": pb.RECALL_STATE_UNMEASURED,
-    "met": pb.RECALL_STATE_MET,
-    "missed": pb.RECALL_STATE_MISSED,
-}
 _DEGRADED: dict[types.Degraded | None, pb.Degraded.ValueType] = {
     None: pb.DEGRADED_NONE,
     "deadline": pb.DEGRADED_DEADLINE,
@@ -40,47 +30,6 @@ _OUTCOMES: dict[types.IngestOutcome, pb.IngestOutcome.ValueType] = {
     "refused": pb.INGEST_OUTCOME_REFUSED,
 }
 
-_Name = TypeVar("_Name")
-
-
-def collection(message: pb.Collection) -> types.Collection:
-    """Convert a collection from the wire."""
-    return types.Collection(
-        name=message.name,
-        documents=message.documents,
-        embedder=message.embedder,
-        embedder_fingerprint=message.embedder_fingerprint,
-        dimensions=message.dimensions,
-        created_at=message.created_at.ToDatetime(tzinfo=UTC),
-        language=message.language,
-        quantization=_name("quantization", message.quantization, QUANTIZATIONS),
-        recall=_recall(message.recall),
-    )
-
-
-def _recall(message: pb.Recall) -> types.Recall:
-    return types.Recall(
-        target=message.target,
-        state=_name("state", message.state, _RECALL_STATES),
-        measured=message.measured if message.HasField("measured") else None,
-        error=message.error,
-        samples=message.samples,
-        beam=message.beam,
-    )
-
-
-def snapshot(message: pb.Snapshot) -> types.Snapshot:
-    """Convert a snapshot from the wire."""
-    return types.Snapshot(
-        name=message.name,
-        created_at=message.created_at.ToDatetime(tzinfo=UTC),
-        version=message.version,
-        collections=tuple(
-            types.SnapshotCollection(one.name, one.documents, one.embedder, one.embedder_fingerprint, one.size_bytes)
-            for one in message.collections
-        ),
-    )
-
 
 def upsert(response: pb.UpsertResponse) -> types.UpsertResult:
     """Convert what became of an upsert."""
@@ -95,7 +44,7 @@ def upsert(response: pb.UpsertResponse) -> types.UpsertResult:
 
 def ingest(result: pb.IngestResult, index: int, document: types.Document) -> types.IngestResult:
     """Convert what became of a document, which is the caller's `index`th."""
-    outcome = _name("outcome", result.outcome, _OUTCOMES)
+    outcome = enums.name("outcome", result.outcome, _OUTCOMES)
     refusal = result.refusal
     error = errors.of_refusal(refusal.reason, refusal.field, refusal.message) if outcome == "refused" else None
     return types.IngestResult(index, document, outcome, result.truncated, error)
@@ -119,16 +68,18 @@ def search(response: pb.SearchResponse) -> types.SearchResult:
         hits=tuple(_hit(hit) for hit in response.hits),
         reranked=response.reranked,
         selected=response.selected,
-        limited_by=_name("limited_by", response.limited_by, _LIMITED_BY),
+        limited_by=enums.name("limited_by", response.limited_by, _LIMITED_BY),
         similarity_weight=response.similarity_weight,
         candidates=response.candidates,
-        mode=_name("mode", response.mode, MODES),
-        candidates_from=_name("candidates_from", response.candidates_from, SOURCES),
-        degraded=_name("degraded", response.degraded, _DEGRADED),
+        mode=enums.name("mode", response.mode, MODES),
+        candidates_from=enums.name("candidates_from", response.candidates_from, SOURCES),
+        degraded=enums.name("degraded", response.degraded, _DEGRADED),
         truncated=response.truncated,
         timing=_timing(response.timing),
         matched=response.matched if response.HasField("matched") else None,
-        filter_plan=_name("filter_plan", response.filter_plan, _FILTER_PLANS),
+        filter_plan=enums.name("filter_plan", response.filter_plan, _FILTER_PLANS),
+        maxsim_scored=response.maxsim_scored,
+        query_vectors=response.query_vectors,
     )
 
 
@@ -142,6 +93,8 @@ def _hit(hit: pb.Hit) -> types.Hit:
         dense_rank=hit.dense_rank if hit.HasField("dense_rank") else None,
         lexical_rank=hit.lexical_rank if hit.HasField("lexical_rank") else None,
         logit=hit.logit if hit.HasField("logit") else None,
+        maxsim=hit.maxsim if hit.HasField("maxsim") else None,
+        maxsim_rank=hit.maxsim_rank if hit.HasField("maxsim_rank") else None,
         title=hit.title,
         text=hit.text,
         metadata=from_struct(hit.metadata),
@@ -163,13 +116,14 @@ def rerank(request: pb.RerankRequest, response: pb.RerankResponse) -> types.Rera
             score=one.score if one.HasField("score") else None,
             text=request.documents[one.index],
             logit=one.logit if one.HasField("logit") else None,
+            maxsim=one.maxsim if one.HasField("maxsim") else None,
         )
         for one in response.results
     )
     return types.RerankResult(
         results=results,
         reranked=response.reranked,
-        degraded=_name("degraded", response.degraded, _DEGRADED),
+        degraded=enums.name("degraded", response.degraded, _DEGRADED),
         truncated=response.truncated,
         timing=_timing(response.timing),
         tokens=response.tokens,
@@ -191,6 +145,7 @@ def describe(response: pb.DescribeResponse) -> description.Description:
         version=response.version,
         embedder=_model(response.embedder),
         reranker=_model(response.reranker),
+        late_interaction=_model(response.late_interaction) if response.HasField("late_interaction") else None,
         limits=description.Limits(
             max_top_k=limits.max_top_k,
             max_candidates=limits.max_candidates,
@@ -216,6 +171,7 @@ def _timing(timing: pb.Timing) -> types.Timing:
         total_ms=timing.total_ms,
         embed_ms=timing.embed_ms,
         rerank_ms=timing.rerank_ms,
+        maxsim_ms=timing.maxsim_ms,
     )
 
 
@@ -237,10 +193,3 @@ def _model(model: pb.ModelDescription) -> description.ModelDescription:
 
 def _agreement(message: pb.Agreement) -> description.Agreement:
     return description.Agreement(message.samples, message.common, message.difference)
-
-
-def _name(field: str, number: int, numbers: Mapping[_Name, int]) -> _Name:
-    for name, known in numbers.items():
-        if known == number:
-            return name
-    raise errors.ServerError(f"the server answered {field}={number}, which this client does not know; update it")

@@ -8,15 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from .token_vectors import TokenVectors
+
 if TYPE_CHECKING:
     from .errors import ShortlistError
 
-Mode = Literal["auto", "two-stage", "dense", "rerank-all"]
-"""Which stages a search runs; `auto` has every document of a small collection for a candidate."""
+Mode = Literal["auto", "two-stage", "dense", "rerank-all", "late-interaction", "cascade"]
+"""Which stages a search runs; `auto` is `cascade` where the collection has token vectors, else `two-stage`."""
 
 CandidatesFrom = Literal["dense", "lexical", "hybrid"]
-Quantization = Literal["none", "int8"]
 """What stage one ranks by: the similarity of vectors, words in common with the query, or both."""
+
+Quantization = Literal["none", "int8"]
+"""How an index holds vectors; `none` is float16."""
 
 RankFusion = Literal["distribution", "rrf"]
 """How `hybrid` becomes one order where no reranker reads it: by the scores of both rankings, or by the places."""
@@ -39,8 +43,11 @@ TextKind = Literal["query", "document"]
 Truncation = Literal["end", "start", "none"]
 """What is left out of a text that does not fit a model's window; `none`: nothing, and the call fails."""
 
-Model = Literal["embedder", "reranker"]
-"""Which of the server's two models."""
+Model = Literal["embedder", "reranker", "late-interaction"]
+"""Which of the server's models."""
+
+RerankModel = Literal["reranker", "late-interaction"]
+"""Which of them scores texts beside a query."""
 
 Metadata = Mapping[str, Any]
 """A JSON object. Numbers travel as doubles, and whole ones come back as `int`: `2.0` as `2`."""
@@ -97,6 +104,7 @@ class Collection:
     recall: Recall
     language: str  # by which texts are taken apart into words
     quantization: Quantization  # of what its index holds
+    token_vectors: TokenVectors  # of its documents, for late interaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,7 @@ class Timing:
     total_ms: float  # from the request's arrival to its answer
     embed_ms: float  # of a search: the query's way to its vector, of the phases above
     rerank_ms: float  # of a search: stage two, of the phases above
+    maxsim_ms: float  # of a search: late interaction; its model's part is in the phases above as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +181,8 @@ class Hit:
     dense_rank: int | None = None  # place by similarity; None where it is not among those that stage one took by it
     lexical_rank: int | None = None  # the same by words
     logit: float | None = None  # whose sigmoid the score is
+    maxsim: float | None = None  # late interaction: for each token of the query its best cosine, summed; or None
+    maxsim_rank: int | None = None  # place by it, from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +202,8 @@ class SearchResult:
     timing: Timing
     matched: int | None = None  # documents that match the filter; None: the search had none
     filter_plan: FilterPlan | None = None  # how candidates were found among them
+    maxsim_scored: int = 0  # candidates that late interaction scored
+    query_vectors: int = 0  # token vectors of the query: a hit's `maxsim` by it is a mean cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +221,10 @@ class Ranked:
     """A text that was reranked."""
 
     index: int  # its place in the request, from 0
-    score: float | None  # 0 to 1; None where it was not scored
+    score: float | None  # 0 to 1, of late interaction a mean cosine, -1 to 1; None where it was not scored
     text: str
-    logit: float | None = None  # whose sigmoid the score is
+    logit: float | None = None  # whose sigmoid the score is; None of late interaction
+    maxsim: float | None = None  # of late interaction: the sum whose mean the score is
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +234,9 @@ class RerankResult:
     results: tuple[Ranked, ...]  # best first
     reranked: int  # texts that were scored
     degraded: Degraded | None  # None: all were scored
-    truncated: int  # (query, text) pairs longer than the reranker's window, or texts than `max_document_tokens`
+    truncated: int  # (query, text) pairs, or texts, longer than the model's window or than `max_document_tokens`
     timing: Timing
-    tokens: int = 0  # that the reranker read
+    tokens: int = 0  # that the model read
 
 
 @dataclass(frozen=True, slots=True)

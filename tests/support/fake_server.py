@@ -42,7 +42,12 @@ class Scripted:
 
     address: str = ""
     answers: dict[str, deque] = field(default_factory=lambda: defaultdict(deque))
-    defaults: dict = field(default_factory=lambda: {"CreateCollection": told(pb.CreateCollectionResponse())})
+    defaults: dict = field(
+        default_factory=lambda: {
+            "CreateCollection": told(pb.CreateCollectionResponse()),
+            "SetTokenVectors": told(pb.SetTokenVectorsResponse()),
+        }
+    )
     requests: list = field(default_factory=list)
     deadlines_s: list = field(default_factory=list)
 

@@ -34,6 +34,7 @@ def call(request, scripted):
 _CALLS = [
     ("create_collection", ("notes",), "CreateCollection"),
     ("drop_collection", ("notes",), "DropCollection"),
+    ("set_token_vectors", ("notes", "by-two"), "SetTokenVectors"),
     ("list_collections", (), "ListCollections"),
     ("create_snapshot", (), "CreateSnapshot"),
     ("list_snapshots", (), "ListSnapshots"),

@@ -47,6 +47,7 @@ _WRONG = {
     "page_size": _NO_COUNT,
     "top_k": _NO_COUNT,
     "candidates": _NO_COUNT,
+    "rerank_candidates": _NO_COUNT,
     "similarity_weight": _NO_NUMBER,
     "margin": _NO_NUMBER,
     "recall_target": _NO_NUMBER,
@@ -55,6 +56,7 @@ _WRONG = {
     "rank_fusion": _NO_NAME,
     "language": [one for one in _NO_TEXT if one is not None],
     "quantization": [one for one in _NO_NAME if one is not None],
+    "token_pooling": [one for one in _NO_NAME if one is not None],
     "ends_only": _NO_FLAG,
     "truncation": [one for one in _NO_NAME if one is not None],
     "dimensions": _NO_COUNT,
@@ -67,6 +69,7 @@ _WRONG = {
 # A rerank's documents are texts; an ingest refuses each of its own by itself; a client has no deadline but its own.
 _OF_ONE_METHOD = {
     ("rerank", "documents"): _NO_TEXTS,
+    ("set_token_vectors", "token_pooling"): _NO_NAME,
     ("ingest", "documents"): [None, 1, "text", {"id": "1"}, Document("1", "text")],
     ("__init__", "timeout_s"): [*_WRONG["timeout_s"], None, 0],
 }
@@ -79,6 +82,7 @@ _SOUND = {
     "query": "text",
     "ids": ["1"],
     "texts": ["text"],
+    "token_pooling": "by-two",
     "documents": [Document("1", "text")],
 }
 
@@ -163,6 +167,7 @@ def test_numpy_s_values_are_values():
         "query",
         top_k=np.int64(2),
         candidates=np.uint8(3),
+        rerank_candidates=np.int32(1),
         mode=np.str_("dense"),
         include_text=np.True_,
         include_metadata=np.False_,
@@ -178,6 +183,7 @@ def test_numpy_s_values_are_values():
         *("notes", "query"),
         top_k=2,
         candidates=3,
+        rerank_candidates=1,
         mode="dense",
         include_text=True,
         include_metadata=False,

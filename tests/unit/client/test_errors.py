@@ -81,6 +81,9 @@ def test_too_much_for_one_call_is_a_kind_of_its_own():
     code = grpc.StatusCode.INVALID_ARGUMENT
     assert type(errors.of_rpc(Status(code, "words", reason="TOO_LARGE"), 1.5)) is errors.TooLarge
     assert type(errors.of_rpc(Status(code, "words", reason="INVALID_REQUEST"), 1.5)) is errors.InvalidRequest
+    unsupported = errors.of_rpc(Status(grpc.StatusCode.UNIMPLEMENTED, "no such model", reason="UNSUPPORTED"), 1.5)
+    assert (type(unsupported), str(unsupported)) == (errors.Unsupported, "no such model")
+    assert isinstance(unsupported, NotImplementedError)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Plain types to requests, and responses to plain types."""
 
 from datetime import UTC, datetime
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from shortlist.client import description, model_requests, requests, responses, types
+from shortlist.client import collection_messages, description, model_requests, requests, responses, types
 from shortlist.client.errors import InvalidRequest, ServerError
+from shortlist.client.token_vectors import TokenPooling, TokenVectors
 from shortlist.proto import retrieval_pb2 as pb
 
 
@@ -15,6 +17,7 @@ def search_request(**changes):
     fields = {
         "top_k": 10,
         "candidates": None,
+        "rerank_candidates": None,
         "mode": "auto",
         "include_text": True,
         "include_metadata": True,
@@ -62,8 +65,11 @@ def test_search_fields():
     assert not search_request().HasField("similarity_weight")
     assert search_request(similarity_weight=0.0).HasField("similarity_weight")
     assert search_request(candidates=50).candidates == 50
-    modes = [search_request(mode=mode).mode for mode in ("auto", "two-stage", "dense", "rerank-all")]
-    assert modes == [pb.MODE_AUTO, pb.MODE_TWO_STAGE, pb.MODE_DENSE, pb.MODE_RERANK_ALL]
+    assert not search_request().HasField("rerank_candidates")
+    assert search_request(rerank_candidates=12).rerank_candidates == 12
+    modes = [search_request(mode=mode).mode for mode in get_args(types.Mode)]
+    assert [f"MODE_{mode.upper().replace('-', '_')}" for mode in get_args(types.Mode)] == [*map(pb.Mode.Name, modes)]
+    assert len(modes) == len(pb.Mode.values()) - 1  # but for MODE_UNSPECIFIED
     assert search_request().candidates_from == pb.CANDIDATES_FROM_UNSPECIFIED
     assert [search_request(candidates_from=source).candidates_from for source in ("dense", "lexical", "hybrid")] == [
         pb.CANDIDATES_FROM_DENSE,
@@ -83,7 +89,7 @@ def test_search_fields():
         (lambda: search_request(top_k=2**40), "top_k: got 1099511627776, but a request holds 4,294,967,295 at most"),
         (
             lambda: search_request(mode="sparse"),
-            "mode: got 'sparse', but it must be one of 'auto', 'two-stage', 'dense', 'rerank-all'",
+            "mode: got 'sparse', but it must be one of 'auto', 'two-stage', 'dense', 'rerank-all', 'late-",
         ),
         (
             lambda: model_requests.embed("text", "document"),
@@ -91,6 +97,18 @@ def test_search_fields():
         ),
         (lambda: model_requests.embed(["a", 1], "document"), "texts[1]: got 1, but it must be a string"),
         (lambda: model_requests.embed(["a"], "doc"), "kind: got 'doc', but it must be one of 'query', 'document'"),
+        (
+            lambda: model_requests.rerank("q", ["a"], None, model="embedder"),
+            "model: got 'embedder', but it must be one of 'reranker', 'late-interaction'",
+        ),
+        (
+            lambda: collection_messages.create("notes", exist_ok=False, token_pooling="by-three"),
+            "token_pooling: got 'by-three', but it must be one of 'no-vectors', 'none', 'by-two'",
+        ),
+        (
+            lambda: collection_messages.set_token_vectors("notes", None),
+            "token_pooling: got None, but it must be one of 'no-vectors', 'none', 'by-two'",
+        ),
         (lambda: model_requests.rerank("q\udfff", ["a"], None), "query: got '\\udfff', but character 1 is half of a"),
         (
             lambda: requests.get("notes", "id", skip_missing=False, include_vectors=False),
@@ -121,7 +139,18 @@ def test_search_result():
     """A response's fields arrive by name; a hit without score has None, not 0."""
     response = pb.SearchResponse(
         hits=[
-            pb.Hit(id="b", relevance=0.75, score=0.5, similarity=0.25, rank=2, lexical_rank=1, title="B", text="b"),
+            pb.Hit(
+                id="b",
+                relevance=0.75,
+                score=0.5,
+                similarity=0.25,
+                rank=2,
+                lexical_rank=1,
+                title="B",
+                text="b",
+                maxsim=6.5,
+                maxsim_rank=1,
+            ),
             pb.Hit(id="a", similarity=0.5, rank=1, dense_rank=1),
         ],
         reranked=1,
@@ -134,12 +163,21 @@ def test_search_result():
         degraded=pb.DEGRADED_DEADLINE,
         truncated=3,
         timing=pb.Timing(
-            tokenize_ms=0.25, queue_ms=0.5, infer_ms=3, retrieve_ms=2, total_ms=6.5, embed_ms=1, rerank_ms=3.5
+            tokenize_ms=0.25,
+            queue_ms=0.5,
+            infer_ms=3,
+            retrieve_ms=2,
+            total_ms=6.5,
+            embed_ms=1,
+            rerank_ms=3.5,
+            maxsim_ms=1.5,
         ),
+        maxsim_scored=1,
+        query_vectors=8,
     )
     expected = types.SearchResult(
         hits=(
-            types.Hit("b", 0.75, 0.5, 0.25, 2, "B", "b", {}, lexical_rank=1),
+            types.Hit("b", 0.75, 0.5, 0.25, 2, "B", "b", {}, lexical_rank=1, maxsim=6.5, maxsim_rank=1),
             types.Hit("a", None, None, 0.5, 1, "", "", {}, dense_rank=1),
         ),
         reranked=1,
@@ -151,7 +189,9 @@ def test_search_result():
         candidates_from="hybrid",
         degraded="deadline",
         truncated=3,
-        timing=types.Timing(0.25, 0.5, 3.0, 2.0, 0.0, 6.5, 1.0, 3.5),
+        timing=types.Timing(0.25, 0.5, 3.0, 2.0, 0.0, 6.5, 1.0, 3.5, 1.5),
+        maxsim_scored=1,
+        query_vectors=8,
     )
     assert expected == responses.search(response)
 
@@ -164,14 +204,33 @@ def test_rerank_result_holds_the_texts():
     assert expected == responses.rerank(request, response).results
 
 
+def test_rerank_by_late_interaction():
+    """The request names the model, and a MaxSim of 0 is not none."""
+    request = model_requests.rerank("query", ["a", "b"], None, model="late-interaction")
+    assert request.model == pb.MODEL_LATE_INTERACTION
+    ranked = [pb.RerankResult(index=0, score=0.0, maxsim=0.0), pb.RerankResult(index=1, score=-0.5, maxsim=-4)]
+    expected = (types.Ranked(0, 0.0, "a", maxsim=0.0), types.Ranked(1, -0.5, "b", maxsim=-4.0))
+    assert expected == responses.rerank(request, pb.RerankResponse(results=ranked)).results
+
+
+def test_token_pooling_is_left_to_the_server():
+    """A collection that names no token vectors has the server's default; each pooling has its number."""
+    assert collection_messages.create("notes", exist_ok=False).token_pooling == pb.TOKEN_POOLING_UNSPECIFIED
+    poolings = [pb.TOKEN_POOLING_NO_VECTORS, pb.TOKEN_POOLING_NONE, pb.TOKEN_POOLING_BY_TWO]
+    names = get_args(TokenPooling)
+    made = [collection_messages.create("notes", exist_ok=False, token_pooling=name) for name in names]
+    assert poolings == [one.token_pooling for one in made]
+    assert poolings == [collection_messages.set_token_vectors("notes", name).token_pooling for name in names]
+
+
 def test_a_number_that_is_too_new():
     """An enum's number from a newer server is an error that says so."""
     with pytest.raises(ServerError, match="mode=99, which this client does not know"):
         responses.search(pb.SearchResponse(mode=99))
 
 
-def test_collection_times_are_utc():
-    """A collection's time of creation knows its time zone."""
+def test_a_collection_there_and_back():
+    """A collection arrives in every field, its time of creation with its time zone."""
     about = {
         "embedder": "m (fp32)",
         "embedder_fingerprint": "f",
@@ -181,19 +240,36 @@ def test_collection_times_are_utc():
     }
     message = pb.Collection(name="notes", documents=2, **about)
     message.created_at.FromDatetime(datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC))
+    message.token_vectors.CopyFrom(
+        pb.TokenVectors(
+            pooling=pb.TOKEN_POOLING_BY_TWO,
+            state=pb.TOKEN_VECTORS_STATE_UNUSABLE,
+            model="l (fp32)",
+            model_fingerprint="g",
+            dimensions=96,
+            documents=1,
+            vectors=40,
+            size_bytes=4000,
+            fault="another model made them",
+        )
+    )
     message.recall.CopyFrom(pb.Recall(target=0.75, state=pb.RECALL_STATE_UNMEASURED, error=0.0, samples=0, beam=256))
     created_at = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
+    vectors = TokenVectors("by-two", "unusable", "l (fp32)", "g", 96, 1, 40, 4000, "another model made them")
     recall = types.Recall(0.75, "unmeasured", None, 0.0, 0, 256)
-    collection = types.Collection("notes", 2, "m (fp32)", "f", 3, created_at, recall, "german", "int8")
-    assert collection == responses.collection(message)
+    collection = types.Collection("notes", 2, "m (fp32)", "f", 3, created_at, recall, "german", "int8", vectors)
+    assert collection == collection_messages.collection(message)
     message.recall.CopyFrom(pb.Recall(target=0.75, state=pb.RECALL_STATE_MET, measured=0.5, error=0.25, samples=9))
-    assert types.Recall(0.75, "met", 0.5, 0.25, 9, 0) == responses.collection(message).recall
+    assert types.Recall(0.75, "met", 0.5, 0.25, 9, 0) == collection_messages.collection(message).recall
 
 
 def test_agreement_with_fp32_is_told_where_there_is_one():
     """A model that the server does not compare has none; one that it does has its samples, 0 at first."""
     described = pb.DescribeResponse()
     assert responses.describe(described).embedder.fp32 is None
+    assert responses.describe(described).late_interaction is None
+    described.late_interaction.CopyFrom(pb.ModelDescription(source="colbert", dimensions=96))
+    assert responses.describe(described).late_interaction.source == "colbert"
     described.embedder.fp32.CopyFrom(pb.Agreement())
     described.reranker.fp32.CopyFrom(pb.Agreement(samples=3, common=0.75, difference=0.5))
     assert responses.describe(described).embedder.fp32 == description.Agreement(0, 0.0, 0.0)

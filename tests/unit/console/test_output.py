@@ -35,7 +35,7 @@ def result(**changes):
         "candidates_from": "dense",
         "degraded": None,
         "truncated": 0,
-        "timing": Timing(0.1, 0.2, 3.7, 2.0, 0.0, 6.5, 1.0, 3.0),
+        "timing": Timing(0.1, 0.2, 3.7, 2.0, 0.0, 6.5, 1.0, 3.0, 0.0),
     }
     return SearchResult(**(fields | changes))
 
