@@ -1,4 +1,4 @@
-"""`shortlist finetune`: train a cross-encoder on data of one's own, if what that takes is installed."""
+"""`shortlist finetune`: train a model on data of one's own, if what that takes is installed."""
 
 import json
 import sys
@@ -13,19 +13,27 @@ COMMAND = command_line.command(
     """\
 shortlist finetune --base sentence-transformers/all-MiniLM-L6-v2 --out my-reranker \\
   --sets my-collection --sets train-mix/py-api=0.5
-shortlist export my-reranker --kind reranker --out bundles/reranker""",
+shortlist export my-reranker --kind reranker --out bundles/reranker
+
+shortlist finetune --kind late-interaction --base sentence-transformers/all-MiniLM-L6-v2 --out my-tokens \\
+  --teacher bundles/reranker --embedder bundles/embedder --sets my-collection
+shortlist export my-tokens --kind late-interaction --out bundles/late-interaction""",
 )
 
 
 @COMMAND.default
 def run(*, chosen: Annotated[FinetuneSettings, command_line.FLAT]) -> int:
-    """Train a cross-encoder on judged queries of your own.
+    """Train a reranker or a late-interaction model on judged queries of your own.
 
-    It fine-tunes a cross-encoder, or a dual encoder's body with a new head. Negatives are mined
-    with a dual encoder, whose order is distilled beside the labels, so that the model stays useful on texts
-    unlike those that it was trained on. The result is a LoRA adapter of a few megabytes with its model card,
-    which `shortlist export` merges. It needs the extra finetune. An interrupted run continues when it is started
-    again.
+    A reranker (--kind reranker) is a cross-encoder, or a dual encoder's body with a new head: it reads each pair of
+    query and passage, 10 to 50 of them a search. A late-interaction model (--kind late-interaction, ColBERT) is a
+    dual encoder's body with a projection of every token's vector: passages are read before anybody asks, so
+    hundreds of them are ordered in a few milliseconds, at --dimensions bytes a token on disk.
+
+    Negatives are mined with a dual encoder, and the order of a teacher is distilled beside the labels, so that the
+    model stays useful on texts unlike those that it was trained on; --teacher names a reranker, for one. The result
+    is a LoRA adapter of a few megabytes with its model card, which `shortlist export` merges. It needs the extra
+    finetune. An interrupted run continues when it is started again.
     """
     with needs("finetune", "finetune"):
         from shortlist.finetune import app  # noqa: PLC0415 (the base install does not have what it imports)

@@ -1,1 +1,1 @@
-"""Fine-tune a cross-encoder on judged queries of one's own; `shortlist finetune` runs it."""
+"""Fine-tune a reranker or a late-interaction model on judged queries of one's own: `shortlist finetune` runs it."""

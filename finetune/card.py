@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
@@ -20,13 +20,12 @@ _CARD = """\
 base_model: {base_model}
 license: {license}
 library_name: {library}
-tags: [cross-encoder, reranker, text-ranking]
+tags: {words.tags}
 ---
 
-# A cross-encoder fine-tuned from {base}
+# {words.title} fine-tuned from {base}
 
-Made by `shortlist finetune` on {date}. It reads a query and a passage together and gives one logit; its sigmoid is
-the score. `shortlist export` turns it into a bundle{merged}.
+Made by `shortlist finetune` on {date}. {words.reads} `shortlist export` turns it into a bundle{merged}.
 
 ## Data
 
@@ -39,19 +38,12 @@ Licence: {licence}. {run.lists} lists ({run.pairs} pairs) were made of them. Can
 
 ## Figures
 
-nDCG@10, linear gain, the embedder's best {candidates} candidates reranked; fused: with the similarity
-beside the logit. Queries that were held out were kept from training. A set of another domain shows what
-the model knows beyond its own data.
+nDCG@10, linear gain, the embedder's best {candidates} candidates reranked. Queries that were held out were kept from
+training. A set of another domain shows what the model knows beyond its own data.
 
-| queries | stage one | teacher | before | after | after, fused | calibration error, after |
-|---|---|---|---|---|---|---|
 {rows}
 
-Scores are calibrated on the held-out queries' candidates: the logit times {run.calibration.factor:.4f}, and
-{run.calibration.offset:+.4f}, both in the head's weights; in the final order a similarity counts
-{run.calibration.fusion.weight:.2f} times what it is above {run.calibration.fusion.center:.3f}. The calibration error
-is the expected one of both together, over ten bins; that of a set of another domain is of scores that were not
-fitted on it.
+{scores}
 
 ## Training
 
@@ -62,6 +54,38 @@ teacher. {tools}.
 {settings}
 ```
 """
+_CALIBRATED = """\
+Fused is the order by logit and similarity. Scores are calibrated on the held-out queries' candidates: the logit times
+{factor:.4f}, and {offset:+.4f}, both in the head's weights; in the final order a similarity counts
+{fusion.weight:.2f} times what it is above {fusion.center:.3f}. The calibration error is the expected one of both
+together, over ten bins; that of a set of another domain is of scores that were not fitted on it."""
+_ONLY_ORDERS = (
+    "Scores only order the passages of one query: nothing was fitted by which they would mean a probability."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """How a card speaks of a kind of model."""
+
+    tags: str
+    title: str
+    reads: str
+
+
+_WORDS = {
+    "reranker": _Words(
+        "[cross-encoder, reranker, text-ranking]",
+        "A cross-encoder",
+        "It reads a query and a passage together and gives one logit; its sigmoid is\nthe score.",
+    ),
+    "late-interaction": _Words(
+        "[late-interaction, ColBERT, MultiVectorEncoder]",
+        "A late-interaction model",
+        "It makes a vector of {dimensions} elements of each token of\na text, without markers and query expansion;"
+        " punctuation of documents does not count. The score is MaxSim.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +110,19 @@ class Run:
     steps: int
     seconds: float
     weights: int
-    calibration: Calibration
+    calibration: Calibration | None  # None: scores only order
     figures: Mapping[When, Mapping[str, Figures]]  # by set of queries
 
 
 def write(settings: FinetuneSettings, run: Run) -> str:
     """Return the card as Markdown, with the head that model hubs read."""
+    words, fitted = _WORDS[settings.kind], run.calibration
     return _CARD.format(
         run=run,
+        words=replace(words, reads=words.reads.format(dimensions=settings.dimensions)),
+        scores=_ONLY_ORDERS
+        if fitted is None
+        else _CALIBRATED.format(factor=fitted.factor, offset=fitted.offset, fusion=fitted.fusion),
         base=settings.base,
         base_model=json.dumps(settings.base),
         license=json.dumps(settings.licence or "unknown"),
@@ -114,10 +143,20 @@ def write(settings: FinetuneSettings, run: Run) -> str:
 
 
 def _rows(run: Run) -> str:
+    """Return the table of figures; where scores only order, without the columns that speak of scores."""
     teacher, before = run.figures.get("teacher"), run.figures["before"]
-    return "\n".join(
-        f"| {name} | {after.stage_one:.3f} | {f'{teacher[name].reranked:.3f}' if teacher else ''}"
-        f" | {before[name].reranked:.3f}"
-        f" | {after.reranked:.3f} | {after.fused:.3f} | {after.calibration_error:.3f} |"
-        for name, after in run.figures["after"].items()
-    )
+    head = ["queries", "stage one", "teacher", "before", "after", "after, fused", "calibration error, after"]
+    rows = []
+    for name, after in run.figures["after"].items():
+        taught = teacher[name].reranked if teacher else None
+        numbers = (
+            after.stage_one,
+            taught,
+            before[name].reranked,
+            after.reranked,
+            after.fused,
+            after.calibration_error,
+        )
+        rows.append([name, *("" if one is None else f"{one:.3f}" for one in numbers)])
+    width = len(head) if run.calibration is not None else len(head) - 2
+    return "\n".join(f"| {' | '.join(row[:width])} |" for row in (head, ["---"] * width, *rows))

@@ -7,9 +7,11 @@ same as the positive, is no negative. An unlabelled list has whatever its query 
 which order: it keeps a small model general that would otherwise learn its training set and forget the rest.
 """
 
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +87,17 @@ def make(
         shares = targets(opinion * sharpness, weight)
         result.append(TrainingList(draft.query, draft.passages, tuple(np.log(shares).tolist())))
     return result
+
+
+def kept(path: Path, made: Callable[[], list[TrainingList]]) -> list[TrainingList]:
+    """Return the lists that an interrupted run of the same settings left in a file, else make and keep them."""
+    if not path.is_file():
+        found = [[one.query, one.passages, one.targets] for one in made()]
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(found), encoding="utf-8")
+        part.replace(path)
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    return [TrainingList(query, tuple(passages), tuple(shares)) for query, passages, shares in loaded]
 
 
 def draw(

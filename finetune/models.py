@@ -3,6 +3,7 @@
 Names are resolved as `shortlist export` resolves them, so what one command takes the other takes too.
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .settings import FinetuneSettings
 Floats = NDArray[np.float32]
 
 _BATCH = 32
+_AT_ONCE = 12  # texts or pairs in one forward pass of a training on a CPU; more pads more
 
 
 def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
@@ -33,12 +35,18 @@ def student(settings: FinetuneSettings, origin: Origin) -> CrossEncoder:
         FinetuneError: it cannot be loaded, or has more than one label.
     """
     model = _loaded(settings.base, origin.folder, settings.max_tokens)
-    if settings.full and origin.adapter is not None:
-        _merge(model, origin.adapter)
-    elif not settings.full:
-        model[0].model = _adapted(settings, origin, inner(model))
+    model[0].model = prepared(settings, origin, inner(model))
+    return model
+
+
+def prepared(settings: FinetuneSettings, origin: Origin, model: Any) -> Any:
+    """Return a transformer as it is to be trained: with an adapter unless all its weights are, without dropout."""
+    if not settings.full:
+        model = _adapted(settings, origin, model)
+    elif origin.adapter is not None:
+        model = _merged(model, origin.adapter)
     # One pass over the lists leaves little to overfit, and drawing what is dropped takes a third of a step on a CPU.
-    for module in inner(model).modules():
+    for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     return model
@@ -52,7 +60,7 @@ def cross(origin: Origin) -> CrossEncoder:
     """
     model = _loaded(origin.name, origin.folder)
     if origin.adapter is not None:
-        _merge(model, origin.adapter)
+        model[0].model = _merged(inner(model), origin.adapter)
     return model
 
 
@@ -77,8 +85,8 @@ def _loaded(name: str, folder: Path, max_tokens: int | None = None) -> CrossEnco
     return model
 
 
-def _merge(model: CrossEncoder, adapter: Path) -> None:
-    model[0].model = PeftModel.from_pretrained(inner(model), str(adapter)).merge_and_unload()
+def _merged(model: Any, adapter: Path) -> Any:
+    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
 
 
 def _adapted(settings: FinetuneSettings, origin: Origin, model: Any) -> Any:
@@ -86,20 +94,24 @@ def _adapted(settings: FinetuneSettings, origin: Origin, model: Any) -> Any:
     if origin.adapter is not None:
         adapted = PeftModel.from_pretrained(model, str(origin.adapter), is_trainable=True)
         config: Any = adapted.peft_config["default"]
-        config.modules_to_save = list(dict.fromkeys(config.modules_to_save))  # PEFT adds the heads again
+        config.modules_to_save = (
+            list(dict.fromkeys(config.modules_to_save or ())) or None
+        )  # PEFT adds the heads again
         return adapted.float()
-    heads = [name for name, _ in model.named_children() if name != model.base_model_prefix]
+    classifies = settings.kind == "reranker"  # else the model is a body alone, whose pooler is not asked
+    heads = [name for name, _ in model.named_children() if classifies and name != model.base_model_prefix]
     if getattr(model.base_model, "pooler", None) is not None:
         heads.append("pooler")
     linear = [name for name, module in model.base_model.named_modules() if isinstance(module, nn.Linear)]
     modules = {path.rpartition(".")[2]: module for path, module in model.named_modules()}
     config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
+        task_type=TaskType.SEQ_CLS if classifies else TaskType.FEATURE_EXTRACTION,
         r=settings.rank,
         lora_alpha=settings.rank,
         target_modules=sorted({name.rsplit(".", 1)[-1] for name in linear if not name.startswith("pooler")}),
-        exclude_modules=r".*\b(" + "|".join(heads) + r")\b.*",
-        modules_to_save=[name for name in heads if any(True for _ in modules[name].parameters())],
+        exclude_modules=r".*\b(" + "|".join(heads) + r")\b.*" if heads else None,
+        modules_to_save=[name for name in heads if classifies and any(True for _ in modules[name].parameters())]
+        or None,
     )
     adapted = get_peft_model(model, config)
     # What export is to look for; a path of this machine would mean nothing elsewhere.
@@ -193,13 +205,18 @@ def logits(model: CrossEncoder, pairs: list[tuple[str, str]]) -> Floats:
     return np.asarray(found, np.float32)
 
 
-def quick_logits(model: CrossEncoder, pairs: list[tuple[str, str]]) -> Floats:
-    """Return about the same logits in half the time, computed as training computes them: float32 [pairs]."""
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=has_bf16()):
-        return logits(model, pairs)
+def quickly(device: torch.device) -> torch.autocast:
+    """Return a context in which models compute about the same in half the time, as they do in training."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bf16())
 
 
-def save(model: CrossEncoder, out: Path) -> None:
+def portions(order: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut places that stand in the order of their lengths into what one forward pass of a training holds."""
+    size = len(order) if torch.cuda.is_available() else _AT_ONCE
+    return (order[start : start + size] for start in range(0, len(order), size))
+
+
+def save(model: Any, out: Path) -> None:
     """Write the weights: of an adapter as float16, which halves it and changes no ranking worth the name."""
     if is_adapter(model):
         inner(model).half().save_pretrained(str(out))
@@ -209,12 +226,12 @@ def save(model: CrossEncoder, out: Path) -> None:
         model.save_pretrained(str(out), create_model_card=False)
 
 
-def is_adapter(model: CrossEncoder) -> bool:
+def is_adapter(model: Any) -> bool:
     """Return whether an adapter is trained rather than all weights."""
     return isinstance(inner(model), PeftModel)
 
 
-def trainable(model: CrossEncoder) -> int:
+def trainable(model: nn.Module) -> int:
     """Count the weights that training changes."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
@@ -226,8 +243,8 @@ def has_bf16() -> bool:
     return "avx512_bf16" in cores.flags()
 
 
-def inner(model: CrossEncoder) -> Any:
-    """Return the transformer inside a cross-encoder, in its adapter if it has one."""
+def inner(model: Any) -> Any:
+    """Return the transformer inside sentence-transformers' model, in its adapter if it has one."""
     return model[0].model
 
 

@@ -1,4 +1,4 @@
-"""What a cross-encoder, or its teacher, is worth: nDCG@10 on queries kept from training, beside what stage one had.
+"""What a model, or its teacher, is worth: nDCG@10 on queries kept from training, beside what stage one had.
 
 The candidates are the embedder's, as in the server. Beside the reranked order stands the fused one, with the
 similarity beside the logit.
@@ -6,10 +6,9 @@ similarity beside the logit.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +26,6 @@ from .errors import FinetuneError
 from .models import Floats
 from .reading import Examples
 
-if TYPE_CHECKING:
-    from sentence_transformers import CrossEncoder
-
 CANDIDATES = 30
 ALONE = Fusion()  # the order of the logits
 
@@ -38,12 +34,12 @@ Judge = Callable[[list[tuple[str, str]]], Floats]  # a logit for each query and 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The nDCG@10 of one set of queries, and how far the scores are from what they say."""
+    """The nDCG@10 of one set of queries, and how far the scores are from what they say, if they are to say it."""
 
     stage_one: float
     reranked: float
-    fused: float
-    calibration_error: float  # of the relevance, over all candidates
+    fused: float | None = None
+    calibration_error: float | None = None  # of the relevance, over all candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +84,18 @@ class Panel:
         """Return the similarities of these candidates: float32 [candidates]."""
         return np.concatenate([one.similarities for one in self._asked])
 
-    def measure(self, logits: Floats, fused: Fusion = ALONE) -> Figures:
-        """Order all candidates by what somebody said of them, alone and with the similarity, and compare."""
+    def measure(self, logits: Floats, fused: Fusion | None = None) -> Figures:
+        """Order all candidates by what somebody said of them, alone and with the similarity, and compare.
+
+        Without `fused` these are no logits, and only the order that they give counts.
+        """
         near = self.similarities()
+        stage_one, reranked = (fmean(self._ndcg(worth)) for worth in (near, logits))
+        if fused is None:
+            return Figures(round(stage_one, 4), round(reranked, 4))
         both = fused.logits(logits, near.tolist())
-        means = [fmean(self._ndcg(worth)) for worth in (near, logits, both)]
         error = measures.calibration_error(fusion.scores(both).tolist(), self.relevant().tolist())
-        return Figures(*(round(value, 4) for value in (*means, error)))
+        return Figures(*(round(value, 4) for value in (stage_one, reranked, fmean(self._ndcg(both)), error)))
 
     def _ndcg(self, worth: Floats) -> Iterator[float]:
         """Yield what an order is worth, query by query."""
@@ -122,17 +123,20 @@ def outside(folder: Path, finder: Finder, most: int) -> Panel:
 class Evaluator(BaseEvaluator):
     """The measurement of panels during training; the mean of them decides which checkpoint is the best."""
 
-    def __init__(self, panels: Sequence[Panel]) -> None:
-        """Keep the panels."""
+    def __init__(self, panels: Sequence[Panel], judge: Judge) -> None:
+        """Keep the panels, and what the model that is trained says of pairs."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._panels = panels
+        self._judge = judge
         self.primary_metric = metric("mean")
 
     def __call__(self, model: BaseModel, *_: Any, **__: Any) -> dict[str, float]:
         """Return nDCG@10 of the reranked order by panel, and their mean."""
-        student = cast("CrossEncoder", model)  # the trainer calls with what it trains
-        judge = partial(models.quick_logits, student)
-        found = {metric(panel.name): panel.measure(panel.logits(judge)).reranked for panel in self._panels}
+        with models.quickly(model.device):
+            said = [panel.logits(self._judge) for panel in self._panels]
+        found = {
+            metric(panel.name): panel.measure(one).reranked for panel, one in zip(self._panels, said, strict=True)
+        }
         return {**found, metric("mean"): fmean(found.values())}
 
 

@@ -22,8 +22,11 @@ class FinetuneSettings:
     """The settings of one fine-tuning."""
 
     base: Annotated[str, _MODEL]
-    """where to start: a cross-encoder, a dual encoder whose body gets a new head, or an adapter to go on with (model
-    id, folder, PEFT adapter folder, or package:NAME/FOLDER)"""
+    """where to start: a dual encoder whose body gets a new head, for a reranker also a cross-encoder, or an adapter
+    to go on with (model id, folder, PEFT adapter folder, or package:NAME/FOLDER)"""
+    kind: Literal["reranker", "late-interaction"] = "reranker"
+    """what it becomes: a reranker reads query and passage together, which is accurate and slow; late-interaction
+    makes a vector of each token, of a passage before anybody asks, and compares the vectors (ColBERT's MaxSim)"""
     out: Path
     """folder for the weights and the model card; run again to continue"""
     teacher: Annotated[str, _MODEL] = ""
@@ -37,6 +40,8 @@ class FinetuneSettings:
     """train all weights instead of a LoRA adapter"""
     rank: Annotated[int, within(1)] = 32
     """rank of the LoRA matrices of a new adapter"""
+    dimensions: Annotated[int, within(2)] = 96
+    """elements of a token's vector, of late-interaction: each costs as many bytes a token on disk"""
 
     sets: Annotated[tuple[str, ...], _DATA, Parameter(metavar="FOLDER[=WEIGHT]")] = ()
     """sets to train on: folders in BEIR's layout (queries.jsonl, corpus.jsonl, qrels.tsv); lists are drawn from each
@@ -88,7 +93,8 @@ class FinetuneSettings:
     learning_rate: Annotated[float, _TRAINING, within(0)] = 0.0
     """0: 3e-4 for an adapter, 3e-5 for all weights"""
     max_tokens: Annotated[int, _TRAINING, within(16)] = 192
-    """window of a pair, in tokens"""
+    """window in training, in tokens: of a pair, or of one text of a late-interaction model, which keeps its base's
+    for serving"""
     evaluate_every: Annotated[int, _TRAINING, within(1)] = 100
     """steps between measurements and checkpoints"""
     patience: Annotated[int, _TRAINING, within(1)] = 5

@@ -34,6 +34,18 @@ _STEP = 8
 _STILL = 1e-9  # a spread below it is none
 
 
+class Tokens(Protocol):
+    """A model of token vectors of length 1."""
+
+    def query_tokens(self, texts: list[str]) -> list[Floats]:
+        """Return those of each query, float32 [tokens, dimensions]."""
+        ...
+
+    def document_tokens(self, texts: list[str]) -> list[Floats]:
+        """Return those of each document, float32 [tokens, dimensions]."""
+        ...
+
+
 class Teacher(Protocol):
     """A model that judges pairs."""
 
@@ -72,8 +84,7 @@ class LateInteraction(Pooled):
 
     def agreement(self, pairs: Pairs) -> Floats:
         """Return how well each passage covers its query, from -1 to 1, float32 [pairs]."""
-        (found,) = _by_tokens(self._dual, pairs, late)
-        return found
+        return by_late_interaction(self._dual, pairs)
 
 
 class Ensemble(Pooled):
@@ -139,6 +150,12 @@ def choose(settings: FinetuneSettings, finder: Finder, base: Origin, progress: C
     return kinds[settings.interaction or ("ensemble" if dual.pools_by_mean else "pooled")](dual)
 
 
+def by_late_interaction(model: Tokens, pairs: Pairs) -> Floats:
+    """Return the mean of each query token's best cosine in the passage, float32 [pairs]."""
+    (found,) = _by_tokens(model, pairs, late)
+    return found
+
+
 def late(query: Floats, passage: Floats) -> float:
     """Return the mean of each query token's best cosine; vectors of length 1, float32 [tokens, dimensions]."""
     return float((query @ passage.T).max(axis=1).mean())
@@ -177,7 +194,7 @@ def _cosines(finder: Finder, pairs: Pairs) -> Floats:
     return np.array([left[query] @ right[passage] for query, passage in pairs], np.float32)
 
 
-def _by_tokens(dual: Dual, pairs: Pairs, *judges: Callable[[Floats, Floats], float]) -> list[Floats]:
+def _by_tokens(dual: Tokens, pairs: Pairs, *judges: Callable[[Floats, Floats], float]) -> list[Floats]:
     """Judge pairs by their token vectors; those of a slice are in memory at a time, as they are large.
 
     Returns:

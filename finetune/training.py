@@ -15,12 +15,9 @@ import torch
 from datasets import Dataset
 from peft import set_peft_model_state_dict
 from peft.utils import load_peft_weights
-from sentence_transformers import CrossEncoder
+from safetensors.torch import load_file
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
-from sentence_transformers.cross_encoder.losses import ListNetLoss
-from sentence_transformers.util import batch_to_device
-from torch import nn
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 
 from . import models
@@ -28,8 +25,8 @@ from .errors import FinetuneError
 from .lists import TrainingList
 from .quality import Evaluator
 from .settings import FinetuneSettings
+from .students import Student
 
-_PAIRS_AT_ONCE = 12  # what one forward pass holds on a CPU; more pads more
 _WINDOW_BATCHES = 40  # batches whose lists are sorted by length together; the rest stays shuffled
 _ASKED = "asked.json"
 
@@ -39,7 +36,7 @@ CHECKPOINTS = "checkpoints"  # folder of what an interrupted run goes on from
 
 def train(
     settings: FinetuneSettings,
-    model: CrossEncoder,
+    student: Student,
     lists: Sequence[TrainingList],
     evaluator: Evaluator,
     progress: Callable[[str], None],
@@ -51,8 +48,8 @@ def train(
     """
     folder = settings.out / CHECKPOINTS
     trainer = _Trainer(
-        model=model,
-        args=_arguments(settings, folder, evaluator),
+        model=student.model,
+        args=_arguments(settings, student, evaluator),
         train_dataset=Dataset.from_dict(
             {
                 "query": [one.query for one in lists],
@@ -60,7 +57,7 @@ def train(
                 "labels": [one.targets for one in lists],
             }
         ),
-        loss=_ListNet(model),
+        loss=student.loss,
         evaluator=evaluator,
         callbacks=[_Progress(progress), EarlyStoppingCallback(early_stopping_patience=settings.patience)],
     )
@@ -107,12 +104,13 @@ def _shown(value: object) -> object:
     return value
 
 
-def _arguments(settings: FinetuneSettings, folder: Path, evaluator: Evaluator) -> CrossEncoderTrainingArguments:
+def _arguments(settings: FinetuneSettings, student: Student, evaluator: Evaluator) -> CrossEncoderTrainingArguments:
     return CrossEncoderTrainingArguments(
-        output_dir=str(folder),
+        output_dir=str(settings.out / CHECKPOINTS),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_lists,
         learning_rate=settings.rate,
+        learning_rate_mapping={part: times * settings.rate for part, times in student.faster.items()},
         warmup_ratio=0.05,
         lr_scheduler_type="linear",
         weight_decay=0.01,
@@ -137,43 +135,29 @@ def _arguments(settings: FinetuneSettings, folder: Path, evaluator: Evaluator) -
     )
 
 
-class _ListNet(ListNetLoss):
-    """ListNet (Cao and others, 2007): the cross-entropy of a list's target shares and the softmax of its logits.
-
-    The library's reads pairs in the order in which they stand; this one's forward passes hold pairs of like length.
-    """
-
-    def forward(
-        self, inputs: list[Any], labels: list[torch.Tensor], prompt: str | None = None, task: str | None = None
-    ) -> torch.Tensor:
-        """Return the mean loss of the lists: queries, their passages, and the logarithms of the target shares."""
-        queries, passages = inputs
-        pairs = [(query, passage) for query, some in zip(queries, passages, strict=True) for passage in some]
-        order = sorted(range(len(pairs)), key=lambda place: sum(map(len, pairs[place])))
-        at_once = len(pairs) if torch.cuda.is_available() else _PAIRS_AT_ONCE
-        parts = []
-        for start in range(0, len(pairs), at_once):
-            some: Any = [pairs[place] for place in order[start : start + at_once]]
-            tokens = self.model.preprocess(some, prompt=prompt, task=task)
-            parts.append(self.model(batch_to_device(tokens, self.model.device))["scores"].view(-1))
-        logits = torch.cat(parts).float()[torch.argsort(torch.tensor(order)).to(parts[0].device)]
-        losses = [
-            nn.functional.cross_entropy(one[None], target.to(one.device).float().softmax(0)[None])
-            for one, target in zip(torch.split(logits, [len(some) for some in passages]), labels, strict=True)
-        ]
-        return torch.stack(losses).mean()
-
-
 class _Trainer(CrossEncoderTrainer):
     """A trainer that loads an adapter's checkpoint into the model that is there.
 
-    The trainer would build a second model from the checkpoint, whose adapter names a base that only we resolve.
+    The trainer would build a second model from the checkpoint, whose adapter names a base that only we resolve. It
+    serves both kinds of model: unlike that of dual encoders it hands texts to the loss as they are, which sorts them.
     """
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save what a run goes on from, without the card that the library would write by running the model."""
+        del state_dict
+        self.model.save_pretrained(output_dir or str(self.args.output_dir), create_model_card=False)
+
+    def _load_best_model(self) -> None:
+        """Load the best weights; where they cannot be read, the library would go on with the last ones."""
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
     def _load_from_checkpoint(self, checkpoint_path: str, model: Any = None) -> None:
         del model  # transformers' own trainer may bring one; sentence-transformers' knows better
         if models.is_adapter(self.model):
             set_peft_model_state_dict(models.inner(self.model), load_peft_weights(checkpoint_path, device="cpu"))
+            for place, module in enumerate(list(self.model)[1:], 1):  # the projection of a late-interaction model
+                path = Path(checkpoint_path) / f"{place}_{type(module).__name__}" / "model.safetensors"
+                module.load_state_dict(load_file(path))
         else:
             super()._load_from_checkpoint(checkpoint_path)
 

@@ -9,7 +9,7 @@ from sentence_transformers.cross_encoder.losses import ListNetLoss
 
 from shortlist.cli import main
 from shortlist.export import source
-from shortlist.finetune import app, models, training
+from shortlist.finetune import app, losses, models, training
 from shortlist.finetune.errors import FinetuneError
 from shortlist.finetune.settings import FinetuneSettings
 
@@ -218,7 +218,7 @@ def test_the_loss_is_the_librarys(tiny_folders, collection, tmp_path):
     passages = [["red cat one", "dog " * 12], ["star", "sun " * 9, "moon blue green"], ["sea hill", "bird two three"]]
     labels = [torch.tensor([0.0, -3.0]), torch.tensor([-1.0, -0.5, -2.0]), torch.tensor([-0.1, -2.3])]
     found = []
-    for loss in (training._ListNet(model), ListNetLoss(model)):
+    for loss in (losses.PairLoss(model), ListNetLoss(model)):
         model.zero_grad()
         value = loss([queries, passages], labels)
         value.backward()
