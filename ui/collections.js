@@ -22,7 +22,7 @@ export async function list(limits) {
 export async function show(body) {
   const [collections, { sizes }] = await Promise.all([list(), get("sizes")]);
   if (!collections.length) return put(body, none());
-  const heads = [["Name"], ["Documents", "number"], ["On disk", "number"], ["Recall"], ["Embedder"], ["Words"], ["Made"]];
+  const heads = [["Name"], ["Documents", "number"], ["On disk", "number"], ["Recall"], ["Token vectors"], ["Embedder"], ["Words"], ["Made"]];
   const head = make("tr", {}, heads.map(([name, kind]) => make(`th${kind ? `.${kind}` : ""}`, { scope: "col" }, name)));
   const rows = collections.map((one) => row(one, sizes[one.name]));
   return put(body, make("table.wide", {}, make("caption.hidden", {}, "Collections"), make("thead", {}, head), make("tbody", {}, rows)));
@@ -49,10 +49,20 @@ function row(one, size) {
     cell("Documents", "number", count(one.documents ?? 0)),
     cell("On disk", "number", size === undefined ? "–" : bytes(size)),
     cell("Recall", "", ...recall(one.recall ?? {})),
+    cell("Token vectors", "", ...tokenVectors(one)),
     cell("Embedder", "", one.embedder, make("small", {}, `${one.dimensions} numbers a vector${quantized}`)),
     cell("Words", "", one.language ?? "none"),
     cell("Made", "", day(one.createdAt)),
   );
+}
+
+/** Return what a collection has of token vectors, for late interaction, and what they cost or why they are not used. */
+function tokenVectors(one) {
+  const found = one.tokenVectors ?? {};
+  const cost = `${count(found.vectors ?? 0)}, ${bytes(found.sizeBytes ?? 0)}`;
+  if (found.state === "TOKEN_VECTORS_STATE_READY") return [cost, make("small", {}, `${found.dimensions} numbers a vector`)];
+  if (found.state === "TOKEN_VECTORS_STATE_MAKING") return ["being made", make("small", {}, `of ${count(found.documents ?? 0)} of ${count(one.documents ?? 0)}`)];
+  return found.state === "TOKEN_VECTORS_STATE_UNUSABLE" ? ["not used", make("small", {}, found.fault)] : ["none"];
 }
 
 function cell(name, kind, ...inside) {

@@ -25,7 +25,7 @@ export class Controls {
     });
     for (const name of ["query", "where"]) at(name).addEventListener("input", later(TYPED_MS));
     for (const name of SLIDERS) at(name).addEventListener("input", later(MOVED_MS));
-    at("source").addEventListener("change", later(0));
+    for (const name of ["source", "mode"]) at(name).addEventListener("change", later(0));
     at("collection").addEventListener("change", () => this.choose(at("collection").value));
     at("reset").addEventListener("click", () => {
       location.hash = write({ ...DEFAULTS, collection: this.settings.collection, q: this.settings.q });
@@ -37,6 +37,7 @@ export class Controls {
 
   /** Fit the sliders to a server's limits. */
   fit(server) {
+    at("mode-control").hidden = !server.lateInteraction;
     this.own = Number((server.reranker?.similarityWeight ?? 0).toFixed(3));
     this.steps = { candidates: candidateSteps(server.limits?.maxCandidates ?? 50), weight: weightSteps(this.own), budget: BUDGETS };
     for (const name of SLIDERS) Object.assign(at(name), { min: 0, max: this.steps[name].length - 1, step: 1 });
@@ -54,6 +55,7 @@ export class Controls {
     this.settings = settings;
     at("collection").value = settings.collection;
     at("source").value = settings.source;
+    at("mode").value = settings.mode;
     // What is being typed is left alone where it says the same.
     for (const [id, value] of [["query", settings.q], ["where", settings.where]]) if (at(id).value.trim() !== value) at(id).value = value;
     for (const name of SLIDERS) at(name).value = nearest(this.steps[name], this.value(name));
@@ -89,6 +91,7 @@ export class Controls {
       weight: weight === this.own ? null : weight,
       budget: this.step("budget"),
       source: at("source").value,
+      mode: at("mode").value,
       where: at("where").value.trim(),
     };
     this.tell();

@@ -34,6 +34,9 @@ export function score(value) {
   return value.toFixed(3);
 }
 
+/** Return a MaxSim. */
+export const maxsim = (value) => (value === null ? "–" : value.toFixed(2).replace("-", "−"));
+
 /** Return a cosine. */
 export const cosine = (value) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(2);
 

@@ -16,6 +16,7 @@ const SIGNS = { system: "◐", light: "☀︎", dark: "☾" };
 const WORDS = [
   ["Score", "what stage two says of a document beside the question, 0 to 1"],
   ["Cosine", "the similarity of two vectors, the question's and the document's: stage one's"],
+  ["MaxSim", "late interaction's: the best cosine of each of the question's tokens with one of the document's, summed up"],
   ["Relevance", "score and similarity together: by it the final list falls"],
   ["Own", "the similarity weight that the reranker's bundle has by itself"],
   ["Slot", "what runs a model, one batch at a time"],

@@ -5,9 +5,11 @@
  *
  * @param {object} answer a shortlist.v1.SearchResponse as JSON, whose hits are all candidates
  * @returns {Array<{id: string, title: string, text: string, metadata: object, place: number, rank: number,
- *   moved: number, similarity: number, score: ?number, logit: ?number, relevance: ?number, denseRank: ?number, lexicalRank: ?number}>}
+ *   moved: number, similarity: number, score: ?number, logit: ?number, relevance: ?number, denseRank: ?number, lexicalRank: ?number,
+ *   maxsim: ?number, maxsimRank: ?number, read: boolean}>} `read`: whether the last stage that ran has a number for it
  */
 export function rows(answer) {
+  const last = isByMaxsim(answer) ? "maxsim" : "score";
   return (answer.hits ?? []).map((hit, index) => ({
     id: hit.id,
     title: hit.title ?? "",
@@ -22,27 +24,35 @@ export function rows(answer) {
     relevance: hit.relevance ?? null,
     denseRank: hit.denseRank ?? null,
     lexicalRank: hit.lexicalRank ?? null,
+    maxsim: hit.maxsim ?? null,
+    maxsimRank: hit.maxsimRank ?? null,
+    read: (hit[last] ?? null) !== null,
   }));
 }
+
+/** Return whether late interaction made the final order, and no stage two. */
+export const isByMaxsim = (answer) => answer.mode === "MODE_LATE_INTERACTION";
 
 /** Return the same rows in stage one's order. */
 export const stageOne = (found) => [...found].sort((one, other) => one.rank - other.rank);
 
-/** Return which way a row went: "up", "down", "same", or "unread" where stage two did not score it. */
+/** Return which way a row went: "up", "down", "same", or "unread" where the last stage did not score it. */
 export function way(row) {
-  if (row.score === null) return "unread";
+  if (!row.read) return "unread";
   return row.moved > 0 ? "up" : row.moved < 0 ? "down" : "same";
 }
 
-/** Return the words for why stage two did not score all, or "" where it did. */
+/** Return how many candidates the last stage scored. */
+export const scored = (answer) => (isByMaxsim(answer) ? answer.maxsimScored : answer.reranked) ?? 0;
+
+/** Return the words for why the last stage did not score all, or "" where it did. */
 export function leftOut(answer) {
-  const unread = (answer.candidates ?? 0) - (answer.reranked ?? 0);
-  if (unread <= 0) return "";
+  if ((answer.candidates ?? 0) <= scored(answer)) return "";
   if (answer.degraded === "DEGRADED_DEADLINE") return "the deadline came first";
   if (answer.degraded === "DEGRADED_INFERENCE_FAILED") return "the model could not run them";
-  if (answer.limitedBy === "LIMITED_BY_MARGIN") return "too far behind the most similar";
+  if (answer.limitedBy === "LIMITED_BY_MARGIN") return `too far behind the ${answer.maxsimScored ? "best by MaxSim" : "most similar"}`;
   if (answer.limitedBy === "LIMITED_BY_BUDGET") return "more would take longer than the server gives stage two";
-  return "stage two was not asked";
+  return isByMaxsim(answer) ? "late interaction had not the time" : "stage two was not asked";
 }
 
 /** Return the path of a line from a row on the left to its row on the right. */

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { make, put } from "./dom.js";
-import { cosine, count, movedWords, score, things } from "./format.js";
+import { cosine, count, maxsim, movedWords, score, things } from "./format.js";
 import { Latest } from "./latest.js";
 import * as votes from "./votes.js";
 
@@ -70,6 +70,7 @@ export class Reading {
       ["Stage one", String(row.rank)],
       ["By vectors", String(row.denseRank ?? "–")],
       ["By words", String(row.lexicalRank ?? "–")],
+      ...(row.maxsim === null ? [] : [["MaxSim", `${maxsim(row.maxsim)}, place ${row.maxsimRank}`]]),
       ["Relevance", score(row.relevance)],
       ["Score", score(row.score)],
       ["Cosine", cosine(row.similarity)],

@@ -1,8 +1,8 @@
 // The two rankings: stage one's order and the final one as tables, and lines from place to place between them.
 
 import { at, draw, make, put } from "./dom.js";
-import { cosine, line, moved, movedWords, score, things } from "./format.js";
-import { curve, leftOut, stageOne, way } from "./ranks.js";
+import { cosine, line, maxsim, moved, movedWords, score, things } from "./format.js";
+import { curve, isByMaxsim, leftOut, stageOne, way } from "./ranks.js";
 import * as votes from "./votes.js";
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
@@ -36,6 +36,8 @@ export class Results {
     const before = this.tops();
     const focused = this.second.contains(document.activeElement);
     this.rows = rows;
+    this.second.classList.toggle("late", Boolean(answer.maxsimScored));
+    at("after").textContent = isByMaxsim(answer) ? "By MaxSim" : "After stage two";
     put(this.first.querySelector("tbody"), stageOne(rows).map((row) => this.firstRow(row)));
     const table = this.second.querySelector("table");
     for (const body of table.querySelectorAll("tbody")) body.remove();
@@ -86,11 +88,12 @@ export class Results {
   }
 
   bodies(rows, answer) {
-    const scored = rows.filter((row) => row.score !== null);
-    const rest = rows.filter((row) => row.score === null);
+    const scored = rows.filter((row) => row.read);
+    const rest = rows.filter((row) => !row.read);
     const found = [make("tbody", {}, scored.map((row) => this.secondRow(row)))];
     if (!rest.length) return found;
-    const told = `${things(rest.length, "candidate")} not read: ${leftOut(answer)}. In stage one's order.`;
+    const order = answer.maxsimScored && !isByMaxsim(answer) ? "MaxSim's" : "stage one's";
+    const told = `${things(rest.length, "candidate")} not read: ${leftOut(answer)}. In ${order} order.`;
     const head = make("tr.unread-head", {}, make("th", { scope: "rowgroup" }, told));
     return [...found, make("tbody.unread", {}, head, rest.map((row) => this.secondRow(row)))];
   }
@@ -127,6 +130,7 @@ export class Results {
         ),
       ),
       make("td.number.relevance", {}, score(row.relevance)),
+      make("td.number.maxsim", {}, maxsim(row.maxsim)),
       make("td.number.score", {}, score(row.score)),
       make("td.number.similarity", {}, cosine(row.similarity)),
       make("td.votes", {}, votes.buttons(name, { tabindex: -1 })),
@@ -222,7 +226,7 @@ export class Results {
 
   distance(path) {
     const row = this.rows.find((one) => one.id === path.dataset.id);
-    return row.score === null ? -1 : Math.abs(row.moved);
+    return row.read ? Math.abs(row.moved) : -1;
   }
 }
 

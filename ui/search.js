@@ -195,7 +195,7 @@ export class Search {
     scatter.show(at("scatter"), found, weight, (row) => this.results.open(row));
     this.showJudged();
     if (!NARROW.matches || at("sheet").open) this.reading.show(this.results.row(), asked.q);
-    if (answer.truncated) this.cutting.ask(this.shown);
+    if (answer.truncated && answer.reranked) this.cutting.ask(this.shown);
     else this.cutting.drop();
   }
 

@@ -122,6 +122,7 @@ export async function described() {
     "div.models",
     {},
     model("Stage one: dual encoder", found.embedder),
+    found.lateInteraction ? model("Between: late interaction", found.lateInteraction) : null,
     model("Stage two: cross-encoder", found.reranker),
     facts("Limits", [
       ["Version", found.version],

@@ -19,7 +19,7 @@ export function nearest(steps, value) {
 }
 
 /** What is asked where nothing was chosen. `weight` null: the reranker's own. */
-export const DEFAULTS = Object.freeze({ collection: "", q: "", candidates: 0, weight: null, budget: 0, source: "", where: "" });
+export const DEFAULTS = Object.freeze({ collection: "", q: "", candidates: 0, weight: null, budget: 0, source: "", mode: "", where: "" });
 
 /**
  * Return the view and the settings that an address names.
@@ -42,6 +42,7 @@ export function read(hash) {
       weight: number("weight", WEIGHTS.at(-1)),
       budget: number("budget", 600_000),
       source: /^CANDIDATES_FROM_(?:DENSE|LEXICAL)$/u.test(given.get("source") ?? "") ? given.get("source") : DEFAULTS.source,
+      mode: /^MODE_(?:CASCADE|LATE_INTERACTION)$/u.test(given.get("mode") ?? "") ? given.get("mode") : DEFAULTS.mode,
       where: given.get("where") ?? DEFAULTS.where,
     },
   };
@@ -65,7 +66,7 @@ export function request(settings, where) {
     query: settings.q,
     topK: settings.candidates || 50,
     ...(settings.candidates ? { candidates: settings.candidates } : {}),
-    mode: "MODE_TWO_STAGE",
+    mode: settings.mode || "MODE_TWO_STAGE",
     includeText: true,
     includeMetadata: true,
     ...(settings.weight === null ? {} : { similarityWeight: settings.weight }),

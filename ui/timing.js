@@ -2,6 +2,7 @@
 
 import { draw, make, put } from "./dom.js";
 import { ms } from "./format.js";
+import { isByMaxsim } from "./ranks.js";
 
 const PHASES = [
   ["tokenizeMs", "Tokenize", "until the first texts were tokens"],
@@ -32,7 +33,9 @@ export function show(figure, answer, tookMs, budgetMs) {
   const timing = answer.timing ?? {};
   const found = phases(timing, tookMs);
   const whole = Math.max(tookMs, timing.totalMs ?? 0, budgetMs, 1);
-  const stages = `Stage one ${ms((timing.embedMs ?? 0) + (timing.retrieveMs ?? 0))}, stage two ${ms(timing.rerankMs ?? 0)}`;
+  const late = answer.maxsimScored ? `, late interaction ${ms(timing.maxsimMs ?? 0)}` : "";
+  const two = isByMaxsim(answer) ? "" : `, stage two ${ms(timing.rerankMs ?? 0)}`;
+  const stages = `Stage one ${ms((timing.embedMs ?? 0) + (timing.retrieveMs ?? 0))}${late}${two}`;
   const head = make("figcaption", {}, make("h2", {}, "Where the time went"), make("p", {}, `${stages}, ${ms(tookMs)} in all`));
   put(figure, head, bar(found, whole, budgetMs), legend(found));
 }

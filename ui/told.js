@@ -3,15 +3,17 @@
 import { Failure } from "./api.js";
 import { at, make, put } from "./dom.js";
 import { count, line, ms, things } from "./format.js";
-import { leftOut } from "./ranks.js";
+import { isByMaxsim, leftOut, scored } from "./ranks.js";
 
 /** Say what came of a search. */
 export function show(answer, tookMs, asked) {
   const found = answer.candidates ?? 0;
-  const read = answer.reranked ?? 0;
+  const read = scored(answer);
+  const late = answer.maxsimScored && !isByMaxsim(answer) ? `, ${count(answer.maxsimScored)} scored by MaxSim` : "";
+  const how = isByMaxsim(answer) ? "scored by MaxSim" : "read";
   const matched = answer.matched === undefined ? "" : ` among ${count(answer.matched)} that match`;
   at("told").textContent = found
-    ? `${things(found, "candidate")} found${matched}, ${count(read)} read${read && !answer.timing?.inferMs ? " before (kept scores)" : ""}, in ${ms(tookMs)}`
+    ? `${things(found, "candidate")} found${matched}${late}, ${count(read)} ${how}${read && !answer.timing?.inferMs ? " before (kept scores)" : ""}, in ${ms(tookMs)}`
     : `Nothing found${matched}.`;
   const why = leftOut(answer);
   const marks = [

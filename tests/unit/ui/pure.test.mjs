@@ -38,6 +38,29 @@ test("rows say what moved where, and which were not read", () => {
   assert.deepEqual(ranks.rows({}), []);
 });
 
+test("late interaction alone is the last stage: what it scored was read, and its order is the final one", () => {
+  const late = {
+    hits: [
+      { id: "b", similarity: 0.5, rank: 2, maxsim: 6.5, maxsimRank: 1 },
+      { id: "a", similarity: 0.75, rank: 1, maxsim: 0, maxsimRank: 2 },
+      { id: "c", similarity: 0.25, rank: 3 },
+    ],
+    mode: "MODE_LATE_INTERACTION",
+    candidates: 3,
+    maxsimScored: 2,
+    degraded: "DEGRADED_DEADLINE",
+  };
+  assert.deepEqual(ranks.rows(late).map((row) => [row.id, row.maxsim, ranks.way(row)]), [
+    ["b", 6.5, "up"],
+    ["a", 0, "down"],
+    ["c", null, "unread"],
+  ]);
+  assert.deepEqual([ranks.scored(late), ranks.leftOut(late)], [2, "the deadline came first"]);
+  const cascade = { ...late, mode: "MODE_CASCADE", reranked: 1, degraded: "DEGRADED_NONE", limitedBy: "LIMITED_BY_MARGIN" };
+  assert.deepEqual(ranks.rows(cascade).map(ranks.way), ["unread", "unread", "unread"]);
+  assert.deepEqual([ranks.scored(cascade), ranks.leftOut(cascade)], [1, "too far behind the best by MaxSim"]);
+});
+
 test("a line begins and ends in the middle of its rows", () => {
   assert.equal(ranks.curve(17, 51, 100), "M0 17C50 17 50 51 100 51");
 });
@@ -79,10 +102,10 @@ test("numbers as a person reads them", () => {
 });
 
 test("an address comes back as the settings that made it, and nonsense as the defaults", () => {
-  const chosen = { collection: "c-1", q: "what & why #?", candidates: 75, weight: 0, budget: 150, source: "CANDIDATES_FROM_DENSE", where: 'a = "x y"' };
+  const chosen = { collection: "c-1", q: "what & why #?", candidates: 75, weight: 0, budget: 150, source: "CANDIDATES_FROM_DENSE", mode: "MODE_LATE_INTERACTION", where: 'a = "x y"' };
   assert.deepEqual(settings.read(settings.write(chosen)), { view: "search", settings: chosen });
   assert.equal(settings.write(settings.DEFAULTS), "#/search");
-  assert.deepEqual(settings.read("#/search?candidates=-3&weight=x&budget=1e99&source=EVIL").settings, settings.DEFAULTS);
+  assert.deepEqual(settings.read("#/search?candidates=-3&weight=x&budget=1e99&source=EVIL&mode=EVIL").settings, settings.DEFAULTS);
   assert.equal(settings.read("#/server").view, "server");
   assert.equal(settings.read("#/nowhere").view, "search");
 });
@@ -93,6 +116,7 @@ test("sliders keep to what the server allows, and the model's own weight is a st
   assert.equal(settings.nearest([5, 10, 50], 12), 1);
   const asked = settings.request({ ...settings.DEFAULTS, q: "q", collection: "c" }, null);
   assert.deepEqual([asked.topK, asked.candidates, asked.mode], [50, undefined, "MODE_TWO_STAGE"]);
+  assert.equal(settings.request({ ...settings.DEFAULTS, mode: "MODE_CASCADE" }, null).mode, "MODE_CASCADE");
   const named = settings.request({ ...settings.DEFAULTS, candidates: 75 }, null);
   assert.deepEqual([named.topK, named.candidates], [75, 75]);
   // What a budget leaves time for is seen where no score is kept from before.
