@@ -15,7 +15,7 @@ from haystack.document_stores.types import DuplicatePolicy
 
 from haystack_integrations.components.embedders.shortlist import ShortlistDocumentEmbedder
 from haystack_integrations.document_stores.shortlist import ShortlistDocumentStore, documents
-from shortlist.client import Client, Hit
+from shortlist.client import Client, Hit, SearchResult, Timing
 from shortlist.client import Document as Stored
 
 META = {"n": 1, "half": 0.5, "yes": True, "none": None, "list": [1, "x", {"deep": []}], "of": {"name": "Ä"}}
@@ -162,7 +162,15 @@ async def test_haystacks_own_readers_of_a_store(document_store: ShortlistDocumen
 
 
 def test_a_hit_that_stage_two_did_not_read():
-    """It has no score, since that of stage one is another scale; without a stage two the similarity is the score."""
+    """It has no score, since stage one's is of another scale; without a stage two the score is the last stage's."""
     hit = Hit("1", relevance=None, score=None, similarity=0.25, rank=1, title="", text="text", metadata={})
-    assert documents.found(hit, "two-stage").score is None
-    assert documents.found(hit, "dense").score == 0.25
+    assert documents.found(hit, _answer("two-stage")).score is None
+    assert documents.found(hit, _answer("dense")).score == 0.25
+    assert documents.found(hit, _answer("late-interaction")).score is None
+    assert documents.found(replace(hit, maxsim=3.0), _answer("late-interaction")).score == 0.75
+
+
+def _answer(mode):
+    """Return an answer of a mode, to a query of four token vectors."""
+    timing = Timing(*[0.0] * 9)
+    return SearchResult((), 1, 1, None, 0.0, 1, mode, "dense", None, 0, timing, query_vectors=4)

@@ -33,9 +33,12 @@ class ShortlistRetriever(Connected, BaseRetriever):
     filter: Where | None = None
     """only documents whose metadata match: {"year": {"gte": 2020}}, or built with shortlist.client.field"""
     mode: Mode = "auto"
-    """`two-stage`, `dense` for stage one alone, `rerank-all`, or as the server decides"""
+    """which stages run: `two-stage`, `dense`, `rerank-all`, `late-interaction`, `cascade`, or as the
+    server decides"""
     candidates: int | None = None
-    """documents that stage one finds and stage two reads; None: as the server decides"""
+    """documents that stage one finds and the next stage reads; None: as the server decides"""
+    rerank_candidates: int | None = None
+    """documents that stage two reads in a `cascade`; None: as the server decides"""
     candidates_from: CandidatesFrom | None = None
     """what stage one ranks by: `dense`, `lexical`, `hybrid`; None: the server's default"""
     margin: float | None = None
@@ -44,7 +47,8 @@ class ShortlistRetriever(Connected, BaseRetriever):
     """weight of the similarity in the final order; None: the reranker's default"""
     with_scores: bool = False
     """whether metadata get `relevance_score` (the order), `score` (stage two), `similarity` (stage one) and
-    `stage_one_rank`; the first two are None where stage two did not read a document"""
+    `stage_one_rank`; the first two are None where stage two did not read a document. Where late interaction did, also
+    `maxsim` and `maxsim_rank`"""
 
     def _get_relevant_documents(
         self,
@@ -72,6 +76,7 @@ class ShortlistRetriever(Connected, BaseRetriever):
             "filter": self.filter,
             "mode": self.mode,
             "candidates": self.candidates,
+            "rerank_candidates": self.rerank_candidates,
             "candidates_from": self.candidates_from,
             "margin": self.margin,
             "similarity_weight": self.similarity_weight,

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from langchain_core.documents import Document
 
-from shortlist.client import CandidatesFrom, Hit, Mode, RankFusion, Where
+from shortlist.client import CandidatesFrom, Hit, Mode, RankFusion, SearchResult, Where
 
 
 class SearchOptions(TypedDict, total=False):
@@ -15,6 +15,7 @@ class SearchOptions(TypedDict, total=False):
     filter: Where | None  # of metadata: {"year": {"gte": 2020}}, or built with shortlist.client.field
     mode: Mode
     candidates: int | None
+    rerank_candidates: int | None
     candidates_from: CandidatesFrom | None
     margin: float | None
     similarity_weight: float | None
@@ -56,20 +57,25 @@ def found(hit: Hit) -> Document:
     return document(hit.id, hit.title, hit.text, hit.metadata)
 
 
-def score(hit: Hit, mode: object) -> float:
-    """Return the number by which hits fall: of stage two, or in mode `dense`, which has none, the similarity.
+def score(hit: Hit, answer: SearchResult) -> float:
+    """Return the number by which hits fall: of the last stage that ran.
 
-    It is NaN where stage two did not read the hit, which is no more than any threshold.
+    That is stage two's, in mode `dense` the similarity, and in mode `late-interaction` MaxSim as a mean cosine. It is
+    NaN where that stage did not read the hit, which is no more than any threshold.
     """
-    if mode == "dense":
+    if answer.mode == "dense":
         return hit.similarity
+    if answer.mode == "late-interaction":
+        return math.nan if hit.maxsim is None else hit.maxsim / answer.query_vectors
     return math.nan if hit.relevance is None else hit.relevance
 
 
 def explained(hit: Hit) -> Document:
-    """Convert a hit, with the numbers of both stages in its metadata."""
+    """Convert a hit, with the numbers of all stages in its metadata; those of late interaction where it ran."""
     explaining = found(hit)
     explaining.metadata.update(
         relevance_score=hit.relevance, score=hit.score, similarity=hit.similarity, stage_one_rank=hit.rank
     )
+    if hit.maxsim is not None:
+        explaining.metadata.update(maxsim=hit.maxsim, maxsim_rank=hit.maxsim_rank)
     return explaining

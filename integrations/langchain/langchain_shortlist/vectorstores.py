@@ -4,13 +4,13 @@ Each call is there twice, for threads and for asyncio; what both share is in `se
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
-from shortlist.client import Hit
+from shortlist.client import SearchResult
 
 from . import searching
 from .diversity import diverse
@@ -74,25 +74,26 @@ class ShortlistVectorStore(StoredDocuments):
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         """Return the documents that answer a query, best first."""
-        return [searching.found(hit) for hit in self._search(query, k, kwargs)]
+        return [searching.found(hit) for hit in self._search(query, k, kwargs).hits]
 
     async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         """Return the documents that answer a query, best first."""
-        return [searching.found(hit) for hit in await self._asearch(query, k, kwargs)]
+        return [searching.found(hit) for hit in (await self._asearch(query, k, kwargs)).hits]
 
     def similarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
         """Return documents, best first, with the number by which they are ordered; more is better.
 
         It is the score of stage two, 0 to 1 (together with the similarity where that has a weight), and NaN for
-        documents that stage two did not read; in mode `dense` it is the cosine.
+        documents that stage two did not read; in mode `dense` it is the cosine, in mode `late-interaction` MaxSim as
+        a mean cosine.
         """
-        return _scored(self._search(query, k, kwargs), kwargs)
+        return _scored(self._search(query, k, kwargs))
 
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """Return what `similarity_search_with_score` does."""
-        return _scored(await self._asearch(query, k, kwargs), kwargs)
+        return _scored(await self._asearch(query, k, kwargs))
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         """Raise NotImplementedError: a search begins with the query's text."""
@@ -121,7 +122,7 @@ class ShortlistVectorStore(StoredDocuments):
             lambda_mult: 1 is similarity to the query alone, 0 is difference alone.
             kwargs: as for other searches.
         """
-        hits = self._search(query, max(k, fetch_k), kwargs, include_vectors=True)
+        hits = self._search(query, max(k, fetch_k), kwargs, include_vectors=True).hits
         return [searching.found(hit) for hit in diverse(hits, k, lambda_mult)]
 
     async def amax_marginal_relevance_search(
@@ -133,22 +134,22 @@ class ShortlistVectorStore(StoredDocuments):
         **kwargs: Any,
     ) -> list[Document]:
         """Return what `max_marginal_relevance_search` does."""
-        hits = await self._asearch(query, max(k, fetch_k), kwargs, include_vectors=True)
-        return [searching.found(hit) for hit in diverse(hits, k, lambda_mult)]
+        answer = await self._asearch(query, max(k, fetch_k), kwargs, include_vectors=True)
+        return [searching.found(hit) for hit in diverse(answer.hits, k, lambda_mult)]
 
     def _search(
         self, query: str, k: int, options: Mapping[str, Any], *, include_vectors: bool = False
-    ) -> Sequence[Hit]:
+    ) -> SearchResult:
         arguments = searching.arguments(k, options, self.timeout_s)
         client = self.clients.blocking()
-        return client.search(self.collection, query, include_vectors=include_vectors, **arguments).hits
+        return client.search(self.collection, query, include_vectors=include_vectors, **arguments)
 
     async def _asearch(
         self, query: str, k: int, options: Mapping[str, Any], *, include_vectors: bool = False
-    ) -> Sequence[Hit]:
+    ) -> SearchResult:
         arguments = searching.arguments(k, options, self.timeout_s)
         client = self.clients.of_loop()
-        return (await client.search(self.collection, query, include_vectors=include_vectors, **arguments)).hits
+        return await client.search(self.collection, query, include_vectors=include_vectors, **arguments)
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return _relevance
@@ -160,8 +161,8 @@ _BY_TEXT = (
 )
 
 
-def _scored(hits: Sequence[Hit], options: Mapping[str, Any]) -> list[tuple[Document, float]]:
-    return [(searching.found(hit), searching.score(hit, options.get("mode"))) for hit in hits]
+def _scored(answer: SearchResult) -> list[tuple[Document, float]]:
+    return [(searching.found(hit), searching.score(hit, answer)) for hit in answer.hits]
 
 
 def _relevance(score: float) -> float:

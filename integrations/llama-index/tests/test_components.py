@@ -21,7 +21,8 @@ from llama_index.embeddings.shortlist import ShortlistEmbedding
 from llama_index.postprocessor.shortlist import ShortlistRerank
 from llama_index.retrievers.shortlist import ShortlistRetriever
 from llama_index.vector_stores.shortlist import ShortlistVectorStore
-from shortlist.client import Client, NotFound
+from llama_index.vector_stores.shortlist.queries import score
+from shortlist.client import Client, Hit, NotFound, SearchResult, Timing
 
 TEXTS = {
     "paris": "Paris is the capital of France.",
@@ -233,3 +234,16 @@ def test_wrong_arguments():
         ShortlistEmbedding(address="")
     with pytest.raises(ValueError, match="top_n"):
         ShortlistRerank(top_n=0)
+
+
+def test_a_node_s_score_is_the_last_stage_s():
+    """Stage two's, in mode dense the similarity, of late interaction a mean cosine; None where it did not read it."""
+    timing = Timing(*[0.0] * 9)
+    answers = {
+        mode: SearchResult((), 1, 1, None, 0.0, 1, mode, "dense", None, 0, timing, query_vectors=4)
+        for mode in ("cascade", "dense", "late-interaction")
+    }
+    read = Hit("1", 0.7, 0.6, 0.5, 3, "", "text", {}, maxsim=3.0, maxsim_rank=1)
+    unread = Hit("2", None, None, 0.25, 4, "", "text", {})
+    assert [score(read, answer) for answer in answers.values()] == [0.7, 0.5, 0.75]
+    assert [score(unread, answer) for answer in answers.values()] == [None, 0.25, None]

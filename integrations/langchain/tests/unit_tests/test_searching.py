@@ -5,10 +5,17 @@ import math
 import pytest
 
 from langchain_shortlist import ShortlistVectorStore, searching
-from shortlist.client import Hit
+from shortlist.client import Hit, Mode, SearchResult, Timing
 
 HIT = Hit("1", 0.7, 0.6, 0.5, 3, "A heading", "text", {"year": 2024})
 UNREAD = Hit("2", None, None, -0.25, 4, "", "text", {})
+LATE = Hit("3", None, None, 0.5, 5, "", "text", {}, maxsim=3.0, maxsim_rank=1)
+
+
+def answer(mode: Mode) -> SearchResult:
+    """Return an answer of a mode, to a query of four token vectors."""
+    timing = Timing(*[0.0] * 9)
+    return SearchResult((HIT,), 1, 1, None, 0.0, 1, mode, "dense", None, 0, timing, query_vectors=4)
 
 
 def test_options_become_the_arguments_of_the_client():
@@ -47,13 +54,18 @@ def test_the_numbers_of_both_stages_are_there_on_request():
     expected = {"relevance_score": 0.7, "score": 0.6, "similarity": 0.5, "stage_one_rank": 3}
     assert searching.explained(HIT).metadata == {"title": "A heading", "year": 2024, **expected}
     assert searching.explained(UNREAD).metadata["relevance_score"] is None
+    assert "maxsim" not in searching.explained(UNREAD).metadata
+    late = searching.explained(LATE).metadata
+    assert (late["maxsim"], late["maxsim_rank"]) == (3.0, 1)
 
 
 def test_a_score_is_what_hits_are_ordered_by():
-    """Of stage two; the cosine without it; NaN where it did not read the hit."""
-    assert searching.score(HIT, None) == 0.7
-    assert searching.score(HIT, "dense") == 0.5
-    assert math.isnan(searching.score(UNREAD, "auto"))
+    """Of stage two; the cosine without it, or the mean one of late interaction; NaN where it did not read the hit."""
+    assert searching.score(HIT, answer("two-stage")) == 0.7
+    assert searching.score(HIT, answer("dense")) == 0.5
+    assert searching.score(LATE, answer("late-interaction")) == 0.75
+    assert math.isnan(searching.score(UNREAD, answer("late-interaction")))
+    assert math.isnan(searching.score(UNREAD, answer("cascade")))
 
 
 def test_relevance_is_from_0_to_1():

@@ -107,7 +107,7 @@ class ShortlistDocumentStore(Changes):
         with translated.refusals():
             client, where = self._clients.blocking(), translated.where(filters)
             result = client.search(self.collection, query, top_k, where=where, **wanted)
-        return [converted.found(hit, result.mode) for hit in result.hits]
+        return [converted.found(hit, result) for hit in result.hits]
 
     async def search_async(
         self, query: str, filters: dict[str, Any] | None = None, top_k: int = 10, **options: Any
@@ -116,4 +116,4 @@ class ShortlistDocumentStore(Changes):
         client, wanted = self._clients.of_loop(), {"include_vectors": self.return_embedding, **options}
         with translated.refusals():
             result = await client.search(self.collection, query, top_k, where=translated.where(filters), **wanted)
-        return [converted.found(hit, result.mode) for hit in result.hits]
+        return [converted.found(hit, result) for hit in result.hits]

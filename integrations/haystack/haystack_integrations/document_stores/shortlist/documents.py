@@ -11,7 +11,7 @@ from haystack.document_stores.errors import DocumentStoreError, DuplicateDocumen
 from haystack.document_stores.types import DuplicatePolicy
 
 from shortlist.client import Document as Stored
-from shortlist.client import Hit, IngestResult
+from shortlist.client import Hit, IngestResult, SearchResult
 
 _SHOWN = 3  # of what was refused
 
@@ -72,10 +72,16 @@ def read(document: Document, meta_fields: Sequence[str], separator: str) -> str:
     return separator.join([*found, document.content or ""])
 
 
-def found(hit: Hit, mode: str) -> Document:
-    """Convert a hit. Its score is stage two's, None where that did not read it; in mode `dense` the similarity."""
-    score = hit.similarity if mode == "dense" else hit.relevance
-    return _document(hit.id, hit.title, hit.text, hit.metadata, hit.vector, score)
+def found(hit: Hit, answer: SearchResult) -> Document:
+    """Convert a hit. Its score is that of the last stage, None where that did not read it."""
+    return _document(hit.id, hit.title, hit.text, hit.metadata, hit.vector, _score(hit, answer))
+
+
+def _score(hit: Hit, answer: SearchResult) -> float | None:
+    """Return stage two's score; in mode `dense` the similarity, in `late-interaction` MaxSim as a mean cosine."""
+    if answer.mode == "late-interaction":
+        return None if hit.maxsim is None else hit.maxsim / answer.query_vectors
+    return hit.similarity if answer.mode == "dense" else hit.relevance
 
 
 def _stored(document: Document) -> Stored:

@@ -21,7 +21,8 @@ class ShortlistRetriever(BaseRetriever):
         retriever.retrieve("what is France's capital?")
 
     A score is stage two's, 0 to 1; None where the deadline came before the node was read, and such nodes follow the
-    others. In mode `dense`, which has no stage two, it is the similarity.
+    others. In mode `dense`, which has no stage two, it is the similarity; in `late-interaction` MaxSim as a mean
+    cosine.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class ShortlistRetriever(BaseRetriever):
         filters: MetadataFilters | None = None,
         mode: Mode = "auto",
         candidates: int | None = None,
+        rerank_candidates: int | None = None,
         candidates_from: CandidatesFrom | None = None,
         similarity_weight: float | None = None,
         callback_manager: CallbackManager | None = None,
@@ -46,7 +48,8 @@ class ShortlistRetriever(BaseRetriever):
             similarity_top_k: nodes to return.
             filters: which nodes.
             mode: which stages run; this and what follows are explained at `shortlist.client.Client.search`.
-            candidates: nodes that stage one finds and stage two reads.
+            candidates: nodes that stage one finds and the next stage reads.
+            rerank_candidates: nodes that stage two reads in mode `cascade`.
             candidates_from: what stage one ranks by.
             similarity_weight: weight of the similarity in the final order.
             callback_manager: LlamaIndex's, as what follows.
@@ -63,6 +66,7 @@ class ShortlistRetriever(BaseRetriever):
             "where": translated.where(filters),
             "mode": mode,
             "candidates": candidates,
+            "rerank_candidates": rerank_candidates,
             "candidates_from": candidates_from,
             "similarity_weight": similarity_weight,
         }

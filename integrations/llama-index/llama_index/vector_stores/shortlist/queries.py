@@ -59,5 +59,7 @@ def result(found: SearchResult) -> VectorStoreQueryResult:
 
 
 def score(hit: Hit, found: SearchResult) -> float | None:
-    """Return stage two's score, None where it did not read the hit; without a stage two the similarity."""
+    """Return the last stage's score, None where it did not read the hit; of late interaction as a mean cosine."""
+    if found.mode == "late-interaction":
+        return None if hit.maxsim is None else hit.maxsim / found.query_vectors
     return hit.similarity if found.mode == "dense" else hit.relevance

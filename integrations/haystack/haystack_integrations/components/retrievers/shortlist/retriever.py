@@ -18,7 +18,8 @@ class ShortlistRetriever:
         retriever.run(query="what is France's capital?")["documents"]
 
     A document's score is stage two's, 0 to 1; None where the deadline came before it was read, and such documents
-    follow the others. In mode `dense`, which has no stage two, it is the similarity.
+    follow the others. In mode `dense`, which has no stage two, it is the similarity; in `late-interaction` MaxSim as
+    a mean cosine.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class ShortlistRetriever:
         filter_policy: FilterPolicy = FilterPolicy.REPLACE,
         mode: Mode = "auto",
         candidates: int | None = None,
+        rerank_candidates: int | None = None,
         candidates_from: CandidatesFrom | None = None,
         similarity_weight: float | None = None,
     ) -> None:
@@ -41,7 +43,8 @@ class ShortlistRetriever:
             top_k: documents to return, unless a run says otherwise.
             filter_policy: whether the filters of a run replace those above, or are joined with them.
             mode: which stages run; this and what follows are explained at `shortlist.client.Client.search`.
-            candidates: documents that stage one finds and stage two reads.
+            candidates: documents that stage one finds and the next stage reads.
+            rerank_candidates: documents that stage two reads in mode `cascade`.
             candidates_from: what stage one ranks by.
             similarity_weight: weight of the similarity in the final order.
 
@@ -55,6 +58,7 @@ class ShortlistRetriever:
         self._options: dict[str, Any] = {
             "mode": mode,
             "candidates": candidates,
+            "rerank_candidates": rerank_candidates,
             "candidates_from": candidates_from,
             "similarity_weight": similarity_weight,
         }
