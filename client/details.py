@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from shortlist.proto import retrieval_pb2 as pb
 
 _TRAILER = "grpc-status-details-bin"
+_REQUEST_ID = "x-request-id"
 _DOMAIN = "shortlist"
 
 _Detail = TypeVar("_Detail", bound=Message)
@@ -24,25 +25,29 @@ class Details:
     reason: str = ""  # the server's name of the error, such as UNKNOWN_COLLECTION
     field: str = ""  # of the request, that is at fault
     retry_after_s: float | None = None
+    request_id: str = ""  # by which the server's log has the call
 
 
 def of(error: grpc.RpcError) -> Details:
     """Return what a failure says."""
     trailers: Any = error.trailing_metadata() or ()  # pairs; the stubs of one client's know no iteration
-    data = next((value for key, value in trailers if key == _TRAILER and isinstance(value, bytes)), b"")
+    told: dict[str, Any] = dict(trailers)
+    request_id = str(told.get(_REQUEST_ID, ""))
+    data = told.get(_TRAILER, b"")
     try:
-        failure = pb.Failure.FromString(data)
+        failure = pb.Failure.FromString(data if isinstance(data, bytes) else b"")
         info = _detail(failure, pb.Failure.ErrorInfo())
         request = _detail(failure, pb.Failure.BadRequest())
         retry = _detail(failure, pb.Failure.RetryInfo())
     except DecodeError:
-        return Details()
+        return Details(request_id=request_id)
     if info.domain != _DOMAIN:
-        return Details()
+        return Details(request_id=request_id)
     return Details(
         info.reason,
         next((one.field for one in request.field_violations), ""),
         retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,
+        request_id,
     )
 
 

@@ -31,9 +31,12 @@ class ShortlistError(Exception):
     Attributes:
         reason: the server's name of the error, by which those of one class can be told apart (UNKNOWN_COLLECTION and
             UNKNOWN_DOCUMENT, both NotFound); the proto lists them at `Failure`. Empty where no server spoke.
+        request_id: the id of the call, by which the server's log has what became of it; in the message too where the
+            caller is not at fault. Empty where no server spoke.
     """
 
     reason: str = ""
+    request_id: str = ""
 
 
 class InvalidRequest(ShortlistError, ValueError):
@@ -123,7 +126,9 @@ def of_rpc(error: grpc.RpcError, timeout_s: float, address: str = "", note: str 
     """
     told = details.of(error)
     found = _named(error, told, timeout_s, address, note)
-    found.reason = told.reason
+    found.reason, found.request_id = told.reason, told.request_id
+    if told.request_id and isinstance(found, (Overloaded, DeadlineExceeded, Unavailable, ServerError)):
+        found.args = (f"{found} (request {told.request_id})",)
     if isinstance(found, InvalidRequest):
         found.field = told.field
     if isinstance(found, Overloaded):

@@ -97,6 +97,20 @@ def test_a_server_without_fields(trailers):
     assert (type(error), str(error), error.reason, error.retry_after_s) == (errors.Overloaded, "full", "", None)
 
 
+def test_a_call_is_named_by_its_id():
+    """Each error has the id under which the server logged the call; where the server is at fault, people read it too."""
+    for code, shown in (
+        (grpc.StatusCode.INTERNAL, "INTERNAL: no (request abc)"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "no (timeout_s=1.5) (request abc)"),
+        (grpc.StatusCode.NOT_FOUND, "no"),
+    ):
+        status = Status(code, "no")
+        status._trailers = (("x-request-id", "abc"),)
+        error = errors.of_rpc(status, 1.5)
+        assert (str(error), error.request_id) == (shown, "abc")
+    assert errors.of_rpc(Status(grpc.StatusCode.UNAVAILABLE, "no"), 1.5).request_id == ""
+
+
 def test_fields_of_others_are_not_ours():
     """A proxy's details, under another domain, name none of the server's errors."""
     error = errors.of_rpc(Status(grpc.StatusCode.INTERNAL, "no route", reason="TOO_LARGE", domain="proxy"), 1.5)
