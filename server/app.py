@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
+from shortlist.server.errors import SettingsError
 from shortlist.server.inference.coalescing import TokenizingPool
 from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.loading import Loading
@@ -56,6 +57,7 @@ from .storage import data_folder
 
 if TYPE_CHECKING:
     from .http.listener import Listener
+    from .observing.spans import Spans
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +186,8 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
 
     status, watchdog = Health(SERVICES), Watchdog(components.scheduler, components.pipeline.probe)
     metrics = Metrics(components.pipeline, components.scheduler, watchdog)
-    calls = Calls(metrics, settings.slow_ms / 1000)
+    spans = _spans(settings.traces) if settings.traces else None
+    calls = Calls(metrics, settings.slow_ms / 1000, spans)
     deadlines = Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
     models = Models(components.pipeline, settings.tei_model, settings.queue_tokens)
     servicers = Servicers.of(components.pipeline, models, deadlines, components.scheduler.slots, settings.threads)
@@ -215,6 +218,8 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
         await asyncio.gather(server.stop(settings.drain_s), *([http.stop()] if http else []))
         if end_metrics:
             end_metrics()
+        if spans:
+            await asyncio.to_thread(spans.close)
 
 
 def _http(served: Served) -> "Listener":
@@ -227,6 +232,24 @@ def _http(served: Served) -> "Listener":
     local = settings.ui != "on" and listening.is_loopback(listening.http_host(settings))
     app = App(routes(served), served.servicers.deadlines, served.calls, settings.max_request_bytes, local=local)
     return Listener(app, listening.http_socket(settings), settings.drain_s)
+
+
+def _spans(collector: str) -> "Spans":
+    """Return what sends traces to a collector. A server without them does not have what this imports.
+
+    Raises:
+        SettingsError: the extra is not installed.
+    """
+    try:
+        from .observing.spans import Spans  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("opentelemetry"):
+            raise
+        raise SettingsError(
+            f"traces is {collector}, but {error.name} is not installed;"
+            " install the extra otel, in a clone of Shortlist: pip install '.[otel]'"
+        ) from error
+    return Spans.to(collector)
 
 
 def _stop_once(stopping: asyncio.Event) -> None:

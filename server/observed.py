@@ -51,7 +51,8 @@ class ObservedCall:
     facts: dict[str, Fact] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)  # the first ones
     spent: dict[str, float] = field(default_factory=dict)  # seconds by the name of the stage, of all
-    span: Any = None  # of OpenTelemetry, where the call is traced
+    span: Any = None  # of OpenTelemetry, where there are traces
+    trace_id: str = ""  # of the trace that it is in, where that is kept
     began_s: float = field(default_factory=time.monotonic)
     ended_s: float | None = None
 

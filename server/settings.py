@@ -155,6 +155,9 @@ class Settings(ModelSettings):
     """lines for people, or a JSON object a line; either names the request that a line is about"""
     slow_ms: Annotated[float, within(0, 1000 * _A_DAY_S)] = 0.0
     """calls that take this many milliseconds or more are logged, with where their time went; 0: none"""
+    traces: str = ""
+    """collector that traces go to, by OTLP over gRPC, such as http://127.0.0.1:4317 (extra otel); empty: none. What
+    share of them is OTEL_TRACES_SAMPLER's matter"""
 
     def __post_init__(self) -> None:
         """Refuse values that could never be served.
@@ -170,6 +173,10 @@ class Settings(ModelSettings):
         if 0 < self.http_port in {self.port, self.metrics_port}:
             raise SettingsError(
                 f"http_port is {self.http_port}, but gRPC or the metrics have that port; give each its own"
+            )
+        if self.traces and not self.traces.startswith(("http://", "https://")):
+            raise SettingsError(
+                f"traces is {self.traces!r}, but it must be http://HOST:PORT, or https: an OpenTelemetry collector"
             )
         if self.max_candidates < self.max_top_k:
             raise SettingsError(

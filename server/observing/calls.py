@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Protocol
 
 from shortlist.server import observed
 from shortlist.server.observed import ObservedCall
@@ -12,13 +13,30 @@ from .metrics import Metrics
 logger = logging.getLogger(__name__)
 
 
+class Tracing(Protocol):
+    """What makes spans of calls (`spans.py`, an extra)."""
+
+    def begin(self, call: ObservedCall, given: Mapping[str, str]) -> None:
+        """Begin a call's span, below its caller's."""
+
+    def end(self, call: ObservedCall) -> None:
+        """End a call's span."""
+
+
 class Calls:
     """The calls of one server."""
 
-    def __init__(self, metrics: Metrics, slow_s: float = 0.0) -> None:
-        """Begin with none; those that take `slow_s` or longer are logged, none if it is 0."""
+    def __init__(self, metrics: Metrics, slow_s: float = 0.0, tracing: Tracing | None = None) -> None:
+        """Begin with none.
+
+        Args:
+            metrics: counts them.
+            slow_s: those that take as long or longer are logged; 0: none.
+            tracing: makes spans of them; None: there are no traces.
+        """
         self.metrics = metrics
         self._slow_s = slow_s
+        self._tracing = tracing
 
     def begin(self, face: str, method: str, given: Mapping[str, str], *, streams: bool = False) -> ObservedCall:
         """Begin a call.
@@ -31,6 +49,8 @@ class Calls:
         """
         request_id = request_ids.of(given.get(request_ids.HEADER))
         call = ObservedCall(face, method, request_id, streams=streams, heard=self.metrics.stage)
+        if self._tracing:
+            self._tracing.begin(call, given)
         observed.begin(call)
         return call
 
@@ -42,6 +62,8 @@ class Calls:
             _log_slow(call, seconds)
         call.ended_s = call.began_s + seconds
         self.metrics.ended(call)
+        if self._tracing:
+            self._tracing.end(call)
         logger.debug("%s: %s after %.1f ms", call.method, status, 1000 * seconds)
 
 

@@ -28,6 +28,8 @@ def _with_call(record: logging.LogRecord) -> bool:
     if not hasattr(record, "request_id") and (call := observed.current()):
         record.request_id = call.request_id
         record.method = call.method
+        if call.trace_id:
+            record.trace_id = call.trace_id
     return True
 
 

@@ -98,7 +98,7 @@ def test_a_server_without_fields(trailers):
 
 
 def test_a_call_is_named_by_its_id():
-    """Each error has the id under which the server logged the call; where the server is at fault, people read it too."""
+    """Each error has the id under which the server logged the call; at the server's fault people read it too."""
     for code, shown in (
         (grpc.StatusCode.INTERNAL, "INTERNAL: no (request abc)"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "no (timeout_s=1.5) (request abc)"),
