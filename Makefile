@@ -30,7 +30,7 @@ INTEGRATION = .venv-integrations/$*/bin
 CLIENTS ?= newest frameworks
 CLIENT = .venv-clients/$*/bin
 
-.PHONY: help demo ui bundles test test-ui screenshots test-clients test-integrations test-openvino check rooms format stubs quality peers prove-durability fuzz-http clean
+.PHONY: help demo ui bundles test test-ui screenshots test-clients test-integrations test-openvino check rooms format stubs test-monitoring quality peers prove-durability fuzz-http clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,9 @@ test-integration-%: bundles .venv/.test .venv-integrations/%/.installed
 
 test-ui: bundles .venv/.browser ## Look at the pages in Chromium (apt-get install chromium): type, move, vote, keys, axe, phones.
 	$(BIN)/python -m pytest tests/browser
+
+test-monitoring: .venv/.test .prometheus/usr/bin/promtool ## Have a real Prometheus watch a server by the files in monitoring/.
+	$(BIN)/python -m pytest tests/monitoring
 
 screenshots: bundles .venv/.browser ## Make the pictures of the page in docs/images, and measure its first answer.
 	PYTHONPATH=tests/support:. $(BIN)/python tests/browser/screenshots.py
@@ -105,7 +108,12 @@ fuzz-http: bundles .venv/.test ## Send a server requests drawn from its own /ope
 	  --config-file tests/support/schemathesis.toml run "$$SHORTLIST_HTTP/openapi.json" --max-examples $(EXAMPLES)'
 
 clean: ## Remove everything that make made.
-	rm -rf .venv .venv-openvino .venv-peers .venv-integrations .venv-clients .demo build dist *.egg-info
+	rm -rf .prometheus .venv .venv-openvino .venv-peers .venv-integrations .venv-clients .demo build dist *.egg-info
+
+# Debian's build of Prometheus, unpacked and not installed; in another system, put both programs there.
+.prometheus/usr/bin/promtool:
+	mkdir -p .prometheus
+	cd .prometheus && apt-get download prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
