@@ -1,7 +1,8 @@
 # The server on CPUs. The same steps as the README's "Run the server".
 #
 #   docker build -t shortlist .
-#   docker run -p 50051:50051 -v "$PWD/bundles:/bundles:ro" -v shortlist-data:/data shortlist
+#   docker run -p 127.0.0.1:50051:50051 -e SHORTLIST_INSECURE=true -v "$PWD/bundles:/bundles:ro" -v shortlist-data:/data shortlist
+# For others than this machine, TLS and keys instead of SHORTLIST_INSECURE: docs/security.md.
 # HTTP beside gRPC: -e SHORTLIST_HTTP_PORT=8080 -p 8080:8080
 
 FROM python:3.11-slim AS build

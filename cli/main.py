@@ -12,6 +12,7 @@ COMMANDS = {
     "export": "export:COMMAND",
     "tune": "tune:COMMAND",
     "serve": "serve:COMMAND",
+    "key": "keys:COMMAND",
     "index": "index:COMMAND",
     "search": "search:COMMAND",
     "rerank": "rerank:COMMAND",

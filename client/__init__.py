@@ -3,6 +3,7 @@
 from .aio import AsyncClient
 from .client import Client
 from .clients import Clients
+from .credentials import Credentials
 from .description import Agreement, Description, Limits, ModelDescription
 from .errors import (
     AlreadyExists,
@@ -61,6 +62,7 @@ __all__ = [
     "Client",
     "Clients",
     "Collection",
+    "Credentials",
     "DeadlineExceeded",
     "Degraded",
     "Description",

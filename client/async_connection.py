@@ -13,6 +13,7 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, ReindexesStub, RetrievalStub, SnapshotsStub
 
 from . import channel, errors, responses
+from .credentials import Credentials, checked
 from .description import Description
 
 if TYPE_CHECKING:
@@ -42,10 +43,14 @@ class _Opened:
 class Connection:
     """A connection to a server, for asyncio."""
 
-    def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0, credentials: Credentials | None = None
+    ) -> None:
         """Prepare to talk to the server at `address`; see `Client`."""
         self.address, self.timeout_s = channel.check_target(address, timeout_s)
         self._note = channel.proxy_note(self.address)
+        shown = checked(credentials)
+        self._metadata, self._secure = shown.metadata, shown.of_channel()
         self._closed = False
         self._opened: _Opened | None = None
 
@@ -102,7 +107,11 @@ class Connection:
             raise errors.UnusableClient(f"the client for {self.address} is closed; make another one")
         loop = asyncio.get_running_loop()
         if self._opened is None:
-            opened = grpc.aio.insecure_channel(self.address, options=channel.options(self.address))
+            options = channel.options(self.address)
+            if self._secure:
+                opened = grpc.aio.secure_channel(self.address, self._secure, options)
+            else:
+                opened = grpc.aio.insecure_channel(self.address, options)
             stubs = RetrievalStub(opened), InferenceStub(opened), SnapshotsStub(opened), ReindexesStub(opened)
             self._opened = _Opened(loop, opened, *stubs)
         if self._opened.loop is not loop:
@@ -132,6 +141,6 @@ class Connection:
         channel.check_size(request)
         deadline_s = self._deadline_s(timeout_s)
         try:
-            return await method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
+            return await method(request, timeout=deadline_s, metadata=self._metadata, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:
             raise errors.of_rpc(error, deadline_s, self.address, self._note) from error

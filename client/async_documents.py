@@ -39,7 +39,7 @@ class DocumentCalls(Connection):
         if not isinstance(documents, AsyncIterable):
             documents = arguments.several("documents", documents, "documents")
         ledger = Ledger(start, deadline_s, self.address, self._note)
-        return AsyncIngest(self._retrieval.Ingest, ledger).results(documents)
+        return AsyncIngest(self._retrieval.Ingest, self._metadata, ledger).results(documents)
 
     async def delete(
         self,

@@ -26,14 +26,15 @@ _MOST_RESULTS = 1024  # that their caller has not taken yet: beyond, no document
 class AsyncIngest:
     """One ingest: a ledger, and the tasks around it."""
 
-    def __init__(self, call: "Method", ledger: Ledger) -> None:
+    def __init__(self, call: "Method", metadata: tuple[tuple[str, str], ...], ledger: Ledger) -> None:
         """Begin without a line; it is opened once there is something to send.
 
         Args:
             call: opens a line.
+            metadata: what goes with it.
             ledger: what is on its way.
         """
-        self._call = call
+        self._call, self._metadata = call, metadata
         self._ledger = ledger
         self._came = asyncio.Event()  # documents, or their end
         self._freed = asyncio.Event()  # room for documents
@@ -86,7 +87,8 @@ class AsyncIngest:
 
     async def _line(self) -> grpc.RpcError | None:
         """Send and take answers on one line until it ends, and return how."""
-        call = self._call()  # type: ignore[call-arg] # its stubs know no calls that are written to
+        # Its stubs know no calls that are written to.
+        call = self._call(metadata=self._metadata)  # type: ignore[call-arg]
         sending = asyncio.create_task(self._send(call))
         try:
             while True:

@@ -11,6 +11,7 @@ from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto.retrieval_pb2_grpc import InferenceStub, ReindexesStub, RetrievalStub, SnapshotsStub
 
 from . import channel, errors, responses
+from .credentials import Credentials, checked
 from .description import Description
 
 _Request = TypeVar("_Request", bound=Message)
@@ -20,20 +21,30 @@ _Response = TypeVar("_Response")
 class Connection:
     """A connection to a server."""
 
-    def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, address: str = "127.0.0.1:50051", *, timeout_s: float = 30.0, credentials: Credentials | None = None
+    ) -> None:
         """Prepare to talk to the server at `address`; nothing is sent yet.
 
         Args:
             address: `host:port`, or another target that gRPC resolves: `unix:/run/shortlist.sock`, `dns:///host:port`.
             timeout_s: deadline of a call that names none itself; more than 0, and 30 days at most.
+            credentials: an API key, TLS, a certificate; None: what the environment says (`credentials.py`).
 
         Raises:
-            InvalidRequest: no server can have the address, or the deadline is outside its limits.
+            InvalidRequest: no server can have the address, the deadline is outside its limits, or a file of the
+                credentials cannot be read.
         """
         self.address, self.timeout_s = channel.check_target(address, timeout_s)
         self._note = channel.proxy_note(self.address)
         self._closed = False
-        self._channel = grpc.insecure_channel(self.address, options=channel.options(self.address))
+        shown = checked(credentials)
+        self._metadata, secure = shown.metadata, shown.of_channel()
+        options = channel.options(self.address)
+        if secure:
+            self._channel = grpc.secure_channel(self.address, secure, options)
+        else:
+            self._channel = grpc.insecure_channel(self.address, options)
         self._retrieval = RetrievalStub(self._channel)
         self._inference = InferenceStub(self._channel)
         self._snapshots = SnapshotsStub(self._channel)
@@ -99,6 +110,6 @@ class Connection:
         channel.check_size(request)
         deadline_s = self._deadline_s(timeout_s)
         try:
-            return method(request, timeout=deadline_s, wait_for_ready=wait_for_ready)
+            return method(request, timeout=deadline_s, metadata=self._metadata, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:
             raise errors.of_rpc(error, deadline_s, self.address, self._note) from error

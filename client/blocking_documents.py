@@ -74,7 +74,7 @@ class DocumentCalls(Connection):
 
     def _ingest_line(self, messages: Iterator[pb.IngestRequest]) -> "grpc.CallIterator[pb.IngestResponse]":
         self._check_open()
-        return self._retrieval.Ingest(messages)
+        return self._retrieval.Ingest(messages, metadata=self._metadata)
 
     def delete(
         self,

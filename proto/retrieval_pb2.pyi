@@ -3087,6 +3087,7 @@ class Failure(_message.Message):
         """INVALID_REQUEST, and of its kind EMPTY (nothing, or white space, where something is needed), TOO_LARGE (too much
         for one call: smaller ones are served), NO_TOKENS (a text of which the model's tokenizer leaves nothing) and
         TOO_LONG (one that does not fit and may not be cut); UNSUPPORTED (what the models that are served cannot do);
+        UNAUTHENTICATED (no key that the server knows); PERMISSION_DENIED (one that may not do this);
         UNKNOWN_COLLECTION; UNKNOWN_DOCUMENT; UNKNOWN_SNAPSHOT; COLLECTION_EXISTS; SNAPSHOT_EXISTS;
         OVERLOADED; DEADLINE_EXCEEDED; NOT_SERVING; SHUTTING_DOWN; STORAGE_FAILED; INFERENCE_FAILED; INTERNAL.
         """

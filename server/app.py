@@ -24,6 +24,9 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
+from shortlist.server.access import exposure
+from shortlist.server.access.callers import Access
+from shortlist.server.access.certificates import Certificates
 from shortlist.server.errors import SettingsError
 from shortlist.server.inference.coalescing import TokenizingPool
 from shortlist.server.inference.embedders import Embedders
@@ -102,9 +105,11 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
         signal.signal(number, _leave)
     _raise_file_limit()
     listening.check(settings)
+    exposure.check(settings)
+    certificates, access = Certificates.of(settings), Access(settings)
     components = build(settings)
     try:
-        asyncio.run(_serve(settings, components, announce))
+        asyncio.run(_serve(settings, components, access, certificates, announce))
     finally:
         components.close()
     logger.info("stopped")
@@ -176,7 +181,13 @@ def _pipeline(settings: Settings, loading: Loading) -> Pipeline:
     return Pipeline(embedders, scorer, collections, Limits.of(settings), sampling, comparison)
 
 
-async def _serve(settings: Settings, components: Components, announce: Callable[[str], None]) -> None:
+async def _serve(
+    settings: Settings,
+    components: Components,
+    access: Access,
+    certificates: Certificates | None,
+    announce: Callable[[str], None],
+) -> None:
     """Listen, serve until a signal, and drain."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -191,11 +202,12 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
     deadlines = Deadlines(settings.default_deadline_s, settings.deadline_margin_ms / 1000)
     models = Models(components.pipeline, settings.tei_model, settings.queue_tokens)
     servicers = Servicers.of(components.pipeline, models, deadlines, components.scheduler.slots, settings.threads)
-    interceptor = Interceptor(calls, settings.max_request_bytes)
-    server = grpc_server(servicers, status, interceptor, listening.options(settings))
-    address = listening.listen(server, settings)
+    interceptor = Interceptor(calls, access, settings.max_request_bytes)
+    described = settings.reflection != "off"
+    server = grpc_server(servicers, status, interceptor, listening.options(settings), described=described)
+    address = listening.listen(server, settings, certificates.credentials() if certificates else None)
     parts = (components.pipeline, components.scheduler, watchdog, servicers, status, calls)
-    http = _http(Served(settings, address, *parts)) if settings.http_port else None
+    http = _http(Served(settings, address, *parts), access, certificates) if settings.http_port else None
     metrics_host = listening.http_host(settings)
     end_metrics = metrics.serve(metrics_host, settings.metrics_port) if settings.metrics_port else None
     await server.start()
@@ -222,7 +234,7 @@ async def _serve(settings: Settings, components: Components, announce: Callable[
             await asyncio.to_thread(spans.close)
 
 
-def _http(served: Served) -> "Listener":
+def _http(served: Served, access: Access, certificates: Certificates | None) -> "Listener":
     """Listen for HTTP. A server without it does not have what this imports."""
     from .http.app import App  # noqa: PLC0415
     from .http.faces import routes  # noqa: PLC0415
@@ -230,8 +242,17 @@ def _http(served: Served) -> "Listener":
 
     settings = served.settings
     local = settings.ui != "on" and listening.is_loopback(listening.http_host(settings))
-    app = App(routes(served), served.servicers.deadlines, served.calls, settings.max_request_bytes, local=local)
-    return Listener(app, listening.http_socket(settings), settings.drain_s)
+    app = App(
+        routes(served),
+        served.servicers.deadlines,
+        served.calls,
+        access,
+        settings.max_request_bytes,
+        local=local,
+        secure=certificates is not None,
+    )
+    context = certificates.context() if certificates else None
+    return Listener(app, listening.http_socket(settings), settings.drain_s, context)
 
 
 def _spans(collector: str) -> "Spans":

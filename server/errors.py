@@ -7,6 +7,8 @@
     │   │   ├── TooLarge             too much for one call; smaller ones are served
     │   │   ├── NoTokens             a text of which the model's tokenizer drops everything
     │   │   └── TooLong              a text that the model cannot read whole, where it must not be cut
+    │   ├── Unauthenticated        a call without a key that the server knows
+    │   ├── PermissionDenied       a key that may not do this
     │   ├── Unsupported            what the models that are served cannot do
     │   ├── UnknownCollection
     │   ├── UnknownDocument
@@ -105,6 +107,14 @@ class TooLong(InvalidRequest):
         limit = f"the model reads {tokens} tokens, and the request lets nothing be cut off"
         super().__init__(field or f"texts[{index}]", text, limit, "send less text, or let it be truncated")
         self.index = index
+
+
+class Unauthenticated(RequestError):
+    """A call without a key that the server knows."""
+
+
+class PermissionDenied(RequestError):
+    """A call with a key that has not the right, or is for other collections."""
 
 
 class Unsupported(RequestError):

@@ -61,8 +61,8 @@ def check(settings: Settings) -> None:
         http_socket(settings).close()
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> str:
-    """Listen, and return the address as clients write it.
+def listen(server: grpc.aio.Server, settings: Settings, credentials: grpc.ServerCredentials | None) -> str:
+    """Listen, over TLS where there are credentials, and return the address as clients write it.
 
     Raises:
         ListenError: the address was taken since the start.
@@ -71,7 +71,8 @@ def listen(server: grpc.aio.Server, settings: Settings) -> str:
     if path is not None:
         check(settings)
     try:
-        port = server.add_insecure_port(_address(settings))
+        where = _address(settings)
+        port = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
     except RuntimeError as error:
         raise _taken(settings, str(error)) from error
     return _address(settings, port)
@@ -95,7 +96,7 @@ def is_loopback(host: str) -> bool:
 
 def http_url(settings: Settings) -> str:
     """Return the URL of the HTTP side."""
-    return f"http://{_written(http_host(settings), settings.http_port)}"
+    return f"http{'s' if settings.tls_certificate else ''}://{_written(http_host(settings), settings.http_port)}"
 
 
 def http_socket(settings: Settings) -> socket.socket:

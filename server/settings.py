@@ -81,8 +81,8 @@ class Settings(ModelSettings):
     """The settings of one server."""
 
     host: str = "127.0.0.1"
-    """address to listen on; 0.0.0.0 for every interface (there is no authentication); unix:PATH for a Unix socket,
-    which has no port"""
+    """address to listen on; 0.0.0.0 for every interface; unix:PATH for a Unix socket, which has no port. One that
+    other machines can reach wants TLS, and keys or certificates of callers"""
     port: Annotated[int, within(0, 65_535)] = 50051
     """port to listen on; 0 takes a free one and prints it"""
     metrics_port: Annotated[int, within(0, 65_535)] = 0
@@ -95,6 +95,24 @@ class Settings(ModelSettings):
     ui: Literal["auto", "on", "off"] = "auto"
     """the page at http://HOST:PORT/ui/ that shows both stages of a search and keeps judgements; auto: where HTTP
     listens on a loopback address, to callers by a loopback name; on: everywhere, and whoever reaches it may judge"""
+    reflection: Literal["auto", "on", "off"] = "auto"
+    """gRPC's reflection, and /openapi.json and /docs/ over HTTP, which describe the API; auto: to whom has a key,
+    where there are keys; on: to everyone; off: to nobody"""
+    key_file: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    """file of the keys that callers may come with, a line each, which `shortlist key new` makes; read again when it
+    changes. With any key, calls want one; health is outside of that"""
+    keys: Annotated[tuple[str, ...], Parameter(metavar="LINE,LINE")] = ()
+    """more of the same lines, such as from the environment"""
+    tls_certificate: Annotated[Path | None, Parameter(metavar="PEM")] = None
+    """the server's certificate, and those between it and its authority: gRPC, HTTP and metrics are then served over
+    TLS alone; read again when it changes"""
+    tls_key: Annotated[Path | None, Parameter(metavar="PEM")] = None
+    """the certificate's private key, not encrypted"""
+    tls_client_ca: Annotated[Path | None, Parameter(metavar="PEM")] = None
+    """authorities' certificates: callers must come with a certificate that one of them signed (mutual TLS), health
+    checks too"""
+    insecure: bool = False
+    """listen where other machines can reach the server without TLS, or without keys"""
     slots: Annotated[int, within(0, _MOST_THREADS)] = 0
     """runs that go on at once; 0: one a core that cgroup and affinity grant (GPU: 1)"""
     threads: Annotated[int, within(1, _MOST_THREADS)] = 1
@@ -167,7 +185,10 @@ class Settings(ModelSettings):
         """
         ModelSettings.__post_init__(self)  # a dataclass with slots is not the class that super() would look for
         _check_host(self.host)
-        _check_path("snapshots", self.snapshots)
+        for name in ("snapshots", "key_file", "tls_certificate", "tls_key", "tls_client_ca"):
+            _check_path(name, getattr(self, name))
+        if (self.tls_certificate is None) != (self.tls_key is None) or (self.tls_client_ca and not self.tls_key):
+            raise SettingsError("TLS wants tls_certificate and tls_key, and tls_client_ca wants both; give them")
         for path in self.other_embedders:
             _check_path("other_embedders", path)
         if 0 < self.http_port in {self.port, self.metrics_port}:

@@ -15,6 +15,9 @@ from urllib.parse import parse_qsl
 
 from grpc import StatusCode
 
+from shortlist.server.access import rights
+from shortlist.server.access.callers import Access
+from shortlist.server.access.rights import Need, Right
 from shortlist.server.errors import InvalidRequest, ShuttingDown
 from shortlist.server.listening import is_loopback
 from shortlist.server.observing import request_ids
@@ -31,6 +34,7 @@ logger = logging.getLogger(__name__)
 Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+_REFUSES = Need(Right.OPEN)  # what says that there is no such route, or which methods it has
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_CONTENT = 204
 _EMPTY = frozenset({_NO_CONTENT, 304})  # statuses that have no body
@@ -59,7 +63,16 @@ class App:
     """The app."""
 
     def __init__(
-        self, routes: Iterable[Route], deadlines: Deadlines, calls: Calls, max_bytes: int, *, local: bool = False
+        self,
+        routes: Iterable[Route],
+        deadlines: Deadlines,
+        calls: Calls,
+        access: Access,
+        max_bytes: int,
+        *,
+        needs: Callable[[str, str], Need] = rights.of_route,
+        local: bool = False,
+        secure: bool = False,
     ) -> None:
         """Serve these routes.
 
@@ -67,16 +80,26 @@ class App:
             routes: what is served.
             deadlines: of requests.
             calls: where requests are seen.
+            access: who may make them.
             max_bytes: of a body.
+            needs: says which right a route wants.
             local: browsers may name this machine alone; see `check_local`.
+            secure: it is served over TLS, so its pages are too.
+
+        Raises:
+            LookupError: nobody has said which right a route wants.
         """
         self._paths: dict[str, dict[str, Route]] = {}
+        self._needs: dict[tuple[str, str], Need] = {}
         for route in routes:
             self._paths.setdefault(route.path, {})[route.method] = route
+            self._needs[route.method, route.path] = needs(route.method, route.path)
         self._deadlines = deadlines
         self._calls = calls
         self._max_bytes = max_bytes
+        self._access = access
         self._local = local
+        self._secure = secure
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -92,8 +115,11 @@ class App:
         """Return the answer, if its caller is still there, and what gRPC would call its status."""
         try:
             _set_deadline(call, self._deadlines)
-            if route.method and call.method not in _WITHOUT_BODY:  # what no route reads is not kept
+            reads = route.method and call.method not in _WITHOUT_BODY  # what no route reads is not kept
+            if reads:
                 self._check_origin(call.headers)
+            call.caller = self._access.caller(call.headers, self._needs.get((route.method, route.path), _REFUSES))
+            if reads:
                 call.packed = await read(receive, call.headers, self._max_bytes, call.deadline)
             return await _unless_left(route.handler(call), receive), StatusCode.OK
         except Left:
@@ -127,7 +153,8 @@ class App:
         origin = headers.get("origin")
         if origin is None:
             return
-        if origin.partition("://")[2] != headers.get("host"):
+        scheme, _, host = origin.partition("://")
+        if host != headers.get("host") or (self._secure and scheme != "https"):
             limit = f"pages of {headers.get('host', 'this server')} alone may send this"
             raise ForeignOrigin("origin", origin, limit, "send it from a program, or from a page of this host")
         if self._local:

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from shortlist.server.access.callers import ANYONE, Caller
 from shortlist.server.errors import DeadlineExceeded, TooLarge
 
 from .errors import BadBody, Form, WrongMediaType
@@ -45,6 +46,7 @@ class Call:
     max_bytes: int
     rest: str = ""  # what of the path stands for the * of the route's
     expires: float | None = None  # when its caller stops waiting, where that is known
+    caller: Caller = ANYONE
     packed: bytes = field(default=b"", repr=False)  # the body as it came
 
     async def body(self) -> bytes:

@@ -168,7 +168,9 @@ class _Rpc:
         data = await call.body()
         read = self._from_bytes if kind == PROTO else self._from_json
         request = read(data) if len(data) < _FEW_BYTES_IN else await asyncio.to_thread(read, data)
+        call.caller.check(request)
         answer = await self.run(request, Context(call))
+        call.caller.keep_own(answer)
         if kind == PROTO:
             return Answer(answer.SerializeToString(), content_type=PROTO)
         few = answer.ByteSize() < _FEW_BYTES_OUT

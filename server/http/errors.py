@@ -19,11 +19,13 @@ from shortlist.server.errors import (
     InvalidRequest,
     NotServing,
     Overloaded,
+    PermissionDenied,
     ShortlistError,
     ShuttingDown,
     SnapshotExists,
     StorageFailed,
     TooLarge,
+    Unauthenticated,
     UnknownCollection,
     UnknownDocument,
     UnknownSnapshot,
@@ -66,6 +68,8 @@ class ForeignHost(InvalidRequest):
 
 
 STATUSES: Mapping[type[ShortlistError], int] = {
+    Unauthenticated: 401,
+    PermissionDenied: 403,
     InvalidRequest: 400,
     TooLarge: 413,
     WrongMediaType: 415,
@@ -108,12 +112,14 @@ class Form:
 
 
 def headers(error: Exception) -> dict[str, str]:
-    """Return what an error says in headers: when to come back, or which methods there are.
+    """Return what an error says in headers: when to come back, which methods there are, or what to bring.
 
     The SDKs of OpenAI and Cohere read `retry-after-ms`, others whole seconds.
     """
     if isinstance(error, WrongMethod):
         return {"allow": error.allowed}
+    if isinstance(error, Unauthenticated):
+        return {"www-authenticate": 'Bearer realm="shortlist"'}
     if not isinstance(error, Overloaded):
         return {}
     return {

@@ -27,7 +27,8 @@ def routes(served: Served) -> list[Route]:
     ]
     health = monitoring.health_route(served.health, "/health")
     mounted = [_below(f"/{kind}", route) for kind in _KINDS for route in (*_of_one_model(served, kind), health)]
-    return [*described, *mounted, *openapi.routes(described), *page.routes(served)]
+    own = [] if served.settings.reflection == "off" else openapi.routes(described)
+    return [*described, *mounted, *own, *page.routes(served)]
 
 
 def _of_one_model(served: Served, kind: Kind) -> list[Route]:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 
 import uvicorn
@@ -33,8 +34,11 @@ class _Uvicorn(uvicorn.Server):
 class Listener:
     """An app on a socket."""
 
-    def __init__(self, app: App, bound: socket.socket, drain_s: float) -> None:
-        """Answer what connects to a socket from now on; must be made in the event loop."""
+    def __init__(self, app: App, bound: socket.socket, drain_s: float, context: ssl.SSLContext | None) -> None:
+        """Answer what connects to a socket from now on, over TLS where there is a context for it.
+
+        It must be made in the event loop.
+        """
         config = uvicorn.Config(
             app,
             http="h11",
@@ -48,6 +52,7 @@ class Listener:
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
             h11_max_incomplete_event_size=_HEADER_BYTES,
+            ssl_context_factory=None if context is None else lambda *_: context,
         )
         config.timeout_graceful_shutdown = drain_s  # type: ignore[assignment] # asyncio.wait_for takes it, 0.5 too
         self._server = _Uvicorn(config)

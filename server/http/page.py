@@ -1,9 +1,10 @@
 """The page at /ui/, its state of the server, and the judgements that it keeps.
 
-There is no authentication, and a browser sends what any page asks of it. So a page of another site is kept out three
-times: what writes must be JSON, which a browser asks about first and is not allowed; an Origin must be this one
-(`app.py`); and where the page is served to this machine alone, the name that it was called by must be a loopback's,
-since another site's name may have been pointed here (DNS rebinding).
+Its files are open to whom the page is served to; what they ask of the server wants a key like any call, where there
+are keys: a person types it, and no cookie keeps it. Where there are none, a browser sends what any page asks of it.
+So a page of another site is kept out three times: what writes must be JSON, which a browser asks about first and is
+not allowed; an Origin must be this one (`app.py`); and where the page is served to this machine alone, the name that
+it was called by must be a loopback's, since another site's name may have been pointed here (DNS rebinding).
 """
 
 import asyncio
@@ -94,14 +95,15 @@ class _Page:
         }
         return Answer.json(state, headers=_DATA)
 
-    async def sizes(self, _: Call) -> Answer:
-        """Say what each collection takes on disk."""
-        found = self.served.pipeline.contents.collections()
+    async def sizes(self, call: Call) -> Answer:
+        """Say what each collection takes on disk, of those that the caller's key is for."""
+        found = [one for one in self.served.pipeline.contents.collections() if call.caller.key.covers(one.name)]
         sizes = await asyncio.to_thread(lambda: {one.name: sum(one.disk_bytes().values()) for one in found})
         return Answer.json({"sizes": sizes}, headers=_DATA)
 
     async def judgements(self, call: Call) -> Answer:
         """Return what is said of a collection's answers."""
+        call.caller.check(call.query)
         name = call.query.get("collection", "")
         found = await self.judging.read(name)
         queries = [{"query": query, "grades": grades} for query, grades in found.items()]
@@ -116,6 +118,7 @@ class _Page:
         if not isinstance(given, dict):
             raise InvalidRequest("body", given, "it must be an object", "send collection, query, document and grade")
         collection, query, document = (_text(given, name) for name in ("collection", "query", "document"))
+        call.caller.check({"collection": collection})
         count = await self.judging.judge(collection, query, document, given.get("grade"))
         return Answer.json({"judgements": count}, headers=_DATA)
 

@@ -23,6 +23,7 @@ GUARDS = {
 }
 _PAGE = GUARDS | {
     "content-security-policy": POLICY,
+    "x-frame-options": "DENY",  # for browsers that know no frame-ancestors
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-cache",  # browsers ask each time whether it changed: no two versions are mixed
 }

@@ -52,9 +52,13 @@ class Health(HealthServicer):  # type: ignore[misc] # its package has no types
         )
 
 
-def add_to(server: grpc.aio.Server, services: Sequence[str], status: Health) -> None:
-    """Add health and reflection to a server, for its services and for themselves."""
+def add_to(server: grpc.aio.Server, status: Health) -> None:
+    """Add health to a server."""
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
+
+
+def describe(server: grpc.aio.Server, services: Sequence[str]) -> None:
+    """Add reflection to a server, for its services, health and itself."""
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME, _REFLECTION_V1)
     reflection.enable_server_reflection(names, server)
     _describe_v1()

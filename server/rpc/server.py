@@ -48,14 +48,26 @@ class Servicers:
 
 
 def server(
-    servicers: Servicers, status: Health, interceptor: Interceptor, options: Sequence[tuple[str, int]]
+    servicers: Servicers,
+    status: Health,
+    interceptor: Interceptor,
+    options: Sequence[tuple[str, int]],
+    *,
+    described: bool,
 ) -> grpc.aio.Server:
-    """Return a server that does not listen yet."""
+    """Return a server that does not listen yet, with reflection where it is to describe itself."""
     made = grpc.aio.server(interceptors=(interceptor,), options=options)
-    retrieval_pb2_grpc.add_RetrievalServicer_to_server(servicers.retrieval, made)
-    retrieval_pb2_grpc.add_InferenceServicer_to_server(servicers.inference, made)
-    retrieval_pb2_grpc.add_SnapshotsServicer_to_server(servicers.snapshots, made)
-    retrieval_pb2_grpc.add_ReindexesServicer_to_server(servicers.reindexes, made)
-    servicers.tei.add_to(made)
-    health.add_to(made, SERVICES, status)
+    add_to(made, servicers, status)
+    if described:
+        health.describe(made, SERVICES)
     return made
+
+
+def add_to(server: grpc.aio.Server, servicers: Servicers, status: Health) -> None:
+    """Add all services to a server, and their health."""
+    retrieval_pb2_grpc.add_RetrievalServicer_to_server(servicers.retrieval, server)
+    retrieval_pb2_grpc.add_InferenceServicer_to_server(servicers.inference, server)
+    retrieval_pb2_grpc.add_SnapshotsServicer_to_server(servicers.snapshots, server)
+    retrieval_pb2_grpc.add_ReindexesServicer_to_server(servicers.reindexes, server)
+    servicers.tei.add_to(server)
+    health.add_to(server, status)

@@ -22,10 +22,12 @@ from shortlist.server.errors import (
     InvalidRequest,
     NotServing,
     Overloaded,
+    PermissionDenied,
     ShortlistError,
     ShuttingDown,
     SnapshotExists,
     StorageFailed,
+    Unauthenticated,
     UnknownCollection,
     UnknownDocument,
     UnknownSnapshot,
@@ -33,6 +35,8 @@ from shortlist.server.errors import (
 )
 
 CODES: dict[type[ShortlistError], grpc.StatusCode] = {
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownCollection: grpc.StatusCode.NOT_FOUND,
     UnknownDocument: grpc.StatusCode.NOT_FOUND,

@@ -75,7 +75,8 @@ class Watched:
 async def served() -> AsyncIterator[tuple[Health, grpc.aio.Channel]]:
     """Serve health and reflection alone."""
     server, status = grpc.aio.server(), Health(SERVICES)
-    health.add_to(server, SERVICES, status)
+    health.add_to(server, status)
+    health.describe(server, SERVICES)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -64,6 +64,7 @@ _WRONG = {
     "max_document_tokens": _NO_COUNT,
     "mode": _NO_NAME,
     "kind": _NO_NAME,
+    "credentials": ["shortlist_key", {"api_key": "key"}, 1],
     "model": _NO_NAME,
 }
 # A rerank's documents are texts; an ingest refuses each of its own by itself; a client has no deadline but its own.

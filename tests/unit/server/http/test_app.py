@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from asgi import ask
+from open_access import ACCESS, needs
 from seen_calls import Seen, calls
 from shortlist.server.errors import InferenceFailed, Overloaded, UnknownCollection
 from shortlist.server.http.app import App, Route
@@ -24,7 +25,7 @@ async def tell(call: Call) -> Answer:
 
 def app_of(*routes: Route, seen: Seen | None = None) -> App:
     """Return an app that takes 1,000 bytes at most."""
-    return App(routes, DEADLINES, calls(seen), 1000)
+    return App(routes, DEADLINES, calls(seen), ACCESS, 1000, needs=needs)
 
 
 def raising(error: Exception) -> Callable[[Call], Awaitable[Answer]]:
@@ -259,7 +260,7 @@ async def test_pages_of_other_sites(origin: str | None, status: int):
 )
 async def test_names_that_were_pointed_here(host: str, status: int):
     """On a server of this machine alone, browsers must use a name of this machine's; programs may use any."""
-    app = App([Route("POST", "/a", tell)], DEADLINES, calls(), 1000, local=True)
+    app = App([Route("POST", "/a", tell)], DEADLINES, calls(), ACCESS, 1000, needs=needs, local=True)
     assert (await ask(app, "POST", "/a", headers={"host": host, "origin": f"http://{host}"})).status == status
     assert (await ask(app, "POST", "/a", headers={"host": host})).status == 200
 

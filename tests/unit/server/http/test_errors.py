@@ -17,6 +17,8 @@ def below(root: type[ShortlistError]) -> list[type[ShortlistError]]:
 KINDS = [kind for kind in below(ShortlistError) if not issubclass(kind, StartupError) and not kind.__subclasses__()]
 # What Connect makes of gRPC's codes (connectrpc.com/docs/protocol, "Error codes").
 CONNECT = {
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
     "INVALID_ARGUMENT": 400,
     "NOT_FOUND": 404,
     "ALREADY_EXISTS": 409,

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from asgi import ask
+from open_access import ACCESS, needs
 from seen_calls import calls
 from shortlist.server.http import static
 from shortlist.server.http.app import App
@@ -12,7 +13,7 @@ from shortlist.server.rpc.deadlines import Deadlines
 from shortlist.ui import assets
 
 FILES = assets.files("reference")
-APP = App(static.routes("/docs", FILES), Deadlines(30.0, 0.015), calls(), 1000)
+APP = App(static.routes("/docs", FILES), Deadlines(30.0, 0.015), calls(), ACCESS, 1000, needs=needs)
 
 
 async def test_the_page():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import grpc
 import pytest
 
+from open_access import ACCESS
 from seen_calls import Seen, calls
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
@@ -42,7 +43,7 @@ class Served:
 async def served(components: Components) -> AsyncIterator[Served]:
     """Run the server."""
     seen = Seen()
-    server = grpc.aio.server(interceptors=(Interceptor(calls(seen), 1 << 20),))
+    server = grpc.aio.server(interceptors=(Interceptor(calls(seen), ACCESS, 1 << 20),))
     pb_grpc.add_RetrievalServicer_to_server(Retrieval(components.pipeline, Deadlines(30.0, MARGIN_S)), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_status import rpc_status
 
+from open_access import ACCESS
 from seen_calls import Seen, calls
 from shortlist.proto import retrieval_pb2 as pb
 from shortlist.proto import retrieval_pb2_grpc as pb_grpc
@@ -92,7 +93,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     """Run a server with the interceptor, a service of ours and the health service."""
     seen, inference = Seen(), Inference()
-    server = grpc.aio.server(interceptors=(Interceptor(calls(seen), 1 << 20),))
+    server = grpc.aio.server(interceptors=(Interceptor(calls(seen), ACCESS, 1 << 20),))
     pb_grpc.add_InferenceServicer_to_server(inference, server)
     tei_grpc.add_RerankServicer_to_server(Rerank(), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
