@@ -42,7 +42,8 @@ RERANK = operation(
     tag="rerank",
     description="The body tells whose form it has, and the answer has the same: `texts` are TEI's, `passages`"
     " NVIDIA's, `documents` beside `top_k` or `truncation` Voyage's, `documents` else Cohere's, Jina's, vLLM's and"
-    " infinity's. Any `model` is taken.",
+    " infinity's. A `model` that names the late-interaction model has that score them; any other is taken as the"
+    " reranker's name.",
     request={"anyOf": [_COHERE, _VOYAGE, _NVIDIA, tei_descriptions.RERANK]},
     answer={
         "anyOf": [
@@ -97,4 +98,6 @@ _MODEL = objects(
     {"id": TEXT, "max_model_len": INDEX, "model_type": {"enum": ["embedding", "rerank"]}}, {"created": INDEX}
 )
 MODELS = operation("List the models", tag="models", answer=objects({"data": {"type": "array", "items": _MODEL}}))
-MODEL = operation("Describe a model, by its name, or as embedder or reranker", tag="models", answer=_MODEL)
+MODEL = operation(
+    "Describe a model, by its name, or as embedder, reranker or late-interaction", tag="models", answer=_MODEL
+)

@@ -1,4 +1,4 @@
-"""The two models as OpenAI's clients list them, beside what others read of a model before they use it."""
+"""The models as OpenAI's clients list them, beside what others read of a model before they use it."""
 
 import time
 from typing import Any
@@ -36,10 +36,10 @@ class Models:
         return Answer.json({"object": "list", "data": [*self._described().values()]})
 
     async def one(self, call: Call) -> Answer:
-        """Describe one model, by its name or by what it does here: embedder or reranker.
+        """Describe one model, by its name or by what it does here: embedder, reranker or late-interaction.
 
         Raises:
-            ModelNotFound: it is neither.
+            ModelNotFound: it is none of them.
         """
         described = self._described()
         for role, model in described.items():
@@ -49,9 +49,11 @@ class Models:
         raise ModelNotFound("model", call.rest, f"the models are {names}", "name one of them")
 
     def _described(self) -> dict[str, dict[str, Any]]:
+        late = self._pipeline.late_interaction
         return {
             "embedder": self._model(self._pipeline.embedder.info, "embedding"),
             "reranker": self._model(self._pipeline.scorer.info, "rerank"),
+            **({} if late is None else {"late-interaction": self._model(late.info, "rerank")}),
         }
 
     def _model(self, info: ModelInfo, kind: str) -> dict[str, Any]:

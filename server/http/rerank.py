@@ -3,6 +3,7 @@
 Clients put the same few paths behind whatever base they are given, so the body tells them apart: `texts` are TEI's
 (`tei.py`), `passages` NVIDIA's, `documents` beside a key that only Voyage has Voyage's, and all others of one family:
 their answers differ in what stands beside `results`, and the one here has all of it. No document is ever left out.
+A `model` that names the late-interaction model has that score them; any other name is the reranker's.
 """
 
 import uuid
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shortlist.server.errors import named
+from shortlist.server.runtime.manifest import Kind
 from shortlist.server.runtime.tokens import Truncation
 from shortlist.server.search.pipeline import Pipeline
 from shortlist.server.search.query import Ranked, Score
@@ -43,7 +45,7 @@ class Asked:
     truncation: Truncation | None = None
     document_tokens: int | None = None
     carried: list[Any] | None = None  # the documents as the answer carries them; None: it does not
-    logits: bool = False  # whether they are the scores
+    logits: bool = False  # whether they, or sums of cosines, are the scores
     either: bool = False  # whether the body may be Voyage's, too
 
 
@@ -60,7 +62,7 @@ class Reranking:
     """The routes for reranking."""
 
     def __init__(self, pipeline: Pipeline, tei: Handler) -> None:
-        """Serve the reranker of a pipeline; `tei` answers bodies of TEI's form."""
+        """Serve what reranks in a pipeline; `tei` answers bodies of TEI's form."""
         self._pipeline = pipeline
         self._tei = tei
 
@@ -78,6 +80,7 @@ class Reranking:
         asked = dialect.read(body)
         # Clients ask for more than they have documents; all of them is what they mean.
         top = asked.top if asked.top is None or asked.top < len(asked.documents) else None
+        kind, model = self._scored_by(body.get("model"))
         with named(dialect.names):
             ranked = await self._pipeline.rerank(
                 asked.query,
@@ -87,8 +90,16 @@ class Reranking:
                 truncation=asked.truncation,
                 document_tokens=asked.document_tokens,
                 whole=True,
+                model=kind,
             )
-        return Answer.json(dialect.write(asked, ranked, self._pipeline.scorer.info.source.model))
+        return Answer.json(dialect.write(asked, ranked, model))
+
+    def _scored_by(self, name: Any) -> tuple[Kind, str]:
+        """Return the model that a body means, and its own name: the reranker, unless the other one is named."""
+        reranker, late = self._pipeline.scorer.info.source.model, self._pipeline.late_interaction
+        if late is not None and name != reranker and name in ("late-interaction", late.info.source.model):
+            return "late-interaction", late.info.source.model
+        return "reranker", reranker
 
 
 def told_apart(body: Body) -> Dialect:
@@ -166,7 +177,7 @@ def _read_nvidia(body: Body) -> Asked:
 def _write_nvidia(_: Asked, ranked: Ranked, model: str) -> dict[str, Any]:
     tokens = int(ranked.tokens.sum())
     return {
-        "rankings": [{"index": one.index, "logit": one.logit} for one in ranked.results],
+        "rankings": [{"index": one.index, "logit": _worth(one, raw=True)} for one in ranked.results],
         "model": model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
@@ -179,14 +190,17 @@ NVIDIA = Dialect(_read_nvidia, _write_nvidia, {"top_k": "top_n", "documents": "p
 
 def _results(asked: Asked, ranked: Ranked) -> Iterator[dict[str, Any]]:
     for one in ranked.results:
-        result: dict[str, Any] = {"index": one.index, "relevance_score": _worth(one, logits=asked.logits)}
+        result: dict[str, Any] = {"index": one.index, "relevance_score": _worth(one, raw=asked.logits)}
         if asked.carried is not None:
             result["document"] = asked.carried[one.index]
         yield result
 
 
-def _worth(score: Score, *, logits: bool) -> float | None:
-    return score.logit if logits else score.score
+def _worth(score: Score, *, raw: bool) -> float | None:
+    """Return a score, or what it was made of: the logit of a reranker, late interaction's sum of cosines."""
+    if not raw:
+        return score.score
+    return score.logit if score.maxsim is None else score.maxsim
 
 
 def _document(value: Any, field: str, rank_fields: list[str]) -> str:

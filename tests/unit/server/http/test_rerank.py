@@ -1,5 +1,7 @@
 """Bodies of the rerank APIs: whose they are, what they ask for, and the answer in the same form."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,17 @@ def test_nvidia_has_logits():
 def test_infinity_may_ask_for_logits():
     """`raw_scores` has logits for scores."""
     assert [one["relevance_score"] for one in answered(raw_scores=True)["results"]] == [1.1, -1.1]
+
+
+def test_late_interaction_has_sums_for_logits():
+    """A score that no logit was the source of has its sum of cosines where a logit is asked for."""
+    late = replace(RANKED, results=[Score(1, 0.5, None, 6.0), Score(0, 0.0, None, 0.0)])
+    body = BODY | {"raw_scores": True}
+    answer = rerank.FAMILY.write(rerank.FAMILY.read(body), late, "colbert")
+    assert [one["relevance_score"] for one in answer["results"]] == [6.0, 0.0]
+    passages = rerank.NVIDIA.read({"query": {"text": "q"}, "passages": [{"text": "a"}, {"text": "b"}]})
+    assert [one["logit"] for one in rerank.NVIDIA.write(passages, late, "colbert")["rankings"]] == [6.0, 0.0]
+    assert [one["relevance_score"] for one in rerank.FAMILY.write(asked(), late, "c")["results"]] == [0.5, 0.0]
 
 
 def test_rank_fields():
