@@ -104,8 +104,8 @@ class Settings(ModelSettings):
     keys: Annotated[tuple[str, ...], Parameter(metavar="LINE,LINE")] = ()
     """more of the same lines, such as from the environment"""
     tls_certificate: Annotated[Path | None, Parameter(metavar="PEM")] = None
-    """the server's certificate, and those between it and its authority: gRPC, HTTP and metrics are then served over
-    TLS alone; read again when it changes"""
+    """the server's certificate, and those between it and its authority: gRPC and HTTP are then served over TLS
+    alone; read again when it changes"""
     tls_key: Annotated[Path | None, Parameter(metavar="PEM")] = None
     """the certificate's private key, not encrypted"""
     tls_client_ca: Annotated[Path | None, Parameter(metavar="PEM")] = None

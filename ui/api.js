@@ -1,5 +1,8 @@
 // The server, as this page calls it: shortlist.v1 by the Connect protocol, and a few routes of the page's own.
 
+import { headersOf, key, renewed } from "./key.js";
+
+const UNAUTHENTICATED = 401;
 const ROOT = new URL("../", document.baseURI);
 
 /** A call that failed: its code as Connect names it, and the server's words. */
@@ -39,8 +42,15 @@ async function post(path, message, headers = {}, signal = undefined) {
 }
 
 async function reached(url, given) {
+  const used = key();
+  const response = await fetched(url, given, used);
+  return response.status === UNAUTHENTICATED && renewed(used) ? fetched(url, given, key()) : response;
+}
+
+async function fetched(url, given, shown) {
   try {
-    return await fetch(url, { cache: "no-store", credentials: "same-origin", ...given });
+    const all = { ...given.headers, ...headersOf(shown) };
+    return await fetch(url, { cache: "no-store", credentials: "same-origin", ...given, headers: all });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Failure("unreachable", "The server does not answer. Is it still running?");

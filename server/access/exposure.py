@@ -20,6 +20,8 @@ def check(settings: Settings) -> None:
         lacks.append("no TLS (--tls-certificate, --tls-key)")
     if settings.key_file is None and not settings.keys and settings.tls_client_ca is None:
         lacks.append("no keys (--key-file, --keys) or certificates of callers (--tls-client-ca)")
+    if settings.metrics_port:
+        lacks.append("no key before --metrics-port (/metrics of --http-port has both)")
     if lacks:
         raise SettingsError(
             f"host is {settings.host}, which other machines can reach, but there are {' and '.join(lacks)}; give"

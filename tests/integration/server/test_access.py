@@ -350,6 +350,10 @@ def started(options: list[str], *more: str) -> tuple[int, str]:
         ((), "no TLS (--tls-certificate, --tls-key) and no keys"),
         (("--keys", f"app read {'0' * 64}"), "there are no TLS (--tls-certificate, --tls-key); give"),
         (("--tls-certificate", "it.pem", "--tls-key", "it.key"), "there are no keys (--key-file, --keys) or"),
+        (
+            ("--tls-certificate", "a", "--tls-key", "a", "--key-file", "a", "--metrics-port", "1"),
+            "there are no key before --metrics-port",
+        ),
     ],
 )
 def test_an_address_that_others_reach(options: list[str], more: tuple[str, ...], told: str):

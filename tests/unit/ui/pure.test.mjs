@@ -192,3 +192,21 @@ test("polling waits longer after failures, and not at all in a hidden tab", asyn
   assert.equal(asked, 8);
   mock.timers.reset();
 });
+
+test("a key is asked for once, kept for the tab, and sent with what comes after", async () => {
+  const kept = new Map();
+  globalThis.sessionStorage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value) };
+  const asked = [];
+  const answers = [" typed ", "another", null];
+  globalThis.prompt = (words) => (asked.push(words), answers.shift());
+  const { headersOf, key, renewed } = await load("key.js");
+  assert.deepEqual(headersOf(key()), {});
+  assert.equal(renewed(""), true);
+  assert.deepEqual(headersOf(key()), { "x-api-key": "typed" });
+  assert.equal(renewed(""), true, "a call that went before the key was there goes again without a question");
+  assert.equal(renewed("typed"), true);
+  assert.equal(key(), "another");
+  assert.equal(renewed("another"), false, "nothing was typed");
+  assert.equal(renewed("another"), false);
+  assert.equal(asked.length, 3);
+});
