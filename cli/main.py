@@ -17,6 +17,7 @@ COMMANDS = {
     "search": "search:COMMAND",
     "rerank": "rerank:COMMAND",
     "describe": "describe:COMMAND",
+    "top": "top:COMMAND",
     "collections": "collections:COMMAND",
     "get": "documents:GET",
     "update": "documents:UPDATE",

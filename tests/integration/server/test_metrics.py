@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shortlist.bench import local
+from shortlist.cli.main import main
 from shortlist.client import Client, Document, NotFound
 from shortlist.console.errors import UsageError
 
@@ -75,6 +76,17 @@ def test_what_was_done_is_counted(client: Client, port: int):
     assert (found["shortlist_recall_missed", "notes"], found["shortlist_recall_samples", "notes"]) == (0, 0)
     assert found["shortlist_recall_beam", "notes"] == 0  # all are compared
     assert [found["shortlist_waiting_tokens", lane] for lane in lanes] == [0, 0, 0]
+
+
+def test_top_shows_it(client: Client, port: int, capsys: pytest.CaptureFixture[str]):
+    """`shortlist top` prints pages where there is no terminal: first since the start, then since the last."""
+    client.create_collection("notes")
+    client.search("notes", "water")
+    assert main(["top", "--metrics", f"http://127.0.0.1:{port}/metrics", "--looks", "2", "--every-s", "0.1"]) == 0
+    first, second = capsys.readouterr().out.split("Shortlist ")[1:]
+    assert "grpc CreateCollection" in first
+    assert "grpc Search" in first
+    assert "grpc" not in second
 
 
 def test_a_changed_document_is_scored_anew(client: Client, port: int):
