@@ -23,7 +23,7 @@ shortlist export my-tokens --kind late-interaction --out bundles/late-interactio
 
 @COMMAND.default
 def run(*, chosen: Annotated[FinetuneSettings, command_line.FLAT]) -> int:
-    """Train a reranker or a late-interaction model on judged queries of your own.
+    """Train a reranker or a late-interaction model.
 
     A reranker (--kind reranker) is a cross-encoder, or a dual encoder's body with a new head: it reads each pair of
     query and passage, 10 to 50 of them a search. A late-interaction model (--kind late-interaction, ColBERT) is a
