@@ -22,6 +22,10 @@ OPENVINO_VERSION := 1.24.1
 PEERS := .venv-peers/bin
 INFINITY_VERSION := 0.0.78
 
+# PyLate wants an older sentence-transformers and PyTorch than exports do, colbert-ai brings none that works together.
+PYLATE_VERSION := 1.6.0
+COLBERT_VERSION := 0.2.22
+
 # Each integration has the libraries of its framework, so it lives elsewhere too.
 INTEGRATIONS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard integrations/*/pyproject.toml))))
 INTEGRATION = .venv-integrations/$*/bin
@@ -30,7 +34,7 @@ INTEGRATION = .venv-integrations/$*/bin
 CLIENTS ?= newest frameworks
 CLIENT = .venv-clients/$*/bin
 
-.PHONY: help demo ui bundles test test-ui screenshots test-clients test-integrations test-openvino check rooms format stubs test-monitoring quality peers prove-durability fuzz-http clean
+.PHONY: help demo ui bundles test test-ui screenshots test-clients test-integrations test-openvino check rooms format stubs test-monitoring quality peers late-interaction-peers prove-durability fuzz-http clean
 
 help: ## Say what there is.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -99,6 +103,13 @@ peers: bundles .venv/.test .venv-peers/.infinity ## Compare with infinity and se
 	  --embedder-model "$(EMBEDDER)" --reranker-model "$(RERANKER)" --infinity $(PEERS)/python \
 	  --candidates "$(DATA)/BM25.retrieve_results_dl19_top100.json" --collection "$(DATA)/squad-dev"
 
+# The model has a random projection, which int8 may cost more than the gate allows.
+late-interaction-peers: bundles .venv/.test .venv-pylate/.installed .venv-colbert/.installed ## Compare late interaction with PyLate and Stanford's colbert-ai.
+	$(BIN)/python -m shortlist.bench.studies.token_peers.model --body "$(EMBEDDER)" --out .demo/late-interaction-model
+	$(BIN)/shortlist export .demo/late-interaction-model --keep-failing --out .demo/late-interaction-random
+	$(BIN)/python -m shortlist.bench.studies.token_peers --model .demo/late-interaction-model \
+	  --late-interaction .demo/late-interaction-random --embedder .demo/embedder --collection "$(DATA)/squad-dev"
+
 prove-durability: bundles ## Kill the server 100 times in the middle of an ingest, damage its files, fill its disk; nothing may be lost.
 	PYTHONPATH=tests $(BIN)/python -m proofs.kill --embedder .demo/embedder --reranker .demo/reranker
 	PYTHONPATH=tests $(BIN)/python -m proofs.full_disk --embedder .demo/embedder --reranker .demo/reranker
@@ -108,7 +119,7 @@ fuzz-http: bundles .venv/.test ## Send a server requests drawn from its own /ope
 	  --config-file tests/support/schemathesis.toml run "$$SHORTLIST_HTTP/openapi.json" --max-examples $(EXAMPLES)'
 
 clean: ## Remove everything that make made.
-	rm -rf .prometheus .venv .venv-openvino .venv-peers .venv-integrations .venv-clients .demo build dist *.egg-info
+	rm -rf .prometheus .venv .venv-openvino .venv-peers .venv-pylate .venv-colbert .venv-integrations .venv-clients .demo build dist *.egg-info
 
 # Debian's build of Prometheus, unpacked and not installed; in another system, put both programs there.
 .prometheus/usr/bin/promtool:
@@ -157,6 +168,20 @@ clean: ## Remove everything that make made.
 	$(PYTHON) -m venv .venv-peers
 	$(PEERS)/pip --disable-pip-version-check install --quiet --constraint constraints-peers.txt \
 	  'infinity-emb[server,optimum]==$(INFINITY_VERSION)'
+	@touch $@
+
+.venv-pylate/.installed: .venv/.python constraints-pylate.txt
+	@echo "Installing PyLate into .venv-pylate (some minutes the first time)"
+	$(PYTHON) -m venv .venv-pylate
+	.venv-pylate/bin/pip --disable-pip-version-check install --quiet --constraint constraints-pylate.txt \
+	  pylate==$(PYLATE_VERSION)
+	@touch $@
+
+.venv-colbert/.installed: .venv/.python constraints-colbert.txt
+	@echo "Installing colbert-ai into .venv-colbert (some minutes the first time)"
+	$(PYTHON) -m venv .venv-colbert
+	.venv-colbert/bin/pip --disable-pip-version-check install --quiet --constraint constraints-colbert.txt \
+	  colbert-ai==$(COLBERT_VERSION) torch faiss-cpu setuptools
 	@touch $@
 
 .PRECIOUS: .venv-clients/%/.installed
