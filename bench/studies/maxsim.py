@@ -1,20 +1,25 @@
 """Measure MaxSim over a collection's token vectors on one core, reads included, by how many candidates there are.
 
+What they take on disk, and what reading them adds to the memory of the process, is measured too.
+
 Passages of judged collections are put into one collection, without a server, each with as many token vectors as the
-embedder's tokenizer finds tokens in it, or as are asked for: random ones, whose values cost what any others do.
+embedder's tokenizer finds tokens in it, or as are asked for: random ones, whose values cost what any others do. Of
+pooling by two there are half as many. Where more passages are asked for than there are, they come again.
 Candidates are drawn at random among all, so that each search reads others; the file was just written, so the system
 has it in memory. A search is made on one thread: `cpu_` is what it takes of a core, whatever else the machine is at.
 """
 
 import contextlib
+import os
 import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from cyclopts import Parameter
@@ -28,7 +33,7 @@ from shortlist.server.storage import maxsim
 from shortlist.server.storage.collection import Collection
 from shortlist.server.storage.document import Document, Origin
 
-from . import study
+from . import study, watched
 from .filled_collections import documents_of
 from .models import opened
 from .study import Bundles
@@ -54,6 +59,10 @@ class MaxsimSettings(Bundles):
     """token vectors of a query"""
     tokens: Annotated[int, within(0)] = 0
     """token vectors of every passage; 0: as many as it has tokens"""
+    passages: Annotated[int, within(0)] = 0
+    """passages to store; 0: those that there are"""
+    pooling: Literal["none", "by-two"] = "none"
+    """which token vectors a passage has"""
     searches: Annotated[int, within(1)] = 500
     """measured for each number of candidates"""
 
@@ -67,13 +76,15 @@ def run(chosen: MaxsimSettings) -> int:
     """Fill, measure number after number, print, and return the exit code."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory(prefix="shortlist-maxsim-") as folder, opened(Path(folder), chosen) as pipeline:
-        texts = [text for one in chosen.folders for _, text in beir.passages(one)]
+        there_are = [text for one in chosen.folders for _, text in beir.passages(one)]
+        texts = list(islice(cycle(there_are), chosen.passages or len(there_are)))
         lengths = [chosen.tokens or len(one) for one in pipeline.embedder.tokenizer.encode(texts)]
         pipeline.contents._catalog.create(_NAME, exist_ok=False)  # noqa: SLF001 (no server, so no event loop either)
         collection = pipeline.contents.collection(_NAME)
         _fill(collection, texts, lengths)
         before = _file_bytes(Path(folder))
-        _make(collection, lengths, chosen.dimensions, rng)
+        kept = lengths if chosen.pooling == "none" else [max(one // 2, 1) for one in lengths]
+        _make(collection, kept, chosen, rng)
         there = collection.token_vectors
         told: dict[str, Any] = {
             "passages": len(texts),
@@ -82,9 +93,13 @@ def run(chosen: MaxsimSettings) -> int:
             "query_vectors": chosen.query_vectors,
             "mb": there.size_bytes / 1e6,
             "file_mb": (_file_bytes(Path(folder)) - before) / 1e6,
+            "file_mb_before": before / 1e6,
         }
         study.row(told)
+        rss_mb = _rss_mb()
         told["rows"] = [_measured(collection, count, chosen, rng) for count in chosen.candidates]
+        told["rss_mb_of_reads"] = _rss_mb() - rss_mb
+        study.row({"memory that the searches added, MB": told["rss_mb_of_reads"]})
     return study.finish(told)
 
 
@@ -106,14 +121,19 @@ def _fill(collection: Collection, texts: Sequence[str], lengths: Sequence[int]) 
             progress.update(start + len(documents))
 
 
-def _make(collection: Collection, lengths: Sequence[int], dimensions: int, rng: np.random.Generator) -> None:
+def _rss_mb() -> float:
+    """Return the resident memory of this process."""
+    return watched.resident_bytes(os.getpid()) / 1e6
+
+
+def _make(collection: Collection, lengths: Sequence[int], chosen: MaxsimSettings, rng: np.random.Generator) -> None:
     """Write the token vectors of all passages."""
-    collection.token_making.begin("none", Origin("random", "random", dimensions))
+    collection.token_making.begin(chosen.pooling, Origin("random", "random", chosen.dimensions))
     generation, after = collection.token_vectors.generation, 0
     with Progress(sys.stderr, "made", len(lengths)) as progress:
         while missing := collection.token_making.missing(after, _TRANSACTION):
             seqs = [seq for seq, _ in missing]
-            made = [_units(lengths[int(one.id)], dimensions, rng) for _, one in missing]
+            made = [_units(lengths[int(one.id)], chosen.dimensions, rng) for _, one in missing]
             collection.token_making.add(seqs, made, generation)
             after = seqs[-1]
             progress.update(collection.token_vectors.documents)

@@ -50,19 +50,15 @@ class Watched:
 
     def rss_bytes(self) -> int:
         """Return the resident memory."""
-        return self._status("VmRSS:") << 10
+        return resident_bytes(int(self._process.name))
 
     def threads(self) -> int:
         """Return how many threads there are."""
-        return self._status("Threads:")
+        return _status(self._process, "Threads:")
 
     def open_files(self) -> int:
         """Return how many files and sockets are open."""
         return len(list((self._process / "fd").iterdir()))
-
-    def _status(self, name: str) -> int:
-        (line,) = (one for one in (self._process / "status").read_text().splitlines() if one.startswith(name))
-        return int(line.split()[1])
 
     def usage(self) -> Usage:
         """Return what the server used so far; asks its metrics, some milliseconds of work for it."""
@@ -77,6 +73,16 @@ class Watched:
             rss_bytes=self.rss_bytes(),
             cache_bytes=round(sum(one.value for one in families["shortlist_cache_bytes"].samples)),
         )
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    return _status(Path("/proc", str(pid)), "VmRSS:") << 10
+
+
+def _status(process: Path, name: str) -> int:
+    (line,) = (one for one in (process / "status").read_text().splitlines() if one.startswith(name))
+    return int(line.split()[1])
 
 
 def between(before: Usage, after: Usage) -> Shares:
