@@ -33,6 +33,7 @@ from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.loading import Loading
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.scheduler import Scheduler
+from shortlist.server.inference.token_embedder import TokenEmbedder
 from shortlist.server.inference.watchdog import Watchdog
 from shortlist.server.observing import logs
 from shortlist.server.observing.calls import Calls
@@ -129,10 +130,12 @@ def build(settings: Settings) -> Components:
     target = providers.target(settings)
     bundle.load(settings.embedder, "embedder")  # before anything takes time
     bundle.load(settings.reranker, "reranker")
+    if settings.late_interaction is not None:
+        bundle.load(settings.late_interaction, "late-interaction")
     scheduler = Scheduler(target.slots, settings.queue_tokens, admit_share=settings.admit_share)
     pool = TokenizingPool(cores.usable())
     timings = Timings(settings.data / "timings.json")
-    cache_bytes = (settings.cache_mb << 20) // 2  # of each model
+    cache_bytes = (settings.cache_mb << 20) // (2 if settings.late_interaction is None else 3)  # of each model
     loading = Loading(target, providers.batch_tokens(settings), timings, scheduler, pool, cache_bytes)
     try:
         pipeline = _pipeline(settings, loading)
@@ -140,8 +143,7 @@ def build(settings: Settings) -> Components:
         pool.close()
         scheduler.stop()
         raise
-    running = [*(("embedder", one.info) for one in pipeline.embedders), ("reranker", pipeline.scorer.info)]
-    for role, info in running:
+    for role, info in pipeline.running():
         logger.info("%s: %s, %s on %s", role, info.source.model, info.variant, info.provider)
     logger.info(
         "collections: %d; slots: %d; threads of each slot: %d; ready after %.1f s",
@@ -163,7 +165,10 @@ def _pipeline(settings: Settings, loading: Loading) -> Pipeline:
     for one in recorded:
         embedders.find(one.origin.fingerprint, one.bundle)
     made_by = reindexing.origin(embedders.first.info)
-    collections = Catalog(settings.data, made_by, settings.snapshots, served=embedders)
+    late_interaction = _late_interaction(settings, loading)
+    token_model = None if late_interaction is None else reindexing.origin(late_interaction.info)
+    chosen = None if late_interaction is None else settings.token_pooling
+    collections = Catalog(settings.data, made_by, settings.snapshots, embedders, token_model, chosen)
     for one in recorded:
         if one.origin.fingerprint != made_by.fingerprint:
             logger.info(
@@ -178,7 +183,15 @@ def _pipeline(settings: Settings, loading: Loading) -> Pipeline:
             fp32.loader(Embedder, bundle.load(settings.embedder, "embedder"), embedders.first, target, stack),
             fp32.loader(Scorer, bundle.load(settings.reranker, "reranker"), scorer, target, stack),
         )
-    return Pipeline(embedders, scorer, collections, Limits.of(settings), sampling, comparison)
+    return Pipeline(embedders, scorer, collections, Limits.of(settings), sampling, comparison, late_interaction)
+
+
+def _late_interaction(settings: Settings, loading: Loading) -> TokenEmbedder | None:
+    """Load the late-interaction model, if one is set."""
+    if settings.late_interaction is None:
+        return None
+    made_with = data_folder.token_fingerprints(settings.data)
+    return loading.late_interaction(settings.late_interaction, settings.late_interaction_variant, made_with)
 
 
 async def _serve(

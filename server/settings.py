@@ -53,6 +53,9 @@ class ModelSettings:
     """bundle of the dual encoder (stage one)"""
     reranker: Path = Path("bundles/reranker")
     """bundle of the cross-encoder (stage two)"""
+    late_interaction: Annotated[Path | None, Parameter(metavar="BUNDLE")] = None
+    """bundle of a late-interaction model (ColBERT), which orders candidates between the two stages, and which Rerank
+    takes by its name; default: none"""
     data: Path = Path("data")
     """folder that holds the collections; made if it is not there"""
     embedder_variant: str = "auto"
@@ -60,6 +63,9 @@ class ModelSettings:
     on this machine that passed its gate"""
     reranker_variant: str = "auto"
     """variant of the reranker's bundle to run; auto: the fastest on this machine that passed its gate"""
+    late_interaction_variant: str = "auto"
+    """variant of the late-interaction model's bundle to run; auto: the one that the collections' token vectors were
+    made with, else the fastest on this machine that passed its gate"""
     provider: Provider = "cpu"
     """execution provider; one that is not installed stops the start, it is never replaced"""
     provider_options: Pairs = field(default_factory=dict)
@@ -72,7 +78,7 @@ class ModelSettings:
         Raises:
             SettingsError: naming the setting and its value.
         """
-        for name in ("embedder", "reranker", "data"):
+        for name in ("embedder", "reranker", "late_interaction", "data"):
             _check_path(name, getattr(self, name))
 
 
@@ -123,13 +129,16 @@ class Settings(ModelSettings):
     other_embedders: Annotated[tuple[Path, ...], Parameter(metavar="BUNDLE,BUNDLE")] = ()
     """bundles of further dual encoders, for collections that were made with them; one that `shortlist reindex`
     brought is found where it lay, for as long as it lies there"""
+    token_pooling: Literal["none", "by-two", "no-vectors"] = "none"  # noqa: S105 (tokens of texts)
+    """token vectors of documents in new collections that do not say, where there is a late-interaction model: none:
+    one a token; by-two: alike ones in pairs, half the disk; no-vectors: they get none"""
     snapshots: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
     """folder that snapshots are written to and restored from; default: the folder snapshots in the data folder"""
     queue_tokens: Annotated[int, within(1, 2**40)] = 2_000_000
     """tokens that may wait for a slot; beyond it requests get RESOURCE_EXHAUSTED"""
     cache_mb: Annotated[int, within(0, 2**20)] = 64
-    """megabytes for vectors of queries and scores of (query, document version) that may be asked for again; 0:
-    nothing is kept"""
+    """megabytes for vectors of queries and scores of (query, document version) that may be asked for again, divided
+    among the models; 0: nothing is kept"""
     default_deadline_s: Annotated[float, within(0.001, 30 * _A_DAY_S)] = 30.0
     """deadline, in seconds, of a call that brings none"""
     deadline_margin_ms: Annotated[float, within(0, 1000 * _A_DAY_S)] = 15.0

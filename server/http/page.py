@@ -76,6 +76,7 @@ class _Page:
         """Say what the server is at."""
         now = self.served.scheduler.statistics()
         lanes = zip(Lane, now.waiting_jobs, now.runs, now.tokens, strict=True)
+        late_interaction = self.served.pipeline.late_interaction
         state = {
             "address": self.served.address,
             "slots": self.served.scheduler.slots,
@@ -91,6 +92,7 @@ class _Page:
             "caches": [
                 _cache("vectors", [one.cache for one in self.served.pipeline.embedders]),
                 _cache("scores", [self.served.pipeline.scorer.cache]),
+                *([] if late_interaction is None else [_cache("token vectors", [late_interaction.cache])]),
             ],
         }
         return Answer.json(state, headers=_DATA)

@@ -9,9 +9,8 @@ import enum
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server import observed
@@ -38,11 +37,15 @@ _AHEAD = 256  # waiting items that are looked at for one run: about 10 us
 class Model(Protocol):
     """What a slot runs."""
 
-    shapes: Shapes  # what a run may be like
-    width: int  # values an item
+    @property
+    def shapes(self) -> Shapes:
+        """What a run may be like."""
 
-    def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
-        """Return float32 [items, width]."""
+    def blank(self, items: int) -> NDArray[Any]:
+        """Return what holds the values of so many items, none of which was run."""
+
+    def run(self, items: Sequence[Encoded]) -> NDArray[Any]:
+        """Return the items' values as `blank` holds them: float32 [items, width], or object [items]."""
 
     def estimate_s(self, lengths: Sequence[int]) -> float:
         """Return the seconds that items of these lengths, in tokens, take on one slot."""
@@ -91,7 +94,7 @@ class Job:
         self.settled = False
         self.future: Future[Result] = Future()
         self.request_id = observed.request_id()  # of the call that began it
-        self.made = Result.empty(self.count, model.width)  # so far; its arrays are written into
+        self.made = Result.of(model.blank(self.count))  # so far; its arrays are written into
         self.fed_s: float | None = None  # times of the scheduler's clock: the first items came,
         self.began_s: float | None = None  # and the first run began
 
@@ -106,9 +109,10 @@ class Job:
         self.items += items
         self.lengths += [self.model.shapes.length(len(item)) for item in items]
 
-    def store(self, indices: Sequence[int], values: NDArray[np.float32]) -> None:
-        """Take the values of items that were run: float32 [items, width]."""
-        self.made.values[indices] = values
+    def store(self, indices: Sequence[int], values: NDArray[Any]) -> None:
+        """Take the values of items that were run, as the model's `run` returns them."""
+        # A list, since an array of objects takes a tuple for the place of one.
+        self.made.values[list(indices)] = values
         self.made.done[indices] = True
         self.running -= len(indices)
         self.scored += len(indices)

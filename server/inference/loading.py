@@ -16,6 +16,7 @@ from shortlist.server.runtime.variant_selection import Timings
 from .coalescing import Coalescer, TokenizingPool
 from .models import Embedder, Scorer
 from .scheduler import Scheduler
+from .token_embedder import TokenEmbedder
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,23 @@ class Loading:
         graph = self._graph(found, variant)
         loaded = Scorer(found, graph, Coalescer(self.scheduler, self.pool), self.cache_bytes)
         graph.warm_up(loaded.tokenizer)
+        return loaded
+
+    def late_interaction(self, path: Path, variant: str, made_with: Collection[str] = ()) -> TokenEmbedder:
+        """Load a late-interaction model.
+
+        Args:
+            path: of its bundle.
+            variant: which of the bundle's, or auto.
+            made_with: the fingerprints of models whose token vectors are there: auto takes one of these.
+
+        Raises:
+            BundleError, ProviderError: it cannot be used.
+        """
+        found = bundle.load(path, "late-interaction")
+        graph = self._graph(found, variant, made_with)
+        loaded = TokenEmbedder(found, graph, Coalescer(self.scheduler, self.pool), self.cache_bytes)
+        loaded.warm_up()
         return loaded
 
     def _graph(self, found: bundle.Bundle, variant: str, made_with: Collection[str] = ()) -> Graph:

@@ -9,42 +9,18 @@ from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic, TypeVar
 
 from shortlist.server.errors import NoTokens, TooLong
 from shortlist.server.fusion import Fusion
-from shortlist.server.runtime.bundle import Bundle
-from shortlist.server.runtime.graph import Graph, ModelInfo
 from shortlist.server.runtime.manifest import TextKind, prefixed
-from shortlist.server.runtime.tokens import Tokenizer, Tokens, Truncation
+from shortlist.server.runtime.tokens import Tokens, Truncation
 
-from .caches import Cache
-from .coalescing import Coalescer
 from .lanes import Job, Lane
+from .loaded_model import LoadedModel
 from .result import Result, Spent, check_whole
 
-_Kept = TypeVar("_Kept")
 
-
-class _Model(Generic[_Kept]):
-    """A bundle's tokenizer beside its loaded graph, and what is remembered of its results."""
-
-    def __init__(self, bundle: Bundle, graph: Graph, coalescer: Coalescer, cache_bytes: int) -> None:
-        """Remember nothing yet, and `cache_bytes` at most."""
-        self.graph = graph
-        self.path = bundle.path
-        self.coalescer = coalescer
-        self.tokenizer = Tokenizer(bundle)
-        self.cache: Cache[_Kept] = Cache(cache_bytes)
-        self._manifest = bundle.manifest
-
-    @property
-    def info(self) -> ModelInfo:
-        """Return what runs."""
-        return self.graph.info
-
-
-class Embedder(_Model[Result]):
+class Embedder(LoadedModel[Result]):
     """The dual encoder: texts to vectors."""
 
     @property
@@ -129,7 +105,7 @@ class Known:
     truncated: bool
 
 
-class Scorer(_Model[Known]):
+class Scorer(LoadedModel[Known]):
     """The cross-encoder: a query beside documents to scores."""
 
     @property
@@ -176,7 +152,7 @@ class Scorer(_Model[Known]):
         """
         known = [self.cache.get((query, version)) for version in versions] or [None] * len(documents)
         unknown = [index for index, one in enumerate(known) if one is None]
-        scored = Result.empty(len(documents), self.graph.width)
+        scored = Result.of(self.graph.blank(len(documents)))
         for index, one in enumerate(known):
             if one is not None:
                 scored.values[index], scored.done[index], scored.truncated[index] = one.logit, True, one.truncated

@@ -1,7 +1,7 @@
 """What came of a job: the one type from the scheduler's slots to the pipeline's answers."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,11 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The values of some items: vectors of texts, or logits of pairs."""
+    """The values of some items: vectors of texts or of their tokens, logits of pairs, MaxSim."""
 
-    values: NDArray[np.float32]  # float32 [items, width]; rows that are not done hold zeros
+    # float32 [items, width]; of token vectors object [items], float32 [vectors, width] each. What is not done is
+    # zeros, or no vector.
+    values: NDArray[Any]
     done: NDArray[np.bool_]  # bool [items]
     tokens: NDArray[np.int32]  # int32 [items]: in the window; 0 of those that were not tokenized in time
     truncated: NDArray[np.bool_]  # bool [items]: longer than the window
@@ -38,17 +40,19 @@ class Result:
     @classmethod
     def empty(cls, items: int, width: int) -> "Result":
         """Return what is known of items of which none was run."""
-        return cls(
-            np.zeros((items, width), np.float32),
-            np.zeros(items, np.bool_),
-            np.zeros(items, np.int32),
-            np.zeros(items, np.bool_),
-        )
+        return cls.of(np.zeros((items, width), np.float32))
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> "Result":
+        """Return the same, with an array that holds what such items have for values."""
+        items = len(values)
+        return cls(values, np.zeros(items, np.bool_), np.zeros(items, np.int32), np.zeros(items, np.bool_))
 
     @property
     def logits(self) -> NDArray[np.float32]:
-        """Return the values of pairs: float32 [items]."""
-        return self.values[:, 0]
+        """Return the values of items that have one each: float32 [items]."""
+        logits: NDArray[np.float32] = self.values[:, 0]
+        return logits
 
     @property
     def degraded(self) -> Degraded:

@@ -4,8 +4,8 @@ Each job's future is settled exactly once, by whichever of these comes first. Al
 """
 
 import threading
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.server.errors import InferenceFailed
@@ -44,8 +44,8 @@ class Settlement:
         self.withdraw(job)
         self._settle(job, error)
 
-    def store(self, part: JobSlice, values: NDArray[np.float32]) -> None:
-        """Take the values of items that were run: float32 [items, width]."""
+    def store(self, part: JobSlice, values: NDArray[Any]) -> None:
+        """Take the values of items that were run, as their model returns them."""
         with self._lock:
             part.job.store(part.indices, values)
             self._settle_done(part.job)

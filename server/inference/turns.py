@@ -9,6 +9,7 @@ import bisect
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,12 +138,12 @@ def _calls(jobs: Sequence[Job]) -> dict[str, str]:
     return {"request_id": " ".join(ids)} if ids else {}
 
 
-def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
     """Return the values of a run.
 
     Raises:
         FloatingPointError: one is no number, or infinite: nothing can be near it, and JSON cannot hold it.
     """
-    if not np.isfinite(values).all():
+    if not np.isfinite(np.concatenate(values) if values.dtype == object else values).all():
         raise FloatingPointError("the graph made a value that is not finite; export the model in another variant")
     return values

@@ -1,8 +1,8 @@
 """What the server's parts know of themselves: queue, slots, caches, collections, read when Prometheus asks."""
 
 import itertools
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
@@ -12,6 +12,9 @@ from shortlist.server.inference.scheduler import Scheduler
 from shortlist.server.inference.slot import COST_RATIOS
 from shortlist.server.inference.watchdog import Watchdog
 from shortlist.server.search.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from shortlist.server.inference.loaded_model import LoadedModel
 
 Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
@@ -25,6 +28,7 @@ class State(Collector):
         self._streams = pipeline.streams
         self._token_upkeep = pipeline.token_upkeep
         self._embedders, self._scorer = pipeline.embedders, pipeline.scorer
+        self._late_interaction = pipeline.late_interaction
         self._fp32 = pipeline.fp32
         self._scheduler = scheduler
         self._watchdog = watchdog
@@ -147,7 +151,10 @@ class State(Collector):
         misses = CounterMetricFamily("shortlist_cache_misses", "Results that had to be computed", labels=["cache"])
         size = GaugeMetricFamily("shortlist_cache_bytes", "About what a cache takes", labels=["cache"])
         shared = CounterMetricFamily("shortlist_shared_runs", "Callers who got another's run", labels=["cache"])
-        for name, models in (("vectors", list(self._embedders)), ("scores", [self._scorer])):
+        caches: dict[str, Sequence[LoadedModel[Any]]] = {"vectors": list(self._embedders), "scores": [self._scorer]}
+        if self._late_interaction is not None:
+            caches["token_vectors"] = [self._late_interaction]
+        for name, models in caches.items():
             hits.add_metric([name], sum(model.cache.hits for model in models))
             misses.add_metric([name], sum(model.cache.misses for model in models))
             size.add_metric([name], sum(model.cache.bytes for model in models))

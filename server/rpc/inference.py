@@ -72,10 +72,12 @@ class Inference(pb_grpc.InferenceServicer):
 
 def describe(pipeline: Pipeline, slots: int, threads: int) -> pb.DescribeResponse:
     """Return what of Describe's answer stays the same while the server runs."""
+    late_interaction = pipeline.late_interaction
     return pb.DescribeResponse(
         version=version("shortlist"),
         embedder=conversion.model_message(pipeline.embedder.info),
         reranker=conversion.model_message(pipeline.scorer.info),
+        late_interaction=None if late_interaction is None else conversion.model_message(late_interaction.info),
         limits=conversion.limits_message(pipeline.limits),
         slots=slots,
         threads=threads,

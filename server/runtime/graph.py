@@ -85,9 +85,13 @@ class Graph:
         self._output = OUTPUT[manifest.kind]
         self._pad_token_id = manifest.pad_token_id
         self.width = manifest.dimensions or 1
-        self._result = (self.width,) if manifest.late_interaction is None else (-1, self.width)
+        self._of_tokens = manifest.late_interaction is not None
         self.cost = Cost()
         self.info = _info(manifest, variant, self._session.provider)
+
+    def blank(self, items: int) -> NDArray[np.float32]:
+        """Return what holds the values of so many items, none of which was run: zeros, float32 [items, width]."""
+        return np.zeros((items, self.width), np.float32)
 
     def run(self, items: Sequence[Encoded]) -> NDArray[np.float32]:
         """Return float32 [items, width], and learn what the run cost.
@@ -116,10 +120,11 @@ class Graph:
     def _infer_part(self, items: Sequence[Encoded], length: int) -> NDArray[np.float32]:
         feeds = pad(items, self._pad_token_id, self.shapes.padded_batch(len(items)), length)
         values = self._session.run(self._output, feeds)
-        return values[: len(items)].reshape(len(items), *self._result)
+        shape = (len(items), length, self.width) if self._of_tokens else (len(items), self.width)
+        return values[: len(items)].reshape(shape)
 
-    def warm_up(self, tokenizer: Tokenizer) -> None:
-        """Run shapes of every size up to the window, so that the first request finds all known.
+    def warm_up(self, tokenizer: Tokenizer, others: Sequence[Encoded] = ()) -> None:
+        """Run shapes of every size up to the window, and other items, so that the first request finds all known.
 
         Where shapes are bucketed that is every one up to 512 tokens, on all slots at once: what a provider compiles
         it keeps for each of its streams.
@@ -130,6 +135,8 @@ class Graph:
         """
         try:
             self._warm_up(tokenizer)
+            for item in others:
+                self._infer([item])
         except Exception as error:  # onnxruntime's own classes share no public root
             if self._target.kind.gpu:
                 raise ProviderError(

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from shortlist.server.errors import BundleError
 
 from .bundle import Bundle
-from .manifest import Expansion, LateInteraction, TextKind, TokenRules
+from .manifest import TOKENIZER, Expansion, LateInteraction, TextKind, TokenRules
 from .token_pooling import pooled
-from .tokens import Encoded, Tokenizer, Truncation
+from .tokens import Encoded, Tokenizer, Tokens, Truncation
 
 Floats = NDArray[np.float32]
 
@@ -43,14 +43,17 @@ class TokenReader:
             prefixes: what goes before the texts of each kind.
 
         Raises:
-            BundleError: the file is no tokenizer.
+            BundleError: the file is no tokenizer, or has not a token that the rules name.
         """
         self._rules: dict[TextKind, TokenRules] = {"query": found.query, "document": found.document}
         self._prefixes = prefixes
+        self.kinds = tuple(self._rules)
         self._tokenizers = {
             kind: Tokenizer(_Window(tokenizer, rules.max_tokens - (rules.marker is not None)))
             for kind, rules in self._rules.items()
         }
+        for kind, rules in self._rules.items():
+            self._check(kind, rules)
         self._skipped = {kind: np.array(rules.skipped, np.int64) for kind, rules in self._rules.items()}
 
     @classmethod
@@ -77,6 +80,26 @@ class TokenReader:
             items = [_marked(item, rules.marker) for item in items]
         return items if rules.expansion is None else [_expanded(item, rules.expansion) for item in items]
 
+    def window(self, kind: TextKind) -> int:
+        """Return how many tokens of a text are read, special ones and marker included."""
+        return self._rules[kind].max_tokens
+
+    def estimate(self, characters: int, kind: TextKind) -> int:
+        """Return about how many tokens a text of that many characters has."""
+        rules = self._rules[kind]
+        tokens = self._tokenizers[kind].estimate(len(self._prefixes[kind]) + characters) + (rules.marker is not None)
+        return tokens if rules.expansion is None else max(tokens, rules.expansion.length)
+
+    def cut(self, texts: Sequence[str], most: int, truncation: Truncation | None = None) -> list[str]:
+        """Return so many tokens of each document at most, as `Tokenizer.cut` does."""
+        return self._tokenizers["document"].cut(texts, most, truncation)
+
+    def show(self, texts: Sequence[str], kind: TextKind) -> list[Tokens]:
+        """Return each text as the model reads it."""
+        name = self._tokenizers[kind].name
+        found = [(item, item.input_ids.tolist()) for item in self.read(texts, kind)]
+        return [Tokens(tuple(ids), tuple(name(one) or "" for one in ids), item.truncated) for item, ids in found]
+
     def counted(self, item: Encoded, kind: TextKind) -> NDArray[np.bool_]:
         """Return which of a text's tokens count in MaxSim: bool [tokens]."""
         return ~np.isin(item.input_ids, self._skipped[kind])
@@ -95,6 +118,16 @@ class TokenReader:
         """Return the vectors that stand for a text in MaxSim, alike ones merged: float32 [vectors, dimensions]."""
         pooling = self._rules[kind].pooling
         return kept if pooling is None else pooled(kept, pooling)
+
+    def _check(self, kind: TextKind, rules: TokenRules) -> None:
+        """Refuse rules that name tokens which the tokenizer does not have."""
+        expansion = None if rules.expansion is None else rules.expansion.token
+        for what, token in (("marker", rules.marker), ("filling", expansion)):
+            if token is not None and self._tokenizers[kind].name(token) is None:
+                raise BundleError(
+                    f"a {kind}'s {what} is token {token}, which the bundle's {TOKENIZER} does not have;"
+                    " export the model again"
+                )
 
 
 def maxsim(query: Floats, documents: Sequence[Floats]) -> Floats:

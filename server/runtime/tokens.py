@@ -156,6 +156,11 @@ class Tokenizer:
             for found in self._fast.encode_batch(inputs)
         ]
 
+    def name(self, token: int) -> str | None:
+        """Return a token as the vocabulary spells it; None where that does not have it."""
+        name: str | None = self._whole.id_to_token(token)
+        return name
+
     def ends(self, texts: Sequence[str]) -> list[list[int]]:
         """Return where each token of each text ends, in characters: of the whole text, and of nothing beside it.
 

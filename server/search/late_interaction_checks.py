@@ -18,26 +18,26 @@ def mode(asked: Mode) -> None:
         raise _no_model("mode", f"MODE_{_upper(asked)}", "or use MODE_TWO_STAGE")
 
 
-def scorer(model: Kind) -> None:
+def scorer(model: Kind, *, served: bool) -> None:
     """Check the model that is to score texts beside a query.
 
     Raises:
         InvalidRequest: it reads no pairs of texts.
-        Unsupported: it is the late-interaction model.
+        Unsupported: it is the late-interaction model, and none is served.
     """
     if model == "embedder":
         limit = "it scores no text beside a query"
         raise InvalidRequest("model", "MODEL_EMBEDDER", limit, "use MODEL_RERANKER, or Embed and compare vectors")
-    tokenizer(model)
+    tokenizer(model, served=served)
 
 
-def tokenizer(model: Kind) -> None:
+def tokenizer(model: Kind, *, served: bool) -> None:
     """Check the model whose tokens are asked for.
 
     Raises:
-        Unsupported: it is the late-interaction model.
+        Unsupported: it is the late-interaction model, and none is served.
     """
-    if model == "late-interaction":
+    if model == "late-interaction" and not served:
         raise _no_model("model", "MODEL_LATE_INTERACTION", "or name another model")
 
 

@@ -1,4 +1,4 @@
-"""What needs a model: searches and upserts in collections, and both models on texts that the caller brings.
+"""What needs a model: searches and upserts in collections, and the models on texts that the caller brings.
 
 Plain types only. Runs on the event loop; what blocks goes to threads. Knows neither gRPC nor HTTP.
 """
@@ -10,25 +10,26 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.server import fusion
 from shortlist.server.inference.embedders import Embedders
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.models import Embedder, Scorer
 from shortlist.server.inference.result import Result
+from shortlist.server.inference.token_embedder import TokenEmbedder
+from shortlist.server.runtime.graph import ModelInfo
 from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Truncation
 from shortlist.server.storage.catalog import Catalog
 from shortlist.server.storage.document import Document
 
-from . import late_interaction_checks, predicting, ranking, request_checks
+from . import late_interaction_checks, predicting, request_checks, reranking
 from .contents import Contents
 from .fp32 import Comparison
 from .limits import Limits
-from .query import Found, Ingested, Query, Ranked, Timing
+from .query import Found, Ingested, Query, Ranked
 from .reindexing import Reindexing
 from .sampling import Sampling
 from .streams import Streams
-from .token_source import TokenEmbedder, TokenSource
+from .token_source import TokenSource
 from .token_upkeep import TokenUpkeep
 from .tokenizing import Tokenizing
 from .two_stages import TwoStages
@@ -38,7 +39,7 @@ _PROBE_TOKENS = 8
 
 
 class Pipeline:
-    """The embedder of each collection, one scorer, and all collections."""
+    """The embedder of each collection, one scorer, a late-interaction model if there is one, and all collections."""
 
     def __init__(
         self,
@@ -53,11 +54,11 @@ class Pipeline:
         """Join the models and the collections; without sampling and fp32 no search is done again or compared."""
         self.embedders = embedders
         self.scorer = scorer
+        self.late_interaction = late_interaction
         self.limits = limits
         self.contents = Contents(catalog, limits)
-        self.late_interaction = late_interaction
         self.reindexing = Reindexing(self.contents, embedders)
-        self.tokenizing = Tokenizing(embedders, scorer, limits)
+        self.tokenizing = Tokenizing(embedders, scorer, late_interaction, limits)
         self._sampling = sampling or Sampling()
         self.fp32 = fp32 or Comparison()
         self._two_stages = TwoStages(embedders, scorer, self.contents, limits, self._sampling, self.fp32)
@@ -70,6 +71,15 @@ class Pipeline:
     def embedder(self) -> Embedder:
         """Return the embedder of new collections, and of what is in none."""
         return self.embedders.first
+
+    def running(self) -> list[tuple[Kind, ModelInfo]]:
+        """Return what each model does, and what runs of it."""
+        late_interaction = [] if self.late_interaction is None else [self.late_interaction]
+        return [
+            *(("embedder", one.info) for one in self.embedders),
+            *(("late-interaction", one.info) for one in late_interaction),
+            ("reranker", self.scorer.info),
+        ]
 
     def close(self) -> None:
         """Let the changes under way end, then save and close the collections."""
@@ -134,25 +144,18 @@ class Pipeline:
 
         Raises:
             InvalidRequest, Unsupported: the request is at fault.
-            DeadlineExceeded: `whole` is set, and not all could be scored in time.
+            DeadlineExceeded: `whole` is set, and not all could be scored in time; or late interaction could not even
+                read the query.
             Overloaded, ShuttingDown, InferenceFailed: the server is.
         """
         request_checks.rerank(self.limits, query, documents, top_k, document_tokens)
-        late_interaction_checks.scorer(model)
-        read = documents
-        if document_tokens is not None and document_tokens < self.scorer.tokenizer.max_tokens:
-            read = await asyncio.to_thread(self.scorer.tokenizer.cut, documents, document_tokens, truncation)
-        scored = await self.scorer.score(query, read, deadline, truncation=truncation, whole=whole)
-        scores = ranking.scores(scored)
-        cut = [len(one) < len(document) for one, document in zip(read, documents, strict=True)]
-        return Ranked(
-            results=[scores[index] for index in fusion.order(scored.logits, scored.done)[:top_k]],
-            reranked=int(scored.done.sum()),
-            degraded=scored.degraded,
-            truncated=int((scored.truncated | np.array(cut)).sum()),
-            tokens=scored.tokens,
-            timing=Timing(spent=scored.spent),
-        )
+        late_interaction_checks.scorer(model, served=self.late_interaction is not None)
+        asked = query, documents, deadline, truncation, document_tokens
+        if model == "late-interaction" and self.late_interaction is not None:
+            ranked = await reranking.by_maxsim(self.late_interaction, *asked, whole=whole)
+        else:
+            ranked = await reranking.by_scorer(self.scorer, *asked, whole=whole)
+        return dataclasses.replace(ranked, results=ranked.results[:top_k])
 
     async def embed(
         self,
@@ -207,8 +210,9 @@ class Pipeline:
 
     async def probe(self) -> None:
         """Run all models once, past the scheduler; raise what they raise."""
-        for model in (*self.embedders, self.scorer):
-            await asyncio.to_thread(model.graph.run_length, _PROBE_TOKENS)
+        for model in (*self.embedders, self.scorer, self.late_interaction):
+            if model is not None:
+                await asyncio.to_thread(model.graph.run_length, _PROBE_TOKENS)
 
 
 def _of_length_1(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -117,7 +117,8 @@ class Ranked:
     reranked: int
     degraded: Degraded
     truncated: int
-    tokens: NDArray[np.int32]  # int32 [documents]: of each pair, in the window; 0 of those that were not scored
+    # int32: of each pair, in the window, or of the query and of each document; 0 of those that were not scored
+    tokens: NDArray[np.int32]
     timing: Timing
 
 

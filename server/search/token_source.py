@@ -6,7 +6,6 @@ Plain types only. Runs on the event loop; what blocks goes to threads.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,8 @@ from numpy.typing import NDArray
 from shortlist.server.errors import InferenceFailed
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.result import Spent
+from shortlist.server.inference.token_embedder import TokenEmbedder
 from shortlist.server.runtime import manifest
-from shortlist.server.runtime.graph import ModelInfo
-from shortlist.server.runtime.manifest import TextKind
 from shortlist.server.runtime.token_pooling import pooled
 from shortlist.server.storage.choices import TokenPooling
 from shortlist.server.storage.document import Origin
@@ -28,35 +26,6 @@ Floats = NDArray[np.float32]
 
 # The first vector is that of the whole text: merged with a token's it would stand for neither.
 _BY_TWO = manifest.TokenPooling(factor=2, protected=1, normalized=True)
-
-
-class TokenResult(Protocol):
-    """The token vectors of some texts."""
-
-    @property
-    def vectors(self) -> Sequence[Floats]:
-        """Return those of each text that count, float32 [vectors, dimensions]; none where it is not done."""
-
-    @property
-    def done(self) -> NDArray[np.bool_]:
-        """Return which texts were run: bool [texts]."""
-
-    @property
-    def spent(self) -> Spent:
-        """Return where the time went."""
-
-
-class TokenEmbedder(Protocol):
-    """A late-interaction model: texts to token vectors."""
-
-    @property
-    def info(self) -> ModelInfo:
-        """Return what runs."""
-
-    async def embed(
-        self, texts: Sequence[str], kind: TextKind, lane: Lane, deadline: float, *, whole: bool = True
-    ) -> TokenResult:
-        """Return the token vectors of texts, as `Embedder.embed` returns their vectors."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""Texts to tokens and back, by the tokenizer of either model, with no model run."""
+"""Texts to tokens and back, by the tokenizer of any model, with no model run."""
 
 import asyncio
 from collections.abc import Sequence
 
 from shortlist.server.inference.embedders import Embedders
-from shortlist.server.inference.models import Scorer
+from shortlist.server.inference.models import Embedder, Scorer
+from shortlist.server.inference.token_embedder import TokenEmbedder
 from shortlist.server.runtime.manifest import Kind, TextKind
 from shortlist.server.runtime.tokens import Piece, Tokenizer, Tokens
 
@@ -13,25 +14,28 @@ from .limits import Limits
 
 
 class Tokenizing:
-    """The tokenizers of a server's embedder and reranker."""
+    """The tokenizers of a server's models."""
 
-    def __init__(self, embedders: Embedders, scorer: Scorer, limits: Limits) -> None:
+    def __init__(
+        self, embedders: Embedders, scorer: Scorer, late_interaction: TokenEmbedder | None, limits: Limits
+    ) -> None:
         """Take them from the models."""
         self._embedders = embedders
         self._scorer = scorer
+        self._late_interaction = late_interaction
         self._limits = limits
 
     async def show(self, texts: Sequence[str], model: Kind, kind: TextKind, query: str) -> list[Tokens]:
-        """Return texts as a model reads them: the reranker beside a query if there is one, the embedder as of a kind.
+        """Return texts as a model reads them: the reranker beside a query if there is one, the others as of a kind.
 
         Raises:
             InvalidRequest, Unsupported: the request is at fault.
         """
         request_checks.tokenize(self._limits, texts, model, query, ends_only=False)
-        late_interaction_checks.tokenizer(model)
+        late_interaction_checks.tokenizer(model, served=self._late_interaction is not None)
         if model == "reranker":
             return await asyncio.to_thread(self._scorer.show, query, texts)
-        return await asyncio.to_thread(self._embedders.first.show, texts, kind)
+        return await asyncio.to_thread(self._of_texts(model).show, texts, kind)
 
     async def ends(self, texts: Sequence[str], model: Kind, query: str) -> list[list[int]]:
         """Return where each token of each whole text ends.
@@ -40,7 +44,7 @@ class Tokenizing:
             InvalidRequest, Unsupported: the request is at fault; there can be no query.
         """
         request_checks.tokenize(self._limits, texts, model, query, ends_only=True)
-        late_interaction_checks.tokenizer(model)
+        late_interaction_checks.tokenizer(model, served=self._late_interaction is not None)
         return await asyncio.to_thread(self._of(model).ends, texts)
 
     async def pieces(self, texts: Sequence[str], model: Kind, kind: TextKind, *, special: bool) -> list[list[Piece]]:
@@ -70,4 +74,10 @@ class Tokenizing:
         return await asyncio.to_thread(self._of(model).decode, ids, skip_special=skip_special)
 
     def _of(self, model: Kind) -> Tokenizer:
-        return (self._scorer if model == "reranker" else self._embedders.first).tokenizer
+        return (self._scorer if model == "reranker" else self._of_texts(model)).tokenizer
+
+    def _of_texts(self, model: Kind) -> Embedder | TokenEmbedder:
+        """Return a model that reads texts by themselves."""
+        if model == "late-interaction" and self._late_interaction is not None:
+            return self._late_interaction
+        return self._embedders.first

@@ -10,6 +10,7 @@ data/
 └── judgements/             what people said of answers (`judgements.py`)
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,9 +40,19 @@ def recorded(data: Path) -> list[Recorded]:
     What cannot be read is left out: opening it will tell why.
     """
     found = []
-    for folder in sorted((data / COLLECTIONS).glob("[!.]*")):
-        facts = database.facts(folder / DOCUMENTS)
+    for name, facts in _facts(data):
         if "fingerprint" in facts:
             made_by, bundle = generations.origin(facts), facts.get("bundle", "")
-            found.append(Recorded(folder.name, made_by, bundle, generations.coming(facts)))
+            found.append(Recorded(name, made_by, bundle, generations.coming(facts)))
     return found
+
+
+def token_fingerprints(data: Path) -> set[str]:
+    """Return the fingerprints of the models that the collections' token vectors are of."""
+    return {made_by for _, facts in _facts(data) if (made_by := facts.get("token_fingerprint"))}
+
+
+def _facts(data: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Return each collection's name, and what its file says of itself."""
+    for folder in sorted((data / COLLECTIONS).glob("[!.]*")):
+        yield folder.name, database.facts(folder / DOCUMENTS)

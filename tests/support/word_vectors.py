@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from shortlist.server.errors import InferenceFailed, NoTokens, ShortlistError
 from shortlist.server.fusion import Fusion
+from shortlist.server.inference.caches import Cache
 from shortlist.server.inference.lanes import Lane
 from shortlist.server.inference.result import Spent
 from shortlist.server.runtime.graph import ModelInfo
@@ -40,6 +42,7 @@ class WordVectors:
         """Run nothing yet."""
         source = Source("words", "", "WordModel", "00")
         self.info = ModelInfo(source, "fp32", ("fp32",), "cpu", 512, dimensions, fingerprint, Fusion())
+        self.cache, self.coalescer = Cache(0), SimpleNamespace(joined=0)
         self.asked: list[list[str]] = []  # the texts of each call
         self.faults: list[ShortlistError] = []  # of the next calls
         self.unreadable = ""  # a word with which no text can be run

@@ -30,13 +30,15 @@ class Stuck:
     """A model whose runs end when the test lets them."""
 
     shapes = Shapes(512)
-    width = 1
 
     def __init__(self) -> None:
         self.entered, self.go = threading.Event(), threading.Event()
 
     def estimate_s(self, lengths: Sequence[int]) -> float:
         return 0.01
+
+    def blank(self, items: int) -> np.ndarray:
+        return np.zeros((items, 1), np.float32)
 
     def run(self, items: Sequence[Encoded]) -> np.ndarray:
         self.entered.set()

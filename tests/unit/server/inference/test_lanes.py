@@ -16,10 +16,12 @@ class Model:
 
     def __init__(self, batch_tokens: int = 0, *, bucketed: bool = False, mixed: bool = False) -> None:
         self.shapes = Shapes(64, batch_tokens, bucketed=bucketed, mixed=mixed)
-        self.width = 1
 
     def estimate_s(self, lengths: Sequence[int]) -> float:
         return 0.001 * sum(lengths)
+
+    def blank(self, items: int) -> np.ndarray:
+        return np.zeros((items, 1), np.float32)
 
     def run(self, items: Sequence[Encoded]) -> np.ndarray:
         raise NotImplementedError

@@ -23,7 +23,7 @@ CACHE_BYTES = 1 << 20
 @pytest.fixture(autouse=True)
 def words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the word tokenizer in place of a bundle's."""
-    monkeypatch.setattr("shortlist.server.inference.models.Tokenizer", lambda _: Words())
+    monkeypatch.setattr("shortlist.server.inference.loaded_model.Tokenizer", lambda _: Words())
 
 
 @pytest.fixture

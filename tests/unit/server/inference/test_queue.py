@@ -20,10 +20,12 @@ class Model:
     """A model that is never run; a token takes half a second."""
 
     shapes = Shapes(512)
-    width = 1
 
     def estimate_s(self, lengths: Sequence[int]) -> float:
         return SECONDS_A_TOKEN * sum(lengths)
+
+    def blank(self, items: int) -> np.ndarray:
+        return np.zeros((items, 1), np.float32)
 
     def run(self, items: Sequence[Encoded]) -> np.ndarray:
         raise NotImplementedError

@@ -100,3 +100,23 @@ def test_another_kind_of_bundle_is_refused_by_name() -> None:
     manifest = SimpleNamespace(late_interaction=None, kind="embedder")
     with pytest.raises(BundleError, match="is of kind embedder, but kind late-interaction is needed"):
         TokenReader.of(SimpleNamespace(path=Path("bundle"), manifest=manifest))
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        (TokenRules(8, len(WORDS)), "a query's marker is token 10, which"),
+        (TokenRules(8, Q, Expansion(99, 8, attended=True)), "a query's filling is token 99, which"),
+    ],
+)
+def test_a_token_that_the_vocabulary_does_not_have(tokenizer: Path, query: TokenRules, named: str) -> None:
+    """A marker, or what fills a query, that is no token of the model's is refused by its number."""
+    with pytest.raises(BundleError, match=f"{named} .*tokenizer.json does not have; export the model again"):
+        reader(tokenizer, query, TokenRules(8, D))
+
+
+def test_an_estimate_counts_what_is_added(tokenizer: Path) -> None:
+    """The marker and what fills a query are tokens that a run is charged for."""
+    one = reader(tokenizer, TokenRules(10, Q, Expansion(MASK, 8, attended=True)), TokenRules(10, D))
+    assert (one.estimate(4, "query"), one.estimate(40, "query")) == (8, 10)
+    assert one.estimate(4, "document") == 2
