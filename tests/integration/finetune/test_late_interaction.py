@@ -12,8 +12,9 @@ from torch import nn
 import late_models
 from shortlist.export import source
 from shortlist.export.inference import Runner
-from shortlist.finetune import app, losses, reading, training
+from shortlist.finetune import app, losses, maxsim_worth, quality, reading, teachers, training
 from shortlist.finetune.errors import FinetuneError
+from shortlist.finetune.exported import Embedder
 from shortlist.finetune.settings import FinetuneSettings
 from shortlist.finetune.token_model import TokenModel
 from shortlist.server.runtime.late_interaction import TokenReader
@@ -260,3 +261,30 @@ def test_what_cannot_become_one_is_refused(collection, tiny_folders, tmp_path):
     for words, chosen in refused.items():
         with pytest.raises(FinetuneError, match=words):
             run(chosen)
+
+
+def test_the_worth_of_a_bundle_is_measured(make, adapter, collection, tiny_folders, tmp_path, capsys):
+    """Dense is worth what stage one is in training's own measurement, and MaxSim what the model is there."""
+    out, _, _ = adapter
+    embedder = make.export(tiny_folders.embedder, tmp_path / "embedder", variants=("fp32",))
+    bundle = make.export(out, tmp_path / "bundle", kind="late-interaction")
+    chosen = maxsim_worth.WorthSettings(
+        embedder=embedder.path,
+        late_interaction=bundle.path,
+        folders=(collection,),
+        variant="fp32",
+        candidates=quality.CANDIDATES,
+        kept=tmp_path,
+    )
+    for _ in range(2):  # the second time with the vectors that the first kept
+        assert maxsim_worth.run(chosen) == 0
+    first, second = (json.loads(line)[0] for line in capsys.readouterr().out.splitlines())
+    assert first == second
+    panel = quality.outside(collection, Embedder(embedder.path, str), 40)
+    again = settings(collection, out, tmp_path / "again")
+    own = TokenModel(again, source.resolve(str(out)), reading.read(again))
+    expected = panel.measure(panel.logits(lambda pairs: teachers.by_late_interaction(own, pairs)))
+    assert (first["queries"], round(first["dense"], 4)) == (40, expected.stage_one)
+    assert first["maxsim"] == pytest.approx(expected.reranked, abs=0.02)  # vectors are stored as int8
+    assert first["low"] < first["gain"] < first["high"]
+    assert first["gain"] == pytest.approx(first["maxsim"] - first["dense"])
