@@ -13,7 +13,7 @@ export function show(answer, tookMs, asked) {
   const how = isByMaxsim(answer) ? "scored by MaxSim" : "read";
   const matched = answer.matched === undefined ? "" : ` among ${count(answer.matched)} that match`;
   at("told").textContent = found
-    ? `${things(found, "candidate")} found${matched}${late}, ${count(read)} ${how}${read && !answer.timing?.inferMs ? " before (kept scores)" : ""}, in ${ms(tookMs)}`
+    ? `${things(found, "candidate")} found${matched}${late}, ${count(read)} ${how}${answer.reranked && !answer.timing?.inferMs ? " before (kept scores)" : ""}, in ${ms(tookMs)}`
     : `Nothing found${matched}.`;
   const why = leftOut(answer);
   const marks = [
