@@ -128,7 +128,7 @@ def refused(call, *, code: grpc.StatusCode) -> None:
 
 
 def test_what_each_right_may(keyed: Keyed):
-    """Reading searches, writing changes, and what drops is an admin's; the refusal names key and right."""
+    """Reading searches, writing changes, and what drops is an admin's; refusals and numbers name the key."""
     with keyed.client("reader") as reader, keyed.client("writer") as writer, keyed.client("admin") as admin:
         with pytest.raises(PermissionDenied, match="the key reader has the right read, and this wants write"):
             reader.upsert("notes", [Document("1", "a river")])
@@ -143,6 +143,10 @@ def test_what_each_right_may(keyed: Keyed):
             writer.create_snapshot("nothing")
         admin.create_collection("dropped")
         admin.drop_collection("dropped")
+    with keyed.web(x_api_key=keyed.secrets["admin"]) as web:
+        counted = web.get("/metrics").text
+    assert 'key="reader",method="Search",status="OK"' in counted
+    assert 'key="writer",method="Upsert",status="OK"' in counted
 
 
 def test_a_key_for_some_collections(keyed: Keyed):
