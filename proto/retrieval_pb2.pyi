@@ -303,11 +303,13 @@ class _DegradedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degraded.Val
     """It is not."""
     DEGRADED_DEADLINE: _Degraded.ValueType  # 1
     """The deadline came near: only the first `reranked` of what was to be scored, in stage-one order, were. They come
-    first, by score; the rest follow in stage-one order, without a score.
+    first, by score; the rest follow in stage-one order, without a score. Or the query's token vectors could not be had
+    in time: the search went on without late interaction, as its mode says.
     """
     DEGRADED_INFERENCE_FAILED: _Degraded.ValueType  # 2
     """The model could not run some of what was to be scored, and the server's log has the cause. They follow the others
-    without a score. Where the deadline came near as well, it is DEGRADED_DEADLINE.
+    without a score. Where the deadline came near as well, it is DEGRADED_DEADLINE. Or the late-interaction model could
+    not run the query, and the search went on without it.
     """
 
 class Degraded(_Degraded, metaclass=_DegradedEnumTypeWrapper):
@@ -317,11 +319,13 @@ DEGRADED_NONE: Degraded.ValueType  # 0
 """It is not."""
 DEGRADED_DEADLINE: Degraded.ValueType  # 1
 """The deadline came near: only the first `reranked` of what was to be scored, in stage-one order, were. They come
-first, by score; the rest follow in stage-one order, without a score.
+first, by score; the rest follow in stage-one order, without a score. Or the query's token vectors could not be had
+in time: the search went on without late interaction, as its mode says.
 """
 DEGRADED_INFERENCE_FAILED: Degraded.ValueType  # 2
 """The model could not run some of what was to be scored, and the server's log has the cause. They follow the others
-without a score. Where the deadline came near as well, it is DEGRADED_DEADLINE.
+without a score. Where the deadline came near as well, it is DEGRADED_DEADLINE. Or the late-interaction model could
+not run the query, and the search went on without it.
 """
 Global___Degraded: _TypeAlias = Degraded  # noqa: Y015
 

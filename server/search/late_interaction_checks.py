@@ -4,18 +4,49 @@ from shortlist.server.errors import InvalidRequest, Unsupported, shown
 from shortlist.server.runtime.manifest import Kind
 from shortlist.server.storage.choices import TokenPooling
 from shortlist.server.storage.document import Origin
+from shortlist.server.storage.token_vectors import TokenVectors
 
 from .query import Mode
 
+BY_MAXSIM = frozenset[Mode]({"late-interaction", "cascade"})
 
-def mode(asked: Mode) -> None:
+
+def mode(asked: Mode, *, served: bool) -> None:
     """Check the mode of a search.
 
     Raises:
-        Unsupported: it orders by MaxSim.
+        Unsupported: it orders by MaxSim, and no late-interaction model is served.
     """
-    if asked in {"late-interaction", "cascade"}:
+    if asked in BY_MAXSIM and not served:
         raise _no_model("mode", f"MODE_{_upper(asked)}", "or use MODE_TWO_STAGE")
+
+
+def token_vectors(asked: Mode, collection: str, there: TokenVectors, served: str) -> None:
+    """Check that a collection's token vectors can be used, if the mode of a search wants them.
+
+    Args:
+        asked: the mode.
+        collection: its name.
+        there: what it has of token vectors.
+        served: the fingerprint of the server's late-interaction model.
+
+    Raises:
+        InvalidRequest: they cannot.
+    """
+    if asked not in BY_MAXSIM:
+        return
+    if not there.wanted:
+        limit = f"collection {collection} has no token vectors"
+        remedy = "have them made with SetTokenVectors, or use MODE_TWO_STAGE"
+    elif there.fingerprint != served:
+        limit = f"the token vectors of collection {collection} are of another model ({there.model})"
+        remedy = "start the server with that one, have them made anew with SetTokenVectors, or use MODE_TWO_STAGE"
+    elif not there.ready:
+        limit = f"{there.documents} of {there.of} documents of collection {collection} have token vectors"
+        remedy = "wait until Describe says that they are ready, or use MODE_TWO_STAGE meanwhile"
+    else:
+        return
+    raise InvalidRequest("mode", f"MODE_{_upper(asked)}", limit, remedy)
 
 
 def scorer(model: Kind, *, served: bool) -> None:

@@ -24,6 +24,7 @@ from shortlist.server.storage.document import Document
 from . import late_interaction_checks, predicting, request_checks, reranking
 from .contents import Contents
 from .fp32 import Comparison
+from .late_interaction import LateInteraction
 from .limits import Limits
 from .query import Found, Ingested, Query, Ranked
 from .reindexing import Reindexing
@@ -61,7 +62,9 @@ class Pipeline:
         self.tokenizing = Tokenizing(embedders, scorer, late_interaction, limits)
         self._sampling = sampling or Sampling()
         self.fp32 = fp32 or Comparison()
-        self._two_stages = TwoStages(embedders, scorer, self.contents, limits, self._sampling, self.fp32)
+        self._two_stages = TwoStages(
+            embedders, scorer, LateInteraction(late_interaction), self.contents, limits, self._sampling, self.fp32
+        )
         tokens = TokenSource(late_interaction)
         self.token_upkeep = TokenUpkeep(self.contents, tokens)
         self.upserts = Upserts(embedders, self.contents, limits, tokens)

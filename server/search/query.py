@@ -24,6 +24,7 @@ Outcome = Literal["inserted", "updated", "unchanged"]
 
 DEFAULT_TOP_K = 10
 DEFAULT_CANDIDATES = 50
+DEFAULT_MAXSIM_CANDIDATES = 200
 DEFAULT_CANDIDATES_FROM: CandidatesFrom = "hybrid"  # before a reranker
 
 

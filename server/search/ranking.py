@@ -14,10 +14,10 @@ from .query import Hit, Score
 
 
 def hits(candidates: Sequence[Candidate], scored: Result, fusion: Fusion) -> list[Hit]:
-    """Order the candidates: those that stage two read, by their relevance, then the rest as stage one had it.
+    """Order the candidates: those that stage two read, by their relevance, then the rest as they stand.
 
     Args:
-        candidates: those that stage two read, then the rest, both in stage one's order.
+        candidates: those that stage two read, then the rest, both in the order of the stage before it.
         scored: what it made of the first.
         fusion: what their relevance is of.
     """
@@ -58,4 +58,6 @@ def _hit(candidate: Candidate, found: Score, relevance: float | None) -> Hit:
         dense_rank=candidate.dense_rank,
         lexical_rank=candidate.lexical_rank,
         logit=found.logit,
+        maxsim=candidate.maxsim,
+        maxsim_rank=candidate.maxsim_rank,
     )

@@ -41,6 +41,8 @@ class Candidate:
     dense_rank: int | None = None  # by similarity; None: not among those that were asked for
     lexical_rank: int | None = None  # by words
     lexical_score: float = 0.0  # BM25; 0 where there is no rank
+    maxsim: float | None = None  # by late interaction; None: it was not computed
+    maxsim_rank: int | None = None  # by it, from 1
 
 
 @dataclass(frozen=True, slots=True)
