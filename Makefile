@@ -111,7 +111,9 @@ late-interaction-peers: bundles .venv/.test .venv-pylate/.installed .venv-colber
 	  --late-interaction .demo/late-interaction-random --embedder .demo/embedder --collection "$(DATA)/squad-dev"
 
 prove-durability: bundles ## Kill the server 100 times in the middle of an ingest, damage its files, fill its disk; nothing may be lost.
-	PYTHONPATH=tests $(BIN)/python -m proofs.kill --embedder .demo/embedder --reranker .demo/reranker
+	@$(BIN)/shortlist export tests/support/late_interaction/stanford-bert --variants fp32 --out .demo/tiny-late-interaction
+	PYTHONPATH=tests $(BIN)/python -m proofs.kill --embedder .demo/embedder --reranker .demo/reranker \
+	  --late-interaction .demo/tiny-late-interaction
 	PYTHONPATH=tests $(BIN)/python -m proofs.full_disk --embedder .demo/embedder --reranker .demo/reranker
 
 fuzz-http: bundles .venv/.test ## Send a server requests drawn from its own /openapi.json, sound and unsound (EXAMPLES=100 an operation).

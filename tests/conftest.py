@@ -80,6 +80,15 @@ def tiny(make, tiny_folders: Bundles, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
+def tiny_late(make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Export a tiny late-interaction model with random weights, as its library saved it."""
+    import late_goldens  # noqa: PLC0415 (the folders of late-interaction models)
+
+    folder = late_goldens.HERE / "stanford-bert"
+    return make.export(folder, tmp_path_factory.mktemp("tiny-late") / "late").path
+
+
+@pytest.fixture(scope="session")
 def bundles(make) -> Bundles:
     """Export the demo's two models as and where `make bundles` does: that takes minutes, so it is done once."""
     return Bundles(*make.demo_bundles())

@@ -1,11 +1,14 @@
 """Prove that nothing acknowledged is lost: kill -9 in an ingest, damage what is derived, start again, compare.
 
-    PYTHONPATH=tests python -m proofs.kill --embedder BUNDLE --reranker BUNDLE --rounds 100
+    PYTHONPATH=tests python -m proofs.kill --embedder BUNDLE --reranker BUNDLE --late-interaction BUNDLE --rounds 100
 
 Each round, writers upsert, update and delete documents as fast as they can until the server is killed at a random
 moment. `shortlist verify` must then find the documents sound, and still so after the damage of the round
 (`damage.py`). After the next start, every document must be as it was last acknowledged, or as the one call in flight
 would have made it, with that call's documents all done or none; and a search must find exactly what is there.
+
+With a late-interaction model, each document is written with its token vectors, those of another collection are made
+anew in the background meanwhile, and at the end all must be those of their documents' texts, byte for byte.
 
 At last the documents themselves are cut in half: a server must refuse to start on them, and the snapshot that was
 taken before must bring everything back. The suite runs each kind of damage once.
@@ -23,14 +26,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from proofs import damage
+from proofs import damage, tokens
 from shortlist.bench import local
-from shortlist.client import Client, Document, ShortlistError
+from shortlist.client import Client, Document, ShortlistError, TokenPooling
 from shortlist.server.storage import inspection
 
 COLLECTION, OTHER = "proof", "other"
 WRITERS = 4
 BATCH = 8
+OTHERS = 400
+_POOLINGS: tuple[TokenPooling, ...] = ("by-two", "none")
 IDS_A_WRITER = 60
 PAGE = 500
 WAIT_S = 60.0
@@ -113,6 +118,8 @@ class Proved:
 
     calls: Counter[str]  # acknowledged or in flight, by kind
     damages: Counter[str]
+    own: int  # documents whose token vectors were found to be theirs
+    cut: int  # kills in the middle of token vectors that were made anew
 
 
 def prove(models: Sequence[str], data: Path, rounds: int, seed: int) -> Proved:
@@ -122,33 +129,44 @@ def prove(models: Sequence[str], data: Path, rounds: int, seed: int) -> Proved:
         AssertionError: something was lost.
     """
     options = [*models, "--data", str(data)]
+    if late := "--late-interaction" in models:
+        options += ["--token-pooling", "none"]
     folders = data / "collections" / COLLECTION, data / "collections" / OTHER
     rng = random.Random(seed)
     writers = [Writer(number, random.Random(f"{seed} {number}")) for number in range(WRITERS)]
     damages: Counter[str] = Counter()
+    cut = 0
     with local.serving(*options) as address, Client(address) as client:
         for name in (COLLECTION, OTHER):
             client.create_collection(name)
-        client.upsert(OTHER, [Document(str(number), f"other {number}") for number in range(BATCH)])
+        client.upsert(OTHER, [Document(str(number), f"other {number}") for number in range(OTHERS)])
     for number in range(rounds):
-        _write_and_kill(options, writers, rng)
-        _assert_sound(data)
+        _write_and_kill(options, writers, rng, _POOLINGS[number % 2] if late else None)
+        cut += _assert_sound(data)
         kind = damage.KINDS[number % len(damage.KINDS)]
         kind.do(*folders, rng)
         damages[kind.name] += 1
         _assert_sound(data)
     with local.serving(*options) as address, Client(address) as client:
         _verify(address, writers)
+        if late:
+            tokens.wait_until_ready(client)
         client.create_snapshot("last")
     assert inspection.inspect(data).findings == (), "a clean stop leaves a folder that is not sound"
     _lose_documents(options, folders[0])
     with local.serving(*options) as address:
         _verify(address, writers)
-    return Proved(sum((writer.calls for writer in writers), Counter()), damages)
+    own = tokens.assert_own(models, data) if late else 0
+    return Proved(sum((writer.calls for writer in writers), Counter()), damages, own, cut)
 
 
-def _write_and_kill(options: Sequence[str], writers: Sequence[Writer], rng: random.Random) -> None:
-    """Start a server, compare, and kill it while all writers write."""
+def _write_and_kill(
+    options: Sequence[str],
+    writers: Sequence[Writer],
+    rng: random.Random,
+    pooling: TokenPooling | None,
+) -> None:
+    """Start a server, compare, and kill it while all writers write, and while it makes such token vectors anew."""
     with local.start(options) as process:
         address = local.address(process)
         _verify(address, writers)
@@ -158,16 +176,26 @@ def _write_and_kill(options: Sequence[str], writers: Sequence[Writer], rng: rand
             thread.start()
         for writer in writers:
             assert writer.begun.wait(WAIT_S), "no upsert was acknowledged"
+        if pooling is not None:
+            with Client(address) as client:
+                client.set_token_vectors(OTHER, pooling)
         threads[0].join(timeout=rng.uniform(0.05, 1.0))
         process.kill()
         for thread in threads:
             thread.join()
 
 
-def _assert_sound(data: Path) -> None:
-    """Check that `shortlist verify` finds nothing that a start does not mend."""
+def _assert_sound(data: Path) -> bool:
+    """Check that `shortlist verify` finds nothing that a start does not mend, and all that was written whole.
+
+    Returns:
+        Whether token vectors that are made anew are not all made.
+    """
     found = inspection.inspect(data)
     assert found.worst in (None, "mended"), found
+    lacking = [one for one in found.findings if "no token vectors" in one.what]
+    assert not any(one.path.startswith(f"collections/{COLLECTION}/") for one in lacking), lacking
+    return bool(lacking)
 
 
 def _lose_documents(options: Sequence[str], folder: Path) -> None:
@@ -192,7 +220,7 @@ def _verify(address: str, writers: Sequence[Writer]) -> None:
             own = f"{writer.number}-"
             writer.settle({name: version for name, version in there.items() if name.startswith(own)})
         counts = {one.name: one.documents for one in client.list_collections()}
-        assert counts == {COLLECTION: len(there), OTHER: BATCH}
+        assert counts == {COLLECTION: len(there), OTHER: OTHERS}
         if there:
             for source in ("dense", "lexical"):  # each text has the word that is asked for
                 hits = client.search(COLLECTION, "writer", 1000, mode="dense", candidates_from=source).hits
@@ -210,13 +238,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--embedder", required=True, help="bundle of the dual encoder")
     parser.add_argument("--reranker", required=True, help="bundle of the cross-encoder")
+    parser.add_argument("--late-interaction", required=True, help="bundle of the late-interaction model")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    models = ("--embedder", arguments.embedder, "--reranker", arguments.reranker, "--log-level", "error")
+    models = ["--embedder", arguments.embedder, "--reranker", arguments.reranker]
+    models += ["--late-interaction", arguments.late_interaction, "--log-level", "error"]
     with tempfile.TemporaryDirectory() as data:
         proved = prove(models, Path(data), arguments.rounds, arguments.seed)
     print(f"{arguments.rounds} kills; calls: {dict(proved.calls)}; between kill and start: {dict(proved.damages)}")
+    print(f"{proved.own} documents have the token vectors of their texts; kills while these were made: {proved.cut}")
     print("nothing acknowledged was lost, nothing is half there, and everything is found")
     return 0
 

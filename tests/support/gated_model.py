@@ -28,6 +28,7 @@ class Gate:
     """A model whose runs wait until the test lets them go; an item's value is its length."""
 
     shapes = Shapes(512)
+    width = 1
 
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)

@@ -7,14 +7,16 @@ import pytest
 from proofs import damage, full_disk, kill
 
 
-def test_kill_nine_in_the_middle_of_an_ingest(tiny, tmp_path: Path):
+def test_kill_nine_in_the_middle_of_an_ingest(tiny, tiny_late: Path, tmp_path: Path):
     """After each of eight kills, and a damage each, all that was acknowledged is found and none is half there."""
-    models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker), "--log-level", "error"]
+    models = ["--embedder", str(tiny.embedder), "--reranker", str(tiny.reranker)]
+    models += ["--late-interaction", str(tiny_late), "--log-level", "error"]
     proved = kill.prove(models, tmp_path, rounds=len(damage.KINDS), seed=1)
     assert set(proved.damages) == {kind.name for kind in damage.KINDS}
     assert proved.calls.total() > kill.WRITERS * len(
         damage.KINDS
     )  # the writers were at it when the server was killed
+    assert proved.own > kill.OTHERS
     assert min(proved.calls[kind] for kind in ("upsert", "update", "delete")) > 0
 
 

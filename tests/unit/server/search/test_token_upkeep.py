@@ -342,8 +342,8 @@ async def test_monitored(serve: Serve, write: Callable, components: Components):
     state = State(pipeline, components.scheduler, Watchdog(components.scheduler, pipeline.probe))
 
     def found() -> dict[str, float]:
-        families = [one for one in state.collect() if one.name.startswith("shortlist_token_vectors")]
-        return {sample.name.rpartition("_")[2]: sample.value for one in families for sample in one.samples}
+        samples = [sample for family in state._token_vectors() for sample in family.samples]
+        return {sample.name.rpartition("_")[2]: sample.value for sample in samples}
 
     assert found() == {}
     collection = await pipeline.contents.set_token_vectors("c", "none")
