@@ -8,7 +8,7 @@ import pytest
 
 from conftest import Bundles, Server
 from shortlist.bench import local
-from shortlist.client import AsyncClient, Client
+from shortlist.client import AsyncClient, Client, Document, InvalidRequest, TokenVectors
 from shortlist.texts import shipped
 
 ENTRIES = shipped.entries()[:12]
@@ -102,3 +102,66 @@ def test_any_other_name_is_the_reranker_s(http: httpx.Client, asking: Client, na
     answer = http.post("/rerank", json={"query": QUERY, "documents": TEXTS, "model": name}).json()
     assert answer["model"] == asking.describe().reranker.source
     assert [one["index"] for one in answer["results"]] == [one.index for one in expected]
+
+
+@pytest.fixture
+def notes(asking: Client, name: str) -> Iterator[str]:
+    """Make a collection of the texts with their token vectors, and drop it afterwards."""
+    made = asking.create_collection(name, token_pooling="none")
+    assert made.token_vectors.pooling == "none"
+    asking.upsert(name, [Document(str(place), text) for place, text in enumerate(TEXTS)])
+    yield name
+    asking.drop_collection(name)
+
+
+def held(client: Client, name: str) -> TokenVectors:
+    """Return what a collection has of token vectors, once they are not being made any more."""
+    while True:
+        (found,) = (one.token_vectors for one in client.list_collections() if one.name == name)
+        if found.state != "making":
+            return found
+
+
+def test_late_interaction_orders(asking: Client, notes: str):
+    """Hits fall by MaxSim, which is what a rerank of the same texts says but for int8, and none has a score."""
+    found = asking.search(notes, QUERY, top_k=len(TEXTS), mode="late-interaction")
+    assert (found.mode, found.maxsim_scored, found.reranked) == ("late-interaction", len(TEXTS), 0)
+    assert [hit.maxsim_rank for hit in found.hits] == [*range(1, len(TEXTS) + 1)]
+    exact = {str(one.index): one.maxsim for one in asking.rerank(QUERY, TEXTS, model="late-interaction").results}
+    assert {hit.id: hit.maxsim for hit in found.hits} == pytest.approx(exact, abs=0.01 * found.query_vectors)
+    assert all(hit.score is None for hit in found.hits)
+    assert 0 < found.timing.maxsim_ms <= found.timing.total_ms
+
+
+def test_a_cascade_reads_the_best_of_them(asking: Client, notes: str):
+    """Stage two reads as many as are named, the best by MaxSim; over Connect as well."""
+    found = asking.search(notes, QUERY, top_k=len(TEXTS), candidates=len(TEXTS), mode="cascade", rerank_candidates=4)
+    assert (found.mode, found.maxsim_scored, found.reranked) == ("cascade", len(TEXTS), 4)
+    assert {hit.maxsim_rank for hit in found.hits if hit.score is not None} == {1, 2, 3, 4}
+    assert all(hit.score is not None for hit in found.hits[:4])
+
+
+def test_connect_has_it(http: httpx.Client, notes: str):
+    """The modes, MaxSim and token vectors are in JSON by their names."""
+    request = {"collection": notes, "query": QUERY, "mode": "MODE_CASCADE", "rerankCandidates": 2, "topK": 5}
+    answer = http.post("/shortlist.v1.Retrieval/Search", json=request).json()
+    assert (answer["mode"], answer["reranked"]) == ("MODE_CASCADE", 2)
+    assert {one["maxsimRank"] for one in answer["hits"] if "score" in one} == {1, 2}
+    listed = http.post("/shortlist.v1.Retrieval/ListCollections", json={}).json()["collections"]
+    (vectors,) = (one["tokenVectors"] for one in listed if one["name"] == notes)
+    assert (vectors["pooling"], vectors["state"]) == ("TOKEN_POOLING_NONE", "TOKEN_VECTORS_STATE_READY")
+
+
+def test_token_vectors_are_changed(asking: Client, notes: str):
+    """Pooled by two they are fewer and smaller; without any, a mode that needs them is refused with the remedy."""
+    whole = held(asking, notes)
+    assert (whole.state, whole.documents, whole.dimensions) == ("ready", len(TEXTS), 12)
+    asking.set_token_vectors(notes, "by-two")
+    halved = held(asking, notes)
+    assert (halved.state, halved.pooling, halved.documents) == ("ready", "by-two", len(TEXTS))
+    assert halved.vectors < 0.7 * whole.vectors
+    assert halved.size_bytes < whole.size_bytes
+    assert asking.set_token_vectors(notes, "no-vectors").token_vectors.state == "none"
+    with pytest.raises(InvalidRequest, match="SetTokenVectors"):
+        asking.search(notes, QUERY, mode="cascade")
+    assert asking.search(notes, QUERY).maxsim_scored == 0
