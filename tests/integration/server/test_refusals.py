@@ -11,9 +11,9 @@ from shortlist.proto.retrieval_pb2_grpc import InferenceStub, RetrievalStub
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 DETAILS = {
-    INVALID: ["google.rpc.ErrorInfo", "google.rpc.BadRequest"],
-    NOT_FOUND: ["google.rpc.ErrorInfo"],
-    grpc.StatusCode.ALREADY_EXISTS: ["google.rpc.ErrorInfo"],
+    INVALID: ["google.rpc.ErrorInfo", "google.rpc.BadRequest", "google.rpc.RequestInfo"],
+    NOT_FOUND: ["google.rpc.ErrorInfo", "google.rpc.RequestInfo"],
+    grpc.StatusCode.ALREADY_EXISTS: ["google.rpc.ErrorInfo", "google.rpc.RequestInfo"],
 }
 
 
