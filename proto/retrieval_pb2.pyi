@@ -2246,8 +2246,9 @@ class SearchRequest(_message.Message):
     setting cache_mb), and keeps none: so a search takes the time that a new query would.
     """
     rerank_candidates: _builtins.int
-    """MODE_CASCADE only: how many of the candidates stage two reads, the best by MaxSim, 1 to `candidates`. Left out, it
-    reads those near enough to the best one by MaxSim, and as many as Limits.auto_budget_ms allows.
+    """MODE_CASCADE and MODE_AUTO only: how many of the candidates stage two reads, the best by MaxSim, 1 to `candidates`;
+    the most similar ones where MODE_AUTO does without MaxSim. Left out, it reads those near enough to the best one by
+    MaxSim, and as many as Limits.auto_budget_ms allows.
     """
     @_builtins.property
     def where(self) -> Global___Filter:

@@ -37,7 +37,7 @@ class Query:
     deadline: float
     top_k: int = DEFAULT_TOP_K
     candidates: int | None = None  # all of which stage two reads; None: as many as margin and budget allow
-    rerank_candidates: int | None = None  # of a cascade: that stage two reads; None: those near the best by MaxSim
+    rerank_candidates: int | None = None  # that a cascade or auto reads; None: those near the best by MaxSim
     mode: Mode = "auto"
     candidates_from: CandidatesFrom | None = None  # None: the mode's own
     rank_fusion: RankFusion = "distribution"  # of two rankings that no reranker reads

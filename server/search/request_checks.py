@@ -80,6 +80,10 @@ def search(limits: Limits, query: Query) -> None:
         remedy = "ask for fewer, or raise max_candidates on the server"
         rules.within("candidates", query.candidates, limits.max_candidates, "documents", remedy)
     if query.rerank_candidates is not None:
+        if query.mode not in {"cascade", "auto"}:
+            limit = "it is of MODE_CASCADE and MODE_AUTO"
+            remedy = "use one of them, or leave rerank_candidates out"
+            raise InvalidRequest("rerank_candidates", query.rerank_candidates, limit, remedy)
         found = limits.max_candidates if query.candidates is None else query.candidates
         remedy = "stage two reads some of the candidates: ask for fewer, or for more candidates"
         rules.within("rerank_candidates", query.rerank_candidates, found, "documents", remedy)

@@ -45,6 +45,10 @@ def tokenize(texts: list[str], model: str = "reranker", query: str = "", *, ends
             lambda: search(candidates=20, rerank_candidates=21),
             r"rerank_candidates: got 21, but it must be 1 to 20 documents; .* ask for fewer, or for more candidates",
         ),
+        (
+            lambda: search(mode="two-stage", rerank_candidates=5),
+            r"rerank_candidates: got 5, but it is of MODE_CASCADE and MODE_AUTO; use one of them, or leave",
+        ),
         (lambda: search(similarity_weight=101), r"similarity_weight: got 101, but a weight is from 0 to 100; send 0"),
         (lambda: search(margin=2.5), r"margin: got 2.5, but a difference of cosines is from 0 to 2; send 2"),
         (lambda: request_checks.page(LIMITS, 0), r"page_size: got 0, but it must be 1 to 3 documents"),
