@@ -28,3 +28,8 @@ class LoadedModel(Generic[_Kept]):
     def info(self) -> ModelInfo:
         """Return what runs."""
         return self.graph.info
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what tells it from others."""
+        return self.info.fingerprint

@@ -24,11 +24,6 @@ class Embedder(LoadedModel[Result]):
     """The dual encoder: texts to vectors."""
 
     @property
-    def fingerprint(self) -> str:
-        """Return what tells it from others."""
-        return self.info.fingerprint
-
-    @property
     def dimensions(self) -> int:
         """Return how many elements a vector has."""
         return self.graph.width

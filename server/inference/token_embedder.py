@@ -61,11 +61,6 @@ class TokenEmbedder(LoadedModel[TokenResult]):
         self._documents = TokenModel(graph, self.reader, "document")
 
     @property
-    def fingerprint(self) -> str:
-        """Return what tells it from others."""
-        return self.info.fingerprint
-
-    @property
     def dimensions(self) -> int:
         """Return how many elements a vector has."""
         return self.graph.width
